@@ -1,0 +1,34 @@
+#!/bin/bash
+# Compiles our own C and links everything into one WASI reactor.
+. "$(dirname "$0")/settings.sh"
+
+say "link"
+cd "$FROZEN"
+defines="-D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS"
+includes="-I$INTERPRETER -I$SOURCE/Include -I$SOURCE/Include/internal -I$HERE"
+for name in shim zone paths allocate; do
+  $CLANG -O2 -DNDEBUG -Wall -Wextra $FEATURES $MAPPED $defines $includes -c "$HERE/$name.c" -o $name.o
+done
+$CLANG -O2 $FEATURES $MAPPED $defines $includes -c frozen.c -o frozen_table.o
+$CLANG -c frozen.s -o frozen_blob.o
+
+# Clang would run the wasm-opt it finds on PATH with its own idea of options.
+link_options=(
+  -mexec-model=reactor -Wl,--strip-debug
+  # Below the data: a stack overflow traps instead of overwriting objects.
+  -Wl,--stack-first -Wl,-z,stack-size=8388608
+  # Room for the first arenas, so that a small program never grows memory.
+  -Wl,--initial-memory=41943040
+  -Wl,--export=__stack_pointer -Wl,--export=guest_interrupt
+  -Wl,--wrap=localtime_r -Wl,--wrap=mktime
+  -Wl,--wrap=__wasilibc_find_abspath
+  -Wl,--wrap=PyObject_Malloc -Wl,--wrap=PyObject_Free
+)
+PATH=$(without_wasm_opt) $CLANG $FEATURES -O2 -o linked.wasm "${link_options[@]}" \
+  shim.o zone.o paths.o allocate.o frozen_table.o frozen_blob.o \
+  "$INTERPRETER/libpython$PYTHON_MAJOR.a" \
+  "$INTERPRETER"/Modules/_decimal/libmpdec/libmpdec.a "$INTERPRETER"/Modules/expat/libexpat.a \
+  "$INTERPRETER"/Modules/_hacl/libHacl_Hash_SHA2.a \
+  -L"$LIBRARIES/lib" -lsqlite3 -lz -lbz2 -llzma -ldl -lm \
+  -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks -lwasi-emulated-mman
+ls -l linked.wasm

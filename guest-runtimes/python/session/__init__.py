@@ -1,0 +1,1 @@
+"""The Python side of the guest: what one run means. `runner` is the entry."""

@@ -1,0 +1,124 @@
+"""What a run sees of the world around it: arguments, environment, standard
+streams, working directory and time zone. Each is rebuilt only when it differs
+from what is wanted, because most runs want the same."""
+import io
+import os
+import sys
+import tempfile
+
+from _belljar_native import enter_workspace
+
+from . import time_zone
+
+PROGRAM = "main.py"
+# See paths.c: a folder inside the workspace.
+TEMPORARY = "/tmp"
+
+
+class _Input(io.FileIO):
+    """Descriptor 0, which notices that it was read from."""
+
+    used = False
+
+    def readinto(self, buffer):
+        _Input.used = True
+        return super().readinto(buffer)
+
+    def readall(self):
+        _Input.used = True
+        return super().readall()
+
+
+def _open_input():
+    _Input.used = False
+    raw = _Input(0, "r", closefd=False)
+    stream = io.TextIOWrapper(io.BufferedReader(raw), "utf-8", "replace")
+    stream.mode = "r"
+    return stream
+
+
+def _open_output(descriptor, name):
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    # Lines leave at once: what a program printed before it was stopped from
+    # outside is worth more than the calls saved. Lone surrogates are escaped
+    # rather than an error, because a file name can contain them.
+    stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace",
+                              line_buffering=True)
+    stream.mode = "w"
+    raw.name = name
+    return stream
+
+
+_stdin = _open_input()
+_stdout = _open_output(1, "<stdout>")
+_stderr = _open_output(2, "<stderr>")
+sys.stdin = sys.__stdin__ = _stdin
+sys.stdout = sys.__stdout__ = _stdout
+sys.stderr = sys.__stderr__ = _stderr
+
+_argv = [PROGRAM]
+tempfile.tempdir = TEMPORARY
+
+
+def begin(request):
+    """Sets up everything that the request decides."""
+    enter_workspace()
+    _restore_streams()
+    args = request.get("args") or []
+    if len(args) != len(_argv) - 1 or args != _argv[1:]:
+        _argv[1:] = args
+    if sys.argv != _argv:
+        sys.argv = _argv.copy()
+    environment = request.get("env") or {}
+    if environment or os.environ._data:
+        _replace_environment(environment)
+        tempfile.tempdir = environment.get("TMPDIR", TEMPORARY)
+    zone = environment.get("TZ")
+    if zone != time_zone.current:
+        time_zone.use(zone)
+
+
+def _restore_streams():
+    global _stdin, _stdout, _stderr
+    if _Input.used or _stdin.closed or sys.stdin is not _stdin:
+        _stdin = sys.stdin = sys.__stdin__ = _open_input()
+    if sys.stdout is not _stdout or _stdout.closed:
+        if _stdout.closed:
+            _stdout = _open_output(1, "<stdout>")
+        sys.stdout = sys.__stdout__ = _stdout
+    if sys.stderr is not _stderr or _stderr.closed:
+        if _stderr.closed:
+            _stderr = _open_output(2, "<stderr>")
+        sys.stderr = sys.__stderr__ = _stderr
+
+
+def _replace_environment(wanted):
+    here = os.environ
+    for name in [name for name in here if name not in wanted]:
+        del here[name]
+    for name, value in wanted.items():
+        if here.get(name) != value:
+            try:
+                here[name] = value
+            except (ValueError, OSError):
+                # Not a name that an environment can hold; leave it out.
+                pass
+
+
+def flush():
+    """Sends what the program wrote."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # The program put something else in its place, or closed it.
+            pass
+
+
+def end():
+    """Sends what is left after the program ended, whatever it did."""
+    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass

@@ -1,0 +1,204 @@
+"""Runs one request in `__main__` and answers with one reply.
+
+The first run after a reset decides how fast the sandbox feels, so the common
+path does little, allocates little and imports nothing.
+"""
+import builtins
+import inspect
+import json
+import linecache
+import sys
+import types
+from collections import deque
+
+from _belljar_native import arm, compile_cell
+
+# Further than asyncio's own base class for interrupts: its event loop lets a
+# KeyboardInterrupt through at once instead of storing it in some task.
+class ExecutionTimeout(KeyboardInterrupt):
+    """A limit of this run was reached: wall time, CPU time or instructions."""
+
+
+builtins.ExecutionTimeout = ExecutionTimeout
+ExecutionTimeout.__module__ = "builtins"
+
+from . import console, display, entropy, errors, event_loop, missing  # noqa: E402
+
+WORKSPACE = "/workspace"
+# Cells whose source lines are kept for tracebacks: at most so many, and at most
+# so many characters of them together.
+REMEMBERED_CELLS = 200
+REMEMBERED_CHARACTERS = 4_000_000
+# Used when a request does not say.
+DEFAULT_RESULT_BYTES = 64 * 1024
+DEFAULT_OUTPUT_BYTES = 4 * 1024 * 1024
+
+PLAIN_REPLY = b'{"exit_code":0,"result":null,"error":null,"outputs":[]}'
+
+_decode = json.JSONDecoder(strict=False).raw_decode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_CO_COROUTINE = inspect.CO_COROUTINE
+
+_cells = 0
+_remembered = deque()
+_remembered_characters = 0
+
+
+def _main_namespace():
+    module = sys.modules.get("__main__")
+    if module is None:
+        module = sys.modules["__main__"] = types.ModuleType("__main__")
+    namespace = module.__dict__
+    namespace["__builtins__"] = builtins
+    # Scripts look for their own folder.
+    namespace["__file__"] = WORKSPACE + "/main.py"
+    return namespace
+
+
+_namespace = _main_namespace()
+
+
+def run(text):
+    """Runs the request in the JSON `text` and returns the reply in JSON."""
+    request, _ = _decode(text)
+    code = request["code"]
+    limit = request.get("result_bytes", DEFAULT_RESULT_BYTES)
+    if request.get("fresh"):
+        entropy.renew()
+    console.begin(request)
+    display.begin(limit, request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
+
+    exit_code = 0
+    result = error = None
+    try:
+        arm(True)
+        value = _execute(code, _remember(code))
+        if value is not None:
+            _namespace["_"] = value
+            result = display.result(value)
+            value = None
+        console.flush()
+    except SystemExit as request_to_exit:
+        exit_code = _exit_code(request_to_exit)
+    except BaseException as failure:
+        exit_code = 1
+        try:
+            error = errors.report(failure, limit)
+        except BaseException as second:
+            arm(False)
+            error = errors.report_name(failure, second)
+    arm(False)
+    console.end()
+    outputs = display.collected()
+    if result is None and error is None and not outputs and exit_code == 0:
+        return PLAIN_REPLY
+    reply = {"exit_code": exit_code, "result": result, "error": error, "outputs": outputs}
+    return _encode(reply).encode("utf-8", "replace")
+
+
+def _remember(code):
+    """Keeps the lines of `code` for tracebacks; returns its file name."""
+    global _cells, _remembered_characters
+    _cells += 1
+    name = f"<cell {_cells}>"
+    linecache.cache[name] = (len(code), None, code.splitlines(True), name)
+    _remembered.append((name, len(code)))
+    _remembered_characters += len(code)
+    while (len(_remembered) > REMEMBERED_CELLS
+           or _remembered_characters > REMEMBERED_CHARACTERS and len(_remembered) > 1):
+        oldest, characters = _remembered.popleft()
+        linecache.cache.pop(oldest, None)
+        _remembered_characters -= characters
+    return name
+
+
+def _execute(code, name):
+    try:
+        statements, expression = compile_cell(code, name)
+    except SyntaxError as error:
+        missing.explain_syntax(error)
+        raise
+    if _awaits(statements) or _awaits(expression):
+        return event_loop.run(_execute_awaiting(statements, expression))
+    if statements is not None:
+        exec(statements, _namespace)
+    if expression is not None:
+        return eval(expression, _namespace)
+    return None
+
+
+def _awaits(code):
+    return code is not None and code.co_flags & _CO_COROUTINE
+
+
+async def _execute_awaiting(statements, expression):
+    """Both parts in one coroutine: what the one starts, the other awaits."""
+    value = None
+    for code in (statements, expression):
+        if code is not None:
+            value = eval(code, _namespace)
+            if _awaits(code):
+                value = await value
+    return value
+
+
+def _exit_code(request_to_exit):
+    """What a shell would see of this SystemExit."""
+    code = request_to_exit.code
+    try:
+        console.flush()
+        if code is None:
+            return 0
+        if isinstance(code, int):
+            return code & 0xFF
+        print(code, file=sys.stderr)
+    except BaseException:
+        # The program replaced or broke its streams; the code still counts.
+        pass
+    return 1
+
+
+WARM_UP = (
+    "print('hi')",
+    "x = 41\nx + 1",
+    "import json, re, math\njson.dumps({'a': [1, 2.5, None, 'é']})",
+    "def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\nf(10)",
+    "[i * i for i in range(10)]",
+    "class A:\n    def __init__(self):\n        self.x = 1\nA().x",
+    "f'{3.14159:.2f} {\"a\":>5}'",
+    "import asyncio\nasync def g():\n    await asyncio.sleep(0)\n    return 1\nawait g()",
+    "async def h():\n    return await asyncio.gather(g(), g())\nasyncio.run(h())",
+    "1 / 0",
+    "undefined",
+    "def broken(:\n  pass",
+    "raise SystemExit(0)",
+    "display({'a': 1})",
+    "print('hi')",
+)
+
+
+def warm_up():
+    """Fills caches before the image is taken, and removes all other traces."""
+    global _cells, _remembered_characters
+    import gc
+
+    missing.install()
+    event_loop.install()
+    display.install()
+    clean = dict(_namespace)
+    saved = sys.stdout, sys.stderr
+    for _ in range(3):
+        for code in WARM_UP:
+            request = {"code": code, "args": [], "env": {}, "fresh": True,
+                       "result_bytes": 1 << 16, "output_bytes": 1 << 20}
+            run(json.dumps(request))
+    sys.stdout, sys.stderr = saved
+    event_loop.forget()
+    _namespace.clear()
+    _namespace.update(clean)
+    linecache.cache.clear()
+    sys.path[:] = [WORKSPACE]
+    _remembered.clear()
+    _cells = _remembered_characters = 0
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,300 @@
+//! What a guest image must and must not contain. Each rule is there because
+//! the host copies, compares and resets a guest by its memory and its one
+//! global alone, or because an instance pays for what it breaks.
+
+use thiserror::Error;
+use wasmparser::{
+    BinaryReaderError, CompositeInnerType, Export, ExternalKind, Operator, Parser, Payload, TypeRef, ValType, Validator,
+};
+
+/// The only module a guest may import from.
+const WASI: &str = "wasi_snapshot_preview1";
+
+/// Instantiation costs time for each one; merged images have some dozens.
+const MOST_SEGMENTS: u32 = 1_000;
+
+/// Exports with the types that the guest ABI gives them.
+const FUNCTIONS: [(&str, &[ValType], &[ValType]); 3] = [
+    ("guest_abi_version", &[], &[ValType::I32]),
+    ("guest_alloc", &[ValType::I32], &[ValType::I32]),
+    ("guest_run", &[ValType::I32], &[ValType::I64]),
+];
+
+/// Globals with whether they are mutable.
+const GLOBALS: [(&str, bool); 2] = [("__stack_pointer", true), ("guest_interrupt", false)];
+
+/// Why a module cannot become an image.
+#[derive(Debug, Error)]
+pub(crate) enum Refusal {
+    /// Its bytes are not a valid module.
+    #[error("the module is not valid")]
+    Invalid(#[from] BinaryReaderError),
+    /// Merging segments or resetting a guest would be wrong.
+    #[error("the instruction {0}, which changes state outside the memory")]
+    Instruction(&'static str),
+    /// The state of a guest is one memory.
+    #[error("{0} memories; a guest has exactly one")]
+    Memories(usize),
+    /// The host could not save this global.
+    #[error("mutable global {0} is not exported")]
+    HiddenGlobal(u32),
+    /// Each segment costs every instance.
+    #[error("{0} data segments; at most {MOST_SEGMENTS} are allowed")]
+    Segments(u32),
+    /// Guests get WASI and nothing else.
+    #[error("import of {module}.{name}; only functions of {WASI} are allowed")]
+    Import {
+        /// The module it names.
+        module: String,
+        /// The item it names.
+        name: String,
+    },
+    /// The guest ABI wants it.
+    #[error("no export {0} of the type that the guest ABI gives it")]
+    Export(&'static str),
+}
+
+/// Checks the instructions, before any work is put into the module.
+///
+/// # Errors
+///
+/// Returns the first rule that the code breaks.
+pub(crate) fn check_code(module: &[u8]) -> Result<(), Refusal> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CodeSectionEntry(body) = payload? {
+            let mut operators = body.get_operators_reader()?;
+            while !operators.eof() {
+                if let Some(name) = forbidden(&operators.read()?) {
+                    return Err(Refusal::Instruction(name));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forbidden(operator: &Operator<'_>) -> Option<&'static str> {
+    Some(match operator {
+        Operator::MemoryInit { .. } => "memory.init",
+        Operator::DataDrop { .. } => "data.drop",
+        Operator::TableSet { .. } => "table.set",
+        Operator::TableGrow { .. } => "table.grow",
+        Operator::TableCopy { .. } => "table.copy",
+        Operator::TableInit { .. } => "table.init",
+        Operator::TableFill { .. } => "table.fill",
+        Operator::ElemDrop { .. } => "elem.drop",
+        _ => return None,
+    })
+}
+
+/// Checks a whole image.
+///
+/// # Errors
+///
+/// Returns the first rule that the image breaks.
+pub(crate) fn check(module: &[u8]) -> Result<(), Refusal> {
+    check_code(module)?;
+    // The validator knows the types that the sections only refer to.
+    let types = Validator::new().validate_all(module)?;
+    let types = types.as_ref();
+    let mut exports: Vec<Export<'_>> = Vec::new();
+    let mut segments = 0;
+    for payload in Parser::new(0).parse_all(module) {
+        match payload? {
+            Payload::ExportSection(reader) => {
+                exports = reader.into_iter().collect::<Result<_, _>>()?;
+            }
+            Payload::ImportSection(reader) => {
+                for import in reader.into_imports() {
+                    let import = import?;
+                    if import.module != WASI || !matches!(import.ty, TypeRef::Func(_)) {
+                        return Err(Refusal::Import { module: import.module.to_owned(), name: import.name.to_owned() });
+                    }
+                }
+            }
+            Payload::DataSection(reader) => segments = reader.count(),
+            _ => {}
+        }
+    }
+    if segments > MOST_SEGMENTS {
+        return Err(Refusal::Segments(segments));
+    }
+    if types.memory_count() != 1 {
+        return Err(Refusal::Memories(types.memory_count() as usize));
+    }
+    let find = |name: &str, kind: ExternalKind| {
+        exports.iter().find(|export| export.name == name && export.kind == kind).map(|export| export.index)
+    };
+    find("memory", ExternalKind::Memory).ok_or(Refusal::Export("memory"))?;
+    for (name, parameters, results) in FUNCTIONS {
+        let index = find(name, ExternalKind::Func).ok_or(Refusal::Export(name))?;
+        let ty = types.get(types.core_function_at(index)).map(|ty| &ty.composite_type.inner);
+        let matches = matches!(ty, Some(CompositeInnerType::Func(ty))
+            if ty.params() == parameters && ty.results() == results);
+        if !matches {
+            return Err(Refusal::Export(name));
+        }
+    }
+    for (name, mutable) in GLOBALS {
+        let index = find(name, ExternalKind::Global).ok_or(Refusal::Export(name))?;
+        let ty = types.global_at(index);
+        if ty.mutable != mutable || ty.content_type != ValType::I32 {
+            return Err(Refusal::Export(name));
+        }
+    }
+    for index in 0..types.global_count() {
+        let exported = exports.iter().any(|export| export.kind == ExternalKind::Global && export.index == index);
+        if types.global_at(index).mutable && !exported {
+            return Err(Refusal::HiddenGlobal(index));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{
+        CodeSection, ConstExpr, DataCountSection, DataSection, EntityType, ExportKind, ExportSection, Function,
+        FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module,
+        TypeSection, ValType as Encoded,
+    };
+
+    use super::*;
+
+    /// A module that keeps every rule, with what a test changes about it.
+    struct Guest {
+        import_from: &'static str,
+        memories: u32,
+        run_result: Encoded,
+        hidden_global: bool,
+        segments: u32,
+        instruction: Option<Instruction<'static>>,
+    }
+
+    impl Default for Guest {
+        fn default() -> Self {
+            Guest {
+                import_from: WASI,
+                memories: 1,
+                run_result: Encoded::I64,
+                hidden_global: false,
+                segments: 1,
+                instruction: None,
+            }
+        }
+    }
+
+    impl Guest {
+        fn check(self) -> Result<(), Refusal> {
+            let mut types = TypeSection::new();
+            types.ty().function([], []);
+            types.ty().function([], [Encoded::I32]);
+            types.ty().function([Encoded::I32], [Encoded::I32]);
+            types.ty().function([Encoded::I32], [self.run_result]);
+            let mut imports = ImportSection::new();
+            imports.import(self.import_from, "sched_yield", EntityType::Function(1));
+            let mut functions = FunctionSection::new();
+            functions.function(1).function(2).function(3).function(0);
+            let mut memories = MemorySection::new();
+            for _ in 0..self.memories {
+                memories.memory(MemoryType {
+                    minimum: 1,
+                    maximum: None,
+                    memory64: false,
+                    shared: false,
+                    page_size_log2: None,
+                });
+            }
+            let mut globals = GlobalSection::new();
+            let global = |mutable| GlobalType { val_type: Encoded::I32, mutable, shared: false };
+            globals.global(global(true), &ConstExpr::i32_const(1024));
+            globals.global(global(false), &ConstExpr::i32_const(16));
+            if self.hidden_global {
+                globals.global(global(true), &ConstExpr::i32_const(0));
+            }
+            let mut exports = ExportSection::new();
+            exports
+                .export("memory", ExportKind::Memory, 0)
+                .export("guest_abi_version", ExportKind::Func, 1)
+                .export("guest_alloc", ExportKind::Func, 2)
+                .export("guest_run", ExportKind::Func, 3)
+                .export("__stack_pointer", ExportKind::Global, 0)
+                .export("guest_interrupt", ExportKind::Global, 1);
+            let mut code = CodeSection::new();
+            for _ in 0..3 {
+                let mut body = Function::new([]);
+                body.instruction(&Instruction::Unreachable).instruction(&Instruction::End);
+                code.function(&body);
+            }
+            let mut body = Function::new([]);
+            if let Some(instruction) = &self.instruction {
+                body.instruction(&Instruction::Unreachable).instruction(instruction);
+            }
+            body.instruction(&Instruction::End);
+            code.function(&body);
+            let mut data = DataSection::new();
+            for _ in 0..self.segments {
+                data.active(0, &ConstExpr::i32_const(0), *b"x");
+            }
+            let mut module = Module::new();
+            module
+                .section(&types)
+                .section(&imports)
+                .section(&functions)
+                .section(&memories)
+                .section(&globals)
+                .section(&exports)
+                .section(&DataCountSection { count: self.segments })
+                .section(&code)
+                .section(&data);
+            check(&module.finish())
+        }
+    }
+
+    #[test]
+    fn a_guest_that_keeps_the_rules_is_accepted() -> Result<(), Refusal> {
+        Guest::default().check()
+    }
+
+    #[test]
+    fn instructions_with_hidden_state_are_refused() {
+        for (instruction, name) in [
+            (Instruction::MemoryInit { mem: 0, data_index: 0 }, "memory.init"),
+            (Instruction::DataDrop(0), "data.drop"),
+        ] {
+            let refusal = Guest { instruction: Some(instruction), ..Guest::default() }.check();
+            assert!(matches!(refusal, Err(Refusal::Instruction(found)) if found == name), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn other_imports_are_refused() {
+        let refusal = Guest { import_from: "env", ..Guest::default() }.check();
+        assert!(matches!(refusal, Err(Refusal::Import { .. })), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_second_memory_is_refused() {
+        let refusal = Guest { memories: 2, ..Guest::default() }.check();
+        assert!(matches!(refusal, Err(Refusal::Memories(2))), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_refused() {
+        let refusal = Guest { run_result: Encoded::I32, ..Guest::default() }.check();
+        assert!(matches!(refusal, Err(Refusal::Export("guest_run"))), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_global_that_cannot_be_saved_is_refused() {
+        let refusal = Guest { hidden_global: true, ..Guest::default() }.check();
+        assert!(matches!(refusal, Err(Refusal::HiddenGlobal(2))), "{refusal:?}");
+    }
+
+    #[test]
+    fn many_segments_are_refused() {
+        assert!(Guest { segments: MOST_SEGMENTS, ..Guest::default() }.check().is_ok());
+        let refusal = Guest { segments: MOST_SEGMENTS + 1, ..Guest::default() }.check();
+        assert!(matches!(refusal, Err(Refusal::Segments(_))), "{refusal:?}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Our faults and the caller's, sorted by who must act. Never the guest's: a
+//! guest that fails is an [`Outcome`](crate::Outcome).
+
+use std::io;
+
+/// Why a request has no outcome.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller must change the call.
+    #[error("{field} {reason}")]
+    InvalidRequest {
+        /// The argument at fault, as the caller named it.
+        field: String,
+        /// What is wrong with it: the bound and the value.
+        reason: String,
+    },
+    /// The caller named something that is not there.
+    #[error("no {kind} `{}`{}", id.escape_debug(), advice)]
+    NotFound {
+        /// What sort of thing: `session`, `run`, `file`.
+        kind: &'static str,
+        /// The name that was given.
+        id: String,
+        /// What to do instead, starting with a separator, or nothing.
+        advice: &'static str,
+    },
+    /// The thing exists and may not be used so.
+    #[error("{action} is denied: {reason}")]
+    Denied {
+        /// What was tried.
+        action: String,
+        /// Why it is not allowed, and what is.
+        reason: String,
+    },
+    /// Too much is going on; try again.
+    #[error("busy: {what} ({active} of {limit} in use); try again in a moment")]
+    Busy {
+        /// What ran out.
+        what: &'static str,
+        /// How many are in use.
+        active: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The worker process ended under another run; nothing of this request
+    /// can be told. Safe to retry without a session.
+    #[error("the worker process ended before this run did, through no fault of the run; try again")]
+    Interrupted,
+    /// The interpreter of a session is gone, and its caller was not told yet.
+    #[error(
+        "the variables of session `{session}` were lost when its worker process ended; its files are kept: \
+         call again to go on with a fresh interpreter"
+    )]
+    StateLost {
+        /// The session.
+        session: String,
+    },
+    /// The caller cancelled the call before its run began.
+    #[error("cancelled before it began")]
+    Cancelled,
+    /// The server is going away.
+    #[error("the server is shutting down and takes no more runs; try again once it is back")]
+    ShuttingDown,
+    /// The operator must act. The source goes to the log, not to the caller.
+    #[error("failed to {doing}")]
+    Host {
+        /// The operation and its object.
+        doing: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// An argument that the caller must change.
+    pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::InvalidRequest { field: field.into(), reason: reason.into() }
+    }
+
+    /// A failed operation of ours.
+    pub fn host(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Host { doing: doing.into(), source: source.into() }
+    }
+}
+
+/// Names the operation that an [`io::Error`] belongs to.
+pub(crate) trait IoContext<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, Error>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|source| Error::host(what(), source))
+    }
+}

@@ -1,0 +1,53 @@
+//! From the catalogue to compiled images.
+
+use guest_runtimes::GuestRuntime;
+
+use crate::error::Error;
+use crate::wasm::CodeCache;
+use crate::worker::{self, Images};
+
+/// The runtime of a language.
+///
+/// # Errors
+///
+/// [`Error::InvalidRequest`] with the languages that there are.
+pub fn find_runtime(language: &str) -> Result<&'static GuestRuntime, Error> {
+    guest_runtimes::find(language).ok_or_else(|| {
+        let known: Vec<_> = guest_runtimes::all().iter().map(GuestRuntime::id).collect();
+        let shown: String = language.chars().take(40).collect();
+        Error::invalid("language", format!("must be one of {}, got {shown:?}", known.join(", ")))
+    })
+}
+
+/// Finds or compiles every image. Blocks.
+pub(crate) fn prepare_all(
+    cache: &CodeCache,
+    mut progress: impl FnMut(&'static GuestRuntime, u64, u64),
+) -> Result<Images, Error> {
+    let mut images = Images::new();
+    for runtime in guest_runtimes::all() {
+        let image = prepare(cache, runtime, |done, total| progress(runtime, done, total))?;
+        images.insert(runtime.id().to_owned(), image);
+    }
+    Ok(images)
+}
+
+/// The compiled image of `runtime`: from the cache, or compiled now in a
+/// process of its own, while `progress` is told how many functions of how many
+/// are done. Blocks.
+///
+/// # Errors
+///
+/// [`Error::Host`] when it cannot be compiled.
+pub fn prepare(
+    cache: &CodeCache,
+    runtime: &GuestRuntime,
+    progress: impl FnMut(u64, u64),
+) -> Result<std::fs::File, Error> {
+    if let Some(file) = cache.find(runtime)? {
+        return Ok(file);
+    }
+    tracing::info!(runtime = runtime.id(), "compiling a guest image, once for this version and processor");
+    worker::compile(cache, runtime.id(), progress)?;
+    cache.find(runtime)?.ok_or_else(|| Error::host("compile a guest image", "it is not in the cache afterwards"))
+}

@@ -1,0 +1,48 @@
+//! Runs untrusted code. Knows nothing of MCP.
+//!
+//! # Layout
+//!
+//! - [`ExecuteRequest`] goes in, an [`Outcome`] comes out, through
+//!   [`Executor`], which knows sessions, limits and queues.
+//! - `worker` is both ends of the connection between the server and the
+//!   processes that guests run in.
+//! - `wasm` is Wasmtime; it is called in worker processes only.
+//! - [`Workspace`] is the only access to files of guests.
+//!
+//! # Vocabulary
+//!
+//! The *host* is our process, a *guest* is the code we run, a *runtime* is
+//! what runs a language, a *slot* is a guest instance in a worker. A *run* is
+//! one program from start to outcome; a *session* keeps its state between runs.
+
+mod budget;
+mod error;
+mod executor;
+mod images;
+mod limits;
+mod outcome;
+mod output;
+mod request;
+mod runs;
+mod session;
+mod spares;
+mod state;
+mod sys;
+mod wasm;
+mod worker;
+mod workspace;
+
+pub use error::Error;
+pub use executor::{Drained, Executor, ExecutorSettings, Health};
+pub use images::{find_runtime, prepare};
+pub use limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
+pub use outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
+pub use output::SPOOL_BYTES;
+pub use request::{ExecuteRequest, InputFile, SessionChoice};
+pub use runs::{FinishedRun, RUN_LIFETIME, StreamText};
+pub use session::{Principal, RunId, Session, SessionId};
+pub use wasm::CodeCache;
+pub use wasm::Stream;
+pub use wasm::engine::ENGINE_VERSION;
+pub use worker::{LiveOutput, PoolHealth, role};
+pub use workspace::{DiskUse, Found, Survey, Workspace, WorkspacePath, read_range};

@@ -1,0 +1,168 @@
+//! What came of a run. A guest that fails, loops or is killed still has an
+//! outcome.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{Limits, Resource, Usage};
+use crate::session::{RunId, SessionId};
+
+/// Everything there is to say about a finished run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The handle under which its files and full output can be read.
+    pub run: RunId,
+    /// How it ended.
+    pub status: Status,
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub stderr: Output,
+    /// Representation of the last expression.
+    pub result: Option<String>,
+    /// What the program raised.
+    pub error: Option<GuestError>,
+    /// Rich results, in order.
+    pub outputs: Vec<RichOutput>,
+    /// Files that the run created or changed.
+    pub files: Vec<FileEntry>,
+    /// The session it ran in.
+    pub session: Option<SessionReport>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it was allowed to use.
+    pub limits: Limits,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// It came to an end of its own: 0, or 1 when it raised, or its own code.
+    Exited(i32),
+    /// A signal ended it (native programs only).
+    Signaled(i32),
+    /// It was ended because it could not go on.
+    Trapped(Trap),
+    /// It reached a limit.
+    LimitExceeded(Resource),
+    /// The caller or a shutdown cancelled it.
+    Cancelled,
+}
+
+impl Status {
+    /// Whether the program did what it set out to do.
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Exited(0))
+    }
+}
+
+/// Why a run could not go on. The names are those of the WebAssembly
+/// specification, and `worker_lost` is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trap {
+    /// `unreachable` was executed, which is how `abort()` ends.
+    Unreachable,
+    /// The stack of WebAssembly frames ran out.
+    StackOverflow,
+    /// A load or store outside linear memory.
+    OutOfBounds,
+    /// Any other trap of the engine.
+    Other,
+    /// The guest broke its contract with the host.
+    GuestFault,
+    /// The worker process died with the run.
+    WorkerLost,
+}
+
+impl Trap {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::StackOverflow => "stack_overflow",
+            Self::OutOfBounds => "out_of_bounds",
+            Self::Other => "other",
+            Self::GuestFault => "guest_fault",
+            Self::WorkerLost => "worker_lost",
+        }
+    }
+}
+
+/// One output stream: the beginning and the end of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The first bytes.
+    pub head: Vec<u8>,
+    /// The last bytes; empty when `head` holds everything.
+    pub tail: Vec<u8>,
+    /// How many bytes the program wrote.
+    pub bytes_seen: u64,
+}
+
+impl Output {
+    /// How many bytes are kept here.
+    pub const fn bytes_kept(&self) -> u64 {
+        (self.head.len() + self.tail.len()) as u64
+    }
+
+    /// Whether something lies between head and tail.
+    pub const fn is_truncated(&self) -> bool {
+        self.bytes_seen > self.bytes_kept()
+    }
+}
+
+/// An error of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestError {
+    /// The class, such as `ValueError`.
+    pub name: String,
+    /// The message.
+    pub value: String,
+    /// The traceback, as the language prints it.
+    pub traceback: String,
+}
+
+/// A rich result: the same thing in one or more MIME types.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RichOutput(pub Vec<(String, String)>);
+
+/// A file of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Relative to the workspace.
+    pub path: String,
+    /// Its apparent size.
+    pub size_bytes: u64,
+}
+
+/// What became of the session.
+#[derive(Clone, Debug)]
+pub struct SessionReport {
+    /// The handle for the next call.
+    pub id: SessionId,
+    /// What became of its state.
+    pub state: SessionState,
+    /// When it ends unless it is used before.
+    pub expires_at: SystemTime,
+}
+
+/// What a run left of the session's interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Variables and files are there.
+    Kept,
+    /// Variables are gone; files are there.
+    Lost,
+}
+
+impl SessionState {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Lost => "lost",
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a caller asks for.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::limits::RequestedLimits;
+use crate::session::SessionId;
+use crate::workspace::WorkspacePath;
+
+/// The longest program, in bytes. Larger inputs belong into files.
+pub(crate) const MAX_CODE_BYTES: usize = 4 << 20;
+/// The longest standard input, in bytes.
+pub(crate) const MAX_STDIN_BYTES: usize = 4 << 20;
+/// The most bytes of input files together. More goes in over several calls.
+pub(crate) const MAX_INPUT_BYTES: usize = 8 << 20;
+/// The most arguments plus environment variables, and their bytes together.
+pub(crate) const MAX_WORDS: usize = 1024;
+/// The most bytes of arguments and environment variables together.
+pub(crate) const MAX_WORD_BYTES: usize = 256 << 10;
+/// The most input files.
+pub(crate) const MAX_INPUT_FILES: usize = 256;
+
+/// A program and what it is to run with.
+#[derive(Clone, Debug, Default)]
+pub struct ExecuteRequest {
+    /// The language id of the catalogue.
+    pub language: String,
+    /// The program text.
+    pub code: String,
+    /// Where it runs.
+    pub session: SessionChoice,
+    /// Standard input; at its end when empty.
+    pub stdin: Vec<u8>,
+    /// Arguments after the program's name.
+    pub args: Vec<String>,
+    /// The whole environment: nothing of the host's is added.
+    pub env: BTreeMap<String, String>,
+    /// Files to put into the workspace first.
+    pub files: Vec<InputFile>,
+    /// Limits other than the defaults.
+    pub limits: RequestedLimits,
+}
+
+/// Which state a program runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SessionChoice {
+    /// A fresh instance and an empty workspace, thrown away afterwards.
+    #[default]
+    None,
+    /// A new session.
+    New,
+    /// An existing session.
+    Existing(SessionId),
+}
+
+/// A file that comes with a request.
+#[derive(Clone, Debug)]
+pub struct InputFile {
+    /// Where it goes.
+    pub path: WorkspacePath,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+impl ExecuteRequest {
+    /// Checks every bound that does not depend on a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] naming the field, the bound and the value.
+    pub fn validate(&self) -> Result<(), Error> {
+        at_most("code", self.code.len(), MAX_CODE_BYTES, "bytes; put large data into `files`")?;
+        at_most("stdin", self.stdin.len(), MAX_STDIN_BYTES, "bytes")?;
+        at_most("files", self.files.len(), MAX_INPUT_FILES, "files")?;
+        let input_bytes = self.files.iter().map(|file| file.bytes.len()).sum();
+        at_most("files", input_bytes, MAX_INPUT_BYTES, "bytes together; `write` puts larger ones into a session")?;
+        at_most("args and env", self.args.len() + self.env.len(), MAX_WORDS, "entries")?;
+        let word_bytes = self.args.iter().map(String::len).sum::<usize>()
+            + self.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        at_most("args and env", word_bytes, MAX_WORD_BYTES, "bytes together")?;
+        if let Some(arg) = self.args.iter().find(|arg| arg.contains('\0')) {
+            return Err(Error::invalid("args", format!("must not contain NUL, got {:?}", excerpt(arg))));
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                return Err(Error::invalid(
+                    "env",
+                    format!(
+                        "names must be non-empty without `=`, and nothing may contain NUL, got {:?}",
+                        excerpt(name)
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn at_most(field: &str, value: usize, bound: usize, unit: &str) -> Result<(), Error> {
+    if value > bound {
+        return Err(Error::invalid(field, format!("must be at most {bound} {unit}, got {value}")));
+    }
+    Ok(())
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
+}

@@ -1,0 +1,174 @@
+//! Finished runs whose files and output can still be read.
+//!
+//! Kept for a while, at most so many, and at most so many bytes: the oldest
+//! goes first.
+
+#![expect(clippy::disallowed_methods, reason = "owns spool files")]
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::outcome::Output;
+use crate::session::{Principal, RunId, lock};
+use crate::wasm::{Stream, spool_path};
+use crate::workspace::Workspace;
+
+/// How long a run can be read after it ended.
+pub const RUN_LIFETIME: Duration = Duration::from_secs(600);
+/// How many finished runs are kept.
+const MAX_RUNS: usize = 512;
+/// How many bytes of files and output finished runs may hold together.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A finished run.
+#[derive(Debug)]
+pub struct FinishedRun {
+    pub(crate) owner: Principal,
+    /// Its files, when it had no session and left some.
+    pub(crate) workspace: Option<Arc<Workspace>>,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    /// Where its output was spooled, without extension.
+    pub(crate) spool: PathBuf,
+    pub(crate) held_bytes: u64,
+    pub(crate) ended: Instant,
+}
+
+/// The text of a stream, as much of it as there is.
+#[derive(Debug)]
+pub enum StreamText {
+    /// All of it, from memory.
+    Whole(Vec<u8>),
+    /// A spool file with the first bytes of it, and how many there were.
+    Spooled {
+        /// The file, at its start.
+        file: File,
+        /// What the program wrote.
+        bytes_seen: u64,
+    },
+}
+
+impl FinishedRun {
+    /// Its files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when it left none of its own.
+    pub fn workspace(&self, id: &RunId) -> Result<&Workspace, Error> {
+        self.workspace.as_deref().ok_or_else(|| Error::NotFound {
+            kind: "files of run",
+            id: id.to_string(),
+            advice: ": it left none, or it ran in a session; read those through `session`",
+        })
+    }
+
+    /// Everything it wrote to `stream`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when the spool file is gone.
+    pub fn stream(&self, stream: Stream) -> Result<StreamText, Error> {
+        let output = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        if !output.is_truncated() {
+            return Ok(StreamText::Whole(output.head.clone()));
+        }
+        let path = spool_path(&self.spool, stream);
+        File::open(&path).map(|file| StreamText::Spooled { file, bytes_seen: output.bytes_seen }).map_err(|_| {
+            Error::NotFound {
+                kind: "full output in",
+                id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+                advice: ": the disk had no room for it; only the beginning and the end in the result are left",
+            }
+        })
+    }
+
+    fn discard(self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            // Most runs never spool.
+            let _ = std::fs::remove_file(spool_path(&self.spool, stream));
+        }
+        if let Some(workspace) = self.workspace
+            && let Err(error) = workspace.remove()
+        {
+            tracing::warn!(%error, "the files of a finished run were left behind");
+        }
+    }
+}
+
+/// All finished runs that are still kept.
+#[derive(Debug, Default)]
+pub(crate) struct FinishedRuns(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    runs: HashMap<RunId, Arc<FinishedRun>>,
+    order: VecDeque<RunId>,
+    bytes: u64,
+}
+
+impl FinishedRuns {
+    /// Keeps `run`, and returns those that have to go for it.
+    pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Discarded {
+        let mut kept = lock(&self.0);
+        kept.bytes += run.held_bytes;
+        kept.order.push_back(id.clone());
+        kept.runs.insert(id, Arc::new(run));
+        kept.take_while(|kept, _| kept.runs.len() > MAX_RUNS || kept.bytes > MAX_BYTES)
+    }
+
+    /// Returns the runs that have been kept long enough.
+    pub(crate) fn take_expired(&self, now: Instant) -> Discarded {
+        lock(&self.0).take_while(|_, run| now.saturating_duration_since(run.ended) >= RUN_LIFETIME)
+    }
+
+    /// The run `id` of `owner`.
+    pub(crate) fn get(&self, owner: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
+        lock(&self.0).runs.get(id).filter(|run| run.owner == *owner).cloned().ok_or_else(|| Error::NotFound {
+            kind: "run",
+            id: id.to_string(),
+            advice: ": a run can be read for ten minutes, and the oldest go first when there are many; run it again",
+        })
+    }
+}
+
+impl Kept {
+    fn take_while(&mut self, over: impl Fn(&Self, &FinishedRun) -> bool) -> Discarded {
+        let mut discarded = Vec::new();
+        while let Some(oldest) = self.order.front().and_then(|id| self.runs.get(id))
+            && over(self, oldest)
+            && let Some(run) = self.order.pop_front().and_then(|id| self.runs.remove(&id))
+        {
+            self.bytes -= run.held_bytes;
+            discarded.push(run);
+        }
+        Discarded(discarded)
+    }
+}
+
+/// Runs that are no longer kept. Their files go when this is dropped, except
+/// of those that somebody is reading: these go with the state directory.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Discarded(Vec<Arc<FinishedRun>>);
+
+impl Discarded {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes their files. Blocks.
+    pub(crate) fn remove(self) {
+        for run in self.0 {
+            if let Some(run) = Arc::into_inner(run) {
+                run.discard();
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The directory where a server keeps workspaces while it lives.
+//!
+//! Every server has one of its own beneath the state directory, locked for as
+//! long as it lives, so that two servers of one user never meet, and one that
+//! was killed leaves nothing that the next does not remove.
+
+#![expect(clippy::disallowed_methods, reason = "owns the state directory")]
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::{Error, IoContext as _};
+use crate::session::{Principal, lock, random_name};
+
+const PREFIX: &str = "server-";
+const LOCK: &str = "lock";
+
+/// A server's own directory. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct StateDirectory {
+    path: PathBuf,
+    principals: Mutex<HashSet<Principal>>,
+    _lock: Flock<File>,
+}
+
+impl StateDirectory {
+    /// Makes a directory beneath `parent`, which is made too, and removes what
+    /// dead servers left there.
+    pub(crate) fn create(parent: &Path) -> Result<Self, Error> {
+        let doing = || format!("use the state directory {}", parent.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).doing(doing)?;
+        let metadata = fs::metadata(parent).doing(doing)?;
+        if metadata.mode() & 0o077 != 0 || metadata.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(Error::Denied {
+                action: format!("keeping workspaces in {}", parent.display()),
+                reason: "it must have mode 0700 and belong to the user of this process".into(),
+            });
+        }
+        // Servers start in parallel: one at a time looks and makes, so that
+        // none takes another's new directory for a dead one.
+        let starting = File::create(parent.join(LOCK)).doing(doing)?;
+        let _starting =
+            Flock::lock(starting, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)).doing(doing)?;
+        remove_leftovers(parent).doing(doing)?;
+        let path = parent.join(format!("{PREFIX}{}", random_name()));
+        DirBuilder::new().mode(0o700).create(&path).doing(doing)?;
+        let lock = try_lock(&path).doing(doing)?.ok_or_else(|| Error::host(doing(), "its lock is taken"))?;
+        Ok(Self { path, principals: Mutex::default(), _lock: lock })
+    }
+
+    /// The directory of a principal, made when first asked for.
+    pub(crate) fn of_principal(&self, principal: &Principal) -> Result<PathBuf, Error> {
+        let path = self.path.join(principal.directory_name());
+        let mut principals = lock(&self.principals);
+        if !principals.contains(principal) {
+            DirBuilder::new().mode(0o700).create(&path).doing(|| format!("make {}", path.display()))?;
+            principals.insert(principal.clone());
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for StateDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "a state directory was left behind");
+        }
+    }
+}
+
+fn try_lock(directory: &Path) -> io::Result<Option<Flock<File>>> {
+    let file = File::create(directory.join(LOCK))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error.into()),
+    }
+}
+
+fn remove_leftovers(parent: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if !ours {
+            continue;
+        }
+        // Another server may be removing the same one.
+        if let Ok(Some(_lock)) = try_lock(&entry.path()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_server_left_is_removed_and_a_living_one_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let living = StateDirectory::create(parent.path()).unwrap();
+        let dead = parent.path().join("server-dead");
+        fs::create_dir_all(dead.join("local/s_1")).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        let _new = StateDirectory::create(parent.path()).unwrap();
+        assert!(!dead.exists() && living.path.exists());
+        let path = living.path.clone();
+        drop(living);
+        assert!(!path.exists());
+    }
+}

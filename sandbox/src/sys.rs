@@ -1,0 +1,118 @@
+//! The only file of this crate with unsafe code.
+
+#![expect(unsafe_code, reason = "system calls and machine code that no safe interface offers")]
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::libc;
+
+/// Maps machine code that one of our own compile processes made.
+pub(crate) fn deserialize_module(engine: &wasmtime::Engine, file: File) -> wasmtime::Result<wasmtime::Module> {
+    // SAFETY: the file must hold unmodified output of `precompile_module` and
+    // must not change while it is mapped. The server opened it read-only from
+    // a directory that only its owner can write (mode 0700), verified this
+    // descriptor's content against the digest it was stored under, and files
+    // there are only ever replaced by rename, which leaves this inode alone.
+    unsafe { wasmtime::Module::deserialize_open_file(engine, file) }
+}
+
+/// The size of a page of memory as the kernel tracks it here.
+pub(crate) const PAGE: usize = 4096;
+
+// include/uapi/linux/fs.h, since Linux 6.7.
+const PAGE_IS_FILE: u64 = 1 << 2;
+const PAGE_IS_PRESENT: u64 = 1 << 3;
+const PAGE_IS_SWAPPED: u64 = 1 << 4;
+const PAGE_IS_PFNZERO: u64 = 1 << 5;
+
+#[repr(C)]
+struct ScanArgument {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    regions: u64,
+    regions_len: u64,
+    max_pages: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Region {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+nix::ioctl_readwrite!(pagemap_scan, b'f', 16, ScanArgument);
+
+/// How many regions one call of the kernel may report. CPython dirties about
+/// 110 in a small run; the loop in `dirty_pages` takes any number.
+const REGIONS: usize = 1024;
+
+/// Finds the pages of this process in `start..start + length` that are no
+/// longer what the file behind them holds. Offsets are relative to `start`.
+///
+/// `pagemap` is this process's own `/proc/self/pagemap`.
+pub(crate) fn dirty_pages(pagemap: &File, start: usize, length: usize) -> io::Result<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    let mut regions = vec![Region { start: 0, end: 0, categories: 0 }; REGIONS];
+    let end = (start + length) as u64;
+    let mut from = start as u64;
+    while from < end {
+        let mut argument = ScanArgument {
+            size: size_of::<ScanArgument>() as u64,
+            flags: 0,
+            start: from,
+            end,
+            walk_end: 0,
+            regions: regions.as_mut_ptr() as u64,
+            regions_len: REGIONS as u64,
+            max_pages: 0,
+            category_inverted: PAGE_IS_FILE | PAGE_IS_PFNZERO,
+            category_mask: PAGE_IS_FILE | PAGE_IS_PFNZERO,
+            // A page under migration looks swapped even without swap, and a
+            // dirty page that is missed would leak from one run to the next.
+            category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+            return_mask: PAGE_IS_PRESENT,
+        };
+        // SAFETY: the argument is a valid `struct pm_scan_arg` of the size it
+        // states; `regions` is writable for `regions_len` elements of the
+        // kernel's `struct page_region` and outlives the call. The kernel only
+        // reads page tables of `start..end`; it writes to nothing else.
+        let count = unsafe { pagemap_scan(pagemap.as_raw_fd(), &raw mut argument) }?;
+        let count = usize::try_from(count).unwrap_or(0).min(REGIONS);
+        found.extend(regions[..count].iter().map(|region| {
+            let relative = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).saturating_sub(start);
+            relative(region.start)..relative(region.end)
+        }));
+        if argument.walk_end <= from {
+            return Err(io::Error::other("the kernel's page scan made no progress"));
+        }
+        from = argument.walk_end;
+    }
+    Ok(found)
+}
+
+/// Takes ownership of a descriptor that was received in a message.
+pub(crate) fn own_received(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: `recvmsg` just installed this descriptor in this process for
+    // the receiver of the message, who passes it on to nobody else.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// Takes the worker's end of its socket, which is standard input.
+pub(crate) fn own_standard_input() -> OwnedFd {
+    // SAFETY: called once, at the start of the worker process, before
+    // anything else could have used or closed descriptor 0; the worker never
+    // touches `std::io::stdin` afterwards.
+    unsafe { OwnedFd::from_raw_fd(libc::STDIN_FILENO) }
+}

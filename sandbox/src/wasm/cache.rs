@@ -1,0 +1,156 @@
+//! Compiled guest images on disk.
+//!
+//! A file is named for the image, for everything compiled code depends on, and
+//! for its own content, so that the name alone says whether a file is the
+//! right one and whole. It appears by rename and is never changed. The
+//! directory is for its owner alone, and no guest process can reach it.
+
+#![expect(clippy::disallowed_methods, reason = "owns the files of the cache")]
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use guest_runtimes::GuestRuntime;
+use nix::fcntl::{Flock, FlockArg};
+use wasmparser::{ElementItems, Parser, Payload};
+
+use super::engine;
+use crate::error::{Error, IoContext as _};
+
+/// The directory of compiled images.
+#[derive(Clone, Debug)]
+pub struct CodeCache {
+    directory: PathBuf,
+    compatibility: String,
+}
+
+impl CodeCache {
+    /// Opens the cache, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when others than its owner could write to it,
+    /// [`Error::Host`] when it cannot be made.
+    pub fn open(directory: PathBuf) -> Result<Self, Error> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory)
+            .doing(|| format!("make the cache {}", directory.display()))?;
+        let metadata =
+            fs::symlink_metadata(&directory).doing(|| format!("look at the cache {}", directory.display()))?;
+        let safe =
+            metadata.is_dir() && metadata.mode() & 0o077 == 0 && metadata.uid() == nix::unistd::geteuid().as_raw();
+        if !safe {
+            return Err(Error::Denied {
+                action: format!("running code from the cache {}", directory.display()),
+                reason: "it must be a directory of mode 0700 that belongs to the user of this process".into(),
+            });
+        }
+        let compatibility = engine::compatibility(&engine::engine()?);
+        Ok(Self { directory, compatibility })
+    }
+
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The compiled image of `runtime`, verified, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when the directory cannot be read.
+    pub fn find(&self, runtime: &GuestRuntime) -> Result<Option<File>, Error> {
+        let prefix = self.prefix(runtime);
+        let entries = fs::read_dir(&self.directory).doing(|| format!("read the cache {}", self.directory.display()))?;
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name();
+            let Some(digest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".cwasm")) else {
+                continue;
+            };
+            let path = entry.path();
+            let verified = File::open(&path).and_then(|file| Ok((digest_of(&file)? == digest).then_some(file)));
+            match verified {
+                Ok(Some(file)) => return Ok(Some(file)),
+                // It will be compiled again.
+                Ok(None) => {
+                    tracing::warn!(path = %path.display(), "a damaged compiled image was removed");
+                    let _ = fs::remove_file(&path);
+                }
+                Err(error) => tracing::warn!(%error, path = %path.display(), "a compiled image cannot be read"),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Compiles the image of `runtime` and puts it into the cache, unless
+    /// another process has done so meanwhile. Reports functions done and in
+    /// all. Runs in a process of its own: see [`crate::role`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when the image is damaged or the disk is full.
+    pub(crate) fn compile(
+        &self,
+        runtime: &GuestRuntime,
+        progress: impl Fn(usize, usize) + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let lock_path = self.directory.join("lock");
+        let lock_file = File::create(&lock_path).doing(|| format!("open {}", lock_path.display()))?;
+        let _lock = Flock::lock(lock_file, FlockArg::LockExclusive)
+            .map_err(|(_, error)| io::Error::from(error))
+            .doing(|| format!("lock {}", lock_path.display()))?;
+        if self.find(runtime)?.is_some() {
+            return Ok(());
+        }
+        let image = runtime.image().map_err(|source| Error::host("unpack a guest image", source))?;
+        let total = count_functions(&image);
+        let progress = Arc::new(progress);
+        let counted = Arc::clone(&progress);
+        // The count is an estimate; all is done when it is done.
+        let compiled = engine::compile(&image, move |done| counted(done.min(total.saturating_sub(1)), total))?;
+        progress(total, total);
+        let name = format!("{}{}.cwasm", self.prefix(runtime), blake3::hash(&compiled).to_hex());
+        let mut file = tempfile::Builder::new()
+            .prefix(".part-")
+            .tempfile_in(&self.directory)
+            .doing(|| format!("make a file in {}", self.directory.display()))?;
+        file.write_all(&compiled)
+            .and_then(|()| file.as_file().sync_all())
+            .and_then(|()| file.persist(self.directory.join(name)).map_err(io::Error::from))
+            .doing(|| format!("write a compiled image to {}", self.directory.display()))?;
+        Ok(())
+    }
+
+    fn prefix(&self, runtime: &GuestRuntime) -> String {
+        format!("{}-{}-{}-", runtime.id(), &runtime.digest()[..16], self.compatibility)
+    }
+}
+
+fn digest_of(file: &File) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// How many pieces of code the compiler will make: every function, and a
+/// trampoline for each that can be called through a table.
+fn count_functions(wasm: &[u8]) -> usize {
+    let count = |payload| match payload {
+        Payload::CodeSectionStart { count, .. } => count as usize,
+        Payload::ElementSection(segments) => segments
+            .into_iter()
+            .filter_map(Result::ok)
+            .map(|segment| match segment.items {
+                ElementItems::Functions(items) => items.count() as usize,
+                ElementItems::Expressions(_, items) => items.count() as usize,
+            })
+            .sum(),
+        _ => 0,
+    };
+    Parser::new(0).parse_all(wasm).filter_map(Result::ok).map(count).sum()
+}

@@ -1,0 +1,252 @@
+//! What a store knows of its guest: WASI, standard streams, quota, memory
+//! limit and the control of the current run.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::{Memory, ResourceLimiter};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtxBuilder};
+
+use super::control::RunControl;
+use super::quota::DiskQuota;
+use crate::error::Error;
+use crate::limits::{Limits, Resource};
+use crate::output::OutputCapture;
+use crate::workspace::{GUEST_PATH, Workspace};
+
+/// A guest's standard stream for output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Stream {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+/// Takes output while a run goes on.
+pub(crate) type OutputSink = Box<dyn FnMut(Stream, &[u8]) + Send>;
+
+/// The standard streams of one run.
+pub(crate) struct Stdio {
+    stdin: Vec<u8>,
+    stdin_position: usize,
+    pub(super) stdout: OutputCapture,
+    pub(super) stderr: OutputCapture,
+    live: Option<OutputSink>,
+}
+
+impl Stdio {
+    /// `spool` is a path to which `.stdout` and `.stderr` are added.
+    pub(crate) fn new(stdin: Vec<u8>, output_bytes: u64, spool: &std::path::Path, live: Option<OutputSink>) -> Self {
+        let budget = usize::try_from(output_bytes).unwrap_or(usize::MAX);
+        let capture = |stream| OutputCapture::new(budget, spool_path(spool, stream));
+        Self { stdin, stdin_position: 0, stdout: capture(Stream::Stdout), stderr: capture(Stream::Stderr), live }
+    }
+
+    pub(super) fn read(&mut self, limit: usize) -> &[u8] {
+        let start = self.stdin_position;
+        self.stdin_position = self.stdin.len().min(start.saturating_add(limit));
+        &self.stdin[start..self.stdin_position]
+    }
+
+    pub(super) fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Stdout => self.stdout.write(bytes),
+            Stream::Stderr => self.stderr.write(bytes),
+        }
+        if let Some(live) = &mut self.live {
+            live(stream, bytes);
+        }
+    }
+}
+
+/// Where the full text of `stream` lies once it outgrew its budget.
+pub(crate) fn spool_path(spool: &std::path::Path, stream: Stream) -> PathBuf {
+    spool.with_extension(match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    })
+}
+
+/// A share of the memory budget of all runs.
+pub(crate) trait MemoryLease: Send + Sync {
+    /// Takes `bytes`, or answers false at once.
+    fn take(&self, bytes: u64) -> bool;
+}
+
+/// Bounds linear memory and tables.
+pub(super) struct MemoryLimit {
+    limit: usize,
+    /// How far the limit may move when growth is refused: a guest that is told
+    /// so needs a little more to say so. CPython's interpreter even loops for
+    /// ever when it cannot allocate while it unwinds.
+    last_limit: usize,
+    lease: Arc<dyn MemoryLease>,
+    /// Bytes this instance has taken from the lease by growing.
+    pub(super) grown: u64,
+    pub(super) denied: bool,
+}
+
+/// What is kept back of the limit until growth is refused, for raising the
+/// error; and what a run may grow by when its session is full already, for
+/// reading a request and freeing something.
+const HEADROOM_BYTES: usize = 2 << 20;
+/// What one refusal lets a guest grow by: two pages of WebAssembly.
+const REFUSAL_STEP_BYTES: u64 = 128 << 10;
+/// How far a session may get past its limit so, over all its runs.
+const MAX_EXCESS_BYTES: usize = 16 << 20;
+
+/// Above what any guest image declares; no guest of ours grows its table.
+const TABLE_ELEMENTS: usize = 100_000;
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        // What the image declares is paid for when its instance is admitted.
+        if current == 0 {
+            return Ok(true);
+        }
+        let more = (desired - current) as u64;
+        let granted = desired <= self.limit && self.lease.take(more);
+        if granted {
+            self.grown += more;
+        } else {
+            self.denied = true;
+            // A guest that asked for much may yet do with less, and would eat
+            // up what is meant for raising the error.
+            if more <= REFUSAL_STEP_BYTES {
+                self.limit = current.saturating_add(REFUSAL_STEP_BYTES as usize).min(self.last_limit);
+            }
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// Open files of an instance, apart from standard streams and the workspace.
+#[derive(Debug, Default)]
+pub(super) struct OpenFiles {
+    pub(super) now: BTreeSet<u32>,
+    pub(super) peak: u64,
+    pub(super) limit: u64,
+    pub(super) denied: bool,
+}
+
+/// What changes from run to run.
+pub(crate) struct RunParts {
+    pub(crate) control: Arc<RunControl>,
+    pub(crate) stdio: Stdio,
+    pub(crate) quota: DiskQuota,
+    pub(crate) limits: Limits,
+}
+
+/// The data of a store.
+pub(super) struct Host {
+    /// Made when first needed, and dropped with every file it holds open.
+    pub(super) wasi: Option<WasiP1Ctx>,
+    pub(super) clock: SessionClock,
+    pub(super) memory: Option<Memory>,
+    /// Where the guest's interrupt block lies.
+    pub(super) interrupt_block: u32,
+    pub(super) memory_limit: MemoryLimit,
+    pub(super) open_files: OpenFiles,
+    /// Below this much fuel the guest is interrupted softly.
+    pub(super) fuel_reserve: u64,
+    /// Absent while no run is going on.
+    pub(super) run: Option<RunParts>,
+}
+
+impl Host {
+    /// A host for an instance that has not run: without files and without a
+    /// run. [`Host::begin`] gives it both.
+    pub(super) fn idle(lease: Arc<dyn MemoryLease>) -> Self {
+        Self {
+            wasi: None,
+            clock: SessionClock::default(),
+            memory: None,
+            interrupt_block: 0,
+            memory_limit: MemoryLimit { limit: 0, last_limit: 0, lease, grown: 0, denied: false },
+            open_files: OpenFiles::default(),
+            fuel_reserve: 0,
+            run: None,
+        }
+    }
+
+    /// Gives the instance a fresh WASI context over `workspace`: no open
+    /// files, a new clock, nothing of the host's environment.
+    pub(super) fn open(&mut self, workspace: &Workspace) -> Result<(), Error> {
+        let clock = SessionClock::default();
+        let mut builder = WasiCtxBuilder::new();
+        // Guests run on threads of their own, and tokio's blocking pool
+        // would only add a hand-over. Must precede the preopen, which copies it.
+        builder.allow_blocking_current_thread(true);
+        builder.monotonic_clock(clock.clone());
+        builder
+            .preopened_dir(workspace.host_path(), GUEST_PATH, FsPerms::ReadWrite)
+            .map_err(|source| Error::host("open a workspace for a guest", source))?;
+        self.wasi = Some(builder.build_p1());
+        self.clock = clock;
+        self.open_files = OpenFiles::default();
+        Ok(())
+    }
+
+    /// The WASI context: of the workspace once [`Host::open`] was called,
+    /// before that one with nothing in it.
+    pub(super) fn wasi(&mut self) -> &mut WasiP1Ctx {
+        self.wasi.get_or_insert_with(|| WasiCtxBuilder::new().build_p1())
+    }
+
+    /// Begins a run with `memory_bytes` of linear memory in use.
+    pub(super) fn begin(&mut self, parts: RunParts, memory_bytes: usize) {
+        let limit = usize::try_from(parts.limits.get(Resource::MemoryBytes)).unwrap_or(usize::MAX);
+        // A session that is full gets a little more, so that it can free
+        // something: there is no other way out of its state.
+        let most = limit.saturating_add(MAX_EXCESS_BYTES);
+        let full = memory_bytes.saturating_add(HEADROOM_BYTES).min(most);
+        self.memory_limit.limit = limit.saturating_sub(HEADROOM_BYTES).max(full);
+        self.memory_limit.last_limit = self.memory_limit.limit.saturating_add(HEADROOM_BYTES).min(most);
+        self.memory_limit.denied = false;
+        self.open_files.limit = parts.limits.get(Resource::OpenFiles);
+        self.open_files.peak = self.open_files.now.len() as u64;
+        self.open_files.denied = false;
+        self.run = Some(parts);
+    }
+}
+
+/// Monotonic time since a session began, for all its runs: it never goes
+/// backwards and tells nothing about the host.
+#[derive(Clone, Debug)]
+pub(super) struct SessionClock(Instant);
+
+impl Default for SessionClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl HostMonotonicClock for SessionClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}

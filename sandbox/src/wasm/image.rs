@@ -1,0 +1,207 @@
+//! A loaded guest image: compiled code, ready to make slots, and the slots
+//! that are warm.
+
+#![expect(clippy::disallowed_methods, reason = "opens the page map of this process")]
+
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use wasmtime::{Engine, InstancePre, Linker};
+
+use super::engine;
+use super::host::{Host, MemoryLease};
+use super::slot::Slot;
+use super::wasi;
+use crate::error::Error;
+use crate::session::lock;
+
+/// The version of the guest ABI that this host speaks.
+pub(crate) const ABI_VERSION: u32 = 1;
+
+/// A guest image in a worker.
+pub(crate) struct Image {
+    engine: Engine,
+    instance_pre: InstancePre<Host>,
+    /// An instance that never runs: its memory is the image. Reading it maps
+    /// the pages of the compiled file, which all workers share.
+    pristine: Option<Mutex<Slot>>,
+    warm: Mutex<Vec<Slot>>,
+    warm_limit: usize,
+    /// Absent when the kernel cannot tell which pages are dirty: then no slot
+    /// is ever reset, and each run gets a new instance.
+    pagemap: Option<File>,
+}
+
+/// A lease for instances that never run.
+struct NoLease;
+
+impl MemoryLease for NoLease {
+    fn take(&self, _bytes: u64) -> bool {
+        false
+    }
+}
+
+impl Image {
+    /// Loads compiled code and makes the first instance.
+    pub(crate) fn load(engine: Engine, compiled: File, warm_limit: usize) -> Result<Self, Error> {
+        let module = engine::load(&engine, compiled)?;
+        let failed = |source| Error::host("link a guest image", source);
+        let mut linker = Linker::new(&engine);
+        wasi::add_to_linker(&mut linker).map_err(failed)?;
+        let instance_pre = linker.instantiate_pre(&module).map_err(failed)?;
+        let mut image =
+            Self { engine, instance_pre, pristine: None, warm: Mutex::default(), warm_limit, pagemap: None };
+        let version = Slot::new(&image, Arc::new(NoLease))?.abi_version()?;
+        if version != ABI_VERSION {
+            return Err(Error::host(
+                "load a guest image",
+                format!("it speaks ABI version {version}, this host speaks {ABI_VERSION}"),
+            ));
+        }
+        // Asking ran guest code, so this is another instance.
+        let pristine = Slot::new(&image, Arc::new(NoLease))?;
+        image.pagemap = File::open("/proc/self/pagemap").ok().filter(|pagemap| {
+            crate::sys::dirty_pages(pagemap, pristine.bytes().as_ptr().addr(), crate::sys::PAGE).is_ok()
+        });
+        image.pristine = Some(Mutex::new(pristine));
+        Ok(image)
+    }
+
+    pub(super) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) const fn instance_pre(&self) -> &InstancePre<Host> {
+        &self.instance_pre
+    }
+
+    /// The instance that never runs.
+    pub(super) fn pristine(&self) -> Option<MutexGuard<'_, Slot>> {
+        self.pristine.as_ref().map(lock)
+    }
+
+    /// How much linear memory an instance starts with.
+    pub(crate) fn initial_bytes(&self) -> u64 {
+        self.pristine().map_or(0, |pristine| pristine.bytes().len() as u64)
+    }
+
+    /// Whether slots are reset in place.
+    pub(crate) const fn resets(&self) -> bool {
+        self.pagemap.is_some()
+    }
+
+    /// What tells dirty pages, if the kernel can.
+    pub(super) const fn pagemap(&self) -> Option<&File> {
+        self.pagemap.as_ref()
+    }
+
+    /// An instance in the state of the image: a warm one, or a new one.
+    pub(crate) fn take(&self, lease: &Arc<dyn MemoryLease>) -> Result<Slot, Error> {
+        let warm = lock(&self.warm).pop();
+        warm.map_or_else(|| Slot::new(self, Arc::clone(lease)), Ok)
+    }
+
+    /// Resets a slot for another run, or drops it.
+    pub(crate) fn give_back(&self, slot: Slot) {
+        let Some(pagemap) = &self.pagemap else { return };
+        if lock(&self.warm).len() >= self.warm_limit {
+            return;
+        }
+        match slot.reset(self, pagemap) {
+            Ok(Some(slot)) => lock(&self.warm).push(slot),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a slot was dropped instead of reset"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::DirBuilderExt;
+
+    use super::super::{CodeCache, DiskQuota, GuestRequest, RunControl, RunParts, Stdio};
+    use super::*;
+    use crate::limits::{Limits, Resource};
+    use crate::outcome::Status;
+    use crate::workspace::{DiskUse, Workspace};
+
+    struct Plenty;
+
+    impl MemoryLease for Plenty {
+        fn take(&self, _bytes: u64) -> bool {
+            true
+        }
+    }
+
+    fn image() -> Image {
+        let directory = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("belljar-test-cache");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).unwrap();
+        let cache = CodeCache::open(directory).unwrap();
+        let runtime = &guest_runtimes::all()[0];
+        cache.compile(runtime, |_, _| {}).unwrap();
+        Image::load(engine::engine().unwrap(), cache.find(runtime).unwrap().unwrap(), 4).unwrap()
+    }
+
+    fn run(slot: &mut Slot, code: &str, limits: Limits) -> super::super::slot::Finished {
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = Arc::new(Workspace::create(parent.path().join("w")).unwrap());
+        slot.open(&workspace).unwrap();
+        let parts = RunParts {
+            control: Arc::new(RunControl::default()),
+            stdio: Stdio::new(Vec::new(), 4096, &parent.path().join("spool"), None),
+            quota: DiskQuota::new(workspace, &limits, DiskUse::default()),
+            limits,
+        };
+        let env = BTreeMap::from([("NAME".to_owned(), "value".to_owned())]);
+        let args = ["argument".to_owned()];
+        let mut request =
+            GuestRequest { code, args: &args, env: &env, fresh: false, result_bytes: 4096, output_bytes: 4096 };
+        slot.run(&mut request, parts, false).unwrap()
+    }
+
+    /// Programs that leave marks in many places of the interpreter.
+    const PROGRAMS: [&str; 5] = [
+        "print('hi')",
+        "import os, sys\nsys.path.append('x'); os.environ['LEFT'] = 'behind'; open('f', 'w').write('x'); secret = 'A' * 9999",
+        "import json, re, sqlite3, decimal, asyncio\nd = {str(n): [n] * 3 for n in range(5000)}\njson.loads(json.dumps(d))",
+        "import builtins, random\nbuiltins.print = None; random.seed(1); raise ValueError('x')",
+        "def f(n): return n if n < 2 else f(n - 1) + f(n - 2)\nf(18)",
+    ];
+
+    #[test]
+    fn a_reset_slot_equals_a_fresh_instance_in_every_byte() {
+        let image = image();
+        assert!(image.resets(), "this kernel cannot tell dirty pages: there is nothing to test");
+        let lease: Arc<dyn MemoryLease> = Arc::new(Plenty);
+        for code in PROGRAMS.iter().cycle().take(20) {
+            let mut slot = image.take(&lease).unwrap();
+            run(&mut slot, code, Limits::defaults());
+            assert!(slot.bytes() != image.pristine().unwrap().bytes(), "the run must leave something to reset");
+            image.give_back(slot);
+            let slot = image.take(&lease).unwrap();
+            assert!(slot.uses() > 0, "the slot must be the one that was reset");
+            assert!(slot.bytes() == image.pristine().unwrap().bytes(), "{code}");
+            image.give_back(slot);
+        }
+    }
+
+    #[test]
+    fn a_slot_that_did_not_end_in_order_or_has_grown_is_not_used_again() {
+        let image = image();
+        let lease: Arc<dyn MemoryLease> = Arc::new(Plenty);
+        let mut short = Limits::defaults();
+        short.set(Resource::WallTimeMs, 50);
+        let swallow = "while True:\n try:\n  while True: pass\n except BaseException: pass";
+        for (code, limits, expected) in [
+            ("import os; os._exit(3)", Limits::defaults(), Status::Exited(3)),
+            (swallow, short, Status::LimitExceeded(Resource::WallTimeMs)),
+            ("x = bytes(60_000_000)", Limits::defaults(), Status::Exited(0)),
+        ] {
+            let mut slot = image.take(&lease).unwrap();
+            assert_eq!(run(&mut slot, code, limits).status, expected, "{code}");
+            image.give_back(slot);
+            assert_eq!(image.take(&lease).unwrap().uses(), 0, "{code}");
+        }
+    }
+}

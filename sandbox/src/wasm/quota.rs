@@ -1,0 +1,119 @@
+//! What a guest may still put into its workspace.
+//!
+//! Every byte and every name is charged before the host writes it. Charging
+//! never counts too little: overwriting and deleting are only credited when
+//! the budget has run out and the workspace is counted again.
+
+use std::sync::Arc;
+
+use crate::limits::{Limits, Resource};
+use crate::workspace::{DiskUse, MAX_DEPTH, MAX_PATH_BYTES, Workspace};
+
+/// The disk limits of one run.
+#[derive(Debug)]
+pub(crate) struct DiskQuota {
+    workspace: Arc<Workspace>,
+    limit: DiskUse,
+    left: DiskUse,
+    denied: Option<Resource>,
+}
+
+impl DiskQuota {
+    pub(crate) fn new(workspace: Arc<Workspace>, limits: &Limits, used: DiskUse) -> Self {
+        let limit = DiskUse { bytes: limits.get(Resource::DiskBytes), files: limits.get(Resource::DiskFiles) };
+        Self { workspace, limit, left: remaining(limit, used), denied: None }
+    }
+
+    /// Which limit the guest ran into.
+    pub(super) const fn denied(&self) -> Option<Resource> {
+        self.denied
+    }
+
+    /// Whether `bytes` can be taken without counting again.
+    pub(super) const fn has_bytes(&self, bytes: u64) -> bool {
+        self.left.bytes >= bytes
+    }
+
+    /// Takes `bytes` that are about to be written so that the file ends at
+    /// `end` or beyond. False when the quota has no room for them.
+    pub(super) const fn charge_bytes(&mut self, bytes: u64, end: u64) -> bool {
+        // A file that ends past the quota is over it, holes or not.
+        if end > self.limit.bytes || !self.has_bytes(bytes) {
+            self.denied = Some(Resource::DiskBytes);
+            return false;
+        }
+        self.left.bytes -= bytes;
+        true
+    }
+
+    /// Gives back bytes that were charged and not written.
+    pub(super) const fn credit_bytes(&mut self, bytes: u64) {
+        self.left.bytes += bytes;
+    }
+
+    /// Takes one name that is about to be made.
+    pub(super) fn charge_file(&mut self) -> bool {
+        if self.left.files == 0
+            && let Ok(survey) = self.workspace.survey()
+        {
+            self.left.files = remaining(self.limit, survey.disk_use).files;
+        }
+        if self.left.files == 0 {
+            self.denied = Some(Resource::DiskFiles);
+            return false;
+        }
+        self.left.files -= 1;
+        true
+    }
+
+    /// Whether a new name at `path` keeps the tree within its depth and names
+    /// within their length.
+    pub(super) fn allows_path(path: &[u8]) -> bool {
+        path.len() <= MAX_PATH_BYTES && depth(path) <= MAX_DEPTH
+    }
+
+    /// Whether moving `from` to `to` keeps the tree within its depth: a
+    /// directory, which may hold others, may only move up or sideways.
+    pub(super) fn allows_rename(&self, from: &[u8], to: &[u8]) -> bool {
+        Self::allows_path(to) && (depth(to) <= depth(from) || !self.workspace.is_directory(from))
+    }
+
+    /// Counts the workspace again. `nameless` is what files hold that are
+    /// open but have no name any more. Without a count nothing is credited,
+    /// which is the safe side.
+    pub(super) fn recount(&mut self, nameless: u64) {
+        if let Ok(survey) = self.workspace.survey() {
+            self.left.bytes = remaining(self.limit, survey.disk_use).bytes.saturating_sub(nameless);
+        }
+    }
+
+    /// Takes what files hold that an earlier run left open without a name.
+    pub(super) const fn charge_nameless(&mut self, nameless: u64) {
+        self.left.bytes = self.left.bytes.saturating_sub(nameless);
+    }
+}
+
+const fn remaining(limit: DiskUse, used: DiskUse) -> DiskUse {
+    DiskUse { bytes: limit.bytes.saturating_sub(used.bytes), files: limit.files.saturating_sub(used.files) }
+}
+
+/// How deep a path leads. There are no links, so names alone tell.
+fn depth(path: &[u8]) -> usize {
+    path.split(|byte| *byte == b'/').fold(0, |depth: usize, part| match part {
+        b"" | b"." => depth,
+        b".." => depth.saturating_sub(1),
+        _ => depth + 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_depth_of_a_path_is_where_it_leads() {
+        for (path, expected) in [("a/b", 2), ("/a//./b/", 2), ("a/../b", 1), ("../../a", 1), ("d/../d/../d", 1)] {
+            assert_eq!(depth(path.as_bytes()), expected, "{path}");
+        }
+    }
+}

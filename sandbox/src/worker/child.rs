@@ -1,0 +1,176 @@
+//! Starts the processes that this one binary becomes when asked by its first
+//! argument: workers, and the one that compiles.
+//!
+//! All of them are started from one thread that lives as long as the server,
+//! because the kernel ends a child with the *thread* that started it
+//! (`PR_SET_PDEATHSIG`). Nothing runs between fork and exec: the standard
+//! library then uses the path whose cost does not grow with the server.
+
+#![expect(clippy::disallowed_methods, reason = "starts our own processes, and passes on the one variable they need")]
+
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc;
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+use crate::wasm::CodeCache;
+
+const WORKER: &str = "worker-process";
+const COMPILE: &str = "compile-process";
+
+/// The one environment variable that our own processes get.
+const LOG_VARIABLE: &str = "BELLJAR_LOG";
+
+/// Becomes one of our own processes if `arguments` ask for it. Call it first
+/// in `main`, before any thread exists; `None` means go on as usual.
+pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
+    if !matches!(arguments.get(1).map(String::as_str), Some(WORKER | COMPILE)) {
+        return None;
+    }
+    start_log();
+    if !dies_with_its_parent(arguments.get(2)) {
+        return Some(ExitCode::FAILURE);
+    }
+    match arguments.get(1).map(String::as_str) {
+        Some(WORKER) => Some(super::serve::main()),
+        Some(COMPILE) => {
+            let (Some(runtime), Some(directory)) = (arguments.get(3), arguments.get(4)) else {
+                return Some(ExitCode::FAILURE);
+            };
+            Some(compile_main(runtime, directory))
+        }
+        _ => None,
+    }
+}
+
+/// Has the kernel end this process with the thread that started it, and says
+/// whether that is still there: it may have ended before we asked.
+fn dies_with_its_parent(parent: Option<&String>) -> bool {
+    prctl::set_pdeathsig(Signal::SIGKILL).is_ok()
+        && parent.is_some_and(|parent| *parent == nix::unistd::getppid().to_string())
+}
+
+/// This binary, as a command without any of the server's environment. The
+/// link stays right when the file is replaced while the server runs.
+fn this_binary(role: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("belljar").arg(role).arg(std::process::id().to_string()).env_clear();
+    // Ctrl-C at a terminal is for the server, which drains; not for what it
+    // started.
+    command.process_group(0);
+    if let Ok(filter) = std::env::var(LOG_VARIABLE) {
+        command.env(LOG_VARIABLE, filter);
+    }
+    command
+}
+
+/// A worker process and the server's end of its connection.
+pub(super) struct StartedWorker {
+    pub(super) child: Child,
+    pub(super) stream: UnixStream,
+}
+
+fn start_worker() -> io::Result<StartedWorker> {
+    let (ours, theirs) = UnixStream::pair()?;
+    // Standard output is the protocol's; a worker must not even have it.
+    let child = this_binary(WORKER).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).spawn()?;
+    Ok(StartedWorker { child, stream: ours })
+}
+
+enum Job {
+    Start(oneshot::Sender<io::Result<StartedWorker>>),
+    Reap(Child),
+}
+
+/// The thread that starts and reaps workers.
+#[derive(Debug)]
+pub(super) struct Spawner(mpsc::Sender<Job>);
+
+impl Spawner {
+    pub(super) fn new() -> io::Result<Self> {
+        let (sender, jobs) = mpsc::channel();
+        std::thread::Builder::new().name("spawner".into()).spawn(move || {
+            for job in jobs {
+                match job {
+                    // A caller that went away drops the worker's connection,
+                    // and the worker ends with it.
+                    Job::Start(reply) => drop(reply.send(start_worker())),
+                    Job::Reap(mut child) => {
+                        if let Err(error) = child.kill().and_then(|()| child.wait()) {
+                            tracing::warn!(%error, pid = child.id(), "a worker could not be reaped");
+                        }
+                    }
+                }
+            }
+        })?;
+        Ok(Self(sender))
+    }
+
+    pub(super) async fn start(&self) -> io::Result<StartedWorker> {
+        let (reply, started) = oneshot::channel();
+        self.0.send(Job::Start(reply)).map_err(io::Error::other)?;
+        started.await.map_err(io::Error::other)?
+    }
+
+    /// Ends a worker, if it has not ended, and takes its exit status.
+    pub(super) fn reap(&self, child: Child) {
+        // Without the thread the process is going away, and its children too.
+        let _ = self.0.send(Job::Reap(child));
+    }
+}
+
+/// Compiles the image of `runtime` into `cache`, in a process of its own.
+/// `progress` is told how many functions of how many are done. Blocks.
+///
+/// # Errors
+///
+/// [`Error::Host`] when that process fails; its log says why.
+pub(crate) fn compile(cache: &CodeCache, runtime: &str, mut progress: impl FnMut(u64, u64)) -> Result<(), Error> {
+    let doing = || format!("compile the image of `{runtime}`");
+    let failed = |source: io::Error| Error::host(doing(), source);
+    let mut child = this_binary(COMPILE)
+        .arg(runtime)
+        .arg(cache.directory())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let stdout = child.stdout.take().ok_or_else(|| Error::host(doing(), "it has no output"))?;
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        if let Some((done, total)) = line.split_once(' ')
+            && let (Ok(done), Ok(total)) = (done.parse(), total.parse())
+        {
+            progress(done, total);
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
+}
+
+fn compile_main(runtime: &str, directory: &str) -> ExitCode {
+    use std::io::Write;
+    let report = |done: usize, total: usize| {
+        // Every function would be thousands of lines; nobody reading is fine.
+        if done.is_multiple_of(64) || done == total {
+            let _ = writeln!(io::stdout().lock(), "{done} {total}");
+        }
+    };
+    let compiled = guest_runtimes::find(runtime)
+        .ok_or_else(|| Error::host("compile a guest image", "no such runtime"))
+        .and_then(|runtime| CodeCache::open(Path::new(directory).to_path_buf())?.compile(runtime, report));
+    match compiled {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = ?error, "compilation failed");
+            ExitCode::FAILURE
+        }
+    }
+}

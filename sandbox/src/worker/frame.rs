@@ -1,0 +1,124 @@
+//! Frames: a length of four bytes, little-endian, then the message.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The largest frame. Above the largest request plus its framing, and above
+/// the largest reply a guest may give.
+const MAX_FRAME_BYTES: usize = 40 << 20;
+
+/// The bytes of a frame.
+pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    let mut bytes = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
+    let length = bytes.len() - 4;
+    if length > MAX_FRAME_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too large")));
+    }
+    bytes[..4].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+    Ok(bytes)
+}
+
+fn length_of(header: [u8; 4]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(header) as usize;
+    if length > MAX_FRAME_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too large")));
+    }
+    Ok(length)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Writes one frame with a descriptor attached to its first byte.
+pub(crate) fn write_with_descriptor<T: Serialize>(
+    stream: &UnixStream,
+    message: &T,
+    descriptor: BorrowedFd<'_>,
+) -> io::Result<()> {
+    let bytes = encode(message)?;
+    let descriptors = [descriptor.as_raw_fd()];
+    let sent = sendmsg::<()>(
+        stream.as_raw_fd(),
+        &[IoSlice::new(&bytes)],
+        &[ControlMessage::ScmRights(&descriptors)],
+        MsgFlags::empty(),
+        None,
+    )?;
+    (&mut &*stream).write_all(&bytes[sent..])
+}
+
+/// Reads one frame and the descriptor that came with it, if any. `None` at
+/// the end of the stream.
+pub(crate) fn read<T: DeserializeOwned>(stream: &UnixStream) -> io::Result<Option<(T, Option<OwnedFd>)>> {
+    let mut header = [0; 4];
+    let mut control = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+    let (received, descriptor) = {
+        let mut parts = [IoSliceMut::new(&mut header)];
+        let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
+        let descriptor = message.cmsgs()?.find_map(|control| match control {
+            ControlMessageOwned::ScmRights(descriptors) => descriptors.first().copied(),
+            _ => None,
+        });
+        (message.bytes, descriptor.map(crate::sys::own_received))
+    };
+    if received == 0 {
+        return Ok(None);
+    }
+    let mut stream = stream;
+    stream.read_exact(&mut header[received..])?;
+    let mut bytes = vec![0; length_of(header)?];
+    stream.read_exact(&mut bytes)?;
+    Ok(Some((decode(&bytes)?, descriptor)))
+}
+
+/// Reads one frame. `None` at the end of the stream.
+///
+/// # Cancellation
+///
+/// Not safe: a dropped future loses what it has read.
+pub(crate) async fn read_async<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<T>> {
+    let mut header = [0; 4];
+    match stream.read_exact(&mut header).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut bytes = vec![0; length_of(header)?];
+    stream.read_exact(&mut bytes).await?;
+    decode(&bytes).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_arrive_in_order_with_their_descriptor() {
+        let (one, other) = UnixStream::pair().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        write_with_descriptor(&one, &"with", std::os::fd::AsFd::as_fd(&file)).unwrap();
+        (&one).write_all(&encode(&"without").unwrap()).unwrap();
+        drop(one);
+        let (text, descriptor) = read::<String>(&other).unwrap().unwrap();
+        assert!(text == "with" && descriptor.is_some());
+        let (text, descriptor) = read::<String>(&other).unwrap().unwrap();
+        assert!(text == "without" && descriptor.is_none());
+        assert!(read::<String>(&other).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_oversized_or_damaged_frame_is_an_error_and_allocates_nothing() {
+        let (mut one, other) = UnixStream::pair().unwrap();
+        one.write_all(&u32::MAX.to_le_bytes()).unwrap();
+        assert!(read::<String>(&other).unwrap_err().to_string().contains("too large"));
+        one.write_all(&[1, 0, 0, 0, 0xff]).unwrap();
+        assert_eq!(read::<String>(&other).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}

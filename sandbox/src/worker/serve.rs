@@ -1,0 +1,336 @@
+//! The worker's loop: takes orders, runs each, and keeps the slots of sessions
+//! and the warm ones.
+//!
+//! Every thread can take orders, one at a time does: the one that gets a run
+//! passes the connection on to another and runs it itself, so that a run costs
+//! no hand-over between threads. Some thread always reads, so a cancellation
+//! always gets through. When the server is gone the process ends at once,
+//! whatever its guests do.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
+use wasmtime::Engine;
+
+use super::frame;
+use super::lease::{Lease, Writer, send};
+use super::protocol::{FromWorker, RunOrder, RunReport, ToWorker};
+use crate::error::Error;
+use crate::limits::Resource;
+use crate::outcome::FileEntry;
+use crate::session::{SessionId, lock};
+use crate::sys;
+use crate::wasm::{self, DiskQuota, GuestRequest, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio};
+use crate::workspace::Workspace;
+
+/// Rich outputs of one run together: a few images.
+const RICH_OUTPUT_BYTES: u64 = 4 << 20;
+
+/// The process of a worker. Returns when the server closes the connection.
+pub(crate) fn main() -> ExitCode {
+    let stream = UnixStream::from(sys::own_standard_input());
+    let engine = match wasm::engine::engine() {
+        Ok(engine) => engine,
+        Err(error) => {
+            tracing::error!(%error, "a worker cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Ok(writer) = stream.try_clone() else { return ExitCode::FAILURE };
+    // Guests of all runs share this process's descriptors; each has a limit of
+    // its own. And a crash must not write their memory to disk.
+    let limited = getrlimit(KernelResource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(KernelResource::RLIMIT_NOFILE, hard, hard))
+        .and_then(|()| setrlimit(KernelResource::RLIMIT_CORE, 0, 0));
+    if let Err(error) = limited {
+        tracing::error!(%error, "a worker cannot set its own limits");
+        return ExitCode::FAILURE;
+    }
+    // Confinement of this process belongs here: images come as descriptors,
+    // and nothing below opens a path outside a workspace.
+    let shared = Arc::new(Shared::new(engine, stream, writer));
+    shared.take_orders();
+    ExitCode::FAILURE
+}
+
+/// What the threads of a worker share.
+struct Shared {
+    engine: Engine,
+    /// The connection; whoever holds it takes orders.
+    reader: Mutex<UnixStream>,
+    /// How many threads wait to take orders.
+    waiting: AtomicUsize,
+    writer: Arc<Writer>,
+    lease: Arc<Lease>,
+    images: Mutex<HashMap<String, Arc<Image>>>,
+    sessions: Mutex<HashMap<SessionId, HashMap<String, Slot>>>,
+    controls: Mutex<HashMap<u64, Arc<RunControl>>>,
+}
+
+impl Shared {
+    fn new(engine: Engine, reader: UnixStream, writer: UnixStream) -> Self {
+        let writer = Arc::new(Mutex::new(writer));
+        Self {
+            engine,
+            reader: Mutex::new(reader),
+            waiting: AtomicUsize::new(0),
+            lease: Arc::new(Lease::new(Arc::clone(&writer))),
+            writer,
+            images: Mutex::default(),
+            sessions: Mutex::default(),
+            controls: Mutex::default(),
+        }
+    }
+
+    fn answer_load(&self, runtime: String, loaded: Result<Image, Error>) {
+        let answer = match loaded {
+            Ok(image) => {
+                let (initial_bytes, resets) = (image.initial_bytes(), image.resets());
+                lock(&self.images).insert(runtime.clone(), Arc::new(image));
+                FromWorker::Loaded { runtime, initial_bytes, resets }
+            }
+            Err(error) => FromWorker::LoadFailed { runtime, reason: describe(&error) },
+        };
+        send(&self.writer, &answer);
+    }
+
+    fn take_orders(self: &Arc<Self>) {
+        loop {
+            let (order, control) = self.next_order();
+            let number = order.run;
+            // A panic in a host function is a bug of ours: its instance is in
+            // an unknown state, and so may be what it shares with others.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_one(*order, control)));
+            if outcome.is_err() {
+                send(&self.writer, &FromWorker::Fault { run: number });
+                std::process::abort();
+            }
+        }
+    }
+
+    /// Takes messages until one is a run, and leaves another thread to take
+    /// the next. Does not return when the connection ends.
+    fn next_order(self: &Arc<Self>) -> (Box<RunOrder>, Arc<RunControl>) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let stream = lock(&self.reader);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        loop {
+            let (message, descriptor) = match frame::read::<ToWorker>(&stream) {
+                Ok(Some(message)) => message,
+                Ok(None) => std::process::exit(0),
+                Err(error) => {
+                    tracing::error!(%error, "the connection to the server broke");
+                    std::process::exit(1);
+                }
+            };
+            let ToWorker::Run(order) = message else {
+                // A thread that fails here leaves nobody to read.
+                if catch_unwind(AssertUnwindSafe(|| self.obey(message, descriptor))).is_err() {
+                    std::process::abort();
+                }
+                continue;
+            };
+            let control = Arc::new(RunControl::default());
+            lock(&self.controls).insert(order.run, Arc::clone(&control));
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                // The server sends no more runs than it wants at once, which
+                // bounds the threads.
+                let shared = Arc::clone(self);
+                let started = std::thread::Builder::new().name("run".into()).spawn(move || shared.take_orders());
+                if let Err(error) = started {
+                    // Nobody would hear a cancellation.
+                    tracing::error!(%error, "a worker cannot start a thread");
+                    std::process::exit(1);
+                }
+            }
+            return (order, control);
+        }
+    }
+
+    /// Does what a message says that is not a run. Never waits for a guest.
+    fn obey(&self, message: ToWorker, descriptor: Option<OwnedFd>) {
+        match message {
+            ToWorker::Load { runtime, warm } => {
+                let loaded = descriptor
+                    .ok_or_else(|| Error::host("load a guest image", "no descriptor came with the order"))
+                    .and_then(|file| Image::load(self.engine.clone(), File::from(file), warm));
+                self.answer_load(runtime, loaded);
+            }
+            ToWorker::Cancel { run } => {
+                if let Some(control) = lock(&self.controls).get(&run) {
+                    control.cancel();
+                }
+            }
+            ToWorker::CloseSession { session } => {
+                let slots = lock(&self.sessions).remove(&session);
+                for slot in slots.into_iter().flat_map(HashMap::into_values) {
+                    self.drop_slot(slot);
+                }
+            }
+            ToWorker::MemoryAnswer { ask, granted } => self.lease.answer(ask, granted),
+            ToWorker::MemoryRecall => self.lease.release_all(),
+            ToWorker::Run(_) => {}
+        }
+    }
+
+    fn run_one(&self, order: RunOrder, control: Arc<RunControl>) {
+        let number = order.run;
+        let image = lock(&self.images).get(&order.runtime).cloned();
+        let result = match image {
+            Some(image) => {
+                self.run_in(&image, order, control).map(|(report, leftover)| (report, Some((image, leftover))))
+            }
+            None => Err(Error::host("run a program", "its guest image is not loaded")),
+        };
+        lock(&self.controls).remove(&number);
+        match result {
+            Ok((report, leftover)) => {
+                send(&self.writer, &FromWorker::Finished { run: number, report: Box::new(report) });
+                // After the reply: cleaning up is not the caller's time.
+                if let Some((image, Some(slot))) = leftover {
+                    self.recycle(&image, slot);
+                }
+            }
+            Err(error) => send(&self.writer, &FromWorker::Failed { run: number, reason: describe(&error) }),
+        }
+    }
+
+    /// Runs an order, and gives back the slot if no session keeps it.
+    fn run_in(
+        &self,
+        image: &Image,
+        order: RunOrder,
+        control: Arc<RunControl>,
+    ) -> Result<(RunReport, Option<Slot>), Error> {
+        let workspace = Arc::new(Workspace::open(order.workspace)?);
+        let before = workspace.survey()?;
+        let mut slot = self.slot(image, &order.session, &order.runtime, &workspace)?;
+        let warm = slot.uses() > 0;
+        let live: Option<OutputSink> = order.live.then(|| {
+            let (writer, run) = (Arc::clone(&self.writer), order.run);
+            let sink: OutputSink = Box::new(move |stream, bytes| {
+                for bytes in bytes.chunks(64 << 10) {
+                    send(&writer, &FromWorker::Output { run, stream, bytes: bytes.to_vec() });
+                }
+            });
+            sink
+        });
+        let parts = RunParts {
+            control,
+            stdio: Stdio::new(order.stdin, order.limits.get(Resource::OutputBytes), &order.spool, live),
+            quota: DiskQuota::new(Arc::clone(&workspace), &order.limits, before.disk_use),
+            limits: order.limits,
+        };
+        let mut request = GuestRequest {
+            code: &order.code,
+            args: &order.args,
+            env: &order.env,
+            fresh: false,
+            result_bytes: order.limits.get(Resource::OutputBytes),
+            output_bytes: RICH_OUTPUT_BYTES,
+        };
+        let mut finished = match slot.run(&mut request, parts, order.session.is_some()) {
+            Ok(finished) => finished,
+            Err(error) => {
+                self.drop_slot(slot);
+                return Err(error);
+            }
+        };
+        // The run has happened: what cannot be counted now is left out.
+        let after = workspace.survey().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the files of a run could not be counted");
+            before.clone()
+        });
+        finished.usage.set(Resource::DiskBytes, after.disk_use.bytes);
+        finished.usage.set(Resource::DiskFiles, after.disk_use.files);
+        let keep = finished.intact && order.session.is_some();
+        // Measuring takes as long as a small run, and after the first few runs
+        // the answer changes slowly.
+        let resident_bytes = if keep && slot.runs().is_power_of_two() { slot.resident_bytes(image).ok() } else { None };
+        let report = RunReport {
+            files: some_of(after.changes_since(&before)),
+            workspace_empty: after.is_empty(),
+            status: finished.status,
+            stdout: finished.stdout,
+            stderr: finished.stderr,
+            result: finished.result,
+            error: finished.error,
+            outputs: finished.outputs,
+            usage: finished.usage,
+            warm,
+            kept: keep,
+            resident_bytes,
+        };
+        match order.session.filter(|_| keep) {
+            Some(session) => {
+                lock(&self.sessions).entry(session).or_default().insert(order.runtime, slot);
+                Ok((report, None))
+            }
+            None => Ok((report, Some(slot))),
+        }
+    }
+
+    /// The slot of a session, or one in the state of the image.
+    fn slot(
+        &self,
+        image: &Image,
+        session: &Option<SessionId>,
+        runtime: &str,
+        workspace: &Workspace,
+    ) -> Result<Slot, Error> {
+        let kept = session.as_ref().and_then(|session| lock(&self.sessions).get_mut(session)?.remove(runtime));
+        if let Some(slot) = kept {
+            return Ok(slot);
+        }
+        let lease: Arc<dyn MemoryLease> = Arc::clone(&self.lease) as _;
+        let mut slot = image.take(&lease)?;
+        slot.open(workspace)?;
+        Ok(slot)
+    }
+
+    fn recycle(&self, image: &Image, slot: Slot) {
+        if slot.grown_bytes() > 0 {
+            self.drop_slot(slot);
+        } else {
+            image.give_back(slot);
+        }
+    }
+
+    fn drop_slot(&self, slot: Slot) {
+        let grown = slot.grown_bytes();
+        drop(slot);
+        self.lease.release(grown);
+    }
+}
+
+/// How many changed files a report names, and in how many bytes.
+const MAX_FILES: usize = 1000;
+const MAX_FILES_BYTES: usize = 256 << 10;
+
+fn some_of(files: Vec<FileEntry>) -> Vec<FileEntry> {
+    let mut bytes = 0;
+    let fits = |file: &FileEntry| {
+        bytes += file.path.len();
+        bytes <= MAX_FILES_BYTES
+    };
+    files.into_iter().take(MAX_FILES).take_while(fits).collect()
+}
+
+/// An error and its causes on one line, for the server's log.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

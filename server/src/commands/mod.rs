@@ -1,0 +1,60 @@
+//! What the command line can do.
+
+pub(crate) mod doctor;
+pub(crate) mod prepare;
+pub(crate) mod run;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use sandbox::Executor;
+
+use crate::config::Config;
+use crate::{shutdown, transport};
+
+/// Writes a line for people to standard error.
+pub(crate) fn complain(line: &str) {
+    // Nobody reading is no reason to fail.
+    let _ = writeln!(std::io::stderr().lock(), "belljar: {line}");
+}
+
+/// Writes a line to standard output. A reader that went away is not an error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// An event loop on this thread. Guests run in other processes; what is left
+/// here is cheaper without handing work between threads.
+fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Serves MCP over standard input and output.
+pub(crate) fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let event_loop = event_loop()?;
+    let ended = event_loop.block_on(async {
+        let drain = config.drain;
+        let executor = Arc::new(Executor::new(config.executor)?);
+        let signals = shutdown::Signals::listen()?;
+        transport::stdio::serve(executor, signals, drain).await
+    });
+    // A blocked read of standard input must not keep the process.
+    event_loop.shutdown_background();
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Lists the languages.
+pub(crate) fn runtimes() -> anyhow::Result<ExitCode> {
+    for runtime in guest_runtimes::all() {
+        say(&format!(
+            "{:<12} {} {}: {} (image {})",
+            runtime.id(),
+            runtime.name(),
+            runtime.version(),
+            runtime.description(),
+            &runtime.digest()[..12]
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,173 @@
+//! `belljar run`: one program in the same sandbox that the server uses.
+
+#![expect(clippy::disallowed_methods, reason = "reads the files that its caller names")]
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use sandbox::{CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Status, Stream, WorkspacePath};
+use tokio_util::sync::CancellationToken;
+
+use super::{complain, event_loop, prepare};
+use crate::config::Config;
+use crate::shutdown;
+
+/// The largest program that is read from a file or standard input. The
+/// sandbox has a lower bound of its own and says so.
+const MAX_PROGRAM_BYTES: u64 = 64 << 20;
+
+/// What to run.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Program text
+    #[arg(short = 'c', long = "code", value_name = "CODE")]
+    code: Option<String>,
+    /// File with the program, or - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "code")]
+    program: Option<PathBuf>,
+    /// Arguments of the program
+    #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+    /// Language id [default: by the file's extension, else python]
+    #[arg(short, long, value_name = "ID")]
+    language: Option<String>,
+    /// Give the program this command's standard input
+    #[arg(long)]
+    stdin: bool,
+    /// Environment variable of the program; may be repeated
+    #[arg(short, long = "env", value_name = "NAME=VALUE")]
+    environment: Vec<String>,
+    /// File to copy into the program's workspace, under its own name; may be repeated
+    #[arg(short, long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Runs it, and gives its exit code.
+pub(crate) fn run(config: Config, mut arguments: Arguments) -> anyhow::Result<ExitCode> {
+    // With -c the first word is an argument, not a file.
+    if arguments.code.is_some()
+        && let Some(first) = arguments.program.take()
+    {
+        arguments.arguments.insert(0, first.to_string_lossy().into_owned());
+    }
+    let request = request(arguments)?;
+    let cache = CodeCache::open(config.executor.cache_directory.clone())?;
+    prepare::compile_missing(&cache)?;
+    let outcome = event_loop()?.block_on(async {
+        let executor = Executor::new(config.executor)?;
+        let cancel = CancellationToken::new();
+        let interrupted = cancel.clone();
+        let mut signals = shutdown::Signals::listen()?;
+        let _watch = tokio::spawn(async move {
+            signals.next().await;
+            interrupted.cancel();
+        });
+        let live = Box::new(|stream, bytes: &[u8]| print(stream, bytes));
+        anyhow::Ok(executor.execute(&Principal::local(), request, &cancel, Some(live)).await?)
+    })?;
+    Ok(conclude(&outcome))
+}
+
+fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
+    let from_stdin = arguments.program.as_deref() == Some(Path::new("-"));
+    if from_stdin && arguments.stdin {
+        bail!("standard input cannot be both the program (-) and its input (--stdin)");
+    }
+    let code = match (&arguments.code, &arguments.program) {
+        (Some(code), _) => code.clone(),
+        (None, Some(path)) if !from_stdin => {
+            read_text(&mut std::fs::File::open(path).with_context(|| format!("failed to open {}", path.display()))?)
+                .with_context(|| format!("failed to read {}", path.display()))?
+        }
+        _ => read_text(&mut std::io::stdin()).context("failed to read the program from standard input")?,
+    };
+    let extension = arguments.program.as_deref().and_then(Path::extension).and_then(|extension| extension.to_str());
+    let by_extension = guest_runtimes::all()
+        .iter()
+        .find(|runtime| runtime.source_extensions().iter().any(|known| Some(known.as_str()) == extension));
+    let language = arguments.language.or_else(|| by_extension.map(|runtime| runtime.id().to_owned()));
+    let mut stdin = Vec::new();
+    if arguments.stdin {
+        if std::io::stdin().is_terminal() {
+            complain("reading the program's input from the terminal; end it with Ctrl-D");
+        }
+        std::io::stdin().take(MAX_PROGRAM_BYTES).read_to_end(&mut stdin).context("failed to read standard input")?;
+    }
+    let mut env = BTreeMap::new();
+    for entry in &arguments.environment {
+        let (name, value) =
+            entry.split_once('=').with_context(|| format!("--env must be NAME=VALUE, got {entry:?}"))?;
+        env.insert(name.to_owned(), value.to_owned());
+    }
+    let files = arguments.files.iter().map(|path| input_file(path)).collect::<anyhow::Result<_>>()?;
+    Ok(ExecuteRequest {
+        language: language.unwrap_or_else(|| "python".into()),
+        code,
+        stdin,
+        args: arguments.arguments,
+        env,
+        files,
+        ..ExecuteRequest::default()
+    })
+}
+
+fn input_file(path: &Path) -> anyhow::Result<InputFile> {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .with_context(|| format!("--file needs a file with a name, got {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+    Ok(InputFile { path: WorkspacePath::new("file", name)?, bytes })
+}
+
+fn read_text(source: &mut impl Read) -> anyhow::Result<String> {
+    let mut text = String::new();
+    source.take(MAX_PROGRAM_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn print(stream: Stream, bytes: &[u8]) {
+    // A reader that went away is noticed by nobody: the run has limits.
+    let _ = match stream {
+        Stream::Stdout => {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        }
+        Stream::Stderr => std::io::stderr().lock().write_all(bytes),
+    };
+}
+
+/// Says how it ended, where that is not the program's own doing.
+fn conclude(outcome: &Outcome) -> ExitCode {
+    if let Some(error) = &outcome.error {
+        let _ = std::io::stderr().lock().write_all(error.traceback.as_bytes());
+    }
+    if !outcome.files.is_empty() {
+        let names: Vec<_> = outcome.files.iter().map(|file| file.path.as_str()).collect();
+        complain(&format!("files the program made, gone with it: {}", names.join(", ")));
+    }
+    match outcome.status {
+        // Like a shell, what an exit status can hold.
+        Status::Exited(code) => ExitCode::from(code.to_le_bytes()[0]),
+        Status::LimitExceeded(resource) => {
+            complain(&format!(
+                "ended: {resource} reached its limit of {}; --limit {resource}=… allows more",
+                outcome.limits.get(resource)
+            ));
+            ExitCode::from(124)
+        }
+        Status::Cancelled => {
+            complain("ended: cancelled");
+            ExitCode::from(130)
+        }
+        Status::Trapped(trap) => {
+            complain(&format!("ended: trapped ({})", trap.name()));
+            ExitCode::from(134)
+        }
+        Status::Signaled(signal) => ExitCode::from(128_u8.wrapping_add(signal.to_le_bytes()[0])),
+    }
+}

@@ -1,0 +1,299 @@
+//! Configuration: what was written, and then what it means.
+//!
+//! Flags win over environment variables, these over `belljar.toml`, and that
+//! over the defaults. Unknown keys are refused, and so is a default limit past
+//! its ceiling.
+
+#![expect(clippy::disallowed_methods, reason = "reads configuration")]
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use sandbox::{Amounts, ExecutorSettings, Limits, Resource};
+use serde::Deserialize;
+
+/// Names the log filter. As a variable, unlike as a flag or in the file, it
+/// also reaches the processes that the server starts.
+pub(crate) const LOG_VARIABLE: &str = "BELLJAR_LOG";
+/// What is logged unless told otherwise.
+pub(crate) const DEFAULT_LOG: &str = "warn";
+
+/// `NAME=VALUE`, a limit as flags and environment variables give it.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitSetting(Resource, u64);
+
+impl FromStr for LimitSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as wall_time_ms=5000")?;
+        let names = || Resource::ALL.map(Resource::name).join(", ");
+        let resource =
+            Resource::from_name(name).ok_or_else(|| format!("unknown limit `{name}`, expected one of {}", names()))?;
+        let value =
+            value.replace('_', "").parse().map_err(|_| format!("expected a number for {name}, got `{value}`"))?;
+        Ok(Self(resource, value))
+    }
+}
+
+impl fmt::Display for LimitSetting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}={}", self.0, self.1)
+    }
+}
+
+/// Collects limits that flags or variables gave, as the sandbox takes them.
+pub(crate) fn amounts(settings: &[LimitSetting]) -> Amounts {
+    let mut amounts = Amounts::default();
+    for LimitSetting(resource, value) in settings {
+        amounts.set(*resource, *value);
+    }
+    amounts
+}
+
+/// Settings that every command takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// Configuration file [default: belljar.toml in $XDG_CONFIG_HOME/belljar, if it is there]
+    #[arg(long, global = true, env = "BELLJAR_CONFIG", value_name = "FILE", help_heading = "Settings")]
+    config: Option<PathBuf>,
+    /// What to log to standard error: error, warn, info, debug, or a filter such as sandbox=debug
+    #[arg(long, global = true, env = LOG_VARIABLE, value_name = "FILTER", help_heading = "Settings")]
+    log: Option<String>,
+    /// Where workspaces lie while the server lives [default: $XDG_STATE_HOME/belljar]
+    #[arg(long, global = true, env = "BELLJAR_STATE_DIRECTORY", value_name = "DIR", help_heading = "Settings")]
+    state_directory: Option<PathBuf>,
+    /// Where compiled guest images lie [default: $XDG_CACHE_HOME/belljar]
+    #[arg(long, global = true, env = "BELLJAR_CACHE_DIRECTORY", value_name = "DIR", help_heading = "Settings")]
+    cache_directory: Option<PathBuf>,
+    /// Limit of a run that asks for none, such as wall_time_ms=5000; may be repeated
+    #[arg(
+        long = "limit",
+        global = true,
+        env = "BELLJAR_LIMITS",
+        value_name = "NAME=VALUE",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    limits: Vec<LimitSetting>,
+    /// The highest limit that a run may ask for; may be repeated
+    #[arg(
+        long = "ceiling",
+        global = true,
+        env = "BELLJAR_CEILINGS",
+        value_name = "NAME=VALUE",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    ceilings: Vec<LimitSetting>,
+    /// Runs at once [default: 4 per processor]
+    #[arg(long, global = true, env = "BELLJAR_RUNS", value_name = "N", help_heading = "Settings")]
+    runs: Option<usize>,
+    /// Runs that may wait [default: 64]
+    #[arg(long, global = true, env = "BELLJAR_QUEUE", value_name = "N", help_heading = "Settings")]
+    queue: Option<usize>,
+    /// Worker processes [default: 1 per processor]
+    #[arg(long, global = true, env = "BELLJAR_WORKERS", value_name = "N", help_heading = "Settings")]
+    workers: Option<usize>,
+    /// Memory of all runs and sessions together, in bytes [default: half of this machine's]
+    #[arg(long, global = true, env = "BELLJAR_MEMORY_BYTES", value_name = "BYTES", help_heading = "Settings")]
+    memory_bytes: Option<u64>,
+    /// Live sessions [default: 64]
+    #[arg(long, global = true, env = "BELLJAR_SESSIONS", value_name = "N", help_heading = "Settings")]
+    sessions: Option<usize>,
+    /// Seconds without use after which a session ends [default: 3600]
+    #[arg(long, global = true, env = "BELLJAR_SESSION_IDLE_SECONDS", value_name = "N", help_heading = "Settings")]
+    session_idle_seconds: Option<u64>,
+    /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
+    #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N", help_heading = "Settings")]
+    drain_seconds: Option<u64>,
+}
+
+/// `belljar.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    log: Option<String>,
+    state_directory: Option<PathBuf>,
+    cache_directory: Option<PathBuf>,
+    #[serde(default)]
+    limits: Amounts,
+    #[serde(default)]
+    ceilings: Amounts,
+    runs: Option<usize>,
+    queue: Option<usize>,
+    workers: Option<usize>,
+    memory_bytes: Option<u64>,
+    sessions: Option<usize>,
+    session_idle_seconds: Option<u64>,
+    drain_seconds: Option<u64>,
+}
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to log.
+    pub log: String,
+    /// What the executor needs.
+    pub executor: ExecutorSettings,
+    /// How long runs get to finish after SIGTERM or SIGINT.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and puts `flags` on top.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, a key is unknown, or a value is out of its
+    /// range; the message names the key, the bound and the value.
+    pub fn load(flags: &Flags) -> anyhow::Result<Self> {
+        let file = match &flags.config {
+            Some(path) => read(path)?,
+            None => {
+                match base_directory("XDG_CONFIG_HOME", ".config").map(|directory| directory.join("belljar.toml")) {
+                    Ok(path) if path.exists() => read(&path)?,
+                    _ => File::default(),
+                }
+            }
+        };
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let directory = |flag: &Option<PathBuf>, file: Option<PathBuf>, variable, home| {
+            flag.clone().or(file).map_or_else(|| base_directory(variable, home), Ok)
+        };
+        let limit_ceilings = overlay(Limits::ceilings(), &file.ceilings, &flags.ceilings);
+        let defaults = overlay(Limits::defaults(), &file.limits, &flags.limits);
+        for (resource, limit) in defaults.iter() {
+            let (minimum, ceiling) = (resource.minimum(), limit_ceilings.get(resource));
+            ensure!(
+                (minimum..=ceiling).contains(&limit),
+                "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"
+            );
+        }
+        let workers = in_range("workers", flags.workers.or(file.workers).unwrap_or(processors), 1, 256)?;
+        let runs = in_range("runs", flags.runs.or(file.runs).unwrap_or(4 * processors), 1, 4096)?;
+        let memory_bytes = flags.memory_bytes.or(file.memory_bytes).map_or_else(half_of_memory, Ok)?;
+        let idle = flags.session_idle_seconds.or(file.session_idle_seconds).unwrap_or(3600);
+        let drain = flags.drain_seconds.or(file.drain_seconds).unwrap_or(30);
+        Ok(Self {
+            log: flags.log.clone().or(file.log).unwrap_or_else(|| DEFAULT_LOG.into()),
+            executor: ExecutorSettings {
+                state_directory: directory(
+                    &flags.state_directory,
+                    file.state_directory,
+                    "XDG_STATE_HOME",
+                    ".local/state",
+                )?,
+                cache_directory: directory(&flags.cache_directory, file.cache_directory, "XDG_CACHE_HOME", ".cache")?,
+                default_limits: defaults,
+                limit_ceilings,
+                runs,
+                queue: in_range("queue", flags.queue.or(file.queue).unwrap_or(64), 0, 65_536)?,
+                workers,
+                memory_bytes: in_range("memory_bytes", memory_bytes, 128 << 20, 1 << 44)?,
+                sessions: in_range("sessions", flags.sessions.or(file.sessions).unwrap_or(64), 1, 65_536)?,
+                session_idle: Duration::from_secs(in_range("session_idle_seconds", idle, 1, 30 * 86_400)?),
+            },
+            drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
+        })
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))
+}
+
+fn overlay(mut limits: Limits, file: &Amounts, flags: &[LimitSetting]) -> Limits {
+    let flags = amounts(flags);
+    for resource in Resource::ALL {
+        if let Some(value) = flags.get(resource).or(file.get(resource)) {
+            limits.set(resource, value);
+        }
+    }
+    limits
+}
+
+fn in_range<T: PartialOrd + fmt::Display>(key: &str, value: T, minimum: T, maximum: T) -> anyhow::Result<T> {
+    ensure!(value >= minimum && value <= maximum, "{key} must be between {minimum} and {maximum}, got {value}");
+    Ok(value)
+}
+
+/// A directory of the XDG base directory specification, with `belljar` in it.
+fn base_directory(variable: &str, beneath_home: &str) -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(path) = absolute(variable) {
+        return Ok(path.join("belljar"));
+    }
+    match absolute("HOME") {
+        Some(home) => Ok(home.join(beneath_home).join("belljar")),
+        None => bail!("neither ${variable} nor $HOME names a directory; set one, or the directories by flag"),
+    }
+}
+
+/// Half of what this process may use: the machine's memory, or its cgroup's.
+fn half_of_memory() -> anyhow::Result<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").context("failed to read /proc/meminfo")?;
+    let machine = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())
+        .context("failed to find MemTotal in /proc/meminfo")?
+        * 1024;
+    let cgroup = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    Ok(machine.min(cgroup.unwrap_or(u64::MAX)) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, flags: Flags) -> anyhow::Result<Config> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("belljar.toml");
+        std::fs::write(&path, toml)?;
+        Config::load(&Flags { config: Some(path), ..flags })
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let toml = "queue = 5\nruns = 7\n[limits]\nwall_time_ms = 1000\nfuel = 20_000_000\n";
+        let flags = Flags { runs: Some(9), limits: vec!["wall_time_ms=2_000".parse().unwrap()], ..Flags::default() };
+        let config = load(toml, flags).unwrap().executor;
+        assert_eq!((config.queue, config.runs), (5, 9));
+        assert_eq!(config.default_limits.get(Resource::WallTimeMs), 2000);
+        assert_eq!(config.default_limits.get(Resource::Fuel), 20_000_000);
+        assert_eq!(config.default_limits.get(Resource::OpenFiles), 64);
+    }
+
+    #[test]
+    fn the_example_states_the_defaults() {
+        let config = load(include_str!("../../deploy/config/belljar.toml"), Flags::default()).unwrap();
+        let defaults = load("", Flags::default()).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{defaults:?}"));
+        let file: toml::Table = toml::from_str(include_str!("../../deploy/config/belljar.toml")).unwrap();
+        for section in ["limits", "ceilings"] {
+            assert_eq!(file[section].as_table().unwrap().len(), Resource::ALL.len(), "{section}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_values_out_of_range_are_refused_by_name() {
+        for (toml, expected) in [
+            ("ques = 5", "unknown field `ques`"),
+            ("[limits]\nwall_time = 5", "unknown limit `wall_time`"),
+            ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
+            ("runs = 0", "runs must be between 1 and 4096, got 0"),
+        ] {
+            let error = format!("{:#}", load(toml, Flags::default()).unwrap_err());
+            assert!(error.contains(expected), "{toml}: {error}");
+        }
+        assert!("wall=1".parse::<LimitSetting>().unwrap_err().contains("unknown limit `wall`"));
+    }
+}

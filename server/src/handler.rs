@@ -1,0 +1,81 @@
+//! The MCP server: who we are, which tools there are, and routing a call to
+//! its tool. Both protocol eras arrive here the same.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use sandbox::{Executor, Principal};
+
+use crate::tools;
+
+/// How long clients may cache the tool list: it never changes while we run.
+const TOOL_LIST_TTL_MS: u64 = 3_600_000;
+
+const INSTRUCTIONS: &str = "\
+`execute` runs code in a sandbox. Without `session` each call starts clean; `session: \"new\"` returns a handle under \
+which variables and files in /workspace live on. `write` puts a file into a session, `read` shows its files and the \
+full output of a run. There is no network and no package installation.";
+
+/// The server of one principal.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    executor: Arc<Executor>,
+    principal: Principal,
+    tools: Arc<Vec<Tool>>,
+    started: Instant,
+}
+
+impl Handler {
+    pub(crate) fn new(executor: Arc<Executor>, principal: Principal) -> Self {
+        let tools = Arc::new(tools::definitions(&executor));
+        Self { executor, principal, tools, started: Instant::now() }
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new("belljar", env!("CARGO_PKG_VERSION")).with_title("Belljar"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let mut result = ListToolsResult::with_all_items(self.tools.to_vec());
+        result.ttl_ms = Some(TOOL_LIST_TTL_MS);
+        Ok(result)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let (executor, principal) = (&*self.executor, &self.principal);
+        let result = match request.name.as_ref() {
+            tools::execute::NAME => tools::execute::call(executor, principal, arguments, &context).await,
+            tools::read::NAME => tools::read::call(executor, principal, arguments).await,
+            tools::write::NAME => tools::write::call(executor, principal, arguments).await,
+            tools::health_check::NAME => tools::health_check::call(executor, self.started),
+            unknown => {
+                let shown: String = unknown.chars().take(64).collect();
+                return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
+            }
+        };
+        result.map(CallToolResponse::from)
+    }
+}

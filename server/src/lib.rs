@@ -1,0 +1,34 @@
+//! Speaks MCP and decides who may ask for what. How code is confined and run
+//! is the business of the `sandbox` crate.
+//!
+//! # Layout
+//!
+//! - `cli` and `commands`: the command line.
+//! - [`config`]: file, environment and flags become one checked [`Config`].
+//! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
+//!   the only place where an outcome becomes an MCP result.
+//! - `transport`: how bytes come in. `shutdown`: how the server ends.
+
+mod cli;
+mod commands;
+pub mod config;
+mod handler;
+mod logging;
+mod shutdown;
+mod tools;
+mod transport;
+
+use std::process::ExitCode;
+
+pub use config::Config;
+
+/// Becomes a worker or a compile process when `arguments` say so. Call it
+/// first, before any thread exists.
+pub fn start_as_child(arguments: &[String]) -> Option<ExitCode> {
+    sandbox::role(arguments, logging::start_child)
+}
+
+/// Reads the command line and does what it says.
+pub fn command_line() -> ExitCode {
+    cli::main()
+}

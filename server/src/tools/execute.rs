@@ -1,0 +1,197 @@
+//! `execute`: parameters and schema; parameters become an [`ExecuteRequest`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
+use rmcp::service::{Peer, RequestContext};
+use rmcp::{ErrorData, RoleServer};
+use sandbox::{
+    Error, ExecuteRequest, Executor, InputFile, LiveOutput, Principal, RequestedLimits, Resource, SessionChoice,
+    SessionId, WorkspacePath,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Hints, content, decode, reply, tool};
+
+pub(crate) const NAME: &str = "execute";
+
+/// How often a run that goes on is reported: five times a second is as fast as
+/// anyone reads.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+/// A silent run is reported this often, so that clients do not give up on it.
+const PROGRESS_HEARTBEAT: Duration = Duration::from_secs(5);
+/// How much new output one report carries: the end of it.
+const PROGRESS_BYTES: usize = 1024;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Language id
+    language: String,
+    code: String,
+    /// "new" or a handle from a result; keeps variables and files
+    session: Option<String>,
+    stdin: Option<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    /// Written first; each needs text or base64
+    #[serde(default)]
+    files: Vec<File>,
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    limits: RequestedLimits,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct File {
+    path: String,
+    text: Option<String>,
+    base64: Option<String>,
+}
+
+/// Names alone: an object of nine integers would be a fifth of the definition.
+fn limits_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let names = Resource::ALL.map(Resource::name).join(", ");
+    schemars::json_schema!({"type": "object", "description": names, "additionalProperties": {"type": "integer"}})
+}
+
+/// The definition, with the limits of this server in its description.
+pub(crate) fn definition(executor: &Executor) -> Tool {
+    let limits = executor.default_limits();
+    let mut description = "Run code in a sandbox: output, value of the last expression, rich results, changed files. \
+        Without `session` every call starts clean. Files live in /workspace. No network, no package installation. Languages: "
+        .to_owned();
+    let languages: Vec<_> =
+        guest_runtimes::all().iter().map(|runtime| format!("`{}` ({})", runtime.id(), runtime.description())).collect();
+    let seconds = limits.get(Resource::WallTimeMs) / 1000;
+    let mebibytes = limits.get(Resource::MemoryBytes) >> 20;
+    // Writing to a string cannot fail.
+    let _ = write!(description, "{}. Default limits: {seconds} s, {mebibytes} MiB memory.", languages.join(", "));
+    let hints = Hints { read_only: false, destructive: false, idempotent: false };
+    tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints)
+}
+
+/// Runs a program.
+pub(crate) async fn call(
+    executor: &Executor,
+    principal: &Principal,
+    arguments: JsonObject,
+    context: &RequestContext<RoleServer>,
+) -> Result<CallToolResult, ErrorData> {
+    let request = match request(arguments) {
+        Ok(request) => request,
+        Err(error) => return reply::error(error),
+    };
+    let reports = context.meta.get_progress_token().map(|token| Reports::start(context.peer.clone(), token));
+    let live = reports.as_ref().map(Reports::sink);
+    let outcome = executor.execute(principal, request, &context.ct, live).await;
+    if let Some(reports) = reports {
+        reports.stop().await;
+    }
+    match outcome {
+        Ok(outcome) => Ok(reply::outcome(outcome)),
+        Err(error) => reply::error(error),
+    }
+}
+
+fn request(arguments: JsonObject) -> Result<ExecuteRequest, Error> {
+    let Arguments { language, code, session, stdin, args, env, files, limits } = decode(arguments)?;
+    let session = match session.as_deref() {
+        None => SessionChoice::None,
+        Some("new") => SessionChoice::New,
+        Some(handle) => SessionChoice::Existing(SessionId::parse(handle)?),
+    };
+    let files = files
+        .into_iter()
+        .enumerate()
+        .map(|(index, File { path, text, base64 })| {
+            let field = format!("files[{index}]");
+            let path = WorkspacePath::new(&format!("{field}.path"), &path)?;
+            Ok(InputFile { path, bytes: content(&field, text, base64.as_deref())? })
+        })
+        .collect::<Result<_, Error>>()?;
+    let stdin = stdin.unwrap_or_default().into_bytes();
+    Ok(ExecuteRequest { language, code, session, stdin, args, env, files, limits })
+}
+
+/// Reports the output of a run while it goes on, throttled.
+struct Reports {
+    news: Arc<Mutex<News>>,
+    enough: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct News {
+    text: Vec<u8>,
+    changed: bool,
+}
+
+impl Reports {
+    fn start(peer: Peer<RoleServer>, token: ProgressToken) -> Self {
+        let news = Arc::<Mutex<News>>::default();
+        let enough = CancellationToken::new();
+        let task = tokio::spawn(report(peer, token, Arc::clone(&news), enough.clone()));
+        Self { news, enough, task }
+    }
+
+    fn sink(&self) -> LiveOutput {
+        let news = Arc::clone(&self.news);
+        Box::new(move |_, bytes| {
+            let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
+            news.text.extend_from_slice(&bytes[bytes.len().saturating_sub(PROGRESS_BYTES)..]);
+            let surplus = news.text.len().saturating_sub(PROGRESS_BYTES);
+            news.text.drain(..surplus);
+            news.changed = true;
+        })
+    }
+
+    /// Ends the reports, and waits until the last is on its way: nothing may
+    /// follow a result.
+    async fn stop(mut self) {
+        self.enough.cancel();
+        // A report that panicked has nothing more to say either.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        self.enough.cancel();
+    }
+}
+
+async fn report(peer: Peer<RoleServer>, token: ProgressToken, news: Arc<Mutex<News>>, enough: CancellationToken) {
+    let started = Instant::now();
+    let mut last = started;
+    let mut interval = tokio::time::interval(PROGRESS_INTERVAL);
+    interval.tick().await;
+    loop {
+        tokio::select! {
+            () = enough.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        let (text, changed) = {
+            let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
+            (std::mem::take(&mut news.text), std::mem::take(&mut news.changed))
+        };
+        if !changed && last.elapsed() < PROGRESS_HEARTBEAT {
+            continue;
+        }
+        last = Instant::now();
+        let seconds = started.elapsed().as_secs_f64();
+        let message = if changed { reply::text_of(&text) } else { format!("running for {seconds:.0} s") };
+        let progress = ProgressNotificationParam::new(token.clone(), seconds).with_message(message);
+        if peer.notify_progress(progress).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The tools: a file each, and `reply`, where results are made.
+//!
+//! Descriptions are data we own: short, and without a word that steers a model
+//! beyond the tool. All definitions together stay under 1,500 tokens.
+
+pub(crate) mod execute;
+pub(crate) mod health_check;
+pub(crate) mod read;
+pub(crate) mod reply;
+pub(crate) mod write;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use sandbox::{Error, Executor};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Every tool, by name.
+pub(crate) fn definitions(executor: &Executor) -> Vec<Tool> {
+    vec![execute::definition(executor), health_check::definition(), read::definition(), write::definition()]
+}
+
+/// What a tool does to the world, as clients are told.
+struct Hints {
+    read_only: bool,
+    destructive: bool,
+    idempotent: bool,
+}
+
+fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: String, hints: Hints) -> Tool {
+    let annotations = ToolAnnotations::with_title(title)
+        .read_only(hints.read_only)
+        .destructive(hints.destructive)
+        .idempotent(hints.idempotent)
+        .open_world(false);
+    let mut output = schema::<O>();
+    // What a result always holds is no news to its reader.
+    drop_required(Arc::make_mut(&mut output));
+    Tool::new(name, description, schema::<I>()).with_raw_output_schema(output).with_annotations(annotations)
+}
+
+/// The schema of `T`, without what costs tokens and tells a model nothing.
+fn schema<T: JsonSchema>() -> Arc<JsonObject> {
+    let schema = SchemaSettings::draft2020_12()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .into_generator()
+        .into_root_schema_for::<T>();
+    let mut value = schema.to_value();
+    slim(&mut value);
+    match value {
+        Value::Object(object) => Arc::new(object),
+        _ => Arc::default(),
+    }
+}
+
+fn drop_required(schema: &mut JsonObject) {
+    schema.remove("required");
+    for value in schema.values_mut() {
+        match value {
+            Value::Object(object) => drop_required(object),
+            Value::Array(values) => values.iter_mut().filter_map(Value::as_object_mut).for_each(drop_required),
+            _ => {}
+        }
+    }
+}
+
+fn slim(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            // Documentation of our types, as opposed to their fields.
+            if object.get("type").is_some_and(|kind| kind == "object") && object.contains_key("properties") {
+                object.remove("description");
+            }
+            // A property may be called like a keyword: only schemas lose some.
+            if !object.get("type").is_some_and(Value::is_object) {
+                for keyword in ["title", "format", "default", "minimum"] {
+                    object.remove(keyword);
+                }
+                if let Some(Value::Array(types)) = object.get_mut("type") {
+                    types.retain(|name| name != "null");
+                    if let [one] = types.as_slice() {
+                        let one = one.clone();
+                        object.insert("type".into(), one);
+                    }
+                }
+            }
+            object.values_mut().for_each(slim);
+        }
+        Value::Array(values) => values.iter_mut().for_each(slim),
+        _ => {}
+    }
+}
+
+/// Decodes arguments. What does not fit is the model's to mend.
+fn decode<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Error> {
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|error| Error::invalid("arguments", format!("do not fit the schema: {error}")))
+}
+
+/// The content of a file as a caller gives it: one of two fields.
+fn content(field: &str, text: Option<String>, base64: Option<&str>) -> Result<Vec<u8>, Error> {
+    match (text, base64) {
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(encoded)) => STANDARD
+            .decode(encoded)
+            .map_err(|error| Error::invalid(format!("{field}.base64"), format!("is not base64: {error}"))),
+        _ => Err(Error::invalid(field, "must have either `text` or `base64`")),
+    }
+}

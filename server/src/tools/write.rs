@@ -1,0 +1,67 @@
+//! `write`: puts a file into a session.
+
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, JsonObject, Tool};
+use sandbox::{Error, Executor, InputFile, Principal, SessionId, WorkspacePath};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Hints, content, decode, reply, tool};
+
+pub(crate) const NAME: &str = "write";
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// Handle, or "new"
+    session: String,
+    /// Relative to /workspace
+    path: String,
+    /// Content; or give base64
+    text: Option<String>,
+    base64: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Reply {
+    path: String,
+    size_bytes: u64,
+    session: reply::SessionReply,
+}
+
+pub(crate) fn definition() -> Tool {
+    let description =
+        "Write a file into a session's workspace, replacing it. Directories are made as needed.".to_owned();
+    tool::<Arguments, Reply>(
+        NAME,
+        "Write file",
+        description,
+        Hints { read_only: false, destructive: true, idempotent: true },
+    )
+}
+
+/// Writes a file.
+pub(crate) async fn call(
+    executor: &Executor,
+    principal: &Principal,
+    arguments: JsonObject,
+) -> Result<CallToolResult, ErrorData> {
+    match write(executor, principal, arguments).await {
+        Ok(written) => {
+            let text =
+                format!("wrote {} ({} bytes) in session {}", written.path, written.size_bytes, written.session.id);
+            reply::structured(text, &written)
+        }
+        Err(error) => reply::error(error),
+    }
+}
+
+async fn write(executor: &Executor, principal: &Principal, arguments: JsonObject) -> Result<Reply, Error> {
+    let Arguments { session, path, text, base64 } = decode(arguments)?;
+    let session = if session == "new" { None } else { Some(SessionId::parse(&session)?) };
+    let path = WorkspacePath::new("path", &path)?;
+    let bytes = content("arguments", text, base64.as_deref())?;
+    let (name, size_bytes) = (path.to_string(), bytes.len() as u64);
+    let session = executor.write(principal, session.as_ref(), InputFile { path, bytes }).await?;
+    Ok(Reply { path: name, size_bytes, session: session.into() })
+}

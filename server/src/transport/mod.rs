@@ -1,0 +1,3 @@
+//! How bytes come in.
+
+pub(crate) mod stdio;

@@ -1,0 +1,28 @@
+//! Samples, and how they are printed.
+
+use std::time::Duration;
+
+/// Sorted durations.
+pub(crate) struct Samples(Vec<Duration>);
+
+impl Samples {
+    /// Measures `count` times.
+    pub(crate) fn take(count: u32, mut measure: impl FnMut() -> Duration) -> Self {
+        let mut samples: Vec<_> = (0..count).map(|_| measure()).collect();
+        samples.sort_unstable();
+        Self(samples)
+    }
+
+    pub(crate) fn p50(&self) -> String {
+        milliseconds(self.0[self.0.len() / 2])
+    }
+
+    pub(crate) fn p95(&self) -> String {
+        milliseconds(self.0[self.0.len() * 95 / 100])
+    }
+}
+
+/// A duration in milliseconds, aligned.
+pub(crate) fn milliseconds(duration: Duration) -> String {
+    format!("{:>7.2} ms", duration.as_secs_f64() * 1e3)
+}

@@ -1,0 +1,150 @@
+//! Arguments of tools that are too large, of the wrong sort, or malicious.
+
+use serde_json::{Map, Value, json};
+use tests::Server;
+
+#[test]
+fn code_that_is_too_long_is_refused_and_as_much_as_allowed_runs() {
+    let server = Server::start();
+    let code = |bytes: usize| format!("print('end')\n#{}", "x".repeat(bytes - 14));
+    let over = server.execute(&code(10_000_000));
+    assert!(over.refusal().contains("code must be at most 4194304 bytes"), "{}", over.text());
+    assert!(over.text().contains("got 10000000") && over.text().len() < 300, "{}", over.text());
+    assert!(server.execute(&code((4 << 20) + 1)).refusal().contains("got 4194305"));
+    assert_eq!(server.execute(&code(4 << 20)).output(), "end\n");
+}
+
+#[test]
+fn every_bound_on_arguments_is_told_with_its_value() {
+    let server = Server::start();
+    let many = |count: usize| vec![String::from("x"); count];
+    let files =
+        |count: usize| -> Vec<Value> { (0..count).map(|n| json!({"path": format!("f{n}"), "text": ""})).collect() };
+    for (over, reason, exact) in [
+        (
+            json!({"stdin": "x".repeat((4 << 20) + 1)}),
+            "stdin must be at most 4194304 bytes, got 4194305",
+            json!({"stdin": "x".repeat(4 << 20)}),
+        ),
+        (
+            json!({"args": many(1025)}),
+            "args and env must be at most 1024 entries, got 1025",
+            json!({"args": many(1024)}),
+        ),
+        (
+            json!({"args": ["x".repeat((256 << 10) + 1)]}),
+            "args and env must be at most 262144 bytes together, got 262145",
+            json!({"args": ["x".repeat(256 << 10)]}),
+        ),
+        (
+            json!({"env": {"A": "x".repeat(256 << 10)}}),
+            "args and env must be at most 262144 bytes together",
+            json!({"env": {"A": "x".repeat(200 << 10)}}),
+        ),
+        (
+            json!({"files": [{"path": "f", "text": "x".repeat(5 << 20)}, {"path": "g", "text": "x".repeat(4 << 20)}]}),
+            "files must be at most 8388608 bytes together",
+            json!({"files": [{"path": "f", "text": "x".repeat(4 << 20)}, {"path": "g", "text": "x".repeat(4 << 20)}]}),
+        ),
+        (json!({"files": files(257)}), "files must be at most 256 files, got 257", json!({"files": files(256)})),
+    ] {
+        let refused = server.execute_with("print(1)", over);
+        assert!(refused.refusal().contains(reason), "{}", refused.text());
+        assert_eq!(server.execute_with("print(1)", exact).output(), "1\n", "{reason}");
+    }
+}
+
+#[test]
+fn nul_is_refused_where_it_cannot_be_and_arrives_where_it_can() {
+    let server = Server::start();
+    for arguments in [
+        json!({"args": ["a\u{0}b"]}),
+        json!({"env": {"A\u{0}": "x"}}),
+        json!({"env": {"A": "x\u{0}y"}}),
+        json!({"env": {"A=B": "x"}}),
+        json!({"env": {"": "x"}}),
+    ] {
+        let reply = server.execute_with("print(1)", arguments.clone());
+        assert!(reply.refusal().contains("NUL"), "{arguments}: {}", reply.text());
+    }
+    let path = server.execute_with("print(1)", json!({"files": [{"path": "a\u{0}b", "text": ""}]}));
+    assert!(path.refusal().contains("files[0].path must be a path without control characters"), "{}", path.text());
+    let reply = server.execute_with(
+        "import sys\nsys.stdin.read(), open('f').read()",
+        json!({"stdin": "a\u{0}b", "files": [{"path": "f", "text": "c\u{0}d"}]}),
+    );
+    assert_eq!(reply.value(), Some(r"('a\x00b', 'c\x00d')"));
+    let code = server.execute("print(1)\u{0}\nprint(2)");
+    code.assert_status("exited 1");
+    assert_eq!(code.error("name"), "SyntaxError", "{}", code.message);
+    assert!(code.error("value").contains("null byte"), "{}", code.message);
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_told_to_the_model() {
+    let server = Server::start();
+    for (tool, arguments, reason) in [
+        ("execute", json!({}), "missing field `language`"),
+        ("execute", json!({"language": "python"}), "missing field `code`"),
+        ("execute", json!({"language": "python", "code": 5}), "invalid type: integer `5`, expected a string"),
+        ("execute", json!({"language": "python", "code": "1", "timeout": 5}), "unknown field `timeout`"),
+        ("execute", json!({"language": "python", "code": "1", "args": "x"}), "invalid type: string \"x\""),
+        ("execute", json!({"language": "python", "code": "1", "env": {"A": 1}}), "invalid type: integer `1`"),
+        ("execute", json!({"language": "python", "code": "1", "files": [{"text": ""}]}), "missing field `path`"),
+        (
+            "execute",
+            json!({"language": "python", "code": "1", "files": [{"path": "f"}]}),
+            "must have either `text` or `base64`",
+        ),
+        ("execute", json!({"language": "Python\n", "code": "1"}), "language must be one of python, got \"Python\\n\""),
+        ("read", json!({"session": 5}), "invalid type: integer `5`"),
+        ("read", json!({}), "must name `session`, or `run`"),
+        ("read", json!({"run": "r_00000000000000000000000000", "stream": "stdin"}), "stream must be stdout or stderr"),
+        ("read", json!({"session": "s_00000000000000000000000000", "offset": -1}), "invalid value: integer `-1`"),
+        ("write", json!({"session": "new"}), "missing field `path`"),
+    ] {
+        let reply = server.call(tool, arguments.clone());
+        assert!(reply.refusal().contains(reason), "{tool} {arguments}: {}", reply.text());
+    }
+    server.assert_usable();
+}
+
+#[test]
+fn a_refusal_repeats_only_the_beginning_of_what_was_sent() {
+    let server = Server::start();
+    let long = "y".repeat(1_000_000);
+    let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+    let mut names = Map::new();
+    names.insert(long.clone(), json!(1));
+    let mut too_long = Vec::new();
+    for (what, reply) in [
+        ("language", server.execute_with("1", json!({"language": long}))),
+        ("session", server.execute_in(&long, "1")),
+        ("path", server.execute_with("1", json!({"files": [{"path": long, "text": ""}]}))),
+        ("run", server.call("read", json!({"run": long, "stream": "stdout"}))),
+        ("stream", server.call("read", json!({"run": "r_00000000000000000000000000", "stream": long}))),
+        ("field", server.execute_with("1", Value::Object(names.clone()))),
+        ("limit", server.execute_with("1", json!({"limits": names}))),
+        ("code of a wrong type", server.execute_with("1", json!({"code": [long]}))),
+        ("args of a wrong type", server.execute_with("1", json!({"args": long}))),
+        ("nesting", server.execute_with("1", json!({"args": deep}))),
+        ("pattern", server.call("read", json!({"session": server.new_session(), "pattern": "[".repeat(100_000)}))),
+    ] {
+        if reply.refusal().len() > 2000 {
+            too_long.push(format!("{what}: {} bytes", reply.text().len()));
+        }
+    }
+    assert!(too_long.is_empty(), "{too_long:?}");
+}
+
+#[test]
+fn a_pattern_that_would_explode_is_refused_or_linear() {
+    let server = Server::start();
+    let text = format!("{}b\n", "a".repeat(1900)).repeat(500);
+    let session = server.call("write", json!({"session": "new", "path": "t", "text": text})).session();
+    let search = |pattern: &str| server.call("read", json!({"session": session, "path": "t", "pattern": pattern}));
+    assert!(search("((a{1,100}){1,100}){1,100}").refusal().contains("pattern is not a regular expression"));
+    // The classic one that backtracks for ever answers.
+    assert!(search("^(a+)+$").text().contains("no line in range; 500 lines in all"));
+    assert!(search("^(a+)+b$").text().starts_with("1: aaa"));
+}

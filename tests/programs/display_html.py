@@ -1,0 +1,12 @@
+# Shows a table as HTML, and the same object as plain text.
+# output has: text/html <td>1</td>
+# output has: text/plain Table
+class Table:
+    def _repr_html_(self):
+        return "<table><tr><td>1</td></tr></table>"
+
+    def __repr__(self):
+        return "Table(1 row)"
+
+
+display(Table())

@@ -1,0 +1,3 @@
+# The builtin exit() ends a program too.
+# status: exited 7
+exit(7)

@@ -1,0 +1,4 @@
+# A last expression without a value has no result.
+# stdout:
+# |x
+print("x")

@@ -1,0 +1,7 @@
+# A network library that is not there is answered with the reason.
+# status: exited 1
+# error: ModuleNotFoundError
+# error has: no network
+import requests
+
+requests.get("https://example.com")

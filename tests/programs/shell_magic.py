@@ -1,0 +1,6 @@
+# A notebook command for the shell is a syntax error with advice.
+# status: exited 1
+# error: SyntaxError
+# error has: no shell
+import os
+!ls -la

@@ -1,0 +1,7 @@
+# Starting a program is refused, with advice.
+# status: exited 1
+# error: OSError
+# error has: no processes and no shell
+import subprocess
+
+subprocess.run(["ls", "-l"], capture_output=True, check=True)

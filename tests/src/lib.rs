@@ -1,0 +1,49 @@
+//! The harness: starts the real binary and speaks MCP to it over pipes.
+//!
+//! - [`Server`] is one running server, with a state directory of its own.
+//! - [`Client`] is the raw connection: many requests in flight, bytes as they
+//!   are, every line that came back.
+//! - [`Reply`] is an answer, with the fields of `execute` by name.
+//! - [`Process`] looks at processes from outside.
+//!
+//! Nothing here sleeps to get an order right: tests wait for a reply, a
+//! notification, a file or a reading of `health_check`, each with a deadline.
+
+#![expect(clippy::expect_used, reason = "a harness that cannot go on fails its test, with a message")]
+
+mod client;
+mod process;
+mod reply;
+mod server;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use client::{Client, Pending};
+pub use process::Process;
+pub use reply::Reply;
+pub use server::{Builder, Server, binary, target_directory};
+
+/// How long anything may take before a test gives up on it. Far above what any
+/// answer needs, so that reaching it always means a hang.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Polls `condition` until it gives a value, and panics with `what` when it
+/// has not after [`PATIENCE`].
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "still waiting for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Keeps the tests of one program that load the whole machine from running at
+/// the same time.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,303 @@
+//! One running server: the real binary, with pipes and a state directory of
+//! its own. The compiled guest image is shared, because compiling takes long.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File};
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{Client, Pending};
+use crate::eventually;
+use crate::process::{Process, Watch};
+use crate::reply::Reply;
+
+/// Cargo's target directory: test programs lie in `<target>/release/deps`.
+pub fn target_directory() -> PathBuf {
+    let program = std::env::current_exe().expect("a test program knows its path");
+    program.ancestors().nth(3).expect("test programs lie beneath the target directory").to_path_buf()
+}
+
+/// The binary under test. It lies beside the folder of the test programs, and
+/// beside the benchmark.
+pub fn binary() -> PathBuf {
+    let program = std::env::current_exe().expect("a test program knows its path");
+    let folder = program.parent().expect("a program lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().expect("folders nest") } else { folder };
+    let binary = profile.join("belljar");
+    assert!(binary.exists(), "{} is missing: run `cargo test --release --workspace`", binary.display());
+    binary
+}
+
+fn private_directory(path: PathBuf) -> PathBuf {
+    DirBuilder::new().recursive(true).mode(0o700).create(&path).expect("a directory for tests can be made");
+    path
+}
+
+/// The shared cache, with every image compiled.
+fn cache_directory() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let path = private_directory(target_directory().join("belljar-test-cache"));
+        let prepared = Command::new(binary())
+            .arg("prepare")
+            .env_clear()
+            .env("HOME", &path)
+            .env("BELLJAR_CACHE_DIRECTORY", &path)
+            .output()
+            .expect("the binary can be started");
+        assert!(prepared.status.success(), "`belljar prepare`: {}", String::from_utf8_lossy(&prepared.stderr));
+        path
+    })
+}
+
+/// How a server is to be started.
+#[derive(Debug, Default)]
+pub struct Builder {
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    silent: bool,
+}
+
+impl Builder {
+    /// Adds an argument to the command line.
+    pub fn flag(mut self, flag: impl Into<OsString>) -> Self {
+        self.arguments.push(flag.into());
+        self
+    }
+
+    /// Sets a variable in the environment of the server.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Leaves the handshake to the test.
+    pub fn without_handshake(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
+    /// Starts the server.
+    pub fn start(self) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let state = private_directory(directory.path().join("state"));
+        let log = directory.path().join("log");
+        let log_file = File::create(&log).expect("a log file can be made");
+        let mut child = self
+            .command(&state)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .spawn()
+            .expect("the binary can be started");
+        let input = child.stdin.take().expect("standard input is a pipe");
+        let output = child.stdout.take().expect("standard output is a pipe");
+        let process =
+            child.id().try_into().ok().and_then(Process::find).expect("a process that was not waited for is there");
+        let server = Server {
+            client: Client::new(input, output),
+            process,
+            child: Mutex::new(child),
+            state,
+            log,
+            _directory: directory,
+        };
+        if !self.silent {
+            server.handshake();
+        }
+        server
+    }
+
+    /// The command for a server, or for a command of the same binary, with
+    /// nothing of this process's own configuration.
+    pub fn command(&self, state: &Path) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .env("HOME", state)
+            .env("BELLJAR_STATE_DIRECTORY", state)
+            .env("BELLJAR_CACHE_DIRECTORY", cache_directory())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// A running server. It is killed when dropped, and its workers with it.
+#[derive(Debug)]
+pub struct Server {
+    /// The connection to it.
+    pub client: Client,
+    process: Process,
+    child: Mutex<Child>,
+    state: PathBuf,
+    log: PathBuf,
+    _directory: TempDir,
+}
+
+impl Server {
+    /// A server with default settings, ready for calls.
+    pub fn start() -> Self {
+        Builder::default().start()
+    }
+
+    /// A server with other settings.
+    pub fn with() -> Builder {
+        Builder::default()
+    }
+
+    /// Says hello as clients of the `initialize` era do.
+    pub fn handshake(&self) {
+        let hello = json!({
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "belljar-tests", "version": "0"},
+        });
+        let reply = self.client.request("initialize", hello).wait();
+        assert_eq!(reply.result()["serverInfo"]["name"], "belljar");
+        self.client.notify("notifications/initialized", json!({}));
+    }
+
+    /// Calls a tool and leaves the answer for later. It reports progress under
+    /// the id of the request.
+    pub fn begin(&self, tool: &str, arguments: Value) -> Pending {
+        let pending = self.client.expect_reply();
+        let params = json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": pending.id()}});
+        self.client.send(&json!({"jsonrpc": "2.0", "id": pending.id(), "method": "tools/call", "params": params}));
+        pending
+    }
+
+    /// Calls a tool and waits for the answer.
+    pub fn call(&self, tool: &str, arguments: Value) -> Reply {
+        self.begin(tool, arguments).wait()
+    }
+
+    /// Runs Python without a session.
+    pub fn execute(&self, code: &str) -> Reply {
+        self.execute_with(code, json!({}))
+    }
+
+    /// Runs Python with more arguments of `execute`.
+    pub fn execute_with(&self, code: &str, more: Value) -> Reply {
+        self.begin_execute(code, more).wait()
+    }
+
+    /// Starts to run Python and leaves the answer for later.
+    pub fn begin_execute(&self, code: &str, more: Value) -> Pending {
+        let mut arguments = json!({"language": "python", "code": code});
+        if let (Value::Object(arguments), Value::Object(more)) = (&mut arguments, more) {
+            arguments.extend(more);
+        }
+        self.begin("execute", arguments)
+    }
+
+    /// Runs Python in a session.
+    pub fn execute_in(&self, session: &str, code: &str) -> Reply {
+        self.execute_with(code, json!({"session": session}))
+    }
+
+    /// Starts a session with an empty interpreter.
+    pub fn new_session(&self) -> String {
+        let reply = self.execute_in("new", "");
+        reply.assert_status("exited 0");
+        reply.session()
+    }
+
+    /// What `health_check` says.
+    pub fn health(&self) -> Value {
+        self.call("health_check", json!({})).structured().clone()
+    }
+
+    /// Waits until `health_check` says what `wanted` wants.
+    pub fn wait_for_health(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, || Some(self.health()).filter(&wanted))
+    }
+
+    /// Asserts that the server answers and runs programs.
+    #[track_caller]
+    pub fn assert_usable(&self) {
+        assert_eq!(self.execute("print(6 * 7)").output(), "42\n");
+    }
+
+    /// The process of the server itself.
+    pub const fn process(&self) -> Process {
+        self.process
+    }
+
+    /// The processes that it started: its workers, or the one that compiles.
+    pub fn workers(&self) -> Vec<Process> {
+        Process::children_of(self.process.pid()).into_iter().filter(Process::is_running).collect()
+    }
+
+    /// The largest amount of memory that `work` makes the workers hold
+    /// together, seen from outside while it goes on.
+    pub fn peak_of_workers<T>(&self, work: impl FnOnce() -> T) -> (T, u64) {
+        let pid = self.process.pid();
+        let watch = Watch::start(move || Process::children_of(pid).iter().map(Process::resident_bytes).sum());
+        let value = work();
+        (value, watch.finish())
+    }
+
+    /// The directory, on this machine, of a session's files.
+    pub fn workspace(&self, session: &str) -> PathBuf {
+        self.principal_directory().join(session)
+    }
+
+    /// The directory beneath which workspaces and spool files lie.
+    pub fn principal_directory(&self) -> PathBuf {
+        let own = self.server_directories().into_iter().next();
+        own.expect("the server has a directory in the state directory").join("local")
+    }
+
+    /// The directory that was given as state directory.
+    pub fn state_directory(&self) -> &Path {
+        &self.state
+    }
+
+    /// What servers, dead or alive, have in the state directory. The lock that
+    /// starting servers take stays, and is nobody's.
+    pub fn server_directories(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.state).expect("the state directory can be read");
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !path.ends_with("lock")).collect()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends a signal to the server's process.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for the end of the server.
+    pub fn wait(&self) -> ExitStatus {
+        eventually("the server to end", || self.child().try_wait().expect("a child can be waited for"))
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            // Best effort: the panic itself is what the test reports.
+            let _ = writeln!(std::io::stderr().lock(), "--- log of the server ---\n{log}--- end of the log ---");
+        }
+        let mut child = self.child();
+        // It may have ended already.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
