@@ -22,12 +22,13 @@ use crate::limits::{Limits, Resource};
 use crate::outcome::{Outcome, Output, SessionReport, SessionState, Status, Trap};
 use crate::request::{ExecuteRequest, InputFile, SessionChoice};
 use crate::runs::{Discarded, FinishedRun, FinishedRuns};
+use crate::scratch::{Scratch, remove_workspace, write_files};
 use crate::session::{Principal, RunId, Session, SessionId, Sessions};
 use crate::spares::Spares;
 use crate::state::StateDirectory;
 use crate::wasm::CodeCache;
 use crate::worker::{LiveOutput, Pool, PoolHealth, PoolSettings, RunEnd, RunOrder, RunReport};
-use crate::workspace::{DiskUse, Workspace};
+use crate::workspace::Workspace;
 
 /// How many calls may wait for one session.
 const SESSION_QUEUE: usize = 16;
@@ -444,27 +445,6 @@ impl Executor {
     }
 }
 
-/// The workspace of a run without a session; removed with everything in it
-/// unless it is taken out.
-struct Scratch(Option<Arc<Workspace>>);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Some(workspace) = self.0.take() {
-            remove_workspace(workspace);
-        }
-    }
-}
-
-/// Removes a workspace on a thread that may block.
-fn remove_workspace(workspace: Arc<Workspace>) {
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = workspace.remove() {
-            tracing::warn!(%error, "a workspace was left behind");
-        }
-    });
-}
-
 /// Passes one cancellation on to another token, for as long as it lives.
 struct PassOn(tokio::task::AbortHandle);
 
@@ -482,20 +462,6 @@ impl Drop for PassOn {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-const fn quota(limits: &Limits) -> DiskUse {
-    DiskUse { bytes: limits.get(Resource::DiskBytes), files: limits.get(Resource::DiskFiles) }
-}
-
-/// Writes input files on a thread that may block.
-async fn write_files(workspace: &Arc<Workspace>, files: Vec<InputFile>, limits: &Limits) -> Result<(), Error> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let (workspace, quota) = (Arc::clone(workspace), quota(limits));
-    let write = move || workspace.write(files.iter().map(|file| (&file.path, file.bytes.as_slice())), quota);
-    tokio::task::spawn_blocking(write).await.map_err(|source| Error::host("write input files", source))?
 }
 
 /// What is known of a run whose worker died.

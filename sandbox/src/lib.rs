@@ -24,6 +24,7 @@ mod outcome;
 mod output;
 mod request;
 mod runs;
+mod scratch;
 mod session;
 mod spares;
 mod state;

@@ -3,6 +3,7 @@
 
 mod child;
 mod frame;
+mod handle;
 mod lease;
 mod pool;
 mod protocol;
@@ -10,6 +11,8 @@ mod serve;
 
 pub(crate) use child::compile;
 pub use child::role;
-pub(crate) use pool::{Images, Pool, PoolSettings, RunEnd};
-pub use pool::{LiveOutput, PoolHealth};
+pub use handle::LiveOutput;
+pub(crate) use handle::RunEnd;
+pub use pool::PoolHealth;
+pub(crate) use pool::{Images, Pool, PoolSettings};
 pub(crate) use protocol::{RunOrder, RunReport};

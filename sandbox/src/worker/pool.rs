@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{Spawner, StartedWorker};
 use super::frame;
-use super::protocol::{FromWorker, RunOrder, RunReport, ToWorker};
+use super::handle::{Entry, LiveOutput, RunEnd, RunGuard, Worker};
+use super::protocol::{FromWorker, RunOrder, ToWorker};
 use crate::budget::{MemoryBudget, Share};
 use crate::error::{Error, IoContext as _};
 use crate::limits::Resource;
 use crate::session::{Principal, SessionId, lock};
-use crate::wasm::Stream;
 
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.
@@ -37,18 +37,6 @@ const RECALL_WAIT: Duration = Duration::from_millis(100);
 const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
 /// How long a worker without runs and sessions is kept, beside the first.
 const IDLE_WORKER: Duration = Duration::from_secs(60);
-
-/// Takes output of a run while it goes on. Called on the event loop: must not
-/// block.
-pub type LiveOutput = Box<dyn FnMut(Stream, &[u8]) + Send>;
-
-/// How a run that reached a worker ended.
-pub(crate) enum RunEnd {
-    /// In order.
-    Report(Box<RunReport>),
-    /// With its worker.
-    WorkerLost,
-}
 
 /// Compiled images, by language id.
 pub(crate) type Images = HashMap<String, File>;
@@ -90,23 +78,6 @@ struct Home {
     worker: Arc<Worker>,
     /// The memory its interpreter holds while it does not run.
     share: Option<Share>,
-}
-
-struct Worker {
-    sender: mpsc::UnboundedSender<Vec<u8>>,
-    runs: Mutex<HashMap<u64, Entry>>,
-    /// The run that the worker blamed for its end.
-    fault: Mutex<Option<u64>>,
-    /// What its guests have grown by.
-    leased: Mutex<Share>,
-    child: Mutex<Option<Child>>,
-    dead: AtomicBool,
-    last_used: Mutex<Instant>,
-}
-
-struct Entry {
-    done: oneshot::Sender<Result<RunEnd, Error>>,
-    live: Option<LiveOutput>,
 }
 
 /// The state of the pool for people.
@@ -443,37 +414,6 @@ impl Pool {
             memory_used_bytes: self.budget.used_bytes(),
             memory_total_bytes: self.budget.total_bytes(),
             resets: self.resets.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl Worker {
-    fn send(&self, message: &ToWorker) {
-        match frame::encode(message) {
-            // A worker that is gone is noticed where its output ends.
-            Ok(bytes) => drop(self.sender.send(bytes)),
-            Err(error) => tracing::error!(%error, "a message to a worker could not be written"),
-        }
-    }
-
-    fn end_run(&self, run: u64, end: Result<RunEnd, Error>) {
-        *lock(&self.last_used) = Instant::now();
-        if let Some(entry) = lock(&self.runs).remove(&run) {
-            let _ = entry.done.send(end);
-        }
-    }
-}
-
-/// Stops a run that nobody waits for any more.
-struct RunGuard {
-    worker: Arc<Worker>,
-    number: u64,
-}
-
-impl Drop for RunGuard {
-    fn drop(&mut self) {
-        if lock(&self.worker.runs).remove(&self.number).is_some() {
-            self.worker.send(&ToWorker::Cancel { run: self.number });
         }
     }
 }

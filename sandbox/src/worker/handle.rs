@@ -1,0 +1,81 @@
+//! One worker as the server sees it: its connection, its process, and the runs
+//! that are going on in it.
+
+use std::collections::HashMap;
+use std::process::Child;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::frame;
+use super::protocol::{RunReport, ToWorker};
+use crate::budget::Share;
+use crate::error::Error;
+use crate::session::lock;
+use crate::wasm::Stream;
+
+/// Takes output of a run while it goes on. Called on the event loop: must not
+/// block.
+pub type LiveOutput = Box<dyn FnMut(Stream, &[u8]) + Send>;
+
+/// How a run that reached a worker ended.
+pub(crate) enum RunEnd {
+    /// In order.
+    Report(Box<RunReport>),
+    /// With its worker.
+    WorkerLost,
+}
+
+/// A worker process as the server sees it.
+pub(super) struct Worker {
+    pub(super) sender: mpsc::UnboundedSender<Vec<u8>>,
+    pub(super) runs: Mutex<HashMap<u64, Entry>>,
+    /// The run that the worker blamed for its end.
+    pub(super) fault: Mutex<Option<u64>>,
+    /// What its guests have grown by.
+    pub(super) leased: Mutex<Share>,
+    pub(super) child: Mutex<Option<Child>>,
+    pub(super) dead: AtomicBool,
+    pub(super) last_used: Mutex<Instant>,
+}
+
+/// A run that is going on in a worker.
+pub(super) struct Entry {
+    pub(super) done: oneshot::Sender<Result<RunEnd, Error>>,
+    pub(super) live: Option<LiveOutput>,
+}
+
+impl Worker {
+    /// Sends a message without waiting.
+    pub(super) fn send(&self, message: &ToWorker) {
+        match frame::encode(message) {
+            // A worker that is gone is noticed where its output ends.
+            Ok(bytes) => drop(self.sender.send(bytes)),
+            Err(error) => tracing::error!(%error, "a message to a worker could not be written"),
+        }
+    }
+
+    /// Tells whoever waits for a run how it ended.
+    pub(super) fn end_run(&self, run: u64, end: Result<RunEnd, Error>) {
+        *lock(&self.last_used) = Instant::now();
+        if let Some(entry) = lock(&self.runs).remove(&run) {
+            let _ = entry.done.send(end);
+        }
+    }
+}
+
+/// Stops a run that nobody waits for any more.
+pub(super) struct RunGuard {
+    pub(super) worker: Arc<Worker>,
+    pub(super) number: u64,
+}
+
+impl Drop for RunGuard {
+    fn drop(&mut self) {
+        if lock(&self.worker.runs).remove(&self.number).is_some() {
+            self.worker.send(&ToWorker::Cancel { run: self.number });
+        }
+    }
+}
