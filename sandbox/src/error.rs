@@ -47,12 +47,12 @@ pub enum Error {
     /// can be told. Safe to retry without a session.
     #[error("the worker process ended before this run did, through no fault of the run; try again")]
     Interrupted,
-    /// The interpreter of a session is gone, and its caller was not told yet.
+    /// Another server went on with the session while this one ran.
     #[error(
-        "the variables of session `{session}` were lost when its worker process ended; its files are kept: \
-         call again to go on with a fresh interpreter"
+        "session `{session}` was changed by another server meanwhile, and nothing of this call was kept; \
+         call again to go on from there"
     )]
-    StateLost {
+    Fenced {
         /// The session.
         session: String,
     },

@@ -7,7 +7,9 @@
 //! - `worker` is both ends of the connection between the server and the
 //!   processes that guests run in.
 //! - `wasm` is Wasmtime; it is called in worker processes only.
-//! - [`Workspace`] is the only access to files of guests.
+//! - [`Workspace`] is the only access to files of guests; `tree` turns one into
+//!   data and back.
+//! - `store` keeps sessions when nobody uses them.
 //!
 //! # Vocabulary
 //!
@@ -18,32 +20,43 @@
 mod budget;
 mod error;
 mod executor;
+mod handle;
 mod images;
 mod limits;
+mod lock;
 mod outcome;
 mod output;
 mod request;
 mod runs;
 mod scratch;
 mod session;
+mod sessions;
+mod snapshot;
 mod spares;
 mod state;
+mod store;
+mod stored;
+mod survey;
 mod sys;
+mod tree;
 mod wasm;
 mod worker;
 mod workspace;
 
 pub use error::Error;
-pub use executor::{Drained, Executor, ExecutorSettings, Health};
+pub use executor::{Drained, Executor, ExecutorSettings, Health, SessionSummary, SnapshotSummary};
+pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::{find_runtime, prepare};
 pub use limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use output::SPOOL_BYTES;
 pub use request::{ExecuteRequest, InputFile, SessionChoice};
 pub use runs::{FinishedRun, RUN_LIFETIME, StreamText};
-pub use session::{Principal, RunId, Session, SessionId};
+pub use state::make_files_private;
+pub use store::Durability;
+pub use survey::{DiskUse, Survey};
 pub use wasm::CodeCache;
 pub use wasm::Stream;
 pub use wasm::engine::ENGINE_VERSION;
 pub use worker::{LiveOutput, PoolHealth, role};
-pub use workspace::{DiskUse, Found, Survey, Workspace, WorkspacePath, read_range};
+pub use workspace::{Found, Workspace, WorkspacePath, read_range};

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::handle::{RunId, SessionId};
 use crate::limits::{Limits, Resource, Usage};
-use crate::session::{RunId, SessionId};
 
 /// Everything there is to say about a finished run.
 #[derive(Clone, Debug)]
@@ -144,17 +144,19 @@ pub struct SessionReport {
     pub id: SessionId,
     /// What became of its state.
     pub state: SessionState,
+    /// How many states it has had; every change makes the next.
+    pub sequence: u64,
     /// When it ends unless it is used before.
     pub expires_at: SystemTime,
 }
 
-/// What a run left of the session's interpreter.
+/// What a run left of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
-    /// Variables and files are there.
+    /// Variables and files are as the run left them.
     Kept,
-    /// Variables are gone; files are there.
-    Lost,
+    /// Variables and files are as they were before the run.
+    RolledBack,
 }
 
 impl SessionState {
@@ -162,7 +164,7 @@ impl SessionState {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Kept => "kept",
-            Self::Lost => "lost",
+            Self::RolledBack => "rolled_back",
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::Error;
+use crate::handle::SessionId;
 use crate::limits::RequestedLimits;
-use crate::session::SessionId;
 use crate::workspace::WorkspacePath;
 
 /// The longest program, in bytes. Larger inputs belong into files.
@@ -29,6 +29,8 @@ pub struct ExecuteRequest {
     pub code: String,
     /// Where it runs.
     pub session: SessionChoice,
+    /// The sequence number that the session must have.
+    pub if_sequence: Option<u64>,
     /// Standard input; at its end when empty.
     pub stdin: Vec<u8>,
     /// Arguments after the program's name.
@@ -69,6 +71,9 @@ impl ExecuteRequest {
     ///
     /// [`Error::InvalidRequest`] naming the field, the bound and the value.
     pub fn validate(&self) -> Result<(), Error> {
+        if self.if_sequence.is_some() && !matches!(self.session, SessionChoice::Existing(_)) {
+            return Err(Error::invalid("if_sequence", "needs `session` with the handle of a session"));
+        }
         at_most("code", self.code.len(), MAX_CODE_BYTES, "bytes; put large data into `files`")?;
         at_most("stdin", self.stdin.len(), MAX_STDIN_BYTES, "bytes")?;
         at_most("files", self.files.len(), MAX_INPUT_FILES, "files")?;

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::handle::{Principal, RunId};
+use crate::lock::lock;
 use crate::outcome::Output;
-use crate::session::{Principal, RunId, lock};
 use crate::wasm::{Stream, spool_path};
 use crate::workspace::Workspace;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::limits::{Limits, Resource};
 use crate::request::InputFile;
-use crate::workspace::{DiskUse, Workspace};
+use crate::survey::DiskUse;
+use crate::workspace::Workspace;
 
 /// The workspace of a run without a session; removed with everything in it
 /// unless it is taken out.

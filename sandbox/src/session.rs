@@ -1,122 +1,119 @@
-//! Handles, owners, and the registry of live sessions.
+//! One session: who may use it next, and what it is now.
 //!
-//! A session is one workspace plus at most one interpreter state per language.
-//! Its handle is unguessable but not a credential: every use names the
-//! [`Principal`], and someone else's session reads like one that never was.
+//! A session is one workspace plus at most one interpreter per language. It
+//! has one writer at a time, in order of arrival: whoever holds its [`Turn`].
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::error::Error;
+use crate::handle::{Principal, SessionId};
+use crate::lock::lock;
+use crate::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
+use crate::tree::Tree;
 use crate::workspace::Workspace;
 
-/// Whom a session or run belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(String);
-
-impl Principal {
-    /// The one user of a server that was started over stdio.
-    pub fn local() -> Self {
-        Self("local".into())
-    }
-
-    /// A name that is safe as one component of a path.
-    pub fn directory_name(&self) -> &str {
-        &self.0
-    }
-}
-
-/// 128 random bits as 26 letters and digits.
-pub(crate) fn random_name() -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let mut bytes = [0_u8; 16];
-    // The kernel's generator cannot fail once it is seeded, which it is long
-    // before a user can start us; a handle that others could guess is worse
-    // than no server.
-    if getrandom::fill(&mut bytes).is_err() {
-        std::process::abort();
-    }
-    let number = u128::from_le_bytes(bytes);
-    (0..26).map(|digit| char::from(DIGITS[(number >> (5 * digit)) as usize & 31])).collect()
-}
-
-macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Makes a new, unguessable handle.
-            pub fn random() -> Self {
-                Self(format!(concat!($prefix, "{}"), random_name()))
-            }
-
-            /// Reads a handle that a caller gave.
-            ///
-            /// # Errors
-            ///
-            /// [`Error::InvalidRequest`] when it cannot be one of ours.
-            pub fn parse(text: &str) -> Result<Self, Error> {
-                let digits = text.strip_prefix($prefix).unwrap_or_default();
-                if digits.len() == 26 && digits.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
-                    return Ok(Self(text.into()));
-                }
-                let shown: String = text.chars().take(40).collect();
-                Err(Error::invalid(
-                    $kind,
-                    format!(concat!("must be a handle that `execute` returned, such as `", $prefix, "…`, got {:?}"), shown),
-                ))
-            }
-
-            /// The handle as text; safe as one component of a path.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-    };
-}
-
-handle!(
-    /// The handle of a session.
-    SessionId, "s_", "session"
-);
-handle!(
-    /// The handle of one run.
-    RunId, "r_", "run"
-);
-
-/// A live session.
+/// A session that this server holds, or is about to load.
 #[derive(Debug)]
-pub struct Session {
-    /// Its handle.
-    pub id: SessionId,
-    /// Its files.
-    pub workspace: Arc<Workspace>,
-    owner: Principal,
-    turn: Arc<AsyncMutex<()>>,
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) owner: Principal,
+    /// Its files, once they are there.
+    workspace: Mutex<Option<Arc<Workspace>>>,
+    /// Whether they are being put in order.
+    files_hidden: AtomicBool,
+    head: Arc<AsyncMutex<Head>>,
     waiting: Mutex<usize>,
     last_used: Mutex<Instant>,
 }
 
-/// The right to run in a session. Granted first in, first out.
+/// What a session is now.
 #[derive(Debug)]
-pub struct Turn {
-    _guard: OwnedMutexGuard<()>,
+pub(crate) struct Head {
+    pub(crate) life: Life,
+    /// The last commit; 0 before the first.
+    pub(crate) sequence: u64,
+    /// When it was made.
+    pub(crate) modified: SystemTime,
+    pub(crate) interpreters: BTreeMap<String, SavedInterpreter>,
+    pub(crate) files: SavedFiles,
+    pub(crate) tree: Tree,
+    pub(crate) snapshots: Vec<SnapshotRecord>,
+    /// Whether interpreters and files may have gone on past the last commit.
+    pub(crate) is_ahead: bool,
+    /// The last commit up to which the store was tidied.
+    pub(crate) collected: u64,
+    /// Whether something failed that may have written to the store.
+    pub(crate) is_untidy: bool,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            life: Life::Unknown,
+            sequence: 0,
+            modified: SystemTime::now(),
+            interpreters: BTreeMap::new(),
+            files: SavedFiles::default(),
+            tree: Tree::empty(),
+            snapshots: Vec::new(),
+            is_ahead: false,
+            collected: 0,
+            is_untidy: false,
+        }
+    }
+}
+
+/// Whether a [`Head`] can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It must be loaded first.
+    Unknown,
+    /// It is what the store holds, as far as this server knows.
+    Loaded,
+    /// The session is not here any more: look it up again.
+    Gone,
+}
+
+/// The right to use a session. Granted first in, first out.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) session: Arc<Session>,
+    head: OwnedMutexGuard<Head>,
+}
+
+impl Deref for Turn {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
 }
 
 impl Session {
+    pub(crate) fn new(id: SessionId, owner: Principal) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            owner,
+            workspace: Mutex::default(),
+            files_hidden: AtomicBool::new(false),
+            head: Arc::default(),
+            waiting: Mutex::default(),
+            last_used: Mutex::new(Instant::now()),
+        })
+    }
+
     /// Waits for the session, behind at most `limit` others.
     ///
     /// # Errors
@@ -126,7 +123,7 @@ impl Session {
     /// # Cancellation
     ///
     /// Dropping the future gives the place in the queue back.
-    pub async fn turn(self: &Arc<Self>, limit: usize) -> Result<Turn, Error> {
+    pub(crate) async fn turn(self: &Arc<Self>, limit: usize) -> Result<Turn, Error> {
         struct Place<'a>(&'a Session);
         impl Drop for Place<'_> {
             fn drop(&mut self) {
@@ -141,195 +138,75 @@ impl Session {
             *waiting += 1;
         }
         let _place = Place(self);
-        let guard = Arc::clone(&self.turn).lock_owned().await;
-        Ok(Turn { _guard: guard })
+        let head = Arc::clone(&self.head).lock_owned().await;
+        Ok(Turn { session: Arc::clone(self), head })
+    }
+
+    /// The session, if nobody uses it or waits for it.
+    pub(crate) fn idle_turn(self: &Arc<Self>) -> Option<Turn> {
+        let waiting = lock(&self.waiting);
+        if *waiting > 0 {
+            return None;
+        }
+        let head = Arc::clone(&self.head).try_lock_owned().ok()?;
+        Some(Turn { session: Arc::clone(self), head })
+    }
+
+    /// Its files, if they are here.
+    pub(crate) fn workspace(&self) -> Option<Arc<Workspace>> {
+        lock(&self.workspace).clone()
+    }
+
+    /// Its files, unless they are being put in order.
+    pub(crate) fn files_to_read(&self) -> Option<Arc<Workspace>> {
+        self.workspace().filter(|_| !self.files_hidden.load(Ordering::SeqCst))
+    }
+
+    /// Keeps its files from readers until the answer is dropped.
+    pub(crate) fn hide_files(&self) -> impl Drop + use<'_> {
+        struct Hidden<'a>(&'a AtomicBool);
+        impl Drop for Hidden<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::SeqCst);
+            }
+        }
+        self.files_hidden.store(true, Ordering::SeqCst);
+        Hidden(&self.files_hidden)
+    }
+
+    pub(crate) fn set_workspace(&self, workspace: Option<Arc<Workspace>>) -> Option<Arc<Workspace>> {
+        std::mem::replace(&mut *lock(&self.workspace), workspace)
     }
 
     /// Counts this moment as use.
-    pub fn touch(&self) {
+    pub(crate) fn touch(&self) {
         *lock(&self.last_used) = Instant::now();
     }
-}
 
-/// All live sessions of this server.
-#[derive(Debug)]
-pub(crate) struct Sessions {
-    live: Mutex<HashMap<SessionId, Arc<Session>>>,
-    expired: Mutex<Remembered>,
-    limit: usize,
-    idle: Duration,
-}
-
-/// Handles of sessions that are over, so that "expired" can be told from
-/// "never existed" for a while. Bounded.
-#[derive(Debug, Default)]
-struct Remembered {
-    order: std::collections::VecDeque<SessionId>,
-    owners: HashMap<SessionId, Principal>,
-}
-
-const REMEMBERED_SESSIONS: usize = 1024;
-
-impl Sessions {
-    /// No sessions yet, at most `limit`, each for `idle` without use.
-    pub(crate) fn new(limit: usize, idle: Duration) -> Self {
-        Self { live: Mutex::default(), expired: Mutex::default(), limit, idle }
+    pub(crate) fn last_used(&self) -> Instant {
+        *lock(&self.last_used)
     }
-
-    /// How long a session lives without use.
-    pub(crate) const fn idle(&self) -> Duration {
-        self.idle
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        lock(&self.live).len()
-    }
-
-    /// Registers a session with the workspace that `make` makes for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Busy`] at the limit, and whatever `make` fails with.
-    pub(crate) fn create(
-        &self,
-        owner: &Principal,
-        make: impl FnOnce(&SessionId) -> Result<Workspace, Error>,
-    ) -> Result<Arc<Session>, Error> {
-        let mut live = lock(&self.live);
-        if live.len() >= self.limit {
-            return Err(Error::Busy {
-                what: "all sessions are taken; reuse one of yours, or wait until one has been idle long enough",
-                active: live.len(),
-                limit: self.limit,
-            });
-        }
-        let id = SessionId::random();
-        let session = Arc::new(Session {
-            workspace: Arc::new(make(&id)?),
-            id: id.clone(),
-            owner: owner.clone(),
-            turn: Arc::default(),
-            waiting: Mutex::default(),
-            last_used: Mutex::new(Instant::now()),
-        });
-        live.insert(id, Arc::clone(&session));
-        Ok(session)
-    }
-
-    /// The session `id` of `owner`; counts as use.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], which says "expired" only to the owner.
-    pub(crate) fn get(&self, owner: &Principal, id: &SessionId) -> Result<Arc<Session>, Error> {
-        if let Some(session) = lock(&self.live).get(id) {
-            if session.owner == *owner {
-                session.touch();
-                return Ok(Arc::clone(session));
-            }
-            tracing::warn!(session = %id, "a principal asked for a session of another");
-        }
-        let expired = lock(&self.expired).owners.get(id) == Some(owner);
-        Err(Error::NotFound {
-            kind: "session",
-            id: id.to_string(),
-            advice: if expired {
-                ": it expired after too long without use; start another with `session: \"new\"`"
-            } else {
-                "; `session: \"new\"` starts one"
-            },
-        })
-    }
-
-    /// Ends a session that its owner never heard of.
-    pub(crate) fn remove(&self, id: &SessionId) {
-        lock(&self.live).remove(id);
-    }
-
-    /// Ends and returns the sessions that nobody has used for too long. A
-    /// session that is running or waited for is in use.
-    pub(crate) fn take_expired(&self, now: Instant) -> Vec<Arc<Session>> {
-        let mut live = lock(&self.live);
-        let is_over = |session: &Arc<Session>| {
-            session.turn.try_lock().is_ok()
-                && *lock(&session.waiting) == 0
-                && now.saturating_duration_since(*lock(&session.last_used)) >= self.idle
-        };
-        let over: Vec<_> = live.values().filter(|session| is_over(session)).cloned().collect();
-        let mut expired = lock(&self.expired);
-        for session in &over {
-            live.remove(&session.id);
-            expired.order.push_back(session.id.clone());
-            expired.owners.insert(session.id.clone(), session.owner.clone());
-            if expired.order.len() > REMEMBERED_SESSIONS
-                && let Some(forgotten) = expired.order.pop_front()
-            {
-                expired.owners.remove(&forgotten);
-            }
-        }
-        over
-    }
-}
-
-/// A lock whose data is never left half-changed by a panic, so that poisoning
-/// carries no news.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sessions(limit: usize, idle: Duration) -> (tempfile::TempDir, Sessions) {
-        (tempfile::tempdir().unwrap(), Sessions::new(limit, idle))
-    }
-
-    fn create(parent: &tempfile::TempDir, sessions: &Sessions, owner: &Principal) -> Result<Arc<Session>, Error> {
-        sessions.create(owner, |id| Workspace::create(parent.path().join(id.as_str())))
-    }
-
-    #[test]
-    fn handles_are_checked_before_they_are_looked_up() {
-        let id = SessionId::random();
-        assert_eq!(SessionId::parse(id.as_str()).unwrap(), id);
-        for bad in ["", "s_", "new", "s_../../../../../etc/passwd0", "r_00000000000000000000000000"] {
-            assert!(SessionId::parse(bad).unwrap_err().to_string().contains("must be a handle"), "{bad}");
-        }
-    }
-
-    #[test]
-    fn expired_is_told_apart_from_never_existed_and_only_to_the_owner() {
-        let (parent, sessions) = sessions(1, Duration::from_secs(60));
-        let (owner, other) = (Principal::local(), Principal("other".into()));
-        let session = create(&parent, &sessions, &owner).unwrap();
-        assert!(create(&parent, &sessions, &owner).unwrap_err().to_string().contains("1 of 1"));
-        assert!(sessions.get(&owner, &session.id).is_ok());
-        let foreign = sessions.get(&other, &session.id).unwrap_err().to_string();
-        let unknown = sessions.get(&other, &SessionId::random()).unwrap_err().to_string();
-        assert_eq!(foreign.split('`').nth(2), unknown.split('`').nth(2), "a foreign session must read like none");
-        let later = Instant::now() + Duration::from_secs(61);
-        assert_eq!(sessions.take_expired(later).len(), 1);
-        assert!(sessions.get(&owner, &session.id).unwrap_err().to_string().contains("expired"));
-        assert!(!sessions.get(&other, &session.id).unwrap_err().to_string().contains("expired"));
-    }
-
     #[tokio::test]
-    async fn a_session_in_use_does_not_expire_and_its_queue_is_bounded() {
-        let (parent, sessions) = sessions(1, Duration::ZERO);
-        let session = create(&parent, &sessions, &Principal::local()).unwrap();
+    async fn a_turn_is_waited_for_in_a_bounded_queue_and_a_session_in_use_is_not_idle() {
+        let session = Session::new(SessionId::random(), Principal::local());
         let turn = session.turn(1).await.unwrap();
-        assert!(sessions.take_expired(Instant::now()).is_empty());
+        assert!(session.idle_turn().is_none());
         let mut second = std::pin::pin!(session.turn(1));
-        assert!(futures_poll(&mut second).is_pending());
+        assert!(poll(&mut second).is_pending());
         assert!(session.turn(1).await.unwrap_err().to_string().contains("1 of 1"));
         drop(turn);
-        assert!(futures_poll(&mut second).is_ready());
-        assert_eq!(sessions.take_expired(Instant::now()).len(), 1);
+        assert!(session.idle_turn().is_none(), "somebody waits");
+        assert!(poll(&mut second).is_ready());
+        assert!(session.idle_turn().is_some());
     }
 
-    fn futures_poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
         std::pin::Pin::new(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 }

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::error::Error;
-use crate::session::{Principal, lock, random_name};
+use crate::handle::{Principal, random_name};
+use crate::lock::lock;
 use crate::state::StateDirectory;
 use crate::workspace::Workspace;
 

@@ -16,10 +16,17 @@ use std::sync::Mutex;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, IoContext as _};
-use crate::session::{Principal, lock, random_name};
+use crate::handle::{Principal, random_name};
+use crate::lock::lock;
 
 const PREFIX: &str = "server-";
 const LOCK: &str = "lock";
+
+/// Makes every file that this process and its children create readable for
+/// its user alone. Call it first: what was created before stays as it is.
+pub fn make_files_private() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+}
 
 /// A server's own directory. Removed when dropped.
 #[derive(Debug)]

@@ -23,10 +23,40 @@ pub(crate) fn deserialize_module(engine: &wasmtime::Engine, file: File) -> wasmt
 pub(crate) const PAGE: usize = 4096;
 
 // include/uapi/linux/fs.h, since Linux 6.7.
+const PAGE_IS_WRITTEN: u64 = 1 << 1;
 const PAGE_IS_FILE: u64 = 1 << 2;
 const PAGE_IS_PRESENT: u64 = 1 << 3;
 const PAGE_IS_SWAPPED: u64 = 1 << 4;
 const PAGE_IS_PFNZERO: u64 = 1 << 5;
+/// Protects again what is found.
+const PM_SCAN_WP_MATCHING: u64 = 1;
+/// Fails where nothing is protected, instead of finding nothing.
+const PM_SCAN_CHECK_WPASYNC: u64 = 2;
+
+// include/uapi/linux/userfaultfd.h.
+const UFFD_USER_MODE_ONLY: libc::c_int = 1;
+const UFFD_API: u64 = 0xaa;
+const UFFD_FEATURE_WP_UNPOPULATED: u64 = 1 << 13;
+const UFFD_FEATURE_WP_ASYNC: u64 = 1 << 15;
+const UFFDIO_REGISTER_MODE_WP: u64 = 2;
+
+#[repr(C)]
+struct ProtectionApi {
+    api: u64,
+    features: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+struct ProtectionRange {
+    start: u64,
+    length: u64,
+    mode: u64,
+    ioctls: u64,
+}
+
+nix::ioctl_readwrite!(uffdio_api, 0xaa, 0x3f, ProtectionApi);
+nix::ioctl_readwrite!(uffdio_register, 0xaa, 0x00, ProtectionRange);
 
 #[repr(C)]
 struct ScanArgument {
@@ -63,6 +93,16 @@ const REGIONS: usize = 1024;
 ///
 /// `pagemap` is this process's own `/proc/self/pagemap`.
 pub(crate) fn dirty_pages(pagemap: &File, start: usize, length: usize) -> io::Result<Vec<Range<usize>>> {
+    scan(pagemap, start, length, 0, 0)
+}
+
+/// Finds those among them that were written since the last call, and protects
+/// them again. All of `start..start + length` went through [`protect_writes`].
+pub(crate) fn written_pages(pagemap: &File, start: usize, length: usize) -> io::Result<Vec<Range<usize>>> {
+    scan(pagemap, start, length, PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC, PAGE_IS_WRITTEN)
+}
+
+fn scan(pagemap: &File, start: usize, length: usize, flags: u64, mask: u64) -> io::Result<Vec<Range<usize>>> {
     let mut found = Vec::new();
     let mut regions = vec![Region { start: 0, end: 0, categories: 0 }; REGIONS];
     let end = (start + length) as u64;
@@ -70,7 +110,7 @@ pub(crate) fn dirty_pages(pagemap: &File, start: usize, length: usize) -> io::Re
     while from < end {
         let mut argument = ScanArgument {
             size: size_of::<ScanArgument>() as u64,
-            flags: 0,
+            flags,
             start: from,
             end,
             walk_end: 0,
@@ -78,7 +118,7 @@ pub(crate) fn dirty_pages(pagemap: &File, start: usize, length: usize) -> io::Re
             regions_len: REGIONS as u64,
             max_pages: 0,
             category_inverted: PAGE_IS_FILE | PAGE_IS_PFNZERO,
-            category_mask: PAGE_IS_FILE | PAGE_IS_PFNZERO,
+            category_mask: PAGE_IS_FILE | PAGE_IS_PFNZERO | mask,
             // A page under migration looks swapped even without swap, and a
             // dirty page that is missed would leak from one run to the next.
             category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
@@ -86,8 +126,9 @@ pub(crate) fn dirty_pages(pagemap: &File, start: usize, length: usize) -> io::Re
         };
         // SAFETY: the argument is a valid `struct pm_scan_arg` of the size it
         // states; `regions` is writable for `regions_len` elements of the
-        // kernel's `struct page_region` and outlives the call. The kernel only
-        // reads page tables of `start..end`; it writes to nothing else.
+        // kernel's `struct page_region` and outlives the call. The kernel reads
+        // page tables of `start..end` and may protect pages there, which it
+        // lifts by itself when they are written; it changes no content.
         let count = unsafe { pagemap_scan(pagemap.as_raw_fd(), &raw mut argument) }?;
         let count = usize::try_from(count).unwrap_or(0).min(REGIONS);
         found.extend(regions[..count].iter().map(|region| {
@@ -100,6 +141,36 @@ pub(crate) fn dirty_pages(pagemap: &File, start: usize, length: usize) -> io::Re
         from = argument.walk_end;
     }
     Ok(found)
+}
+
+/// A descriptor through which the kernel notes writes by itself.
+///
+/// # Errors
+///
+/// Where the kernel is older than 6.7 or the system call is not allowed.
+pub(crate) fn write_protection() -> io::Result<OwnedFd> {
+    // SAFETY: the system call takes flags alone and makes a new descriptor.
+    let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, UFFD_USER_MODE_ONLY | libc::O_CLOEXEC) };
+    let descriptor = RawFd::try_from(nix::errno::Errno::result(descriptor)?).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else
+    // knows it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED;
+    let mut api = ProtectionApi { api: UFFD_API, features, ioctls: 0 };
+    // SAFETY: the argument is a valid `struct uffdio_api`.
+    unsafe { uffdio_api(descriptor.as_raw_fd(), &raw mut api) }?;
+    Ok(descriptor)
+}
+
+/// Has the kernel note writes to pages of this process.
+pub(crate) fn protect_writes(protection: &OwnedFd, start: usize, length: usize) -> io::Result<()> {
+    let (start, length) = (start as u64, length as u64);
+    let mut range = ProtectionRange { start, length, mode: UFFDIO_REGISTER_MODE_WP, ioctls: 0 };
+    // SAFETY: the argument is a valid `struct uffdio_register`. With
+    // asynchronous write protection no access ever waits for an answer, and no
+    // content changes; the range belongs to a memory that the caller holds.
+    unsafe { uffdio_register(protection.as_raw_fd(), &raw mut range) }?;
+    Ok(())
 }
 
 /// Takes ownership of a descriptor that was received in a message.

@@ -8,7 +8,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the files of guests")]
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,12 +15,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirEntry, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt as _};
 use nix::libc;
-use serde::{Deserialize, Serialize};
+use nix::sys::stat::futimens;
+use nix::sys::time::TimeSpec;
 
 use crate::error::{Error, IoContext as _};
 use crate::outcome::FileEntry;
+use crate::survey::{DiskUse, FileStamp, Survey, Time};
 
 /// The longest path of a workspace, in bytes.
 pub(crate) const MAX_PATH_BYTES: usize = 1024;
@@ -90,55 +91,6 @@ impl std::fmt::Display for WorkspacePath {
     }
 }
 
-/// What is used of a workspace, as the quota counts it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DiskUse {
-    /// The sum over all files of the larger of apparent and allocated size.
-    pub bytes: u64,
-    /// How many files and directories there are.
-    pub files: u64,
-}
-
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileStamp {
-    size: u64,
-    /// When the kernel last saw it change; a guest cannot set that.
-    changed: (i64, i64),
-    inode: u64,
-}
-
-/// All files of a workspace at one moment.
-#[derive(Clone, Debug, Default)]
-pub struct Survey {
-    files: BTreeMap<PathBuf, FileStamp>,
-    /// What they use together.
-    pub disk_use: DiskUse,
-}
-
-impl Survey {
-    /// The files of `self` that are new or different since `before`.
-    pub fn changes_since(&self, before: &Self) -> Vec<FileEntry> {
-        self.files
-            .iter()
-            .filter(|(path, stamp)| before.files.get(*path) != Some(stamp))
-            .map(|(path, stamp)| FileEntry { path: path.to_string_lossy().into_owned(), size_bytes: stamp.size })
-            .collect()
-    }
-
-    /// Every file, in order of their paths.
-    pub fn files(&self) -> impl Iterator<Item = FileEntry> + '_ {
-        self.files
-            .iter()
-            .map(|(path, stamp)| FileEntry { path: path.to_string_lossy().into_owned(), size_bytes: stamp.size })
-    }
-
-    /// Whether there is nothing but the workspace itself.
-    pub const fn is_empty(&self) -> bool {
-        self.disk_use.files == 0
-    }
-}
-
 /// What a read found.
 #[derive(Debug)]
 pub enum Found {
@@ -196,10 +148,7 @@ impl Workspace {
     /// [`Error::Host`] when the tree cannot be read. Entries that vanish
     /// meanwhile are left out.
     pub fn survey(&self) -> Result<Survey, Error> {
-        let mut survey = Survey::default();
-        survey_directory(&self.dir, Path::new(""), 0, &mut survey)
-            .doing(|| format!("count the files of {}", self.path.display()))?;
-        Ok(survey)
+        Survey::of(&self.dir).doing(|| format!("count the files of {}", self.path.display()))
     }
 
     /// Writes files whole, making the directories above them. Blocks.
@@ -236,23 +185,11 @@ impl Workspace {
         if let Some(parent) = path.as_path().parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.dir.create_dir_all(parent).map_err(as_caller)?;
         }
-        // A new name first: a reader sees the old content or the new, and a
-        // failure in the middle loses nothing.
-        let scratch = PathBuf::from(format!(".{}.part", crate::session::random_name()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let written = self
-            .dir
-            .open_with(&scratch, &options)
-            .and_then(|mut file| file.write_all(bytes))
-            .and_then(|()| self.dir.rename(&scratch, &self.dir, path.as_path()));
-        if written.is_err() {
-            // The scratch file may never have come to be.
-            let _ = self.dir.remove_file(&scratch);
-        }
-        written.map_err(as_caller)?;
+        self.start_file()
+            .and_then(|mut new| new.write_all(bytes).and_then(|()| new.put(path.as_path())))
+            .map_err(as_caller)?;
         survey.disk_use = used;
-        let stamp = FileStamp { size: bytes.len() as u64, changed: (0, 0), inode: 0 };
+        let stamp = FileStamp { size: bytes.len() as u64, ..FileStamp::default() };
         survey.files.insert(path.as_path().to_path_buf(), stamp);
         Ok(())
     }
@@ -336,6 +273,73 @@ impl Workspace {
         self.dir.symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
     }
 
+    /// Starts a file that gets its name when it is whole: a reader sees the
+    /// old content or the new, and a failure in the middle loses nothing.
+    pub(crate) fn start_file(&self) -> io::Result<NewFile> {
+        self.start_file_at(PathBuf::from(format!(".{}.part", crate::handle::random_name())))
+    }
+
+    /// Starts a file that has its name from the start. Nothing may have it.
+    pub(crate) fn start_file_at(&self, path: PathBuf) -> io::Result<NewFile> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = self.dir.open_with(&path, &options)?.into_std();
+        Ok(NewFile { dir: self.dir.try_clone()?, file, unfinished: Some(path) })
+    }
+
+    /// Opens the file at `path` for reading. `None` when there is no regular
+    /// file.
+    pub(crate) fn open_file(&self, path: &Path) -> io::Result<Option<(std::fs::File, FileStamp)>> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+        let file = match self.dir.open_with(path, &options) {
+            Err(error) if is_no_file(&error) => return Ok(None),
+            other => other?,
+        };
+        let stamp = FileStamp::from(&file.metadata()?);
+        Ok(stamp.is_regular.then(|| (file.into_std(), stamp)))
+    }
+
+    /// Makes one directory.
+    pub(crate) fn make_directory(&self, path: &Path) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        self.dir.create_dir_with(path, &builder)
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        self.dir.remove_dir(path)
+    }
+
+    /// Removes anything that is not a directory.
+    pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.dir.remove_file(path)
+    }
+
+    /// Sets when a directory was last modified.
+    pub(crate) fn set_directory_time(&self, path: &Path, modified: Time) -> io::Result<()> {
+        // Not `open_dir`: through such a descriptor nothing can be changed.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW);
+        set_modified(&self.dir.open_with(path, &options)?.into_std(), modified)
+    }
+
+    /// Removes the whole tree, later, on a thread that may block. Its path is
+    /// free at once; whoever reads a file of it may go on.
+    pub(crate) fn discard(&self) {
+        let leaving = self.path.with_file_name(crate::handle::random_name());
+        if let Err(error) = std::fs::rename(&self.path, &leaving) {
+            tracing::warn!(%error, path = %self.path.display(), "a workspace was left behind");
+            return;
+        }
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = std::fs::remove_dir_all(&leaving) {
+                tracing::warn!(%error, path = %leaving.display(), "a workspace was left behind");
+            }
+        });
+    }
+
     /// Removes the whole tree. Blocks.
     ///
     /// # Errors
@@ -344,6 +348,54 @@ impl Workspace {
     pub fn remove(&self) -> Result<(), Error> {
         std::fs::remove_dir_all(&self.path).doing(|| format!("remove the workspace {}", self.path.display()))
     }
+}
+
+/// A file that is not whole yet. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    dir: Dir,
+    file: std::fs::File,
+    unfinished: Option<PathBuf>,
+}
+
+impl NewFile {
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    pub(crate) fn set_modified(&self, modified: Time) -> io::Result<()> {
+        set_modified(&self.file, modified)
+    }
+
+    /// Gives it its name, in the place of whatever file has it.
+    pub(crate) fn put(mut self, path: &Path) -> io::Result<()> {
+        if let Some(unfinished) = self.unfinished.as_deref().filter(|unfinished| *unfinished != path) {
+            self.dir.rename(unfinished, &self.dir, path)?;
+        }
+        self.unfinished = None;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(unfinished) = &self.unfinished {
+            // If it stays it counts as any file of the workspace.
+            let _ = self.dir.remove_file(unfinished);
+        }
+    }
+}
+
+fn set_modified(file: &std::fs::File, modified: Time) -> io::Result<()> {
+    let (seconds, nanoseconds) = modified;
+    futimens(file, &TimeSpec::UTIME_OMIT, &TimeSpec::new(seconds, nanoseconds)).map_err(io::Error::from)
+}
+
+/// Whether there is no file that could be opened: a symbolic link, a socket,
+/// or nothing.
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO))
 }
 
 /// Reads at most `limit` bytes from `offset` on.
@@ -374,35 +426,6 @@ fn list(dir: &Dir) -> io::Result<Vec<FileEntry>> {
         .collect::<io::Result<Vec<_>>>()?;
     entries.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(entries)
-}
-
-fn survey_directory(dir: &Dir, prefix: &Path, depth: usize, survey: &mut Survey) -> io::Result<()> {
-    for entry in dir.entries()? {
-        let entry = entry?;
-        // Removed between the listing and the look: not there.
-        let Ok(metadata) = entry.metadata() else { continue };
-        survey.disk_use.files += 1;
-        survey.disk_use.bytes += metadata.len().max(metadata.blocks() * 512);
-        let path = prefix.join(entry.file_name());
-        if metadata.is_dir() {
-            // Nothing that counts may be left out, so a tree that is deeper
-            // than it can be is a fault.
-            if depth >= MAX_DEPTH {
-                return Err(io::Error::other("a workspace is deeper than its limit"));
-            }
-            if let Ok(child) = DirEntry::open_dir(&entry) {
-                survey_directory(&child, &path, depth + 1, survey)?;
-            }
-            continue;
-        }
-        let stamp = FileStamp {
-            size: metadata.len(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-        };
-        survey.files.insert(path, stamp);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

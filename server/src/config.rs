@@ -13,8 +13,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use clap::Args;
-use sandbox::{Amounts, ExecutorSettings, Limits, Resource};
+use clap::{Args, ValueEnum};
+use sandbox::{Amounts, Durability, ExecutorSettings, Limits, Resource};
 use serde::Deserialize;
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -103,12 +103,30 @@ pub struct Flags {
     /// Memory of all runs and sessions together, in bytes [default: half of this machine's]
     #[arg(long, global = true, env = "BELLJAR_MEMORY_BYTES", value_name = "BYTES", help_heading = "Settings")]
     memory_bytes: Option<u64>,
-    /// Live sessions [default: 64]
+    /// Sessions in memory at once; the others hibernate [default: 64]
     #[arg(long, global = true, env = "BELLJAR_SESSIONS", value_name = "N", help_heading = "Settings")]
     sessions: Option<usize>,
-    /// Seconds without use after which a session ends [default: 3600]
-    #[arg(long, global = true, env = "BELLJAR_SESSION_IDLE_SECONDS", value_name = "N", help_heading = "Settings")]
-    session_idle_seconds: Option<u64>,
+    /// Seconds without use after which a session hibernates [default: 300]
+    #[arg(long, global = true, env = "BELLJAR_HIBERNATE_SECONDS", value_name = "N", help_heading = "Settings")]
+    hibernate_seconds: Option<u64>,
+    /// Seconds without use after which a session ends [default: 2592000, which is 30 days]
+    #[arg(long, global = true, env = "BELLJAR_SESSION_LIFETIME_SECONDS", value_name = "N", help_heading = "Settings")]
+    session_lifetime_seconds: Option<u64>,
+    /// What a session outlasts: its server (process), a power failure too (disk), or neither (none) [default: process]
+    #[arg(long, global = true, env = "BELLJAR_DURABILITY", value_name = "LEVEL", help_heading = "Settings")]
+    durability: Option<Level>,
+    /// Bytes that all stored sessions may take together [default: 5 GiB; 512 MiB with durability none]
+    #[arg(long, global = true, env = "BELLJAR_STORE_BYTES", value_name = "BYTES", help_heading = "Settings")]
+    store_bytes: Option<u64>,
+    /// Bytes that the stored sessions of one user may take [default: store-bytes]
+    #[arg(long, global = true, env = "BELLJAR_PRINCIPAL_STORE_BYTES", value_name = "BYTES", help_heading = "Settings")]
+    principal_store_bytes: Option<u64>,
+    /// Snapshots of one session [default: 64]
+    #[arg(long, global = true, env = "BELLJAR_SNAPSHOTS", value_name = "N", help_heading = "Settings")]
+    snapshots: Option<usize>,
+    /// Make clocks and random numbers the same in every run. For tests: programs must not make secrets then
+    #[arg(long, global = true, env = "BELLJAR_DETERMINISTIC", help_heading = "Settings")]
+    deterministic: bool,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N", help_heading = "Settings")]
     drain_seconds: Option<u64>,
@@ -130,8 +148,36 @@ struct File {
     workers: Option<usize>,
     memory_bytes: Option<u64>,
     sessions: Option<usize>,
-    session_idle_seconds: Option<u64>,
+    hibernate_seconds: Option<u64>,
+    session_lifetime_seconds: Option<u64>,
+    durability: Option<Level>,
+    store_bytes: Option<u64>,
+    principal_store_bytes: Option<u64>,
+    snapshots: Option<usize>,
+    deterministic: Option<bool>,
     drain_seconds: Option<u64>,
+}
+
+/// What an acknowledged state of a session outlasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    /// The end of every process of ours: it is written before the reply.
+    Process,
+    /// A power failure as well: it is on disk before the reply.
+    Disk,
+    /// Nothing: sessions are in memory and end with the server.
+    None,
+}
+
+impl From<Level> for Durability {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Process => Self::Process,
+            Level::Disk => Self::Disk,
+            Level::None => Self::None,
+        }
+    }
 }
 
 /// Checked settings.
@@ -178,7 +224,13 @@ impl Config {
         let workers = in_range("workers", flags.workers.or(file.workers).unwrap_or(processors), 1, 256)?;
         let runs = in_range("runs", flags.runs.or(file.runs).unwrap_or(4 * processors), 1, 4096)?;
         let memory_bytes = flags.memory_bytes.or(file.memory_bytes).map_or_else(half_of_memory, Ok)?;
-        let idle = flags.session_idle_seconds.or(file.session_idle_seconds).unwrap_or(3600);
+        let hibernate = flags.hibernate_seconds.or(file.hibernate_seconds).unwrap_or(300);
+        let lifetime = flags.session_lifetime_seconds.or(file.session_lifetime_seconds).unwrap_or(30 * 86_400);
+        let durability = flags.durability.or(file.durability).unwrap_or(Level::Process);
+        let store_default = if durability == Level::None { 512 << 20 } else { 5 << 30 };
+        let store_bytes = flags.store_bytes.or(file.store_bytes).unwrap_or(store_default);
+        let principal_bytes = flags.principal_store_bytes.or(file.principal_store_bytes).unwrap_or(store_bytes);
+        let snapshots = flags.snapshots.or(file.snapshots).unwrap_or(64);
         let drain = flags.drain_seconds.or(file.drain_seconds).unwrap_or(30);
         Ok(Self {
             log: flags.log.clone().or(file.log).unwrap_or_else(|| DEFAULT_LOG.into()),
@@ -197,7 +249,18 @@ impl Config {
                 workers,
                 memory_bytes: in_range("memory_bytes", memory_bytes, 128 << 20, 1 << 44)?,
                 sessions: in_range("sessions", flags.sessions.or(file.sessions).unwrap_or(64), 1, 65_536)?,
-                session_idle: Duration::from_secs(in_range("session_idle_seconds", idle, 1, 30 * 86_400)?),
+                hibernate_after: Duration::from_secs(in_range("hibernate_seconds", hibernate, 1, 30 * 86_400)?),
+                session_lifetime: Duration::from_secs(in_range(
+                    "session_lifetime_seconds",
+                    lifetime,
+                    2,
+                    10 * 366 * 86_400,
+                )?),
+                durability: durability.into(),
+                store_bytes: in_range("store_bytes", store_bytes, 16 << 20, 1 << 50)?,
+                principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
+                snapshots: in_range("snapshots", snapshots, 1, 4096)?,
+                deterministic: flags.deterministic || file.deterministic.unwrap_or(false),
             },
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })

@@ -19,7 +19,7 @@ const TOOL_LIST_TTL_MS: u64 = 3_600_000;
 
 const INSTRUCTIONS: &str = "\
 `execute` runs code in a sandbox. Without `session` each call starts clean; `session: \"new\"` returns a handle under \
-which variables and files in /workspace live on. `write` puts a file into a session, `read` shows its files and the \
+which variables and files in /workspace live on, also after a restart. `write` puts a file into a session, `read` shows its files and the \
 full output of a run. There is no network and no package installation.";
 
 /// The server of one principal.
@@ -65,10 +65,11 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let (executor, principal) = (&*self.executor, &self.principal);
+        let (executor, principal) = (&self.executor, &self.principal);
         let result = match request.name.as_ref() {
             tools::execute::NAME => tools::execute::call(executor, principal, arguments, &context).await,
             tools::read::NAME => tools::read::call(executor, principal, arguments).await,
+            tools::session::NAME => tools::session::call(executor, principal, arguments).await,
             tools::write::NAME => tools::write::call(executor, principal, arguments).await,
             tools::health_check::NAME => tools::health_check::call(executor, self.started),
             unknown => {

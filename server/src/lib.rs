@@ -22,6 +22,11 @@ use std::process::ExitCode;
 
 pub use config::Config;
 
+/// Sets what holds for every process of this binary.
+pub fn begin() {
+    sandbox::make_files_private();
+}
+
 /// Becomes a worker or a compile process when `arguments` say so. Call it
 /// first, before any thread exists.
 pub fn start_as_child(arguments: &[String]) -> Option<ExitCode> {

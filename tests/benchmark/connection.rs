@@ -2,10 +2,12 @@
 //! line, on one thread.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tests::{Process, binary};
 
 /// One server and the connection to it.
@@ -14,6 +16,7 @@ pub(crate) struct Connection {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     started: Instant,
+    state: Option<TempDir>,
 }
 
 /// The result of a call.
@@ -36,19 +39,38 @@ impl Reply {
         self.field("session")["id"].as_str().unwrap_or_else(|| panic!("no session: {}", self.0)).to_owned()
     }
 
+    /// Stops the benchmark unless the program came to its end.
+    pub(crate) fn assert_success(&self) {
+        assert!(self.field("exit_code") == 0, "not a success: {}", self.0);
+    }
+
     pub(crate) fn bytes_seen(&self) -> u64 {
         self.field("truncated")["stdout"]["bytes_seen"].as_u64().unwrap_or(0)
     }
 }
 
 impl Connection {
-    /// Starts a server and says hello.
+    /// Starts a server and says hello. Its sessions go where it ends.
     pub(crate) fn start() -> Self {
-        let mut child =
-            Command::new(binary()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server must start");
+        let state = tempfile::tempdir().expect("a directory can be made");
+        let mut connection = Self::with(state.path(), &[]);
+        connection.state = Some(state);
+        connection
+    }
+
+    /// Starts a server over `state` with these flags and says hello.
+    pub(crate) fn with(state: &Path, flags: &[&str]) -> Self {
+        let mut child = Command::new(binary())
+            .arg("--state-directory")
+            .arg(state.join("belljar"))
+            .args(flags)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server must start");
         let input = child.stdin.take().expect("it has an input");
         let output = BufReader::new(child.stdout.take().expect("it has an output"));
-        let mut connection = Self { child, input, output, started: Instant::now() };
+        let mut connection = Self { child, input, output, started: Instant::now(), state: None };
         let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "benchmark", "version": "1"}});
         connection.send(&json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": hello}));
         connection.read();
@@ -77,6 +99,13 @@ impl Connection {
         self.receive().1
     }
 
+    /// Forks a session.
+    pub(crate) fn fork(&mut self, session: &str) -> String {
+        let params = json!({"name": "session", "arguments": {"action": "fork", "session": session}});
+        self.send(&json!({"jsonrpc": "2.0", "id": 0, "method": "tools/call", "params": params}));
+        self.receive().1.session()
+    }
+
     /// Sends a program without waiting.
     pub(crate) fn send_execute(&mut self, id: usize, code: &str) {
         self.call(id, json!({"language": "python", "code": code}));
@@ -94,6 +123,11 @@ impl Connection {
         (id, Reply(reply))
     }
 
+    /// Memory of the server's own process alone.
+    pub(crate) fn server_bytes(&self) -> u64 {
+        pss_of(i32::try_from(self.child.id()).expect("a process number fits")).unwrap_or(0) * 1024
+    }
+
     fn processes(&self) -> Vec<i32> {
         let server = i32::try_from(self.child.id()).expect("a process number fits");
         let workers = Process::children_of(server).into_iter().map(|process| process.pid());
@@ -107,13 +141,15 @@ impl Connection {
 
     /// Proportional memory of the server and all its workers.
     pub(crate) fn pss_bytes(&self) -> u64 {
-        let pss = |pid: i32| -> Option<u64> {
-            let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-            line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
-        };
-        self.processes().into_iter().filter_map(pss).sum::<u64>() * 1024
+        self.processes().into_iter().filter_map(pss_of).sum::<u64>() * 1024
     }
+}
+
+/// In KiB.
+fn pss_of(pid: i32) -> Option<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
 }
 
 impl Drop for Connection {

@@ -8,17 +8,29 @@ pub(crate) struct Samples(Vec<Duration>);
 impl Samples {
     /// Measures `count` times.
     pub(crate) fn take(count: u32, mut measure: impl FnMut() -> Duration) -> Self {
-        let mut samples: Vec<_> = (0..count).map(|_| measure()).collect();
+        Self::of((0..count).map(|_| measure()).collect())
+    }
+
+    /// What was measured already.
+    pub(crate) fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         Self(samples)
     }
 
+    pub(crate) fn median(&self) -> Duration {
+        self.0[self.0.len() / 2]
+    }
+
     pub(crate) fn p50(&self) -> String {
-        milliseconds(self.0[self.0.len() / 2])
+        milliseconds(self.median())
     }
 
     pub(crate) fn p95(&self) -> String {
         milliseconds(self.0[self.0.len() * 95 / 100])
+    }
+
+    pub(crate) fn p99(&self) -> String {
+        milliseconds(self.0[self.0.len() * 99 / 100])
     }
 }
 

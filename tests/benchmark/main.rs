@@ -12,6 +12,7 @@
 
 mod connection;
 mod figures;
+mod sessions;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -52,6 +53,7 @@ fn main() {
     cpu_bound();
     output();
     memory();
+    sessions::measure();
 }
 
 fn machine() -> String {
@@ -201,4 +203,4 @@ fn mib(bytes: u64) -> f64 {
 }
 
 /// How long anything may take before the benchmark gives up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);

@@ -5,7 +5,7 @@ use serde_json::json;
 use tests::{Server, eventually};
 
 #[test]
-fn ending_the_interpreter_is_a_typed_outcome_and_the_next_call_works() {
+fn ending_the_interpreter_is_a_typed_outcome_and_leaves_the_session_as_it_was() {
     let server = Server::start();
     for (code, status) in [
         ("import os\nprint('before', flush=True)\nos._exit(3)", "exited 3"),
@@ -17,12 +17,15 @@ fn ending_the_interpreter_is_a_typed_outcome_and_the_next_call_works() {
         assert_eq!(alone.stdout(), "before\n");
         server.assert_usable();
 
-        let session = server.execute_in("new", "x = 1\nopen('f', 'w').write('kept')").session();
-        let reply = server.execute_in(&session, code);
+        let begun = server.execute_in("new", "x = 1\nopen('f', 'w').write('kept')");
+        let session = begun.session();
+        let change = format!("x = 2\nopen('f', 'w').write('changed')\nopen('g', 'w').close()\n{code}");
+        let reply = server.execute_in(&session, &change);
         reply.assert_status(status);
-        assert_eq!(reply.session_state(), "lost");
-        let after = server.execute_in(&session, "print('x' in globals(), open('f').read())");
-        assert_eq!(after.output(), "False kept\n");
+        assert_eq!((reply.session_state(), reply.sequence()), ("rolled_back", begun.sequence()));
+        assert_eq!(reply.files(), Vec::<&str>::new(), "what was undone is not reported");
+        let after = server.execute_in(&session, "import os\nprint(x, open('f').read(), os.listdir())");
+        assert_eq!(after.output(), "1 kept ['f']\n");
     }
 }
 
@@ -78,13 +81,13 @@ fn a_killed_worker_is_a_typed_outcome_and_the_next_call_works() {
 #[test]
 fn every_run_of_a_killed_worker_is_answered_and_others_go_on() {
     let server = Server::with().flag("--workers=2").flag("--runs=8").start();
-    let before = server.new_session();
+    let before = server.execute_in("new", "x = 'here'").session();
     let held: Vec<_> = (0..6)
         .map(|number| {
             let code = format!(
-                "import os, time\nprint('begun')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint({number})"
+                "import os, time\nprint('begun')\nwhile not os.path.exists('go'): time.sleep(0.01)\nended = True\nprint({number})"
             );
-            let session = server.new_session();
+            let session = server.execute_in("new", &format!("own = {number}")).session();
             let pending = server.begin_execute(&code, json!({"session": session}));
             server.client.progress(&pending, "begun");
             (number, session, pending)
@@ -99,23 +102,22 @@ fn every_run_of_a_killed_worker_is_answered_and_others_go_on() {
         std::fs::write(server.workspace(session).join("go"), "").unwrap();
     }
     let mut lost = 0;
-    for (number, _, pending) in held {
+    for (number, session, pending) in held {
         let reply = pending.wait();
-        if reply.status() == "trapped worker_lost" {
+        let ended = if reply.status() == "trapped worker_lost" {
             lost += 1;
+            assert_eq!(reply.session_state(), "rolled_back");
+            false
         } else {
             assert_eq!(reply.output(), format!("begun\n{number}\n"));
-        }
+            true
+        };
+        let after = server.execute_in(&session, "print('ended' in globals(), own)");
+        assert_eq!(after.output(), format!("{} {number}\n", if ended { "True" } else { "False" }));
     }
     assert!((1..6).contains(&lost), "{lost} of 6 runs were lost with one of two workers");
-    // The session that was not running either lives or says that it does not.
-    let reply = server.execute_in(&before, "print('here')");
-    if reply.is_error() {
-        assert!(reply.refusal().contains("were lost when its worker process ended"), "{}", reply.text());
-        assert_eq!(server.execute_in(&before, "print('here')").output(), "here\n");
-    } else {
-        assert_eq!(reply.output(), "here\n");
-    }
+    // The session that was not running lost nothing, wherever it was.
+    assert_eq!(server.execute_in(&before, "print(x)").output(), "here\n");
 }
 
 #[test]

@@ -52,24 +52,26 @@ fn whatever_a_program_is_stuck_in_it_is_answered_on_time_and_stops() {
 }
 
 #[test]
-fn a_session_is_usable_after_a_stopped_run_or_its_loss_is_declared() {
+fn a_session_goes_on_after_a_stopped_run_or_is_as_before_it() {
     let server = Server::start();
     for (what, code) in ENDLESS {
-        let session = server.execute_in("new", "x = 41\nopen('kept.txt', 'w').write('kept')").session();
-        let code = format!("import sys\nsys.set_int_max_str_digits(0)\nx = 42\n{code}");
+        let begun = server.execute_in("new", "x = 41\nopen('f', 'w').write('before')");
+        let session = begun.session();
+        let change = "import sys\nsys.set_int_max_str_digits(0)\nx = 42\nopen('f', 'w').write('after')";
+        let limits = json!({"session": session, "limits": {"wall_time_ms": 1000}});
         let started = Instant::now();
-        let reply = server.execute_with(&code, json!({"session": session, "limits": {"wall_time_ms": 1000}}));
+        let reply = server.execute_with(&format!("{change}\n{code}"), limits);
         assert!(started.elapsed() < ON_TIME, "{what} took {:?}", started.elapsed());
         assert_eq!(reply.status(), "limit_exceeded wall_time_ms", "{what}: {}", reply.message);
-        let look = "print(globals().get('x'), open('kept.txt').read())";
-        let after = server.execute_in(&session, look);
-        let expected = match reply.session_state() {
-            "kept" => "42 kept\n",
-            "lost" => "None kept\n",
+        let (expected, more) = match reply.session_state() {
+            "kept" => ("42 after\n", 1),
+            "rolled_back" => ("41 before\n", 0),
             other => panic!("{what}: the state of the session is {other:?}"),
         };
+        assert_eq!(reply.sequence(), begun.sequence() + more, "{what}, {}", reply.session_state());
+        let after = server.execute_in(&session, "print(x, open('f').read())");
         assert_eq!(after.output(), expected, "{what}, {}", reply.session_state());
-        // Only what does not come back to Python code may cost a session.
+        // Only what does not come back to Python code may be undone.
         if ["a loop", "a sleep", "asyncio", "a generator", "output"].contains(&what) {
             assert_eq!(reply.session_state(), "kept", "{what}");
         }

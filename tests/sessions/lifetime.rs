@@ -3,52 +3,92 @@
 use serde_json::json;
 use tests::{Server, eventually};
 
+/// Waits until a session is over, without using it.
+fn wait_until_expired(server: &Server, session: &str) {
+    eventually("the session to expire", || {
+        let list = server.call("session", json!({"action": "list"}));
+        let sessions = list.structured()["sessions"].as_array().unwrap();
+        sessions.iter().all(|listed| listed["id"] != session).then_some(())
+    });
+}
+
 #[test]
-fn an_expired_session_is_told_apart_from_one_that_never_was() {
-    let server = Server::with().flag("--session-idle-seconds=2").start();
+fn an_expired_session_is_told_apart_from_one_that_never_was_and_one_that_was_closed() {
+    let server = Server::with().flag("--session-lifetime-seconds=2").start();
     let session = server.execute_in("new", "open('f', 'w').close()").session();
     let workspace = server.workspace(&session);
     assert!(workspace.exists());
-    server.wait_for_health("the session to expire", |health| health["sessions_live"] == 0);
+    wait_until_expired(&server, &session);
+    let closed = server.new_session();
+    server.session("close", &closed).result();
     let expired = server.execute_in(&session, "1");
     assert!(expired.refusal().contains(&format!("no session `{session}`: it expired")), "{}", expired.text());
+    let closed = server.execute_in(&closed, "1");
+    assert!(closed.refusal().contains("it was closed") && !closed.text().contains("expired"), "{}", closed.text());
     let unknown = server.execute_in("s_00000000000000000000000000", "1");
     assert!(
         unknown.refusal().contains("`session: \"new\"` starts one") && !unknown.text().contains("expired"),
         "{}",
         unknown.text()
     );
-    for tool in ["read", "write"] {
-        let reply = server.call(tool, json!({"session": session, "path": "f", "text": "x"}));
-        let without_text = server.call(tool, json!({"session": session, "path": "f"}));
-        let refused = if tool == "read" { without_text } else { reply };
-        assert!(refused.refusal().contains("expired"), "{tool}: {}", refused.text());
+    for refused in [
+        server.read(&session, "f"),
+        server.write(&session, "f", "x"),
+        server.session("list", &session),
+        server.session("snapshot", &session),
+        server.session("fork", &session),
+        server.session("close", &session),
+    ] {
+        assert!(refused.refusal().contains("expired"), "{}", refused.text());
     }
-    eventually("the files of the session to be removed", || (!workspace.exists()).then_some(()));
+    assert!(!workspace.exists(), "the files of the session are still there");
+    assert_eq!(server.store().commits(&session), Vec::<std::path::PathBuf>::new());
     let used = server.wait_for_health("its memory to be given back", |health| health["memory_used_bytes"] == 0);
     assert_eq!(used["sessions_live"], 0);
+    // It is as over for a server that never had it.
+    let next = server.kill().start();
+    assert!(next.execute_in(&session, "1").refusal().contains("it expired"));
 }
 
 #[test]
 fn a_session_in_use_does_not_expire() {
-    let server = Server::with().flag("--session-idle-seconds=2").start();
+    let server = Server::with().flag("--session-lifetime-seconds=2").start();
     let idle = server.new_session();
     let session = server.execute_in("new", "x = 1").session();
     let run = server.begin_execute(
-        "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nx",
+        "import os, time\nprint('begun')\nwhile not os.path.exists('go'): time.sleep(0.01)\nx",
         json!({"session": session, "limits": {"wall_time_ms": 120_000}}),
     );
+    server.client.progress(&run, "begun");
     // The control: the one that is not used goes while the other runs.
-    server.wait_for_health("the idle session to expire", |health| health["sessions_live"] == 1);
+    wait_until_expired(&server, &idle);
     assert!(server.execute_in(&idle, "1").refusal().contains("expired"));
     std::fs::write(server.workspace(&session).join("go"), "").unwrap();
     assert_eq!(run.wait().value(), Some("1"));
 }
 
 #[test]
-fn at_the_limit_no_session_begins_and_a_failed_beginning_takes_no_place() {
+fn use_puts_the_end_of_a_session_off() {
+    let server = Server::with().flag("--session-lifetime-seconds=4").start();
+    let used = server.execute_in("new", "n = 0").session();
+    let mut calls = 0;
+    // Several lifetimes of others, one after the other.
+    for _ in 0..2 {
+        let idle = server.new_session();
+        eventually("an idle session to expire", || {
+            calls += 1;
+            assert_eq!(server.execute_in(&used, "n += 1\nn").value(), Some(calls.to_string().as_str()));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let list = server.call("session", json!({"action": "list"}));
+            let sessions = list.structured()["sessions"].as_array().unwrap();
+            sessions.iter().all(|listed| listed["id"] != idle.as_str()).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_failed_beginning_begins_no_session() {
     let server = Server::with().flag("--sessions=2").start();
-    // None of these begins a session, so that there is room afterwards.
     for refused in [
         server.execute_with("1", json!({"session": "new", "language": "cobol"})),
         server.execute_with("1", json!({"session": "new", "files": [{"path": "../x", "text": ""}]})),
@@ -62,11 +102,8 @@ fn at_the_limit_no_session_begins_and_a_failed_beginning_takes_no_place() {
         refused.refusal();
     }
     assert_eq!(server.health()["sessions_live"], 0);
-    server.new_session();
-    let second = server.new_session();
-    let third = server.execute_in("new", "1");
-    assert!(third.refusal().contains("all sessions are taken") && third.text().contains("2 of 2"), "{}", third.text());
-    assert_eq!(server.execute_in(&second, "1").value(), Some("1"));
+    let list = server.call("session", json!({"action": "list"}));
+    assert_eq!(list.structured()["sessions"], json!([]));
 }
 
 #[test]
@@ -81,17 +118,6 @@ fn a_handle_that_is_none_is_refused_before_it_is_looked_up() {
         "s_0000000000000000000000000\u{0}",
     ] {
         let reply = server.execute_in(handle, "1");
-        assert!(reply.refusal().contains("must be a handle that `execute` returned"), "{handle:?}: {}", reply.text());
+        assert!(reply.refusal().contains("must be a handle that a tool returned"), "{handle:?}: {}", reply.text());
     }
-}
-
-#[test]
-fn two_servers_share_a_state_directory_without_meeting() {
-    let one = Server::start();
-    let session = one.execute_in("new", "open('f', 'w').write('one')").session();
-    let other = Server::with().env("BELLJAR_STATE_DIRECTORY", one.state_directory()).start();
-    assert!(other.execute_in(&session, "1").refusal().contains("no session"));
-    other.assert_usable();
-    drop(other);
-    assert_eq!(one.execute_in(&session, "open('f').read()").value(), Some("'one'"));
 }

@@ -2,7 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod crash;
+mod determinism;
 mod files;
+mod fork;
+mod hibernation;
 mod lifetime;
+mod open_files;
 mod order;
+mod restart;
+mod rewind;
+mod sequence;
+mod servers;
 mod state;
+mod store;

@@ -186,7 +186,7 @@ fn a_killed_server_leaves_no_process_and_the_next_one_cleans_up() {
         assert!(run.wait_or_end().is_none(), "a killed server cannot answer");
     }
     let [left] = &server.server_directories()[..] else { panic!("expected one directory of the killed server") };
-    let next = Server::with().env("BELLJAR_STATE_DIRECTORY", server.state_directory()).start();
+    let next = server.beside().start();
     next.assert_usable();
     assert!(!left.exists(), "the next server left what the killed one had");
     assert_eq!(server.server_directories().len(), 1, "only its own directory is there");

@@ -4,7 +4,7 @@
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
 //! - [`Reply`] is an answer, with the fields of `execute` by name.
-//! - [`Process`] looks at processes from outside.
+//! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
 //!
 //! Nothing here sleeps to get an order right: tests wait for a reply, a
 //! notification, a file or a reading of `health_check`, each with a deadline.
@@ -15,6 +15,7 @@ mod client;
 mod process;
 mod reply;
 mod server;
+mod store;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub use client::{Client, Pending};
 pub use process::Process;
 pub use reply::Reply;
 pub use server::{Builder, Server, binary, target_directory};
+pub use store::Store;
 
 /// How long anything may take before a test gives up on it. Far above what any
 /// answer needs, so that reaching it always means a hang.

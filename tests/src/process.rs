@@ -1,6 +1,7 @@
 //! Processes as the kernel shows them. A process is told by its number and the
 //! time it started, because numbers are used again.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -75,11 +76,13 @@ impl Process {
 
     /// How many sockets it has open.
     pub fn sockets(&self) -> usize {
-        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid)) else { return 0 };
-        entries
-            .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
-            .filter(|target| target.to_string_lossy().starts_with("socket:"))
-            .count()
+        self.open_files().iter().filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
+    /// What it has open, as the kernel names it.
+    pub fn open_files(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid)) else { return Vec::new() };
+        entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect()
     }
 
     /// Time it spent on a processor.

@@ -125,6 +125,12 @@ impl Reply {
         self.structured()["session"]["state"].as_str().unwrap_or("")
     }
 
+    /// How many states the session has had.
+    pub fn sequence(&self) -> u64 {
+        let sequence = &self.structured()["session"]["sequence"];
+        sequence.as_u64().unwrap_or_else(|| panic!("expected a session, got {}", self.message))
+    }
+
     /// Names of the files that the run created or changed.
     pub fn files(&self) -> Vec<&str> {
         let files = self.structured()["files"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use crate::client::{Client, Pending};
 use crate::eventually;
 use crate::process::{Process, Watch};
 use crate::reply::Reply;
+use crate::store::Store;
 
 /// Cargo's target directory: test programs lie in `<target>/release/deps`.
 pub fn target_directory() -> PathBuf {
@@ -63,6 +65,7 @@ pub struct Builder {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     silent: bool,
+    home: Option<Arc<TempDir>>,
 }
 
 impl Builder {
@@ -86,9 +89,13 @@ impl Builder {
 
     /// Starts the server.
     pub fn start(self) -> Server {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let state = private_directory(directory.path().join("state"));
-        let log = directory.path().join("log");
+        static LOGS: AtomicUsize = AtomicUsize::new(0);
+        let home = self
+            .home
+            .clone()
+            .unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a temporary directory can be made")));
+        let state = private_directory(home.path().join("state"));
+        let log = home.path().join(format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed)));
         let log_file = File::create(&log).expect("a log file can be made");
         let mut child = self
             .command(&state)
@@ -101,14 +108,7 @@ impl Builder {
         let output = child.stdout.take().expect("standard output is a pipe");
         let process =
             child.id().try_into().ok().and_then(Process::find).expect("a process that was not waited for is there");
-        let server = Server {
-            client: Client::new(input, output),
-            process,
-            child: Mutex::new(child),
-            state,
-            log,
-            _directory: directory,
-        };
+        let server = Server { client: Client::new(input, output), process, child: Mutex::new(child), state, log, home };
         if !self.silent {
             server.handshake();
         }
@@ -139,7 +139,7 @@ pub struct Server {
     child: Mutex<Child>,
     state: PathBuf,
     log: PathBuf,
-    _directory: TempDir,
+    home: Arc<TempDir>,
 }
 
 impl Server {
@@ -151,6 +151,23 @@ impl Server {
     /// A server with other settings.
     pub fn with() -> Builder {
         Builder::default()
+    }
+
+    /// Another server over the same state directory.
+    pub fn beside(&self) -> Builder {
+        Builder { home: Some(Arc::clone(&self.home)), ..Builder::default() }
+    }
+
+    /// Kills the server as a crash would. What comes next starts where its
+    /// state directory was left.
+    pub fn kill(self) -> Builder {
+        let next = self.beside();
+        let workers = self.workers();
+        drop(self);
+        for worker in workers {
+            worker.wait_until_gone();
+        }
+        next
     }
 
     /// Says hello as clients of the `initialize` era do.
@@ -210,6 +227,32 @@ impl Server {
         reply.session()
     }
 
+    /// Calls the tool `session`.
+    pub fn session(&self, action: &str, session: &str) -> Reply {
+        self.call("session", json!({"action": action, "session": session}))
+    }
+
+    /// Calls the tool `session` with a snapshot.
+    pub fn session_at(&self, action: &str, session: &str, snapshot: &str) -> Reply {
+        self.call("session", json!({"action": action, "session": session, "snapshot": snapshot}))
+    }
+
+    /// Remembers the state of a session, and gives the handle of it.
+    pub fn snapshot(&self, session: &str) -> String {
+        let reply = self.session("snapshot", session);
+        reply.structured()["snapshot"]["id"].as_str().expect("a snapshot has a handle").to_owned()
+    }
+
+    /// Writes a text into a session.
+    pub fn write(&self, session: &str, path: &str, text: &str) -> Reply {
+        self.call("write", json!({"session": session, "path": path, "text": text}))
+    }
+
+    /// Reads a file of a session.
+    pub fn read(&self, session: &str, path: &str) -> Reply {
+        self.call("read", json!({"session": session, "path": path}))
+    }
+
     /// What `health_check` says.
     pub fn health(&self) -> Value {
         self.call("health_check", json!({})).structured().clone()
@@ -252,8 +295,11 @@ impl Server {
 
     /// The directory beneath which workspaces and spool files lie.
     pub fn principal_directory(&self) -> PathBuf {
-        let own = self.server_directories().into_iter().next();
-        own.expect("the server has a directory in the state directory").join("local")
+        let files = self.process.open_files();
+        // It holds the lock in it for as long as it lives.
+        let lock = files.iter().find(|path| path.ends_with("lock") && path.parent() != Some(self.state_directory()));
+        let own = lock.and_then(|lock| lock.parent()).expect("the server has a directory in the state directory");
+        own.join("local")
     }
 
     /// The directory that was given as state directory.
@@ -261,11 +307,17 @@ impl Server {
         &self.state
     }
 
-    /// What servers, dead or alive, have in the state directory. The lock that
-    /// starting servers take stays, and is nobody's.
+    /// What servers, dead or alive, have in the state directory. The store,
+    /// and the lock that starting servers take, are nobody's own.
     pub fn server_directories(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.state).expect("the state directory can be read");
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !path.ends_with("lock")).collect()
+        let is_shared = |path: &PathBuf| path.ends_with("lock") || path.ends_with("store");
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_shared(path)).collect()
+    }
+
+    /// The store in the state directory.
+    pub fn store(&self) -> Store {
+        Store::new(self.state.join("store"))
     }
 
     /// What it has logged.

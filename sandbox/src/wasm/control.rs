@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::limits::{Limits, Resource};
-use crate::session::lock;
+use crate::lock::lock;
 
 /// Why a run is asked to stop. The numbers are those of the guest ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,16 +1,17 @@
 //! What a store knows of its guest: WASI, standard streams, quota, memory
 //! limit and the control of the current run.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::{Memory, ResourceLimiter};
 use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::clock::SessionClock;
 use super::control::RunControl;
+use super::entropy::{Determinism, Entropy};
+use super::open_files::OpenFiles;
 use super::quota::DiskQuota;
 use crate::error::Error;
 use crate::limits::{Limits, Resource};
@@ -102,6 +103,13 @@ const MAX_EXCESS_BYTES: usize = 16 << 20;
 /// Above what any guest image declares; no guest of ours grows its table.
 const TABLE_ELEMENTS: usize = 100_000;
 
+impl MemoryLimit {
+    /// Lets memory grow to `bytes`, until the next run begins.
+    pub(super) fn allow(&mut self, bytes: u64) {
+        self.limit = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+}
+
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         // What the image declares is paid for when its instance is admitted.
@@ -140,15 +148,6 @@ impl ResourceLimiter for MemoryLimit {
     }
 }
 
-/// Open files of an instance, apart from standard streams and the workspace.
-#[derive(Debug, Default)]
-pub(super) struct OpenFiles {
-    pub(super) now: BTreeSet<u32>,
-    pub(super) peak: u64,
-    pub(super) limit: u64,
-    pub(super) denied: bool,
-}
-
 /// What changes from run to run.
 pub(crate) struct RunParts {
     pub(crate) control: Arc<RunControl>,
@@ -162,6 +161,8 @@ pub(super) struct Host {
     /// Made when first needed, and dropped with every file it holds open.
     pub(super) wasi: Option<WasiP1Ctx>,
     pub(super) clock: SessionClock,
+    /// What random bytes come from when runs must be repeatable.
+    pub(super) entropy: Option<Entropy>,
     pub(super) memory: Option<Memory>,
     /// Where the guest's interrupt block lies.
     pub(super) interrupt_block: u32,
@@ -179,7 +180,8 @@ impl Host {
     pub(super) fn idle(lease: Arc<dyn MemoryLease>) -> Self {
         Self {
             wasi: None,
-            clock: SessionClock::default(),
+            clock: SessionClock::real(),
+            entropy: None,
             memory: None,
             interrupt_block: 0,
             memory_limit: MemoryLimit { limit: 0, last_limit: 0, lease, grown: 0, denied: false },
@@ -191,18 +193,24 @@ impl Host {
 
     /// Gives the instance a fresh WASI context over `workspace`: no open
     /// files, a new clock, nothing of the host's environment.
-    pub(super) fn open(&mut self, workspace: &Workspace) -> Result<(), Error> {
-        let clock = SessionClock::default();
+    pub(super) fn open(&mut self, workspace: &Workspace, determinism: Option<Determinism>) -> Result<(), Error> {
+        let clock = if determinism.is_some() { SessionClock::counted() } else { SessionClock::real() };
+        let entropy = determinism.map(Entropy::new);
         let mut builder = WasiCtxBuilder::new();
         // Guests run on threads of their own, and tokio's blocking pool
         // would only add a hand-over. Must precede the preopen, which copies it.
         builder.allow_blocking_current_thread(true);
         builder.monotonic_clock(clock.clone());
+        builder.wall_clock(clock.clone());
+        if let Some(entropy) = &entropy {
+            builder.secure_random(entropy.clone());
+        }
         builder
             .preopened_dir(workspace.host_path(), GUEST_PATH, FsPerms::ReadWrite)
             .map_err(|source| Error::host("open a workspace for a guest", source))?;
         self.wasi = Some(builder.build_p1());
         self.clock = clock;
+        self.entropy = entropy;
         self.open_files = OpenFiles::default();
         Ok(())
     }
@@ -223,30 +231,7 @@ impl Host {
         self.memory_limit.limit = limit.saturating_sub(HEADROOM_BYTES).max(full);
         self.memory_limit.last_limit = self.memory_limit.limit.saturating_add(HEADROOM_BYTES).min(most);
         self.memory_limit.denied = false;
-        self.open_files.limit = parts.limits.get(Resource::OpenFiles);
-        self.open_files.peak = self.open_files.now.len() as u64;
-        self.open_files.denied = false;
+        self.open_files.begin(parts.limits.get(Resource::OpenFiles));
         self.run = Some(parts);
-    }
-}
-
-/// Monotonic time since a session began, for all its runs: it never goes
-/// backwards and tells nothing about the host.
-#[derive(Clone, Debug)]
-pub(super) struct SessionClock(Instant);
-
-impl Default for SessionClock {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl HostMonotonicClock for SessionClock {
-    fn resolution(&self) -> u64 {
-        1
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }

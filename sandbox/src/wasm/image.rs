@@ -1,19 +1,20 @@
 //! A loaded guest image: compiled code, ready to make slots, and the slots
 //! that are warm.
 
-#![expect(clippy::disallowed_methods, reason = "opens the page map of this process")]
-
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use wasmtime::{Engine, InstancePre, Linker};
 
+use super::delta::Original;
+use super::dirty::DirtyPages;
 use super::engine;
 use super::host::{Host, MemoryLease};
 use super::slot::Slot;
 use super::wasi;
 use crate::error::Error;
-use crate::session::lock;
+use crate::lock::lock;
 
 /// The version of the guest ABI that this host speaks.
 pub(crate) const ABI_VERSION: u32 = 1;
@@ -27,10 +28,18 @@ pub(crate) struct Image {
     pristine: Option<Mutex<Slot>>,
     warm: Mutex<Vec<Slot>>,
     warm_limit: usize,
-    /// Absent when the kernel cannot tell which pages are dirty: then no slot
-    /// is ever reset, and each run gets a new instance.
-    pagemap: Option<File>,
+    dirty: DirtyPages,
+    /// The pages that the first run wrote to, and any other will.
+    hot: OnceLock<Vec<Range<usize>>>,
 }
+
+/// The most that is written to in a slot before it is used. A small run of
+/// CPython writes to 0.6 MiB.
+const HOT_BYTES: usize = 2 << 20;
+
+/// How many slots are ready for sessions to come: a few calls in a row may
+/// each bring back one that hibernates.
+const READY: usize = 2;
 
 /// A lease for instances that never run.
 struct NoLease;
@@ -38,6 +47,16 @@ struct NoLease;
 impl MemoryLease for NoLease {
     fn take(&self, _bytes: u64) -> bool {
         false
+    }
+}
+
+impl Original for Image {
+    fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
+        // There is one as soon as an image is loaded.
+        match self.pristine() {
+            Some(pristine) => look(pristine.bytes()),
+            None => look(&[]),
+        }
     }
 }
 
@@ -49,8 +68,15 @@ impl Image {
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker).map_err(failed)?;
         let instance_pre = linker.instantiate_pre(&module).map_err(failed)?;
-        let mut image =
-            Self { engine, instance_pre, pristine: None, warm: Mutex::default(), warm_limit, pagemap: None };
+        let mut image = Self {
+            engine,
+            instance_pre,
+            pristine: None,
+            warm: Mutex::default(),
+            warm_limit,
+            dirty: DirtyPages::default(),
+            hot: OnceLock::new(),
+        };
         let version = Slot::new(&image, Arc::new(NoLease))?.abi_version()?;
         if version != ABI_VERSION {
             return Err(Error::host(
@@ -60,9 +86,7 @@ impl Image {
         }
         // Asking ran guest code, so this is another instance.
         let pristine = Slot::new(&image, Arc::new(NoLease))?;
-        image.pagemap = File::open("/proc/self/pagemap").ok().filter(|pagemap| {
-            crate::sys::dirty_pages(pagemap, pristine.bytes().as_ptr().addr(), crate::sys::PAGE).is_ok()
-        });
+        image.dirty = DirtyPages::probe(pristine.bytes());
         image.pristine = Some(Mutex::new(pristine));
         Ok(image)
     }
@@ -85,14 +109,15 @@ impl Image {
         self.pristine().map_or(0, |pristine| pristine.bytes().len() as u64)
     }
 
-    /// Whether slots are reset in place.
+    /// Whether slots are reset in place. Where the kernel cannot tell which
+    /// pages are dirty, each run gets a new instance.
     pub(crate) const fn resets(&self) -> bool {
-        self.pagemap.is_some()
+        self.dirty.can_tell()
     }
 
-    /// What tells dirty pages, if the kernel can.
-    pub(super) const fn pagemap(&self) -> Option<&File> {
-        self.pagemap.as_ref()
+    /// What tells changed pages.
+    pub(super) const fn dirty(&self) -> &DirtyPages {
+        &self.dirty
     }
 
     /// An instance in the state of the image: a warm one, or a new one.
@@ -101,13 +126,36 @@ impl Image {
         warm.map_or_else(|| Slot::new(self, Arc::clone(lease)), Ok)
     }
 
+    /// Makes a slot ready if there are too few, for a session that will keep it: with
+    /// its hot pages written to, so that its first run does not stumble over
+    /// each.
+    pub(crate) fn make_ready(&self, lease: &Arc<dyn MemoryLease>) {
+        let is_short = lock(&self.warm).len() < READY.min(self.warm_limit);
+        let Some(hot) = self.hot.get().filter(|_| is_short) else { return };
+        match Slot::new(self, Arc::clone(lease)) {
+            Ok(mut slot) => {
+                if let Some(pristine) = self.pristine() {
+                    slot.write_again(hot, &pristine);
+                }
+                lock(&self.warm).push(slot);
+            }
+            Err(error) => tracing::warn!(%error, "no slot could be made ready"),
+        }
+    }
+
+    /// Learns which pages a run writes to, from the first that is asked about.
+    pub(super) fn learn_hot(&self, pages: &[Range<usize>]) {
+        if pages.iter().map(Range::len).sum::<usize>() <= HOT_BYTES {
+            let _ = self.hot.set(pages.to_vec());
+        }
+    }
+
     /// Resets a slot for another run, or drops it.
     pub(crate) fn give_back(&self, slot: Slot) {
-        let Some(pagemap) = &self.pagemap else { return };
-        if lock(&self.warm).len() >= self.warm_limit {
+        if !self.resets() || lock(&self.warm).len() >= self.warm_limit {
             return;
         }
-        match slot.reset(self, pagemap) {
+        match slot.reset(self) {
             Ok(Some(slot)) => lock(&self.warm).push(slot),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a slot was dropped instead of reset"),
@@ -124,7 +172,8 @@ mod tests {
     use super::*;
     use crate::limits::{Limits, Resource};
     use crate::outcome::Status;
-    use crate::workspace::{DiskUse, Workspace};
+    use crate::survey::DiskUse;
+    use crate::workspace::Workspace;
 
     struct Plenty;
 
@@ -146,7 +195,7 @@ mod tests {
     fn run(slot: &mut Slot, code: &str, limits: Limits) -> super::super::slot::Finished {
         let parent = tempfile::tempdir().unwrap();
         let workspace = Arc::new(Workspace::create(parent.path().join("w")).unwrap());
-        slot.open(&workspace).unwrap();
+        slot.open(&workspace, None).unwrap();
         let parts = RunParts {
             control: Arc::new(RunControl::default()),
             stdio: Stdio::new(Vec::new(), 4096, &parent.path().join("spool"), None),

@@ -3,19 +3,32 @@
 
 mod abi;
 mod cache;
+mod clock;
 mod control;
+mod delta;
+mod dirty;
 pub(crate) mod engine;
+mod entropy;
+mod errno;
+mod guest_memory;
 mod host;
+mod host_state;
 mod image;
+mod open_files;
+mod pages;
+mod poll;
 mod quota;
+mod saved;
 mod slot;
 mod wasi;
 
 pub(crate) use abi::GuestRequest;
 pub use cache::CodeCache;
 pub(crate) use control::RunControl;
+pub(crate) use delta::MAX_PART_BYTES;
+pub(crate) use entropy::Determinism;
 pub use host::Stream;
 pub(crate) use host::{MemoryLease, OutputSink, RunParts, Stdio, spool_path};
-pub(crate) use image::Image;
+pub(crate) use image::{ABI_VERSION, Image};
 pub(crate) use quota::DiskQuota;
 pub(crate) use slot::Slot;

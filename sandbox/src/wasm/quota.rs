@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use crate::limits::{Limits, Resource};
-use crate::workspace::{DiskUse, MAX_DEPTH, MAX_PATH_BYTES, Workspace};
+use crate::survey::DiskUse;
+use crate::workspace::{MAX_DEPTH, MAX_PATH_BYTES, Workspace};
 
 /// The disk limits of one run.
 #[derive(Debug)]

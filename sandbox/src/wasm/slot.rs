@@ -14,7 +14,7 @@
 //!
 //! In every other case the slot is dropped and a new one made.
 
-use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 
 use wasmtime::{CallHook, Global, Memory, Store, StoreContextMut, Trap as EngineTrap, TypedFunc, Val};
@@ -22,14 +22,18 @@ use wasmtime_wasi::I32Exit;
 
 use super::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};
 use super::control::{Clocks, Grace, Reason, Verdict, drive};
+use super::dirty::Protected;
 use super::engine::YIELD_INTERVAL;
+use super::entropy::Determinism;
 use super::host::{Host, MemoryLease, RunParts};
 use super::image::Image;
+use super::pages::Pages;
 use super::wasi;
-use crate::error::Error;
+use crate::error::{Error, IoContext as _};
 use crate::limits::{Resource, Usage};
 use crate::outcome::{GuestError, Output, RichOutput, Status, Trap};
-use crate::sys::{self, PAGE};
+use crate::sys::PAGE;
+use crate::workspace::Workspace;
 
 /// How often a slot is reset before it is replaced, so that whatever a reset
 /// might miss does not live for ever.
@@ -41,8 +45,12 @@ const FUEL_RESERVE: u64 = 1_000_000_000;
 
 /// A guest instance.
 pub(crate) struct Slot {
-    store: Store<Host>,
-    memory: Memory,
+    pub(super) store: Store<Host>,
+    pub(super) memory: Memory,
+    /// What of memory is not as in the image, as of the last capture.
+    pub(super) pages: Pages,
+    /// How much of memory is protected to find what changes.
+    pub(super) protected: Protected,
     stack_pointer: Global,
     initial_stack_pointer: i32,
     initial_bytes: usize,
@@ -50,10 +58,8 @@ pub(crate) struct Slot {
     run: TypedFunc<u32, i64>,
     abi_version: TypedFunc<(), u32>,
     uses: u32,
-    /// How many of them since it was opened for its present session.
-    runs: u32,
     /// Whether the guest must re-seed its random generators.
-    fresh: bool,
+    pub(super) fresh: bool,
     /// Whether the last run returned in order.
     intact: bool,
 }
@@ -104,13 +110,14 @@ impl Slot {
             initial_bytes: memory.data_size(&store),
             store,
             memory,
+            pages: Pages::default(),
+            protected: Protected::default(),
             stack_pointer,
             initial_stack_pointer,
             alloc,
             run,
             abi_version,
             uses: 0,
-            runs: 0,
             fresh: true,
             intact: true,
         })
@@ -127,6 +134,13 @@ impl Slot {
         self.memory.data(&self.store)
     }
 
+    /// Memory, host, and whether the guest is yet to be told that it is fresh.
+    #[cfg(test)]
+    pub(super) fn parts(&mut self) -> (&mut [u8], &mut Host, &mut bool) {
+        let (bytes, host) = self.memory.data_and_store_mut(&mut self.store);
+        (bytes, host, &mut self.fresh)
+    }
+
     /// How much the instance has grown past its image.
     pub(crate) fn grown_bytes(&self) -> u64 {
         self.store.data().memory_limit.grown
@@ -137,27 +151,18 @@ impl Slot {
         self.uses
     }
 
-    /// How many runs it has begun in its present session.
-    pub(crate) const fn runs(&self) -> u32 {
-        self.runs
-    }
-
-    /// How much of the image's memory the instance has made its own. All of
-    /// it, when the kernel cannot tell.
-    pub(crate) fn resident_bytes(&self, image: &Image) -> Result<u64, Error> {
-        let Some(pagemap) = image.pagemap() else { return Ok(self.initial_bytes as u64) };
-        let dirty = self.dirty_pages(pagemap)?;
-        Ok(dirty.iter().map(|range| range.len() as u64).sum())
-    }
-
-    fn dirty_pages(&self, pagemap: &File) -> Result<Vec<std::ops::Range<usize>>, Error> {
-        sys::dirty_pages(pagemap, self.memory.data_ptr(&self.store).addr(), self.initial_bytes)
-            .map_err(|source| Error::host("find the dirty pages of a guest", source))
+    /// Writes what is there already, so that the pages are the slot's own.
+    pub(super) fn write_again(&mut self, pages: &[Range<usize>], pristine: &Self) {
+        let original = pristine.bytes();
+        let bytes = self.memory.data_mut(&mut self.store);
+        for page in pages.iter().filter(|page| page.end <= original.len()) {
+            bytes[page.clone()].copy_from_slice(&original[page.clone()]);
+        }
     }
 
     /// Gives a slot that has not run, or was reset, its workspace.
-    pub(crate) fn open(&mut self, workspace: &crate::workspace::Workspace) -> Result<(), Error> {
-        self.store.data_mut().open(workspace)
+    pub(crate) fn open(&mut self, workspace: &Workspace, determinism: Option<Determinism>) -> Result<(), Error> {
+        self.store.data_mut().open(workspace, determinism)
     }
 
     /// Runs one request to its end, under the limits in `parts`.
@@ -177,7 +182,6 @@ impl Slot {
         let tank = limits.get(Resource::Fuel).saturating_add(FUEL_RESERVE);
         self.store.set_fuel(tank).map_err(failed)?;
         self.uses += 1;
-        self.runs += 1;
         self.intact = false;
         let memory_bytes = self.memory.data_size(&self.store);
         let (memory, host) = self.memory.data_and_store_mut(&mut self.store);
@@ -296,11 +300,13 @@ impl Slot {
     }
 
     /// Makes this slot equal to a new instance, if the rules allow it.
-    pub(super) fn reset(mut self, image: &Image, pagemap: &File) -> Result<Option<Self>, Error> {
+    pub(super) fn reset(mut self, image: &Image) -> Result<Option<Self>, Error> {
         if !self.intact || self.uses >= MAX_USES || self.memory.data_size(&self.store) != self.initial_bytes {
             return Ok(None);
         }
-        let dirty = self.dirty_pages(pagemap)?;
+        let doing = || "find the dirty pages of a guest".to_owned();
+        let dirty = image.dirty().since_image(self.bytes()).doing(doing)?;
+        image.learn_hot(&dirty);
         let Some(pristine) = image.pristine() else { return Ok(None) };
         let original = pristine.bytes();
         let bytes = self.memory.data_mut(&mut self.store);
@@ -319,7 +325,7 @@ impl Slot {
         let host = self.store.data_mut();
         host.wasi = None;
         host.run = None;
-        self.runs = 0;
+        self.pages = Pages::default();
         self.fresh = true;
         Ok(Some(self))
     }
@@ -383,7 +389,7 @@ fn safe_point(mut context: StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
 }
 
 /// Finishes a future that has nothing to wait for.
-fn ready<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+pub(super) fn ready<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {

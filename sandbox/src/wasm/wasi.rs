@@ -3,63 +3,72 @@
 //!
 //! Wrapped are: writes and opens (quota and descriptor limit), links (refused,
 //! so that no link can appear in a workspace), standard streams (ours from end
-//! to end), and `poll_oneoff` (sleeping obeys deadlines and cancellation).
+//! to end), `poll_oneoff` (sleeping obeys deadlines and cancellation), and all
+//! that takes a descriptor (poisoned ones answer `STALE`). The exception are
+//! `fd_prestat_get` and `fd_prestat_dir_name`: a libc that looks for preopens
+//! stops at the first `BADF` and gives up for good at any other error.
 //! The functions that are called through to are public in `wasmtime-wasi` but
 //! not meant for others, hence the exact version pin and this one file.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use wasmtime::{Caller, Linker, Memory, Result};
-use wasmtime_wasi::HostMonotonicClock as _;
+use wasmtime::{Caller, Linker, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wasmtime_wasi::p1::{self};
 use wiggle::GuestMemory;
 
+use super::errno::{BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOSPC, NOTSUP, PERM, STALE, SUCCESS};
+use super::guest_memory::{buffer, range, read_u32, split, write_u32};
 use super::host::{Host, Stream};
+use super::poll::poll_oneoff;
 use super::quota::DiskQuota;
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
-/// How many bytes one call may make the host copy. 16 MiB is above any buffer
-/// a guest's libc uses in one call.
-const HOSTCALL_BYTES: usize = 16 << 20;
+/// How many bytes one call may make the host copy.
+const COPIED_BYTES: usize = 16 << 20;
+
+/// For reads and writes, which copy nothing: files and guest memory meet in
+/// the kernel, however large a file Python reads in one call.
+const IN_PLACE: usize = usize::MAX;
 
 /// The one preopened directory.
-const WORKSPACE_FD: i32 = 3;
+pub(super) const WORKSPACE_FD: i32 = 3;
 
-// Numbers of WASI preview 1, type `errno`.
-const SUCCESS: i32 = 0;
-const BADF: i32 = 8;
-const FAULT: i32 = 21;
-const INVAL: i32 = 28;
-const MFILE: i32 = 33;
-const NOSPC: i32 = 51;
-const PERM: i32 = 63;
-const NAMETOOLONG: i32 = 37;
-const NOTSUP: i32 = 58;
+/// The most buffers that one read or write may name, as on Linux.
+const MAX_BUFFERS: u32 = 1024;
 
 /// `oflags::creat` of WASI preview 1.
 const OFLAGS_CREAT: i32 = 1;
 
-/// The most subscriptions one `poll_oneoff` may name.
-const MAX_SUBSCRIPTIONS: u32 = 1024;
-
-/// Splits a caller into its memory and its host.
-fn split<'a>(caller: &'a mut Caller<'_, Host>) -> Result<(&'a mut [u8], &'a mut Host)> {
-    let memory: Memory =
-        caller.data().memory.ok_or_else(|| wasmtime::format_err!("a guest called WASI before it was ready"))?;
-    Ok(memory.data_and_store_mut(caller))
-}
-
 /// Calls Wasmtime's own implementation.
 macro_rules! call_through {
-    ($caller:expr, $function:ident($($argument:expr),* $(,)?)) => {{
+    ($caller:expr, $function:ident $arguments:tt $(.$await:tt)?) => {
+        call_through!($caller, COPIED_BYTES, $function $arguments $(.$await)?)
+    };
+    ($caller:expr, $bytes:expr, $function:ident($($argument:expr),* $(,)?)$(.$await:tt)?) => {{
         let (data, host) = split(&mut $caller)?;
         let wasi = host.wasi();
-        wasi.set_hostcall_fuel(HOSTCALL_BYTES);
-        preview1::$function(wasi, &mut GuestMemory::Unshared(data), $($argument),*).await?
+        wasi.set_hostcall_fuel($bytes);
+        preview1::$function(wasi, &mut GuestMemory::Unshared(data), $($argument),*)$(.$await)??
     }};
+}
+
+/// Adds functions that are Wasmtime's own, for descriptors that are not
+/// poisoned. The descriptor is the first argument of each.
+macro_rules! add_guarded {
+    ($linker:ident, $($function:ident($($argument:ident: $kind:ty),*)$(.$await:tt)?;)*) => {$(
+        $linker.func_wrap_async(
+            MODULE,
+            stringify!($function),
+            |mut caller: Caller<'_, Host>, (fd, $($argument,)*): (i32, $($kind,)*)| {
+                Box::new(async move {
+                    if is_poisoned(&caller, fd) {
+                        return Ok(STALE);
+                    }
+                    Ok(call_through!(caller, $function(fd, $($argument),*)$(.$await)?))
+                })
+            },
+        )?;
+    )*};
 }
 
 /// Adds all of WASI preview 1.
@@ -107,33 +116,49 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
             Box::new(poll_oneoff(caller, subscriptions, events, count, out))
         },
     )?;
+    add_guarded!(
+        linker,
+        fd_advise(offset: i64, size: i64, advice: i32).await;
+        fd_allocate(offset: i64, size: i64);
+        fd_datasync().await;
+        fd_fdstat_get(out: i32).await;
+        fd_fdstat_set_flags(flags: i32);
+        fd_fdstat_set_rights(rights: i64, inheriting: i64);
+        fd_filestat_get(out: i32).await;
+        fd_filestat_set_times(accessed: i64, modified: i64, flags: i32).await;
+        fd_pread(iovs: i32, count: i32, offset: i64, out: i32).await;
+        fd_readdir(buffer: i32, size: i32, cookie: i64, out: i32).await;
+        fd_seek(offset: i64, whence: i32, out: i32).await;
+        fd_sync().await;
+        fd_tell(out: i32);
+        path_filestat_get(lookup: i32, path: i32, size: i32, out: i32).await;
+        path_filestat_set_times(lookup: i32, path: i32, size: i32, accessed: i64, modified: i64, flags: i32).await;
+        path_readlink(path: i32, size: i32, buffer: i32, room: i32, out: i32).await;
+        path_remove_directory(path: i32, size: i32).await;
+        path_unlink_file(path: i32, size: i32).await;
+        sock_accept(flags: i32, out: i32);
+        sock_recv(iovs: i32, count: i32, flags: i32, out: i32, flags_out: i32);
+        sock_send(iovs: i32, count: i32, flags: i32, out: i32);
+        sock_shutdown(how: i32);
+    );
     Ok(())
 }
 
-fn range(memory: &[u8], address: i32, size: i32) -> Option<std::ops::Range<usize>> {
-    let start = address.cast_unsigned() as usize;
-    let end = start.checked_add(size.cast_unsigned() as usize)?;
-    (end <= memory.len()).then_some(start..end)
+/// Whether `fd` stands for a file that could not be brought back.
+fn is_poisoned(caller: &Caller<'_, Host>, fd: i32) -> bool {
+    caller.data().open_files.is_poisoned(fd.cast_unsigned())
 }
 
-fn read_u32(memory: &[u8], address: i32) -> Option<u32> {
-    let bytes = memory.get(range(memory, address, 4)?)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?))
-}
-
-fn write_u32(memory: &mut [u8], address: i32, value: u32) -> Option<()> {
-    let range = range(memory, address, 4)?;
-    memory[range].copy_from_slice(&value.to_le_bytes());
-    Some(())
-}
-
-/// The `index`th buffer of a vector of buffers: address and size.
-fn buffer(memory: &[u8], iovs: i32, index: i32) -> Option<(i32, i32)> {
-    let entry = iovs.checked_add(index.checked_mul(8)?)?;
-    Some((read_u32(memory, entry)?.cast_signed(), read_u32(memory, entry.checked_add(4)?)?.cast_signed()))
+/// The path at `path`, of which nothing is known yet but that it was good
+/// enough for Wasmtime.
+fn path_text(memory: &[u8], path: i32, size: i32) -> &str {
+    range(memory, path, size).and_then(|path| std::str::from_utf8(&memory[path]).ok()).unwrap_or_default()
 }
 
 async fn fd_write(mut caller: Caller<'_, Host>, fd: i32, iovs: i32, count: i32, out: i32) -> Result<i32> {
+    if count.cast_unsigned() > MAX_BUFFERS {
+        return Ok(INVAL);
+    }
     let stream = match fd {
         1 => Stream::Stdout,
         2 => Stream::Stderr,
@@ -153,6 +178,9 @@ async fn fd_write(mut caller: Caller<'_, Host>, fd: i32, iovs: i32, count: i32, 
 }
 
 async fn fd_pwrite(caller: Caller<'_, Host>, fd: i32, iovs: i32, count: i32, offset: i64, out: i32) -> Result<i32> {
+    if count.cast_unsigned() > MAX_BUFFERS {
+        return Ok(INVAL);
+    }
     write_file(caller, fd, iovs, count, Some(offset), out).await
 }
 
@@ -165,6 +193,9 @@ async fn write_file(
     offset: Option<i64>,
     out: i32,
 ) -> Result<i32> {
+    if is_poisoned(&caller, fd) {
+        return Ok(STALE);
+    }
     let (memory, host) = split(&mut caller)?;
     // Wasmtime writes the first buffer that is not empty, and only that.
     let mut size = 0_u64;
@@ -191,8 +222,8 @@ async fn write_file(
         return Ok(NOSPC);
     }
     let errno = match offset {
-        Some(offset) => call_through!(caller, fd_pwrite(fd, iovs, count, offset, out)),
-        None => call_through!(caller, fd_write(fd, iovs, count, out)),
+        Some(offset) => call_through!(caller, IN_PLACE, fd_pwrite(fd, iovs, count, offset, out).await),
+        None => call_through!(caller, IN_PLACE, fd_write(fd, iovs, count, out).await),
     };
     let (memory, host) = split(&mut caller)?;
     let written = if errno == SUCCESS { read_u32(memory, out).map_or(0, u64::from) } else { 0 };
@@ -219,7 +250,7 @@ async fn charge_bytes(caller: &mut Caller<'_, Host>, bytes: u64, end: u64) -> Re
 /// count of the workspace finds them.
 pub(super) async fn nameless_bytes(host: &mut Host, memory: &mut [u8]) -> u64 {
     let mut total = 0_u64;
-    let open: Vec<_> = host.open_files.now.iter().copied().collect();
+    let open: Vec<_> = host.open_files.numbers().collect();
     let mut memory = GuestMemory::Unshared(memory);
     for fd in open {
         if let Ok(stat) = host.wasi().fd_filestat_get(&mut memory, fd.into()).await
@@ -232,8 +263,14 @@ pub(super) async fn nameless_bytes(host: &mut Host, memory: &mut [u8]) -> u64 {
 }
 
 async fn fd_read(mut caller: Caller<'_, Host>, fd: i32, iovs: i32, count: i32, out: i32) -> Result<i32> {
+    if count.cast_unsigned() > MAX_BUFFERS {
+        return Ok(INVAL);
+    }
     if fd != 0 {
-        return Ok(call_through!(caller, fd_read(fd, iovs, count, out)));
+        if is_poisoned(&caller, fd) {
+            return Ok(STALE);
+        }
+        return Ok(call_through!(caller, IN_PLACE, fd_read(fd, iovs, count, out).await));
     }
     let (memory, host) = split(&mut caller)?;
     let Some(run) = &mut host.run else { return Ok(BADF) };
@@ -250,11 +287,14 @@ async fn fd_read(mut caller: Caller<'_, Host>, fd: i32, iovs: i32, count: i32, o
 }
 
 async fn fd_filestat_set_size(mut caller: Caller<'_, Host>, fd: i32, size: i64) -> Result<i32> {
+    if is_poisoned(&caller, fd) {
+        return Ok(STALE);
+    }
     let size_bytes = size.cast_unsigned();
     if !charge_bytes(&mut caller, size_bytes, size_bytes).await? {
         return Ok(NOSPC);
     }
-    let errno = call_through!(caller, fd_filestat_set_size(fd, size));
+    let errno = call_through!(caller, fd_filestat_set_size(fd, size).await);
     if errno != SUCCESS
         && let Some(run) = &mut caller.data_mut().run
     {
@@ -271,9 +311,9 @@ async fn fd_close(mut caller: Caller<'_, Host>, fd: i32) -> Result<i32> {
         WORKSPACE_FD => return Ok(PERM),
         _ => {}
     }
-    let errno = call_through!(caller, fd_close(fd));
+    let errno = call_through!(caller, fd_close(fd).await);
     if errno == SUCCESS {
-        caller.data_mut().open_files.now.remove(&fd.cast_unsigned());
+        caller.data_mut().open_files.closed(fd.cast_unsigned());
     }
     Ok(errno)
 }
@@ -282,10 +322,12 @@ async fn fd_renumber(mut caller: Caller<'_, Host>, from: i32, to: i32) -> Result
     if (0..=WORKSPACE_FD).contains(&from) || (0..=WORKSPACE_FD).contains(&to) {
         return Ok(NOTSUP);
     }
-    let errno = call_through!(caller, fd_renumber(from, to));
-    if errno == SUCCESS && from != to {
-        // `to` is open either way; `from` is not any more.
-        caller.data_mut().open_files.now.remove(&from.cast_unsigned());
+    if is_poisoned(&caller, from) {
+        return Ok(STALE);
+    }
+    let errno = call_through!(caller, fd_renumber(from, to).await);
+    if errno == SUCCESS {
+        caller.data_mut().open_files.renumbered(from.cast_unsigned(), to.cast_unsigned());
     }
     Ok(errno)
 }
@@ -310,9 +352,15 @@ type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
 async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<i32> {
     let (fd, lookup, path, size, oflags, rights, inheriting, flags, out) = arguments;
-    let open_files = &mut caller.data_mut().open_files;
-    if open_files.now.len() as u64 >= open_files.limit {
-        open_files.denied = true;
+    if is_poisoned(&caller, fd) {
+        return Ok(STALE);
+    }
+    let (memory, host) = split(&mut caller)?;
+    // A number that could not be told would be open, and nobody would know.
+    if out % 4 != 0 || range(memory, out, 4).is_none() {
+        return Ok(FAULT);
+    }
+    if !host.open_files.admit() {
         return Ok(MFILE);
     }
     if oflags & OFLAGS_CREAT != 0
@@ -320,27 +368,31 @@ async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<
     {
         return Ok(errno);
     }
-    let errno = call_through!(caller, path_open(fd, lookup, path, size, oflags, rights, inheriting, flags, out));
+    let errno = call_through!(caller, path_open(fd, lookup, path, size, oflags, rights, inheriting, flags, out).await);
     if errno == SUCCESS {
         let (memory, host) = split(&mut caller)?;
         if let Some(opened) = read_u32(memory, out) {
-            let open_files = &mut host.open_files;
-            open_files.now.insert(opened);
-            open_files.peak = open_files.peak.max(open_files.now.len() as u64);
+            host.open_files.opened(opened, fd.cast_unsigned(), path_text(memory, path, size));
         }
     }
     Ok(errno)
 }
 
 async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
+    if is_poisoned(&caller, fd) {
+        return Ok(STALE);
+    }
     if let Err(errno) = charge_new_name(&mut caller, fd, path, size)? {
         return Ok(errno);
     }
-    Ok(call_through!(caller, path_create_directory(fd, path, size)))
+    Ok(call_through!(caller, path_create_directory(fd, path, size).await))
 }
 
 async fn path_rename(mut caller: Caller<'_, Host>, arguments: (i32, i32, i32, i32, i32, i32)) -> Result<i32> {
     let (fd, old, old_size, new_fd, new, new_size) = arguments;
+    if is_poisoned(&caller, fd) || is_poisoned(&caller, new_fd) {
+        return Ok(STALE);
+    }
     let (memory, host) = split(&mut caller)?;
     let (Some(from), Some(to)) = (range(memory, old, old_size), range(memory, new, new_size)) else {
         return Ok(FAULT);
@@ -349,95 +401,10 @@ async fn path_rename(mut caller: Caller<'_, Host>, arguments: (i32, i32, i32, i3
     if fd != WORKSPACE_FD || new_fd != WORKSPACE_FD || !run.quota.allows_rename(&memory[from], &memory[to]) {
         return Ok(PERM);
     }
-    Ok(call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size)))
-}
-
-/// One subscription of `poll_oneoff`.
-enum Subscription {
-    Clock { userdata: u64, until: Instant },
-    Descriptor { userdata: u64, kind: u8 },
-}
-
-const SUBSCRIPTION_BYTES: i32 = 48;
-const EVENT_BYTES: usize = 32;
-const EVENT_CLOCK: u8 = 0;
-const CLOCK_REALTIME: u32 = 0;
-const CLOCK_MONOTONIC: u32 = 1;
-const CLOCK_ABSOLUTE: u16 = 1;
-
-fn subscription(memory: &[u8], address: i32, host: &Host) -> Option<std::result::Result<Subscription, i32>> {
-    let bytes = memory.get(range(memory, address, SUBSCRIPTION_BYTES)?)?;
-    let word = |at: usize| bytes.get(at..at + 8).and_then(|word| Some(u64::from_le_bytes(word.try_into().ok()?)));
-    let userdata = word(0)?;
-    let kind = bytes[8];
-    if kind != EVENT_CLOCK {
-        return Some(Ok(Subscription::Descriptor { userdata, kind }));
+    let errno = call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size).await);
+    if errno == SUCCESS {
+        let (memory, host) = split(&mut caller)?;
+        host.open_files.renamed(path_text(memory, old, old_size), path_text(memory, new, new_size));
     }
-    let clock = u32::from_le_bytes(bytes[16..20].try_into().ok()?);
-    let timeout = word(24)?;
-    let absolute = u16::from_le_bytes(bytes[40..42].try_into().ok()?) & CLOCK_ABSOLUTE != 0;
-    let already = match (clock, absolute) {
-        (CLOCK_REALTIME | CLOCK_MONOTONIC, false) => 0,
-        (CLOCK_MONOTONIC, true) => host.clock.now(),
-        (CLOCK_REALTIME, true) => {
-            let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-            u64::try_from(since_epoch.as_nanos()).ok()?
-        }
-        _ => return Some(Err(INVAL)),
-    };
-    let wait = Duration::from_nanos(timeout.saturating_sub(already));
-    // A sleep that the clock cannot express outlasts every deadline anyway.
-    let until = Instant::now().checked_add(wait.min(Duration::from_secs(1 << 32)))?;
-    Some(Ok(Subscription::Clock { userdata, until }))
-}
-
-/// Waits for clocks. Files and standard streams are always ready, as POSIX
-/// says of regular files; standard input is in memory.
-async fn poll_oneoff(
-    mut caller: Caller<'_, Host>,
-    subscriptions: i32,
-    events: i32,
-    count: i32,
-    out: i32,
-) -> Result<i32> {
-    let (memory, host) = split(&mut caller)?;
-    if count == 0 || count.cast_unsigned() > MAX_SUBSCRIPTIONS {
-        return Ok(INVAL);
-    }
-    let mut clocks = Vec::new();
-    let mut ready = Vec::new();
-    for index in 0..count {
-        let Some(address) = subscriptions.checked_add(index * SUBSCRIPTION_BYTES) else { return Ok(FAULT) };
-        match subscription(memory, address, host) {
-            None => return Ok(FAULT),
-            Some(Err(errno)) => return Ok(errno),
-            Some(Ok(Subscription::Clock { userdata, until })) => clocks.push((until, userdata)),
-            Some(Ok(Subscription::Descriptor { userdata, kind })) => ready.push((userdata, kind)),
-        }
-    }
-    if ready.is_empty()
-        && let Some((first, _)) = clocks.iter().min()
-    {
-        let Some(run) = &host.run else { return Ok(BADF) };
-        let (control, first) = (Arc::clone(&run.control), *first);
-        control.sleep_until(first).await;
-        // Woken early by an interrupt, the guest is told that its time is
-        // up; it raises as soon as it runs.
-        let now = Instant::now().max(first);
-        ready.extend(clocks.iter().filter(|(until, _)| *until <= now).map(|(_, userdata)| (*userdata, EVENT_CLOCK)));
-    }
-    let (memory, _) = split(&mut caller)?;
-    let start = events.cast_unsigned() as usize;
-    for (index, (userdata, kind)) in ready.iter().enumerate() {
-        let Some(event) = memory.get_mut(start + index * EVENT_BYTES..).and_then(|rest| rest.get_mut(..EVENT_BYTES))
-        else {
-            return Ok(FAULT);
-        };
-        event.fill(0);
-        event[..8].copy_from_slice(&userdata.to_le_bytes());
-        event[10] = *kind;
-        event[16] = 1;
-    }
-    let count = u32::try_from(ready.len()).unwrap_or(u32::MAX);
-    Ok(write_u32(memory, out, count).map_or(FAULT, |()| SUCCESS))
+    Ok(errno)
 }

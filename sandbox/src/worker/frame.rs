@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 
 /// The largest frame. Above the largest request plus its framing, and above
 /// the largest reply a guest may give.
@@ -52,6 +52,31 @@ pub(crate) fn write_with_descriptor<T: Serialize>(
         None,
     )?;
     (&mut &*stream).write_all(&bytes[sent..])
+}
+
+/// Writes the bytes of one frame, with a descriptor attached to the first of
+/// them if there is one.
+pub(crate) async fn write_async(
+    stream: &tokio::net::unix::OwnedWriteHalf,
+    bytes: &[u8],
+    descriptor: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    let mut rest = bytes;
+    let mut descriptor = descriptor.map(|descriptor| descriptor.as_raw_fd());
+    while !rest.is_empty() {
+        let stream: &tokio::net::UnixStream = stream.as_ref();
+        let sent = stream
+            .async_io(Interest::WRITABLE, || {
+                let rights = descriptor.map(|descriptor| [descriptor]);
+                let control = rights.as_ref().map(|rights| ControlMessage::ScmRights(rights));
+                let parts = [IoSlice::new(rest)];
+                Ok(sendmsg::<()>(stream.as_raw_fd(), &parts, control.as_slice(), MsgFlags::MSG_NOSIGNAL, None)?)
+            })
+            .await?;
+        rest = &rest[sent..];
+        descriptor = None;
+    }
+    Ok(())
 }
 
 /// Reads one frame and the descriptor that came with it, if any. `None` at

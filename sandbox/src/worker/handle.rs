@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::frame;
 use super::protocol::{RunReport, ToWorker};
+use super::transfer::Transfer;
 use crate::budget::Share;
 use crate::error::Error;
-use crate::session::lock;
+use crate::lock::lock;
 use crate::wasm::Stream;
 
 /// Takes output of a run while it goes on. Called on the event loop: must not
@@ -30,7 +31,7 @@ pub(crate) enum RunEnd {
 
 /// A worker process as the server sees it.
 pub(super) struct Worker {
-    pub(super) sender: mpsc::UnboundedSender<Vec<u8>>,
+    pub(super) sender: mpsc::UnboundedSender<(Vec<u8>, Option<Arc<Transfer>>)>,
     pub(super) runs: Mutex<HashMap<u64, Entry>>,
     /// The run that the worker blamed for its end.
     pub(super) fault: Mutex<Option<u64>>,
@@ -52,7 +53,7 @@ impl Worker {
     pub(super) fn send(&self, message: &ToWorker) {
         match frame::encode(message) {
             // A worker that is gone is noticed where its output ends.
-            Ok(bytes) => drop(self.sender.send(bytes)),
+            Ok(bytes) => drop(self.sender.send((bytes, None))),
             Err(error) => tracing::error!(%error, "a message to a worker could not be written"),
         }
     }

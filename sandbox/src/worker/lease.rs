@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::frame;
 use super::protocol::FromWorker;
-use crate::session::lock;
+use crate::lock::lock;
 use crate::wasm::MemoryLease;
 
 /// What the budget counts in. Asking for and returning anything else would be

@@ -8,6 +8,7 @@ mod lease;
 mod pool;
 mod protocol;
 mod serve;
+mod transfer;
 
 pub(crate) use child::compile;
 pub use child::role;
@@ -15,4 +16,5 @@ pub use handle::LiveOutput;
 pub(crate) use handle::RunEnd;
 pub use pool::PoolHealth;
 pub(crate) use pool::{Images, Pool, PoolSettings};
-pub(crate) use protocol::{RunOrder, RunReport};
+pub(crate) use protocol::{Capture, Interpreter, RunOrder, RunReport, SessionOrder};
+pub(crate) use transfer::Transfer;

@@ -1,18 +1,19 @@
 //! The server's end: starts workers, sends them runs, and watches over them.
 //!
 //! A principal has several workers and shares none. A session stays with the
-//! worker that holds its interpreter. When a worker dies its runs are told so,
-//! and the next run gets a new one.
+//! worker that holds its interpreter, which is saved after every run: so one
+//! that nobody uses makes room when memory is short. When a worker dies its
+//! runs are told so, and the next run gets a new one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,11 +21,13 @@ use tokio_util::sync::CancellationToken;
 use super::child::{Spawner, StartedWorker};
 use super::frame;
 use super::handle::{Entry, LiveOutput, RunEnd, RunGuard, Worker};
-use super::protocol::{FromWorker, RunOrder, ToWorker};
+use super::protocol::{FromWorker, Interpreter, RunOrder, SessionOrder, ToWorker};
+use super::transfer::Transfer;
 use crate::budget::{MemoryBudget, Share};
 use crate::error::{Error, IoContext as _};
+use crate::handle::{Principal, SessionId};
 use crate::limits::Resource;
-use crate::session::{Principal, SessionId, lock};
+use crate::lock::lock;
 
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.
@@ -57,7 +60,7 @@ pub(crate) struct Pool {
     images: Images,
     budget: MemoryBudget,
     workers: Mutex<HashMap<Principal, Vec<Arc<Worker>>>>,
-    homes: Mutex<Homes>,
+    homes: Mutex<HashMap<SessionId, Home>>,
     /// Held while a worker starts, so that two callers never start two where
     /// one more is allowed.
     starting: tokio::sync::Mutex<()>,
@@ -66,18 +69,18 @@ pub(crate) struct Pool {
     resets: AtomicBool,
 }
 
-/// Which worker holds the interpreter of which session.
-#[derive(Default)]
-struct Homes {
-    live: HashMap<SessionId, Home>,
-    /// Sessions whose worker died, until their caller was told.
-    lost: HashSet<SessionId>,
-}
-
+/// Where the interpreters of a session are.
 struct Home {
     worker: Arc<Worker>,
-    /// The memory its interpreter holds while it does not run.
+    /// Those of these languages.
+    runtimes: Vec<String>,
+    /// The memory of their image that they have made their own.
     share: Option<Share>,
+    /// What they have grown by, which their worker pays for.
+    grown_bytes: u64,
+    /// Whether a run is using them.
+    running: bool,
+    last_used: Instant,
 }
 
 /// The state of the pool for people.
@@ -91,6 +94,12 @@ pub struct PoolHealth {
     pub memory_total_bytes: u64,
     /// Whether warm instances are reset in place.
     pub resets: bool,
+}
+
+impl Home {
+    fn has(&self, runtime: &str) -> bool {
+        self.runtimes.iter().any(|other| other == runtime)
+    }
 }
 
 impl Pool {
@@ -114,117 +123,194 @@ impl Pool {
         self.least_busy(principal).await.map(drop)
     }
 
-    /// Runs one order. The run's number is given here.
+    /// Whether a run of `runtime` in `session` will find its interpreter. If
+    /// so, it is there until that run has ended, unless its worker dies.
+    pub(crate) fn hold(&self, session: &SessionId, runtime: &str) -> bool {
+        let mut homes = lock(&self.homes);
+        let home = homes.get_mut(session).filter(|home| home.has(runtime));
+        home.map(|home| home.running = true).is_some()
+    }
+
+    /// Runs one order. The run's number is given here. `transfer` goes with an
+    /// order in a session.
     ///
     /// # Cancellation
     ///
     /// `cancel` stops the run and the answer still comes. Dropping the future
-    /// stops the run too, and nobody hears of it.
+    /// stops the run too, and nobody hears of it; only a run without a session
+    /// may be left so.
     pub(crate) async fn run(
         self: &Arc<Self>,
         principal: &Principal,
-        mut order: RunOrder,
+        order: RunOrder,
+        transfer: Option<&Arc<Transfer>>,
         cancel: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<RunEnd, Error> {
-        let session = order.session.clone();
-        let share = self.admit(session.as_ref(), cancel).await?;
+        let Some(session) = order.session.as_ref().map(|session| session.id.clone()) else {
+            let share = self.admit(cancel).await?;
+            let worker = self.least_busy(principal).await?;
+            let end = self.run_on(&worker, order, transfer, cancel, live).await;
+            drop(share);
+            return end;
+        };
+        let runtime = order.runtime.clone();
+        let (worker, share) = match self.go_home(&session, &order) {
+            Some(worker) => (worker, None),
+            None if matches!(order.session, Some(SessionOrder { interpreter: Interpreter::Live, .. })) => {
+                return Err(Error::Interrupted);
+            }
+            None => {
+                let share = self.admit(cancel).await?;
+                let worker = match lock(&self.homes).get_mut(&session) {
+                    // It goes on with another language in the same worker.
+                    Some(home) => {
+                        home.running = true;
+                        Some(Arc::clone(&home.worker))
+                    }
+                    None => None,
+                };
+                let worker = match worker {
+                    Some(worker) => worker,
+                    None => self.least_busy(principal).await?,
+                };
+                (worker, Some(share))
+            }
+        };
+        let mut end = self.run_on(&worker, order, transfer, cancel, live).await;
+        self.settle(session, runtime, &mut end, &worker, share);
+        end
+    }
+
+    /// The worker that holds the interpreter which `order` goes on with. It
+    /// stays there until the run has ended.
+    fn go_home(&self, session: &SessionId, order: &RunOrder) -> Option<Arc<Worker>> {
+        let mut homes = lock(&self.homes);
+        let home = homes.get_mut(session).filter(|home| home.has(&order.runtime))?;
+        home.running = true;
+        Some(Arc::clone(&home.worker))
+    }
+
+    async fn run_on(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        mut order: RunOrder,
+        transfer: Option<&Arc<Transfer>>,
+        cancel: &CancellationToken,
+        live: Option<LiveOutput>,
+    ) -> Result<RunEnd, Error> {
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
         let number = order.run;
-        let worker = self.worker_for(principal, session.as_ref()).await?;
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
         lock(&worker.runs).insert(number, Entry { done, live });
-        let _guard = RunGuard { worker: Arc::clone(&worker), number };
-        if worker.dead.load(Ordering::SeqCst) || worker.sender.send(bytes).is_err() {
+        let _guard = RunGuard { worker: Arc::clone(worker), number };
+        if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, transfer.cloned())).is_err() {
             // It died between choice and use; the order never reached it.
             return Err(Error::Interrupted);
         }
         let end = tokio::select! {
             end = &mut ended => end,
-            () = overdue(cancel, &worker, number, wall_time) => {
+            () = overdue(cancel, worker, number, wall_time) => {
                 tracing::error!(run = number, "a run outstayed every deadline; its worker is ended");
                 *lock(&worker.fault) = Some(number);
-                self.end_worker(&worker);
+                self.end_worker(worker);
                 ended.await
             }
         };
-        let mut end = end.unwrap_or(Err(Error::Interrupted));
-        if let Some(session) = session {
-            self.settle(session, &mut end, &worker, share);
-        }
-        end
+        end.unwrap_or(Err(Error::Interrupted))
     }
 
     /// Remembers where a session's interpreter is now, or that there is none.
-    fn settle(&self, session: SessionId, end: &mut Result<RunEnd, Error>, worker: &Arc<Worker>, share: Option<Share>) {
+    fn settle(
+        &self,
+        session: SessionId,
+        runtime: String,
+        end: &mut Result<RunEnd, Error>,
+        worker: &Arc<Worker>,
+        share: Option<Share>,
+    ) {
         let mut homes = lock(&self.homes);
-        let old = homes.live.remove(&session);
+        let mut home = homes.remove(&session).unwrap_or_else(|| Home {
+            worker: Arc::clone(worker),
+            runtimes: Vec::new(),
+            share: None,
+            grown_bytes: 0,
+            running: false,
+            last_used: Instant::now(),
+        });
+        // It may have died with the report on its way.
+        let dead = worker.dead.load(Ordering::SeqCst);
         match end {
-            Ok(RunEnd::Report(report)) => {
-                // It may have died with the report on its way.
-                report.kept &= !worker.dead.load(Ordering::SeqCst);
-                if !report.kept {
-                    return;
+            Ok(RunEnd::Report(report)) if report.capture.is_some() && !dead => {
+                match (&mut home.share, share) {
+                    (Some(held), Some(share)) => held.merge(share),
+                    (None, Some(share)) => home.share = Some(share),
+                    (_, None) => {}
                 }
-                let share = match (report.resident_bytes, share, old) {
-                    (Some(bytes), Some(mut share), _) => {
-                        share.shrink_to(bytes);
-                        Some(share)
-                    }
-                    (_, share, old) => old.and_then(|home| home.share).or(share),
-                };
-                homes.live.insert(session, Home { worker: Arc::clone(worker), share });
-            }
-            // The outcome says so itself.
-            Ok(RunEnd::WorkerLost) => {
-                homes.lost.remove(&session);
-            }
-            Err(_) => {
-                if old.is_some() {
-                    homes.lost.insert(session);
+                let initial = self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES);
+                let most = initial.saturating_mul(home.runtimes.len().max(1) as u64);
+                self.charge(&mut home, report.resident_bytes.min(most));
+                let memory = report.usage.get(Resource::MemoryBytes).unwrap_or(0);
+                home.grown_bytes = memory.saturating_sub(initial).min(self.budget.total_bytes());
+                if !home.has(&runtime) {
+                    home.runtimes.push(runtime);
                 }
             }
+            _ => home.runtimes.retain(|other| *other != runtime),
+        }
+        home.running = false;
+        home.last_used = Instant::now();
+        if dead {
+            return;
+        }
+        if home.runtimes.is_empty() {
+            // Whatever it still holds, nobody will ask for it.
+            worker.send(&ToWorker::CloseSession { session });
+        } else {
+            homes.insert(session, home);
         }
     }
 
-    /// Takes the memory that an instance starts with. A session that has its
-    /// interpreter already does not wait for any: it could not even free some.
-    async fn admit(&self, session: Option<&SessionId>, cancel: &CancellationToken) -> Result<Option<Share>, Error> {
+    /// Has a home pay for `bytes`. Where there is no more, it pays what it
+    /// paid: the memory is in use already, and what comes after has to wait.
+    fn charge(&self, home: &mut Home, bytes: u64) {
+        let Some(share) = &mut home.share else { return };
+        if share.bytes() >= bytes {
+            share.shrink_to(bytes);
+        } else if let Some(more) = self.budget.try_take(bytes - share.bytes()) {
+            share.merge(more);
+        }
+    }
+
+    /// Takes the memory that an instance starts with.
+    async fn admit(&self, cancel: &CancellationToken) -> Result<Share, Error> {
         let bytes = self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES);
-        let share = self.budget.try_take(bytes);
-        if share.is_some() || session.is_some_and(|session| lock(&self.homes).live.contains_key(session)) {
+        if let Some(share) = self.budget.try_take(bytes) {
             return Ok(share);
         }
-        self.recall();
-        let busy = || Error::Busy {
-            what: "the memory of all runs and sessions is in use, in MiB",
-            active: usize::try_from(self.budget.used_bytes() >> 20).unwrap_or(usize::MAX),
-            limit: usize::try_from(self.budget.total_bytes() >> 20).unwrap_or(usize::MAX),
-        };
-        tokio::select! {
-            share = tokio::time::timeout(MEMORY_WAIT, self.budget.take(bytes)) => share.ok().flatten().map(Some).ok_or_else(busy),
-            () = cancel.cancelled() => Err(busy()),
+        let mut taken = pin!(self.budget.take(bytes));
+        let mut patience = pin!(tokio::time::sleep(MEMORY_WAIT));
+        let mut again = tokio::time::interval(RECALL_WAIT);
+        loop {
+            tokio::select! {
+                biased;
+                share = &mut taken => return share.ok_or_else(|| self.no_memory()),
+                () = cancel.cancelled() => return Err(self.no_memory()),
+                () = &mut patience => return Err(self.no_memory()),
+                // Some became idle only now.
+                _ = again.tick() => self.recall(bytes),
+            }
         }
     }
 
-    /// The worker that holds the session, or the one with the least to do.
-    async fn worker_for(
-        self: &Arc<Self>,
-        principal: &Principal,
-        session: Option<&SessionId>,
-    ) -> Result<Arc<Worker>, Error> {
-        if let Some(session) = session {
-            let mut homes = lock(&self.homes);
-            if homes.lost.remove(session) {
-                return Err(Error::StateLost { session: session.to_string() });
-            }
-            if let Some(home) = homes.live.get(session) {
-                return Ok(Arc::clone(&home.worker));
-            }
+    fn no_memory(&self) -> Error {
+        Error::Busy {
+            what: "the memory of all runs is in use, in MiB",
+            active: usize::try_from(self.budget.used_bytes() >> 20).unwrap_or(usize::MAX),
+            limit: usize::try_from(self.budget.total_bytes() >> 20).unwrap_or(usize::MAX),
         }
-        self.least_busy(principal).await
     }
 
     /// A worker with nothing to do, a new one, or the one with the least to do
@@ -253,8 +339,10 @@ impl Pool {
         for (runtime, image) in &self.images {
             let order = ToWorker::Load { runtime: runtime.clone(), warm };
             if let Err(error) = frame::write_with_descriptor(&stream, &order, image.as_fd()) {
+                // It died as soon as it was born; the next one may live.
+                tracing::error!(%error, "an image could not be sent to a worker");
                 self.spawner.reap(child);
-                return Err(Error::host("send an image to a worker", error));
+                return Err(Error::Interrupted);
             }
         }
         stream.set_nonblocking(true).doing(|| "prepare the connection to a worker".into())?;
@@ -296,6 +384,7 @@ impl Pool {
             }
             FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
             FromWorker::Failed { run, reason } => worker.end_run(run, Err(Error::host("run a program", reason))),
+            FromWorker::NoMemory { run } => worker.end_run(run, Err(self.no_memory())),
             FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
             FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
             FromWorker::MemoryReturn { bytes } => lock(&worker.leased).give_back(bytes),
@@ -313,7 +402,7 @@ impl Pool {
         if let Some(share) = self.budget.try_take(bytes) {
             return grant(worker, Some(share));
         }
-        self.recall();
+        self.recall(bytes);
         let (budget, worker) = (self.budget.clone(), Arc::clone(worker));
         tokio::spawn(async move {
             let share = tokio::time::timeout(RECALL_WAIT, budget.take(bytes)).await.ok().flatten();
@@ -321,8 +410,23 @@ impl Pool {
         });
     }
 
-    /// Asks every worker to give back what it does not use.
-    fn recall(&self) {
+    /// Asks every worker to give back what it does not use, and drops
+    /// interpreters that nobody uses, the longest unused first, until `bytes`
+    /// are free: each is saved, and comes back when it is wanted.
+    fn recall(&self, bytes: u64) {
+        let mut homes = lock(&self.homes);
+        // What they had grown by comes back a little later.
+        let mut coming = 0;
+        while self.budget.total_bytes().saturating_sub(self.budget.used_bytes()) + coming < bytes {
+            let idle = homes.iter().filter(|(_, home)| !home.running).min_by_key(|(_, home)| home.last_used);
+            let Some(session) = idle.map(|(session, _)| session.clone()) else { break };
+            if let Some(home) = homes.remove(&session) {
+                tracing::debug!(%session, "an interpreter made room for others");
+                coming += home.grown_bytes;
+                home.worker.send(&ToWorker::CloseSession { session });
+            }
+        }
+        drop(homes);
         for worker in lock(&self.workers).values().flatten() {
             worker.send(&ToWorker::MemoryRecall);
         }
@@ -334,19 +438,7 @@ impl Pool {
         for mine in lock(&self.workers).values_mut() {
             mine.retain(|other| !Arc::ptr_eq(other, worker));
         }
-        {
-            let mut homes = lock(&self.homes);
-            let lost: Vec<_> = homes
-                .live
-                .iter()
-                .filter(|(_, home)| Arc::ptr_eq(&home.worker, worker))
-                .map(|(session, _)| session.clone())
-                .collect();
-            for session in lost {
-                homes.live.remove(&session);
-                homes.lost.insert(session);
-            }
-        }
+        lock(&self.homes).retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
         let fault = *lock(&worker.fault);
         let runs: Vec<_> = lock(&worker.runs).drain().collect();
         let pid = lock(&worker.child).as_ref().map(Child::id);
@@ -372,14 +464,9 @@ impl Pool {
         }
     }
 
-    /// Drops the interpreters of a session that is over.
+    /// Drops the interpreters of a session. None of its runs may be going on.
     pub(crate) fn close_session(&self, session: &SessionId) {
-        let home = {
-            let mut homes = lock(&self.homes);
-            homes.lost.remove(session);
-            homes.live.remove(session)
-        };
-        if let Some(home) = home {
+        if let Some(home) = lock(&self.homes).remove(session) {
             home.worker.send(&ToWorker::CloseSession { session: session.clone() });
         }
     }
@@ -387,7 +474,7 @@ impl Pool {
     /// Ends workers that nobody has used for a while, except the last.
     pub(crate) fn evict_idle(&self, now: Instant) {
         let homes = lock(&self.homes);
-        let has_session = |worker: &Arc<Worker>| homes.live.values().any(|home| Arc::ptr_eq(&home.worker, worker));
+        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
         let mut idle = Vec::new();
         for mine in lock(&self.workers).values_mut() {
             while mine.len() > 1 {
@@ -429,9 +516,10 @@ async fn overdue(cancel: &CancellationToken, worker: &Worker, run: u64, wall_tim
     }
 }
 
-async fn write_frames(mut writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Vec<u8>>) {
-    while let Some(bytes) = frames.recv().await {
-        if let Err(error) = writer.write_all(&bytes).await {
+async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<(Vec<u8>, Option<Arc<Transfer>>)>) {
+    while let Some((bytes, transfer)) = frames.recv().await {
+        let descriptor = transfer.as_ref().map(|transfer| transfer.as_fd());
+        if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
             tracing::debug!(%error, "a worker stopped reading");
             return;
         }

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::handle::SessionId;
 use crate::limits::{Limits, Usage};
 use crate::outcome::{FileEntry, GuestError, Output, RichOutput, Status};
-use crate::session::SessionId;
 use crate::wasm::Stream;
 
 /// From the server.
@@ -25,7 +25,8 @@ pub(crate) enum ToWorker {
         /// How many slots to keep warm.
         warm: usize,
     },
-    /// Run a program.
+    /// Run a program. With one in a session comes the descriptor of a
+    /// [`Transfer`](super::Transfer).
     Run(Box<RunOrder>),
     /// Stop a run.
     Cancel { run: u64 },
@@ -43,7 +44,7 @@ pub(crate) struct RunOrder {
     /// Names the run on this connection.
     pub(crate) run: u64,
     pub(crate) runtime: String,
-    pub(crate) session: Option<SessionId>,
+    pub(crate) session: Option<SessionOrder>,
     pub(crate) workspace: PathBuf,
     /// Where output past its budget goes: a path without extension.
     pub(crate) spool: PathBuf,
@@ -54,6 +55,45 @@ pub(crate) struct RunOrder {
     pub(crate) stdin: Vec<u8>,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
+    /// Whether clocks and random bytes are to be the same in every run.
+    pub(crate) deterministic: bool,
+}
+
+/// The session that a run belongs to, and where its interpreter is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SessionOrder {
+    pub(crate) id: SessionId,
+    pub(crate) interpreter: Interpreter,
+}
+
+/// Where the interpreter of a session is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Interpreter {
+    /// In the worker, as the last run left it.
+    Live,
+    /// There is none yet.
+    New,
+    /// In the transfer that comes with the order.
+    Saved {
+        /// Of its parts, oldest first, the tail last.
+        lengths: Vec<u32>,
+        /// What the worker said of it when it was saved.
+        state: Vec<u8>,
+    },
+}
+
+/// An interpreter as a worker saved it after a run. The bytes are in the
+/// transfer; nobody but a worker reads them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Capture {
+    /// How many of the parts that were saved before still count.
+    pub(crate) keep: usize,
+    /// The lengths of new parts, which follow those.
+    pub(crate) parts: Vec<u32>,
+    /// The lengths of the parts of the new tail.
+    pub(crate) tail: Vec<u32>,
+    /// To be given back with [`Interpreter::Saved`].
+    pub(crate) state: Vec<u8>,
 }
 
 /// From a worker.
@@ -75,6 +115,8 @@ pub(crate) enum FromWorker {
     Finished { run: u64, report: Box<RunReport> },
     /// A run could not be carried out, through a fault of the host.
     Failed { run: u64, reason: String },
+    /// There is no memory for the session that a run belongs to.
+    NoMemory { run: u64 },
     /// The worker is about to end because of this run.
     Fault { run: u64 },
     /// May this worker use so many more bytes?
@@ -100,11 +142,12 @@ pub(crate) struct RunReport {
     pub(crate) usage: Usage,
     /// Whether an instance was there already, reset or with the session's state.
     pub(crate) warm: bool,
-    /// Whether the session's interpreter still has its state.
-    pub(crate) kept: bool,
-    /// How much memory of its image that interpreter has made its own; absent
-    /// when it was not measured this time.
-    pub(crate) resident_bytes: Option<u64>,
+    /// The session's interpreter, unless the run destroyed it.
+    pub(crate) capture: Option<Capture>,
+    /// How much memory of its image that interpreter has made its own.
+    pub(crate) resident_bytes: u64,
+    /// Whether anything in the workspace is different.
+    pub(crate) workspace_changed: bool,
     /// Whether the workspace holds nothing.
     pub(crate) workspace_empty: bool,
 }

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,13 +22,17 @@ use wasmtime::Engine;
 
 use super::frame;
 use super::lease::{Lease, Writer, send};
-use super::protocol::{FromWorker, RunOrder, RunReport, ToWorker};
-use crate::error::Error;
+use super::protocol::{Capture, FromWorker, Interpreter, RunOrder, RunReport, SessionOrder, ToWorker};
+use super::transfer::Transfer;
+use crate::error::{Error, IoContext as _};
+use crate::handle::SessionId;
 use crate::limits::Resource;
+use crate::lock::lock;
 use crate::outcome::FileEntry;
-use crate::session::{SessionId, lock};
 use crate::sys;
-use crate::wasm::{self, DiskQuota, GuestRequest, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio};
+use crate::wasm::{
+    self, Determinism, DiskQuota, GuestRequest, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio,
+};
 use crate::workspace::Workspace;
 
 /// Rich outputs of one run together: a few images.
@@ -58,6 +63,13 @@ pub(crate) fn main() -> ExitCode {
     let shared = Arc::new(Shared::new(engine, stream, writer));
     shared.take_orders();
     ExitCode::FAILURE
+}
+
+/// A run that this process was asked for.
+struct Received {
+    order: Box<RunOrder>,
+    control: Arc<RunControl>,
+    transfer: Option<Transfer>,
 }
 
 /// What the threads of a worker share.
@@ -103,11 +115,11 @@ impl Shared {
 
     fn take_orders(self: &Arc<Self>) {
         loop {
-            let (order, control) = self.next_order();
+            let Received { order, control, transfer } = self.next_order();
             let number = order.run;
             // A panic in a host function is a bug of ours: its instance is in
             // an unknown state, and so may be what it shares with others.
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_one(*order, control)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_one(*order, control, transfer)));
             if outcome.is_err() {
                 send(&self.writer, &FromWorker::Fault { run: number });
                 std::process::abort();
@@ -117,7 +129,7 @@ impl Shared {
 
     /// Takes messages until one is a run, and leaves another thread to take
     /// the next. Does not return when the connection ends.
-    fn next_order(self: &Arc<Self>) -> (Box<RunOrder>, Arc<RunControl>) {
+    fn next_order(self: &Arc<Self>) -> Received {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let stream = lock(&self.reader);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -150,7 +162,7 @@ impl Shared {
                     std::process::exit(1);
                 }
             }
-            return (order, control);
+            return Received { order, control, transfer: descriptor.map(Transfer::received) };
         }
     }
 
@@ -180,13 +192,13 @@ impl Shared {
         }
     }
 
-    fn run_one(&self, order: RunOrder, control: Arc<RunControl>) {
+    fn run_one(&self, order: RunOrder, control: Arc<RunControl>, transfer: Option<Transfer>) {
         let number = order.run;
         let image = lock(&self.images).get(&order.runtime).cloned();
         let result = match image {
-            Some(image) => {
-                self.run_in(&image, order, control).map(|(report, leftover)| (report, Some((image, leftover))))
-            }
+            Some(image) => self
+                .run_in(&image, order, control, transfer.as_ref())
+                .map(|(report, leftover)| (report, Some((image, leftover)))),
             None => Err(Error::host("run a program", "its guest image is not loaded")),
         };
         lock(&self.controls).remove(&number);
@@ -194,10 +206,17 @@ impl Shared {
             Ok((report, leftover)) => {
                 send(&self.writer, &FromWorker::Finished { run: number, report: Box::new(report) });
                 // After the reply: cleaning up is not the caller's time.
-                if let Some((image, Some(slot))) = leftover {
-                    self.recycle(&image, slot);
+                match leftover {
+                    Some((image, Some(slot))) => self.recycle(&image, slot),
+                    // A session kept its own.
+                    Some((image, None)) => {
+                        let lease: Arc<dyn MemoryLease> = Arc::clone(&self.lease) as _;
+                        image.make_ready(&lease);
+                    }
+                    None => {}
                 }
             }
+            Err(Error::Busy { .. }) => send(&self.writer, &FromWorker::NoMemory { run: number }),
             Err(error) => send(&self.writer, &FromWorker::Failed { run: number, reason: describe(&error) }),
         }
     }
@@ -208,10 +227,11 @@ impl Shared {
         image: &Image,
         order: RunOrder,
         control: Arc<RunControl>,
+        transfer: Option<&Transfer>,
     ) -> Result<(RunReport, Option<Slot>), Error> {
-        let workspace = Arc::new(Workspace::open(order.workspace)?);
+        let workspace = Arc::new(Workspace::open(order.workspace.clone())?);
         let before = workspace.survey()?;
-        let mut slot = self.slot(image, &order.session, &order.runtime, &workspace)?;
+        let mut slot = self.slot(image, &order, &workspace, transfer)?;
         let warm = slot.uses() > 0;
         let live: Option<OutputSink> = order.live.then(|| {
             let (writer, run) = (Arc::clone(&self.writer), order.run);
@@ -250,10 +270,16 @@ impl Shared {
         });
         finished.usage.set(Resource::DiskBytes, after.disk_use.bytes);
         finished.usage.set(Resource::DiskFiles, after.disk_use.files);
-        let keep = finished.intact && order.session.is_some();
-        // Measuring takes as long as a small run, and after the first few runs
-        // the answer changes slowly.
-        let resident_bytes = if keep && slot.runs().is_power_of_two() { slot.resident_bytes(image).ok() } else { None };
+        let capture = match transfer.filter(|_| finished.intact && order.session.is_some()) {
+            Some(transfer) => match capture(&mut slot, image, transfer) {
+                Ok(capture) => Some(capture),
+                Err(error) => {
+                    self.drop_slot(slot);
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
         let report = RunReport {
             files: some_of(after.changes_since(&before)),
             workspace_empty: after.is_empty(),
@@ -265,34 +291,64 @@ impl Shared {
             outputs: finished.outputs,
             usage: finished.usage,
             warm,
-            kept: keep,
-            resident_bytes,
+            resident_bytes: slot.own_bytes(),
+            workspace_changed: !before.is_all_unchanged(&after),
+            capture,
         };
-        match order.session.filter(|_| keep) {
+        match order.session.filter(|_| report.capture.is_some()) {
             Some(session) => {
-                lock(&self.sessions).entry(session).or_default().insert(order.runtime, slot);
+                lock(&self.sessions).entry(session.id).or_default().insert(order.runtime, slot);
                 Ok((report, None))
             }
             None => Ok((report, Some(slot))),
         }
     }
 
-    /// The slot of a session, or one in the state of the image.
+    /// The slot that an order asks for: the session's, one with its saved
+    /// state, or one in the state of the image.
     fn slot(
         &self,
         image: &Image,
-        session: &Option<SessionId>,
-        runtime: &str,
+        order: &RunOrder,
         workspace: &Workspace,
+        transfer: Option<&Transfer>,
     ) -> Result<Slot, Error> {
-        let kept = session.as_ref().and_then(|session| lock(&self.sessions).get_mut(session)?.remove(runtime));
-        if let Some(slot) = kept {
-            return Ok(slot);
+        let mut saved = None;
+        if let Some(SessionOrder { id, interpreter }) = &order.session {
+            let live = lock(&self.sessions).get_mut(id).and_then(|slots| slots.remove(&order.runtime));
+            match (interpreter, live) {
+                (Interpreter::Live, Some(slot)) => return Ok(slot),
+                (Interpreter::Live, None) => {
+                    return Err(Error::host("go on with a session", "its interpreter is not here"));
+                }
+                (_, Some(outdated)) => self.drop_slot(outdated),
+                (_, None) => {}
+            }
+            if let Interpreter::Saved { lengths, state } = interpreter {
+                saved = Some((lengths, state));
+            }
         }
         let lease: Arc<dyn MemoryLease> = Arc::clone(&self.lease) as _;
         let mut slot = image.take(&lease)?;
-        slot.open(workspace)?;
-        Ok(slot)
+        let opened = slot.open(workspace, order.deterministic.then(Determinism::default)).and_then(|()| {
+            match (saved, transfer) {
+                (Some((lengths, state)), Some(transfer)) => {
+                    let doing = || "take over a saved session".to_owned();
+                    let parts = transfer.parts(lengths.clone()).collect::<io::Result<Vec<_>>>().doing(doing)?;
+                    transfer.clear().doing(doing)?;
+                    slot.restore(state, &parts)
+                }
+                (Some(_), None) => Err(Error::host("take over a saved session", "nothing came with the order")),
+                (None, _) => Ok(()),
+            }
+        });
+        match opened {
+            Ok(()) => Ok(slot),
+            Err(error) => {
+                self.drop_slot(slot);
+                Err(error)
+            }
+        }
     }
 
     fn recycle(&self, image: &Image, slot: Slot) {
@@ -308,6 +364,15 @@ impl Shared {
         drop(slot);
         self.lease.release(grown);
     }
+}
+
+/// Saves the interpreter in `slot` into the transfer.
+fn capture(slot: &mut Slot, image: &Image, transfer: &Transfer) -> Result<Capture, Error> {
+    let (delta, state) = slot.capture(image)?;
+    let append = |parts: &[Vec<u8>]| parts.iter().map(|part| transfer.append(part)).collect::<io::Result<_>>();
+    let handed_over = transfer.clear().and_then(|()| Ok((append(&delta.parts)?, append(&delta.tail)?)));
+    let (parts, tail) = handed_over.doing(|| "hand over the state of a session".into())?;
+    Ok(Capture { keep: delta.keep, parts, tail, state })
 }
 
 /// How many changed files a report names, and in how many bytes.

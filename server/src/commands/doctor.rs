@@ -1,6 +1,7 @@
 //! `belljar doctor`: what holds on this machine, each shown by a live attempt.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Probe};
 use sandbox::{CodeCache, ExecuteRequest, Executor, Outcome, Principal, Resource, Status};
@@ -27,9 +28,17 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     prepare::compile_missing(&cache)?;
     say(&format!("cache   {}, every image compiled and verified", cache.directory().display()));
 
+    say(&format!(
+        "store   {}, durability {}, up to {} MiB, sessions live {} days without use",
+        settings.state_directory.join("store").display(),
+        settings.durability.name(),
+        settings.store_bytes >> 20,
+        settings.session_lifetime.as_secs() / 86_400
+    ));
+
     let mut failures = 0;
     let (executor, resets) = event_loop()?.block_on(async {
-        let executor = Executor::new(config.executor)?;
+        let executor = Arc::new(Executor::new(config.executor)?);
         for runtime in guest_runtimes::all() {
             say(&format!("\n{} {} ({})", runtime.name(), runtime.version(), runtime.id()));
             for resource in Resource::ALL {
@@ -67,7 +76,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
 
 /// Runs into the limit, and stays below it.
 async fn attempt(
-    executor: &Executor,
+    executor: &Arc<Executor>,
     runtime: &GuestRuntime,
     resource: Resource,
     probe: &Probe,
@@ -94,7 +103,7 @@ fn is_exceeded(outcome: &Outcome, resource: Resource) -> bool {
 }
 
 async fn execute(
-    executor: &Executor,
+    executor: &Arc<Executor>,
     runtime: &GuestRuntime,
     resource: Resource,
     limit: u64,

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use sandbox::{CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Status, Stream, WorkspacePath};
+use sandbox::{
+    CodeCache, Durability, ExecuteRequest, Executor, InputFile, Outcome, Principal, Status, Stream, WorkspacePath,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{complain, event_loop, prepare};
@@ -47,7 +50,7 @@ pub(crate) struct Arguments {
 }
 
 /// Runs it, and gives its exit code.
-pub(crate) fn run(config: Config, mut arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     // With -c the first word is an argument, not a file.
     if arguments.code.is_some()
         && let Some(first) = arguments.program.take()
@@ -55,10 +58,12 @@ pub(crate) fn run(config: Config, mut arguments: Arguments) -> anyhow::Result<Ex
         arguments.arguments.insert(0, first.to_string_lossy().into_owned());
     }
     let request = request(arguments)?;
+    // There is no session here, so nothing to store.
+    config.executor.durability = Durability::None;
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
     prepare::compile_missing(&cache)?;
     let outcome = event_loop()?.block_on(async {
-        let executor = Executor::new(config.executor)?;
+        let executor = Arc::new(Executor::new(config.executor)?);
         let cancel = CancellationToken::new();
         let interrupted = cancel.clone();
         let mut signals = shutdown::Signals::listen()?;

@@ -36,6 +36,8 @@ struct Arguments {
     code: String,
     /// "new" or a handle from a result; keeps variables and files
     session: Option<String>,
+    /// Refuse unless the session's sequence is this
+    if_sequence: Option<u64>,
     stdin: Option<String>,
     #[serde(default)]
     args: Vec<String>,
@@ -66,8 +68,8 @@ fn limits_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// The definition, with the limits of this server in its description.
 pub(crate) fn definition(executor: &Executor) -> Tool {
     let limits = executor.default_limits();
-    let mut description = "Run code in a sandbox: output, value of the last expression, rich results, changed files. \
-        Without `session` every call starts clean. Files live in /workspace. No network, no package installation. Languages: "
+    let mut description = "Run code in a sandbox: output, last value, rich results, changed files. Without `session` \
+        every call starts clean. Files live in /workspace. No network, no package installation. Languages: "
         .to_owned();
     let languages: Vec<_> =
         guest_runtimes::all().iter().map(|runtime| format!("`{}` ({})", runtime.id(), runtime.description())).collect();
@@ -81,7 +83,7 @@ pub(crate) fn definition(executor: &Executor) -> Tool {
 
 /// Runs a program.
 pub(crate) async fn call(
-    executor: &Executor,
+    executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
     context: &RequestContext<RoleServer>,
@@ -103,7 +105,7 @@ pub(crate) async fn call(
 }
 
 fn request(arguments: JsonObject) -> Result<ExecuteRequest, Error> {
-    let Arguments { language, code, session, stdin, args, env, files, limits } = decode(arguments)?;
+    let Arguments { language, code, session, if_sequence, stdin, args, env, files, limits } = decode(arguments)?;
     let session = match session.as_deref() {
         None => SessionChoice::None,
         Some("new") => SessionChoice::New,
@@ -119,7 +121,7 @@ fn request(arguments: JsonObject) -> Result<ExecuteRequest, Error> {
         })
         .collect::<Result<_, Error>>()?;
     let stdin = stdin.unwrap_or_default().into_bytes();
-    Ok(ExecuteRequest { language, code, session, stdin, args, env, files, limits })
+    Ok(ExecuteRequest { language, code, session, if_sequence, stdin, args, env, files, limits })
 }
 
 /// Reports the output of a run while it goes on, throttled.

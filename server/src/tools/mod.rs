@@ -7,6 +7,7 @@ pub(crate) mod execute;
 pub(crate) mod health_check;
 pub(crate) mod read;
 pub(crate) mod reply;
+pub(crate) mod session;
 pub(crate) mod write;
 
 use std::sync::Arc;
@@ -22,7 +23,13 @@ use serde_json::Value;
 
 /// Every tool, by name.
 pub(crate) fn definitions(executor: &Executor) -> Vec<Tool> {
-    vec![execute::definition(executor), health_check::definition(), read::definition(), write::definition()]
+    vec![
+        execute::definition(executor),
+        health_check::definition(),
+        read::definition(),
+        session::definition(),
+        write::definition(),
+    ]
 }
 
 /// What a tool does to the world, as clients are told.
@@ -33,11 +40,14 @@ struct Hints {
 }
 
 fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: String, hints: Hints) -> Tool {
-    let annotations = ToolAnnotations::with_title(title)
-        .read_only(hints.read_only)
-        .destructive(hints.destructive)
-        .idempotent(hints.idempotent)
-        .open_world(false);
+    let mut annotations = ToolAnnotations::with_title(title).read_only(hints.read_only).open_world(false);
+    // What is the default of the protocol is not said.
+    if !hints.read_only && !hints.destructive {
+        annotations = annotations.destructive(false);
+    }
+    if !hints.read_only && hints.idempotent {
+        annotations = annotations.idempotent(true);
+    }
     let mut output = schema::<O>();
     // What a result always holds is no news to its reader.
     drop_required(Arc::make_mut(&mut output));
@@ -79,6 +89,11 @@ fn slim(value: &mut Value) {
             if object.get("type").is_some_and(|kind| kind == "object") && object.contains_key("properties") {
                 object.remove("description");
             }
+            // Unknown members are refused with a message that says so, and
+            // whether others may come is no news to a model.
+            if object.get("additionalProperties").is_some_and(Value::is_boolean) {
+                object.remove("additionalProperties");
+            }
             // A property may be called like a keyword: only schemas lose some.
             if !object.get("type").is_some_and(Value::is_object) {
                 for keyword in ["title", "format", "default", "minimum"] {
@@ -97,6 +112,16 @@ fn slim(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(slim),
         _ => {}
     }
+}
+
+/// The schema of an object that another tool describes, or its text does.
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "object"})
+}
+
+/// The same for several of them.
+fn any_objects(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "array", "items": {"type": "object"}})
 }
 
 /// Decodes arguments. What does not fit is the model's to mend.

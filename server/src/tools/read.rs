@@ -1,6 +1,7 @@
 //! `read`: files of a session or a run, and the full output of a run.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,7 +44,7 @@ const SNIFF_BYTES: u64 = 8192;
 struct Arguments {
     /// Handle of a session; or give run
     session: Option<String>,
-    /// Handle of a run without session, or of any run for stream
+    /// Handle of a run; path only if it had no session
     run: Option<String>,
     /// File, or directory to list
     path: Option<String>,
@@ -90,14 +91,14 @@ struct Part {
 
 pub(crate) fn definition() -> Tool {
     let description =
-        "Read or search a file, list a directory of a session's or run's workspace, or read all output of a run (kept ten minutes)."
+        "Read or search a file or list a directory of a session or run, or read all output of a run (kept ten minutes)."
             .to_owned();
     tool::<Arguments, Reply>(NAME, "Read", description, Hints { read_only: true, destructive: false, idempotent: true })
 }
 
 /// Reads.
 pub(crate) async fn call(
-    executor: &Executor,
+    executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
 ) -> Result<CallToolResult, ErrorData> {
@@ -108,7 +109,7 @@ pub(crate) async fn call(
 }
 
 async fn read(
-    executor: &Executor,
+    executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
 ) -> Result<Result<CallToolResult, ErrorData>, Error> {
@@ -123,9 +124,10 @@ async fn read(
     let work: Box<dyn FnOnce() -> Result<Result<CallToolResult, ErrorData>, Error> + Send> =
         match (session, run, path, stream) {
             (Some(session), None, path, None) => {
-                let session = executor.session(principal, &SessionId::parse(&session)?)?;
+                let id = SessionId::parse(&session)?;
                 let path = WorkspacePath::new("path", path.as_deref().unwrap_or("."))?;
-                Box::new(move || read_workspace(&session.workspace, &path, &part))
+                let workspace = executor.session_files(principal, &id).await?;
+                Box::new(move || read_workspace(&workspace, &path, &part))
             }
             (None, Some(run), path, None) => {
                 let id = RunId::parse(&run)?;

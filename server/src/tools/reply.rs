@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,8 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use sandbox::{Error, FileEntry, Limits, Outcome, Output, RichOutput, SessionReport, Status, Usage};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::any_object;
 
 /// How much of one stream the text repeats.
 const TEXT_BYTES: usize = 2048;
@@ -47,15 +50,16 @@ pub(crate) struct ExecuteReply {
     limit: Option<&'static str>,
     stdout: String,
     stderr: String,
-    /// Per stream with output missing here
+    /// Per stream that was cut: bytes_kept, bytes_seen
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "any_object")]
     truncated: BTreeMap<&'static str, Truncated>,
     /// repr of the last expression
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReply>,
-    /// Rich results by MIME type; images follow as image content
+    /// By MIME type; images follow as content
     #[serde(skip_serializing_if = "Vec::is_empty")]
     outputs: Vec<BTreeMap<String, String>>,
     /// Created or changed
@@ -69,7 +73,7 @@ pub(crate) struct ExecuteReply {
     limits: Limits,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 struct Truncated {
     bytes_kept: u64,
     bytes_seen: u64,
@@ -95,21 +99,31 @@ impl From<FileEntry> for FileReply {
     }
 }
 
-/// A session after a call.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SessionReply {
     pub(crate) id: String,
-    /// kept, or lost: variables are gone, files are there
+    /// kept, or rolled_back: as before the call
     state: &'static str,
+    /// Grows with every change
+    pub(crate) sequence: u64,
     /// Unless used before
-    expires_at: String,
+    pub(crate) expires_at: String,
 }
 
 impl From<SessionReport> for SessionReply {
     fn from(report: SessionReport) -> Self {
-        let expires_at = DateTime::<Utc>::from(report.expires_at).to_rfc3339_opts(SecondsFormat::Secs, true);
-        Self { id: report.id.to_string(), state: report.state.name(), expires_at }
+        Self {
+            id: report.id.to_string(),
+            state: report.state.name(),
+            sequence: report.sequence,
+            expires_at: time(report.expires_at),
+        }
     }
+}
+
+/// A time as RFC 3339.
+pub(crate) fn time(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The result of a run.
@@ -208,7 +222,7 @@ fn text_of_outcome(outcome: &Outcome) -> String {
     if let Some(session) = &outcome.session {
         let note = match session.state {
             sandbox::SessionState::Kept => "",
-            sandbox::SessionState::Lost => " (variables lost, files kept)",
+            sandbox::SessionState::RolledBack => " (rolled back: variables and files are as before this call)",
         };
         push_block(&mut text, "session: ", &format!("{}{note}", session.id));
     }

@@ -1,12 +1,14 @@
 //! `write`: puts a file into a session.
 
+use std::sync::Arc;
+
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, JsonObject, Tool};
 use sandbox::{Error, Executor, InputFile, Principal, SessionId, WorkspacePath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hints, content, decode, reply, tool};
+use super::{Hints, any_object, content, decode, reply, tool};
 
 pub(crate) const NAME: &str = "write";
 
@@ -26,6 +28,7 @@ struct Arguments {
 struct Reply {
     path: String,
     size_bytes: u64,
+    #[schemars(schema_with = "any_object")]
     session: reply::SessionReply,
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn definition() -> Tool {
 
 /// Writes a file.
 pub(crate) async fn call(
-    executor: &Executor,
+    executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
 ) -> Result<CallToolResult, ErrorData> {
@@ -56,7 +59,7 @@ pub(crate) async fn call(
     }
 }
 
-async fn write(executor: &Executor, principal: &Principal, arguments: JsonObject) -> Result<Reply, Error> {
+async fn write(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject) -> Result<Reply, Error> {
     let Arguments { session, path, text, base64 } = decode(arguments)?;
     let session = if session == "new" { None } else { Some(SessionId::parse(&session)?) };
     let path = WorkspacePath::new("path", &path)?;

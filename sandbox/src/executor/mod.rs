@@ -1,0 +1,297 @@
+//! Admits runs, gives each its session and its limits, hands it to a worker,
+//! and turns what comes back into an [`Outcome`](crate::Outcome).
+//!
+//! Every wait here ends by completion, deadline or cancellation. Shutting down
+//! is ours, not the transport's: stop admitting, drain, cancel the rest, and
+//! answer every one.
+
+mod run;
+mod sessions;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use guest_runtimes::GuestRuntime;
+pub use sessions::{SessionSummary, SnapshotSummary};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::budget::MemoryBudget;
+use crate::error::Error;
+use crate::handle::{Principal, RunId};
+use crate::images::prepare_all;
+use crate::limits::Limits;
+use crate::runs::{Discarded, FinishedRun, FinishedRuns};
+use crate::sessions::{SessionSettings, Sessions};
+use crate::spares::Spares;
+use crate::state::StateDirectory;
+use crate::store::{Durability, Store, StoreSettings};
+use crate::wasm::CodeCache;
+use crate::worker::{Pool, PoolHealth, PoolSettings};
+
+/// How long cancelled runs get to answer during a shutdown: the longest grace
+/// period and some.
+const CANCEL_WAIT: Duration = Duration::from_secs(3);
+
+/// What an [`Executor`] needs to know. No field has a hidden default.
+#[derive(Clone, Debug)]
+pub struct ExecutorSettings {
+    /// Where workspaces lie while the server lives.
+    pub state_directory: PathBuf,
+    /// Where compiled images lie.
+    pub cache_directory: PathBuf,
+    /// Limits of a run that asks for none.
+    pub default_limits: Limits,
+    /// The highest limits that a run may ask for.
+    pub limit_ceilings: Limits,
+    /// The most runs at once.
+    pub runs: usize,
+    /// The most runs that wait.
+    pub queue: usize,
+    /// The most worker processes.
+    pub workers: usize,
+    /// Memory of all runs and sessions together.
+    pub memory_bytes: u64,
+    /// The most sessions that are in memory at once; the others hibernate.
+    pub sessions: usize,
+    /// How long a session stays in memory without use.
+    pub hibernate_after: Duration,
+    /// How long a session lives without use.
+    pub session_lifetime: Duration,
+    /// What a state of a session outlasts once it was acknowledged.
+    pub durability: Durability,
+    /// The most that all stored sessions together may take.
+    pub store_bytes: u64,
+    /// The most that the stored sessions of one principal may take.
+    pub principal_store_bytes: u64,
+    /// The most snapshots of one session.
+    pub snapshots: usize,
+    /// Whether clocks and random bytes are the same in every run. For tests:
+    /// whoever knows that can guess every secret a program makes.
+    pub deterministic: bool,
+}
+
+/// Runs programs.
+pub struct Executor {
+    settings: ExecutorSettings,
+    cache: CodeCache,
+    pool: Arc<OnceCell<Arc<Pool>>>,
+    sessions: Arc<Sessions>,
+    finished: FinishedRuns,
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    closing: CancellationToken,
+    cancel_all: CancellationToken,
+    tracker: TaskTracker,
+    state: Arc<StateDirectory>,
+    spares: Spares,
+    sweeping: Arc<AtomicBool>,
+    started: Instant,
+    last_swept: Mutex<Option<Instant>>,
+    stored_sessions: Arc<AtomicUsize>,
+    runs_finished: AtomicU64,
+    warm_starts: AtomicU64,
+}
+
+/// The state of the executor for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Health {
+    /// Runs that are going on.
+    pub runs_active: usize,
+    /// Runs that wait for a place.
+    pub runs_queued: usize,
+    /// Runs that have ended.
+    pub runs_finished: u64,
+    /// Those among them that found an instance ready.
+    pub warm_starts: u64,
+    /// Sessions that are in memory.
+    pub sessions_live: usize,
+    /// Sessions that lie in the store alone, as far as this server has seen.
+    pub sessions_hibernated: usize,
+    /// Whether no more runs are admitted.
+    pub shutting_down: bool,
+    /// Workers and memory; absent until the first run.
+    pub pool: Option<PoolHealth>,
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every run came to its own end.
+    Finished,
+    /// Some had to be cancelled.
+    Cancelled,
+}
+
+impl Executor {
+    /// Prepares directories. Starts no process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] or [`Error::Host`] when a directory cannot be used.
+    pub fn new(settings: ExecutorSettings) -> Result<Self, Error> {
+        let state = Arc::new(StateDirectory::create(&settings.state_directory)?);
+        let pool = Arc::default();
+        let store = Store::open(StoreSettings {
+            directory: settings.state_directory.join("store"),
+            durability: settings.durability,
+            bytes: settings.store_bytes,
+            principal_bytes: settings.principal_store_bytes,
+            lifetime: settings.session_lifetime,
+        })?;
+        let session_settings = SessionSettings {
+            limit: settings.sessions,
+            hibernate_after: settings.hibernate_after,
+            lifetime: settings.session_lifetime,
+        };
+        Ok(Self {
+            cache: CodeCache::open(settings.cache_directory.clone())?,
+            sessions: Arc::new(Sessions::new(store, Arc::clone(&state), Arc::clone(&pool), session_settings)),
+            state,
+            pool,
+            finished: FinishedRuns::default(),
+            places: Arc::new(Semaphore::new(settings.runs)),
+            waiting: AtomicUsize::new(0),
+            closing: CancellationToken::new(),
+            cancel_all: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            spares: Spares::default(),
+            sweeping: Arc::default(),
+            started: Instant::now(),
+            last_swept: Mutex::new(None),
+            stored_sessions: Arc::default(),
+            runs_finished: AtomicU64::new(0),
+            warm_starts: AtomicU64::new(0),
+            settings,
+        })
+    }
+
+    /// Limits of a run that asks for none.
+    pub const fn default_limits(&self) -> &Limits {
+        &self.settings.default_limits
+    }
+
+    /// Compiles what is not compiled yet and starts the first worker, so that
+    /// the first run does not wait for either. `progress` is told how many
+    /// functions of how many of an image are done, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when an image cannot be compiled or a worker not started.
+    pub async fn warm_up(
+        &self,
+        principal: &Principal,
+        progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.pool_with(progress).await?.warm_up(principal).await
+    }
+
+    async fn pool(&self) -> Result<&Arc<Pool>, Error> {
+        self.pool_with(|_, _, _| {}).await
+    }
+
+    async fn pool_with(
+        &self,
+        progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
+    ) -> Result<&Arc<Pool>, Error> {
+        self.pool
+            .get_or_try_init(|| async {
+                let cache = self.cache.clone();
+                let images = tokio::task::spawn_blocking(move || prepare_all(&cache, progress))
+                    .await
+                    .map_err(|source| Error::host("prepare the guest images", source))??;
+                let settings = PoolSettings { workers: self.settings.workers, runs: self.settings.runs };
+                Pool::new(settings, images, MemoryBudget::new(self.settings.memory_bytes))
+            })
+            .await
+    }
+
+    /// A place among the runs that go on at once, waited for in a bounded queue.
+    async fn place(&self, stop: &CancellationToken) -> Result<OwnedSemaphorePermit, Error> {
+        struct Waiting<'a>(&'a AtomicUsize);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let ahead = self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        if ahead >= self.settings.queue {
+            return Err(Error::Busy { what: "too many runs are waiting", active: ahead, limit: self.settings.queue });
+        }
+        let place = self.unless_stopped(stop, Arc::clone(&self.places).acquire_owned()).await?;
+        place.map_err(|_| Error::ShuttingDown)
+    }
+
+    /// Waits for `future`, unless the run is cancelled or the server closes.
+    async fn unless_stopped<T>(&self, stop: &CancellationToken, future: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(if self.closing.is_cancelled() { Error::ShuttingDown } else { Error::Cancelled }),
+            value = future => Ok(value),
+        }
+    }
+
+    /// A finished run of `principal`, to read from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn finished_run(&self, principal: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
+        self.finished.get(principal, id)
+    }
+
+    /// Lets sessions hibernate, and ends what has lived long enough. Call it
+    /// every few seconds.
+    pub fn tidy(&self, now: Instant) {
+        self.sessions.hibernate_idle(now);
+        self.sweep_if_due(now);
+        remove_later(self.finished.take_expired(now));
+        if let Some(pool) = self.pool.get() {
+            pool.evict_idle(now);
+        }
+    }
+
+    /// The state of the executor for people.
+    pub fn health(&self) -> Health {
+        Health {
+            runs_active: self.settings.runs.saturating_sub(self.places.available_permits()),
+            runs_queued: self.waiting.load(Ordering::SeqCst),
+            runs_finished: self.runs_finished.load(Ordering::Relaxed),
+            warm_starts: self.warm_starts.load(Ordering::Relaxed),
+            sessions_live: self.sessions.len(),
+            sessions_hibernated: self.sessions_hibernated(),
+            shutting_down: self.closing.is_cancelled(),
+            pool: self.pool.get().map(|pool| pool.health()),
+        }
+    }
+
+    /// Stops admitting, waits for runs until `deadline`, cancels the rest and
+    /// waits for their answers.
+    pub async fn drain(&self, deadline: impl Future<Output = ()>) -> Drained {
+        self.closing.cancel();
+        self.tracker.close();
+        tokio::select! {
+            () = self.tracker.wait() => Drained::Finished,
+            () = deadline => {
+                self.cancel_all.cancel();
+                if tokio::time::timeout(CANCEL_WAIT, self.tracker.wait()).await.is_err() {
+                    tracing::error!("a run did not answer its cancellation");
+                }
+                Drained::Cancelled
+            }
+        }
+    }
+}
+
+fn remove_later(discarded: Discarded) {
+    if !discarded.is_empty() {
+        tokio::task::spawn_blocking(move || discarded.remove());
+    }
+}

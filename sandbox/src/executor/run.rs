@@ -1,0 +1,416 @@
+//! One run, with a session or without.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use guest_runtimes::GuestRuntime;
+use tokio_util::sync::CancellationToken;
+
+use super::{Executor, remove_later};
+use crate::error::{Error, IoContext as _};
+use crate::handle::{Principal, RunId};
+use crate::images::find_runtime;
+use crate::limits::{Limits, Resource, Usage};
+use crate::outcome::{Outcome, Output, SessionReport, SessionState, Status, Trap};
+use crate::request::{ExecuteRequest, SessionChoice};
+use crate::runs::FinishedRun;
+use crate::scratch::{Scratch, write_files};
+use crate::session::{Life, Turn};
+use crate::sessions::Change;
+use crate::snapshot::{SavedInterpreter, SavedPart};
+use crate::store::Store;
+use crate::wasm::engine::ENGINE_VERSION;
+use crate::wasm::{ABI_VERSION, MAX_PART_BYTES};
+use crate::worker::{Capture, Interpreter, LiveOutput, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer};
+use crate::workspace::Workspace;
+
+/// What a worker may save beside memory: open files and the list of segments.
+const MAX_STATE_BYTES: usize = 4 << 20;
+/// The largest tail. Above what a worker makes of one.
+const MAX_TAIL_BYTES: u64 = 1 << 20;
+
+/// One program, its limits, and who may stop it.
+struct Job {
+    principal: Principal,
+    runtime: &'static GuestRuntime,
+    request: ExecuteRequest,
+    limits: Limits,
+    stop: CancellationToken,
+    live: Option<LiveOutput>,
+}
+
+impl Executor {
+    /// Runs a program and waits for its outcome.
+    ///
+    /// # Errors
+    ///
+    /// Never for what the program does. [`Error::InvalidRequest`],
+    /// [`Error::NotFound`] and [`Error::Denied`] ask for another request;
+    /// [`Error::Busy`], [`Error::Interrupted`], [`Error::Fenced`] and
+    /// [`Error::ShuttingDown`] for another time.
+    ///
+    /// # Cancellation
+    ///
+    /// `cancel` stops a run that is going on, and its outcome says so; one
+    /// that still waits ends in [`Error::Cancelled`]. Dropping the future
+    /// stops the run as well; what becomes of its session is settled still.
+    pub async fn execute(
+        self: &Arc<Self>,
+        principal: &Principal,
+        request: ExecuteRequest,
+        cancel: &CancellationToken,
+        live: Option<LiveOutput>,
+    ) -> Result<Outcome, Error> {
+        if self.closing.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        // A drain waits until the answer is on its way, not only for the run.
+        let _running = self.tracker.token();
+        request.validate()?;
+        let runtime = find_runtime(&request.language)?;
+        let limits = self.settings.default_limits.with_requested(&request.limits, &self.settings.limit_ceilings)?;
+        // One token for all reasons to stop, and none is left behind.
+        let stop = self.cancel_all.child_token();
+        let _passed_on = PassOn::new(cancel.clone(), stop.clone());
+        let _stopped_with_us = stop.clone().drop_guard();
+        let job = Job { principal: principal.clone(), runtime, request, limits, stop, live };
+        let executor = Arc::clone(self);
+        let run = self.tracker.spawn(async move {
+            match job.request.session.clone() {
+                SessionChoice::None => executor.run_alone(job).await,
+                SessionChoice::New => executor.run_in_new_session(job).await,
+                SessionChoice::Existing(id) => {
+                    let turn = executor.turn(&job.principal, &id, &job.stop).await?;
+                    executor.run_in_session(turn, job).await.1
+                }
+            }
+        });
+        run.await.map_err(|source| Error::host("run a program", source))?
+    }
+
+    async fn run_alone(&self, mut job: Job) -> Result<Outcome, Error> {
+        let _place = self.place(&job.stop).await?;
+        let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
+        let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
+        write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
+        let run = RunId::random();
+        let order = self.order(&mut job, &run, &workspace, None)?;
+        let pool = self.unless_stopped(&job.stop, self.pool()).await??;
+        let end = pool.run(&job.principal, order, None, &job.stop, job.live.take()).await;
+        let report = report_of(end?);
+        let left = own.0.take().and_then(|own| {
+            if report.workspace_empty { self.spares.give_back(&job.principal, own) } else { Some(own) }
+        });
+        self.outcome(run, report, &job, left, None)
+    }
+
+    async fn run_in_new_session(&self, job: Job) -> Result<Outcome, Error> {
+        let turn = self.sessions.create(&job.principal).await?;
+        let (mut turn, outcome) = self.run_in_session(turn, job).await;
+        if outcome.is_err() {
+            // Nobody knows its handle.
+            self.sessions.abandon(&mut turn);
+        }
+        outcome
+    }
+
+    /// Runs a program in the session whose turn it is. Whatever happens, the
+    /// session then is either committed or as it was before.
+    async fn run_in_session(&self, mut turn: Turn, mut job: Job) -> (Turn, Result<Outcome, Error>) {
+        let outcome = self.run_and_commit(&mut turn, &mut job).await;
+        turn.session.touch();
+        // What must be loaded anew is, by whoever uses it next.
+        if turn.is_ahead
+            && turn.life == Life::Loaded
+            && let Err(error) = self.sessions.roll_back(&mut turn).await
+        {
+            // Tried again by whoever uses the session next.
+            tracing::error!(%error, session = %turn.session.id, "a session could not be rolled back");
+        }
+        (turn, outcome)
+    }
+
+    async fn run_and_commit(&self, turn: &mut Turn, job: &mut Job) -> Result<Outcome, Error> {
+        if let Some(expected) = job.request.if_sequence
+            && expected != turn.sequence
+        {
+            return Err(Error::invalid(
+                "if_sequence",
+                format!(
+                    "must be the sequence of the session, which is {}, got {expected}: an earlier call was carried out",
+                    turn.sequence
+                ),
+            ));
+        }
+        let _place = self.place(&job.stop).await?;
+        let workspace =
+            turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;
+        let wrote_files = !job.request.files.is_empty();
+        turn.is_ahead = true;
+        write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
+        let run = RunId::random();
+        let pool = self.unless_stopped(&job.stop, self.pool()).await??;
+        let transfer = Arc::new(Transfer::new().doing(|| "make room for the state of a session".into())?);
+        let mut report = report_of(self.run_with_interpreter(pool, turn, job, &run, &workspace, &transfer).await?);
+        let state = match report.capture.take() {
+            Some(capture) => {
+                let files = report.workspace_changed || wrote_files;
+                let changed = if files { report.files.iter().map(|file| file.size_bytes).sum() } else { 0 };
+                self.commit_run(turn, job.runtime, capture, &transfer, files, changed).await?;
+                SessionState::Kept
+            }
+            None => {
+                // What it did to files is undone as well.
+                report.files.clear();
+                self.sessions.roll_back(turn).await?;
+                if turn.sequence == 0 {
+                    // Its handle is about to be given out.
+                    self.sessions.commit(turn, Change::default()).await?;
+                }
+                SessionState::RolledBack
+            }
+        };
+        let session = SessionReport {
+            id: turn.session.id.clone(),
+            state,
+            sequence: turn.sequence,
+            expires_at: self.expires_at(turn),
+        };
+        self.outcome(run, report, job, None, Some(session))
+    }
+
+    /// Runs the program with the session's interpreter, wherever that is.
+    async fn run_with_interpreter(
+        &self,
+        pool: &Arc<Pool>,
+        turn: &Turn,
+        job: &mut Job,
+        run: &RunId,
+        workspace: &Arc<Workspace>,
+        transfer: &Arc<Transfer>,
+    ) -> Result<RunEnd, Error> {
+        let (id, runtime) = (&turn.session.id, job.runtime.id());
+        let interpreter = match turn.interpreters.get(runtime) {
+            None => Interpreter::New,
+            Some(_) if pool.hold(id, runtime) => Interpreter::Live,
+            Some(saved) => self.unless_stopped(&job.stop, self.fetch(turn, job.runtime, saved, transfer)).await??,
+        };
+        let session = SessionOrder { id: id.clone(), interpreter };
+        let order = self.order(job, run, workspace, Some(session))?;
+        pool.run(&job.principal, order, Some(transfer), &job.stop, job.live.take()).await
+    }
+
+    /// Puts a saved interpreter into `transfer`, for a worker to take over.
+    async fn fetch(
+        &self,
+        turn: &Turn,
+        runtime: &GuestRuntime,
+        saved: &SavedInterpreter,
+        transfer: &Arc<Transfer>,
+    ) -> Result<Interpreter, Error> {
+        if saved.image != runtime.digest() || saved.abi != ABI_VERSION {
+            return Err(Error::Denied {
+                action: format!("going on with the {} variables of this session", runtime.name()),
+                reason: format!(
+                    "they belong to guest image {} (ABI {}), this server has {} (ABI {ABI_VERSION}); its files can be \
+                     read",
+                    saved.image,
+                    saved.abi,
+                    runtime.digest()
+                ),
+            });
+        }
+        let (session, saved, transfer) = (Arc::clone(&turn.session), saved.clone(), Arc::clone(transfer));
+        let fetch = |store: Store| async move {
+            let doing = || "hand over the state of a session".to_owned();
+            let mut lengths = Vec::with_capacity(saved.parts.len() + saved.tail.len());
+            transfer.clear().doing(doing)?;
+            for part in &saved.parts {
+                let bytes = store.get_blob(&session.owner, &session.id, &part.blob, MAX_PART_BYTES as u64).await?;
+                lengths.push(transfer.append(&bytes).doing(doing)?);
+            }
+            for part in &saved.tail {
+                lengths.push(transfer.append(part).doing(doing)?);
+            }
+            Ok(Interpreter::Saved { lengths, state: saved.state })
+        };
+        self.sessions.store.at_once(fetch).await
+    }
+
+    /// Commits what a run left: its interpreter, and its files if they changed.
+    async fn commit_run(
+        &self,
+        turn: &mut Turn,
+        runtime: &GuestRuntime,
+        capture: Capture,
+        transfer: &Arc<Transfer>,
+        files: bool,
+        changed_bytes: u64,
+    ) -> Result<(), Error> {
+        let mut interpreters = turn.interpreters.clone();
+        let mut parts = interpreters.remove(runtime.id()).map(|saved| saved.parts).unwrap_or_default();
+        let sum = |lengths: &[u32]| lengths.iter().map(|length| u64::from(*length)).sum::<u64>();
+        let (new, tail) = (sum(&capture.parts), sum(&capture.tail));
+        // A worker is not trusted: it may be the guest that speaks.
+        let memory = self.settings.limit_ceilings.get(Resource::MemoryBytes);
+        let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
+        if capture.keep > parts.len()
+            || capture.parts.len() > most_parts
+            || capture.tail.len() > most_parts
+            || capture.parts.iter().chain(&capture.tail).any(|length| *length == 0)
+            || new > memory + (memory >> 4) + (64 << 20)
+            || tail > MAX_TAIL_BYTES
+            || capture.state.len() > MAX_STATE_BYTES
+        {
+            return Err(Error::host("save the state of a session", "its worker broke the protocol"));
+        }
+        let session = Arc::clone(&turn.session);
+        // For everything, before the first of it is written. A worker that lies
+        // about files is found out when they are read.
+        self.sessions.make_room(turn, (new + tail).saturating_add(changed_bytes)).await?;
+        parts.truncate(capture.keep);
+        let doing = || "take over the state of a session".to_owned();
+        let lengths = capture.parts.iter().chain(&capture.tail).copied().collect();
+        let (new_parts, sequence, transfer) = (capture.parts.len(), turn.sequence + 1, Arc::clone(transfer));
+        let store = |store: Store| async move {
+            let mut incoming = transfer.parts(lengths);
+            for bytes in incoming.by_ref().take(new_parts) {
+                let bytes = bytes.doing(doing)?;
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                let blob = store.put_blob(&session.owner, &session.id, sequence, bytes).await?;
+                parts.push(SavedPart { blob, bytes: length });
+            }
+            let tail: Vec<_> = incoming.collect::<Result<_, _>>().doing(doing)?;
+            Ok((parts, tail))
+        };
+        let (parts, tail) = if new_parts == 0 {
+            // Small enough not to go anywhere for it.
+            store(self.sessions.store.clone()).await?
+        } else {
+            self.sessions.store.at_once(store).await?
+        };
+        let saved = SavedInterpreter {
+            image: runtime.digest().to_owned(),
+            abi: ABI_VERSION,
+            engine: ENGINE_VERSION.to_owned(),
+            parts,
+            tail,
+            state: capture.state,
+        };
+        interpreters.insert(runtime.id().to_owned(), saved);
+        let files = if files { self.sessions.captured_files(turn).await? } else { Change::default() };
+        self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await
+    }
+
+    fn order(
+        &self,
+        job: &mut Job,
+        run: &RunId,
+        workspace: &Workspace,
+        session: Option<SessionOrder>,
+    ) -> Result<RunOrder, Error> {
+        let request = &mut job.request;
+        Ok(RunOrder {
+            run: 0,
+            runtime: job.runtime.id().to_owned(),
+            session,
+            workspace: workspace.host_path().to_path_buf(),
+            spool: self.spool(&job.principal, run)?,
+            limits: job.limits,
+            code: std::mem::take(&mut request.code),
+            args: std::mem::take(&mut request.args),
+            env: std::mem::take(&mut request.env),
+            stdin: std::mem::take(&mut request.stdin),
+            live: job.live.is_some(),
+            deterministic: self.settings.deterministic,
+        })
+    }
+
+    fn spool(&self, principal: &Principal, run: &RunId) -> Result<std::path::PathBuf, Error> {
+        Ok(self.state.of_principal(principal)?.join(run.as_str()))
+    }
+
+    fn outcome(
+        &self,
+        run: RunId,
+        report: RunReport,
+        job: &Job,
+        files: Option<Arc<Workspace>>,
+        session: Option<SessionReport>,
+    ) -> Result<Outcome, Error> {
+        self.runs_finished.fetch_add(1, Ordering::Relaxed);
+        self.warm_starts.fetch_add(u64::from(report.warm), Ordering::Relaxed);
+        let held = FinishedRun {
+            owner: job.principal.clone(),
+            held_bytes: held_bytes(&report, session.is_none(), job.limits.get(Resource::DiskBytes)),
+            workspace: files,
+            stdout: report.stdout.clone(),
+            stderr: report.stderr.clone(),
+            spool: self.spool(&job.principal, &run)?,
+            ended: Instant::now(),
+        };
+        remove_later(self.finished.keep(run.clone(), held));
+        Ok(Outcome {
+            run,
+            status: report.status,
+            stdout: report.stdout,
+            stderr: report.stderr,
+            result: report.result,
+            error: report.error,
+            outputs: report.outputs,
+            files: report.files,
+            session,
+            usage: report.usage,
+            limits: job.limits,
+        })
+    }
+}
+
+/// Passes one cancellation on to another token, for as long as it lives.
+struct PassOn(tokio::task::AbortHandle);
+
+impl PassOn {
+    fn new(from: CancellationToken, to: CancellationToken) -> Self {
+        let task = tokio::spawn(async move {
+            from.cancelled().await;
+            to.cancel();
+        });
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for PassOn {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What is known of a run, also when its worker died.
+fn report_of(end: RunEnd) -> RunReport {
+    match end {
+        RunEnd::Report(report) => *report,
+        RunEnd::WorkerLost => RunReport {
+            status: Status::Trapped(Trap::WorkerLost),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            result: None,
+            error: None,
+            outputs: Vec::new(),
+            files: Vec::new(),
+            usage: Usage::default(),
+            warm: false,
+            capture: None,
+            resident_bytes: 0,
+            workspace_empty: false,
+            workspace_changed: true,
+        },
+    }
+}
+
+fn held_bytes(report: &RunReport, owns_files: bool, limit: u64) -> u64 {
+    let spooled = |output: &Output| output.bytes_seen.min(crate::output::SPOOL_BYTES) + output.bytes_kept();
+    // A worker that lies here must not push out the runs of others.
+    let files = if owns_files { report.usage.get(Resource::DiskBytes).unwrap_or(0).min(limit) } else { 0 };
+    spooled(&report.stdout) + spooled(&report.stderr) + files
+}

@@ -1,0 +1,402 @@
+//! What is done to sessions besides running code in them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Executor;
+use crate::error::Error;
+use crate::handle::{Principal, SessionId, SnapshotId};
+use crate::lock::lock;
+use crate::outcome::{SessionReport, SessionState};
+use crate::request::InputFile;
+use crate::scratch::write_files;
+use crate::session::{Life, Session, Turn};
+use crate::sessions::Change;
+use crate::snapshot::{self, Commit, Saved, SnapshotRecord};
+use crate::store::{CloseReason, Committed};
+use crate::stored::{blobs_of, read_manifest, read_snapshot};
+use crate::workspace::Workspace;
+
+/// The store is looked over this often: for sessions that have expired, and
+/// for what others wrote to it.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// The first time.
+const FIRST_SWEEP: Duration = Duration::from_secs(5);
+
+/// A session as a list shows it.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    /// Its handle.
+    pub id: SessionId,
+    /// How many states it has had.
+    pub sequence: u64,
+    /// Whether it is in this server's memory, not in the store alone.
+    pub is_live: bool,
+    /// What it takes in the store.
+    pub size_bytes: u64,
+    /// When it last changed.
+    pub last_used: SystemTime,
+    /// When it ends unless it is used before.
+    pub expires_at: SystemTime,
+}
+
+/// A snapshot as a list shows it.
+#[derive(Clone, Debug)]
+pub struct SnapshotSummary {
+    /// Its handle, which means something in its session only.
+    pub id: SnapshotId,
+    /// The state that it remembers.
+    pub sequence: u64,
+    /// When it was taken.
+    pub created: SystemTime,
+    /// What its state takes in the store, shared with others or not.
+    pub size_bytes: u64,
+}
+
+impl From<&SnapshotRecord> for SnapshotSummary {
+    fn from(record: &SnapshotRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            sequence: record.sequence,
+            created: record.created,
+            size_bytes: record.size_bytes,
+        }
+    }
+}
+
+impl Executor {
+    /// Writes a file into a session, which is made when `session` is none.
+    /// Waits for its turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Workspace::write`], and as for a run in that session.
+    pub async fn write(
+        self: &Arc<Self>,
+        principal: &Principal,
+        session: Option<&SessionId>,
+        file: InputFile,
+    ) -> Result<SessionReport, Error> {
+        let (executor, principal, session) = (Arc::clone(self), principal.clone(), session.cloned());
+        self.to_its_end(async move {
+            let mut turn = match &session {
+                Some(id) => executor.turn(&principal, id, &executor.cancel_all).await?,
+                None => executor.sessions.create(&principal).await?,
+            };
+            let written = executor.write_in(&mut turn, file).await;
+            if turn.is_ahead && turn.life == Life::Loaded {
+                executor.sessions.roll_back(&mut turn).await?;
+            }
+            if session.is_none() && written.is_err() {
+                executor.sessions.abandon(&mut turn);
+            }
+            written.map(|()| executor.report(&turn))
+        })
+        .await
+    }
+
+    async fn write_in(&self, turn: &mut Turn, file: InputFile) -> Result<(), Error> {
+        let workspace =
+            turn.session.workspace().ok_or_else(|| Error::host("write a file", "its session has no workspace"))?;
+        turn.is_ahead = true;
+        write_files(&workspace, vec![file], &self.settings.default_limits).await?;
+        // Interpreters have not gone on, and stay where they are.
+        let change = self.sessions.captured_files(turn).await?;
+        self.sessions.commit(turn, change).await
+    }
+
+    /// The files of a session of `principal`, to read from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub async fn session_files(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+    ) -> Result<Arc<Workspace>, Error> {
+        let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
+        self.look(async move { executor.sessions.files(&principal, &id, &executor.cancel_all).await }).await
+    }
+
+    /// Every session of `principal`, the last used first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when the store cannot be read.
+    pub async fn list_sessions(&self, principal: &Principal) -> Result<Vec<SessionSummary>, Error> {
+        let lifetime = self.sessions.settings().lifetime;
+        let stored = self.sessions.store.list(principal).await?;
+        let summarise = |stored: crate::store::StoredSession| SessionSummary {
+            is_live: self.sessions.is_here(&stored.id),
+            id: stored.id,
+            sequence: stored.sequence,
+            size_bytes: stored.bytes,
+            last_used: stored.modified,
+            expires_at: stored.modified + lifetime,
+        };
+        let mut sessions: Vec<_> = stored.into_iter().map(summarise).collect();
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_used));
+        Ok(sessions)
+    }
+
+    /// Every snapshot of a session, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As for a run in that session.
+    pub async fn list_snapshots(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+    ) -> Result<(SessionReport, Vec<SnapshotSummary>), Error> {
+        let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
+        self.look(async move {
+            let turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+            Ok((executor.report(&turn), turn.snapshots.iter().map(SnapshotSummary::from).collect()))
+        })
+        .await
+    }
+
+    /// Remembers the state of a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when it has as many snapshots as it may have, and as
+    /// for a run in that session.
+    pub async fn snapshot(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+    ) -> Result<(SessionReport, SnapshotSummary), Error> {
+        let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
+        self.to_its_end(async move {
+            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+            let (count, limit) = (turn.snapshots.len(), executor.settings.snapshots);
+            if count >= limit {
+                return Err(Error::Denied {
+                    action: "taking a snapshot".into(),
+                    reason: format!("a session has at most {limit} of them, got {count}; close one that is not needed"),
+                });
+            }
+            let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
+            let bytes = snapshot::encode(&saved)?;
+            executor.sessions.make_room(&mut turn, bytes.len() as u64).await?;
+            let record = SnapshotRecord {
+                id: SnapshotId::random(),
+                sequence: turn.sequence,
+                created: SystemTime::now(),
+                size_bytes: saved.size_bytes() + turn.tree.manifest().size_bytes(),
+                blob: executor.sessions.store.put_blob(&principal, &id, turn.sequence + 1, bytes).await?,
+            };
+            let summary = SnapshotSummary::from(&record);
+            let mut snapshots = turn.snapshots.clone();
+            snapshots.push(record);
+            executor.sessions.commit(&mut turn, Change { snapshots: Some(snapshots), ..Change::default() }).await?;
+            Ok((executor.report(&turn), summary))
+        })
+        .await
+    }
+
+    /// Takes a session back to a snapshot. What came after it is gone, except
+    /// for other snapshots.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and as for a run in that session.
+    pub async fn restore(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+        snapshot: &SnapshotId,
+    ) -> Result<SessionReport, Error> {
+        let (executor, principal, id, snapshot) = (Arc::clone(self), principal.clone(), id.clone(), snapshot.clone());
+        self.to_its_end(async move {
+            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+            let sessions = &executor.sessions;
+            let saved = read_snapshot(&sessions.store, &turn.session, find(&turn, &snapshot)?).await?;
+            let manifest = read_manifest(&sessions.store, &turn.session, &saved.files).await?;
+            sessions.rewind(&mut turn, saved, Arc::new(manifest)).await?;
+            Ok(executor.report(&turn))
+        })
+        .await
+    }
+
+    /// Makes a second session of one, as it is now or as a snapshot remembers
+    /// it. The two share nothing from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and as for a run in that session.
+    pub async fn fork(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+        snapshot: Option<&SnapshotId>,
+    ) -> Result<SessionReport, Error> {
+        let (executor, principal, id, snapshot) = (Arc::clone(self), principal.clone(), id.clone(), snapshot.cloned());
+        self.to_its_end(async move {
+            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+            let store = &executor.sessions.store;
+            let (saved, blobs, bytes) = match &snapshot {
+                Some(snapshot) => {
+                    let record = find(&turn, snapshot)?;
+                    let saved = read_snapshot(store, &turn.session, record).await?;
+                    let blobs = blobs_of(store, &turn.session, &saved).await?;
+                    (saved, blobs, record.size_bytes)
+                }
+                None => {
+                    let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
+                    let mut blobs: HashSet<_> = turn.tree.blobs().cloned().collect();
+                    saved.add_blobs(&mut blobs);
+                    let bytes = saved.size_bytes() + turn.tree.manifest().size_bytes();
+                    (saved, blobs, bytes)
+                }
+            };
+            let fork = Session::new(SessionId::random(), principal.clone());
+            let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
+            // Links take no room, but the other session may go first.
+            executor.sessions.make_room(&mut turn, bytes + body.len() as u64).await?;
+            // Its numbers go on from those of the session it comes from, whose
+            // blobs it takes over under their names.
+            let sequence = turn.sequence + 1;
+            store.copy_blobs(&principal, &id, &fork.id, blobs, bytes).await?;
+            if store.commit(&principal, &fork.id, sequence, &body).await? == Committed::Fenced {
+                return Err(Error::host("fork a session", "its new handle is taken"));
+            }
+            Ok(SessionReport {
+                id: fork.id.clone(),
+                state: SessionState::Kept,
+                sequence,
+                expires_at: SystemTime::now() + executor.sessions.settings().lifetime,
+            })
+        })
+        .await
+    }
+
+    /// Ends a session, or removes one of its snapshots.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], and as for a run in that session.
+    pub async fn close(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+        snapshot: Option<&SnapshotId>,
+    ) -> Result<SessionReport, Error> {
+        let (executor, principal, id, snapshot) = (Arc::clone(self), principal.clone(), id.clone(), snapshot.cloned());
+        self.to_its_end(async move {
+            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+            match snapshot {
+                Some(snapshot) => {
+                    find(&turn, &snapshot)?;
+                    let rest = turn.snapshots.iter().filter(|record| record.id != snapshot).cloned().collect();
+                    executor.sessions.commit(&mut turn, Change { snapshots: Some(rest), ..Change::default() }).await?;
+                }
+                None => {
+                    executor.sessions.store.close(&principal, &id, CloseReason::Closed).await?;
+                    executor.sessions.leave(&mut turn);
+                    return Ok(SessionReport { expires_at: SystemTime::now(), ..executor.report(&turn) });
+                }
+            }
+            Ok(executor.report(&turn))
+        })
+        .await
+    }
+
+    /// The turn of a session. Only where nothing drops the future.
+    pub(super) async fn turn(
+        &self,
+        principal: &Principal,
+        id: &SessionId,
+        stop: &CancellationToken,
+    ) -> Result<Turn, Error> {
+        let turn = self.sessions.turn(principal, id, stop).await;
+        turn.map_err(|error| match error {
+            Error::Cancelled if self.closing.is_cancelled() => Error::ShuttingDown,
+            error => error,
+        })
+    }
+
+    /// Does something to a session that must not stop half-way, whether or not
+    /// anybody still waits for it.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.closing.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        self.look(work).await
+    }
+
+    /// The same for what is still allowed while the server shuts down.
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let _running = self.tracker.token();
+        self.tracker.spawn(work).await.map_err(|source| Error::host("use a session", source))?
+    }
+
+    fn report(&self, turn: &Turn) -> SessionReport {
+        SessionReport {
+            id: turn.session.id.clone(),
+            state: SessionState::Kept,
+            sequence: turn.sequence,
+            expires_at: self.expires_at(turn),
+        }
+    }
+
+    /// When a session ends unless it changes before.
+    pub(super) fn expires_at(&self, turn: &Turn) -> SystemTime {
+        turn.modified + self.sessions.settings().lifetime
+    }
+
+    /// Sessions that lie in the store alone, as of the last sweep.
+    pub(super) fn sessions_hibernated(&self) -> usize {
+        self.stored_sessions.load(Ordering::Relaxed).saturating_sub(self.sessions.len())
+    }
+
+    /// Looks over the store in the background, if that was not done for long.
+    pub(super) fn sweep_if_due(&self, now: Instant) {
+        let interval = SWEEP_INTERVAL.min(self.sessions.settings().lifetime / 4).max(Duration::from_secs(1));
+        let mut last = lock(&self.last_swept);
+        let is_due = match *last {
+            Some(last) => now.saturating_duration_since(last) >= interval,
+            // Soon, because until then nobody knows how full it is, but not in
+            // the way of the first calls.
+            None => now.saturating_duration_since(self.started) >= FIRST_SWEEP.min(interval),
+        };
+        if !is_due || self.sweeping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        *last = Some(now);
+        let (store, in_use) = (self.sessions.store.clone(), self.sessions.in_use(now));
+        let (sweeping, stored) = (Arc::clone(&self.sweeping), Arc::clone(&self.stored_sessions));
+        tokio::spawn(async move {
+            match store.sweep(SystemTime::now(), &in_use).await {
+                Ok(swept) => {
+                    tracing::debug!(?swept, "the store was looked over");
+                    stored.store(swept.sessions, Ordering::Relaxed);
+                }
+                Err(error) => tracing::warn!(%error, "the store could not be looked over"),
+            }
+            sweeping.store(false, Ordering::SeqCst);
+        });
+    }
+}
+
+fn find<'a>(turn: &'a Turn, snapshot: &SnapshotId) -> Result<&'a SnapshotRecord, Error> {
+    turn.snapshots.iter().find(|record| record.id == *snapshot).ok_or_else(|| Error::NotFound {
+        kind: "snapshot",
+        id: snapshot.to_string(),
+        advice: " in this session; `list` with the session shows those that there are",
+    })
+}

@@ -1,0 +1,522 @@
+//! All sessions: which are here, which lie in the store, and how they come and
+//! go between the two.
+//!
+//! The store holds every session as of its last commit, which came before the
+//! reply to the last call. What this server holds of a session (interpreters
+//! in workers, files in a directory) is only a faster copy: it is dropped when
+//! the session hibernates, when something goes wrong, and when another server
+//! went on with it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::handle::{Principal, SessionId};
+use crate::lock::lock;
+use crate::session::{Head, Life, Session, Turn};
+use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
+use crate::state::StateDirectory;
+use crate::store::{Committed, Store};
+use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, blobs_of, look_up, read_snapshot};
+use crate::tree::{Manifest, Tree};
+use crate::worker::Pool;
+use crate::workspace::Workspace;
+
+/// How many calls may wait for one session.
+const QUEUE: usize = 16;
+/// How often a session is loaded before it is given up.
+const ATTEMPTS: u32 = 3;
+/// A manifest up to this size lies in the commit itself.
+const INLINE_BYTES: usize = 32 << 10;
+/// What only commits name is removed from the store every so many of them, and
+/// after one that failed.
+const COLLECT_INTERVAL: u64 = 8;
+
+/// All sessions of this server.
+pub(crate) struct Sessions {
+    here: Mutex<HashMap<SessionId, Arc<Session>>>,
+    pub(crate) store: Store,
+    state: Arc<StateDirectory>,
+    pool: Arc<OnceCell<Arc<Pool>>>,
+    settings: SessionSettings,
+}
+
+/// How sessions come and go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionSettings {
+    /// The most that are here at once.
+    pub(crate) limit: usize,
+    /// How long one stays here without use.
+    pub(crate) hibernate_after: Duration,
+    /// How long one lives without use.
+    pub(crate) lifetime: Duration,
+}
+
+/// What a commit changes. What is absent stays.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) interpreters: Option<BTreeMap<String, SavedInterpreter>>,
+    pub(crate) files: Option<SavedFiles>,
+    /// What the workspace holds now, unless that is as before.
+    pub(crate) tree: Option<Tree>,
+    pub(crate) snapshots: Option<Vec<SnapshotRecord>>,
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        store: Store,
+        state: Arc<StateDirectory>,
+        pool: Arc<OnceCell<Arc<Pool>>>,
+        settings: SessionSettings,
+    ) -> Self {
+        Self { here: Mutex::default(), store, state, pool, settings }
+    }
+
+    pub(crate) const fn settings(&self) -> &SessionSettings {
+        &self.settings
+    }
+
+    /// How many are here.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.here).len()
+    }
+
+    /// Whether a session is here.
+    pub(crate) fn is_here(&self, id: &SessionId) -> bool {
+        lock(&self.here).contains_key(id)
+    }
+
+    /// Those that are in use here, or were not long ago: they do not expire.
+    pub(crate) fn in_use(&self, now: Instant) -> HashSet<SessionId> {
+        let sessions: Vec<_> = lock(&self.here).values().cloned().collect();
+        let is_in_use = |session: &&Arc<Session>| {
+            now.saturating_duration_since(session.last_used()) < self.settings.lifetime || session.idle_turn().is_none()
+        };
+        sessions.iter().filter(is_in_use).map(|session| session.id.clone()).collect()
+    }
+
+    /// A new session. It is in the store after its first commit.
+    pub(crate) async fn create(&self, owner: &Principal) -> Result<Turn, Error> {
+        let session = Session::new(SessionId::random(), owner.clone());
+        lock(&self.here).insert(session.id.clone(), Arc::clone(&session));
+        let mut turn = session.turn(1).await?;
+        if let Err(error) = self.make_place().and_then(|()| self.make_workspace(&session)) {
+            self.leave(&mut turn);
+            return Err(error);
+        }
+        turn.life = Life::Loaded;
+        Ok(turn)
+    }
+
+    /// Waits for a session of `owner`, and has it here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], which says "expired" and "closed" only to the
+    /// owner; [`Error::Busy`] when too many wait.
+    ///
+    /// # Cancellation
+    ///
+    /// `stop` ends the waiting. Once it has its turn a session must be brought
+    /// here completely, so this future must not be dropped.
+    pub(crate) async fn turn(
+        &self,
+        owner: &Principal,
+        id: &SessionId,
+        stop: &CancellationToken,
+    ) -> Result<Turn, Error> {
+        loop {
+            let session = self.find(owner, id)?;
+            let mut turn = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(Error::Cancelled),
+                turn = session.turn(QUEUE) => turn?,
+            };
+            if turn.life == Life::Gone {
+                continue;
+            }
+            turn.session.touch();
+            self.refresh(&mut turn).await?;
+            return Ok(turn);
+        }
+    }
+
+    /// The files of a session of `owner`, to read while others may use it. As
+    /// with [`Sessions::turn`], this future must not be dropped.
+    pub(crate) async fn files(
+        &self,
+        owner: &Principal,
+        id: &SessionId,
+        stop: &CancellationToken,
+    ) -> Result<Arc<Workspace>, Error> {
+        let session = self.find(owner, id)?;
+        session.touch();
+        // While a run is going on, its files are those that it sees.
+        if session.idle_turn().is_none()
+            && let Some(workspace) = session.files_to_read()
+        {
+            return Ok(workspace);
+        }
+        let turn = self.turn(owner, id, stop).await?;
+        turn.session.workspace().ok_or_else(|| Error::host("read the files of a session", "it has no workspace"))
+    }
+
+    /// The session as it is known here; one that is not known is looked up by
+    /// whoever gets the turn.
+    fn find(&self, owner: &Principal, id: &SessionId) -> Result<Arc<Session>, Error> {
+        let known = lock(&self.here).get(id).cloned();
+        match known {
+            Some(session) if session.owner == *owner => Ok(session),
+            Some(_) => {
+                tracing::warn!(session = %id, "a principal asked for a session of another");
+                Err(not_found(id, NEVER))
+            }
+            None => {
+                let session = Session::new(id.clone(), owner.clone());
+                lock(&self.here).insert(id.clone(), Arc::clone(&session));
+                Ok(session)
+            }
+        }
+    }
+
+    /// Makes this server's copy equal to the last commit. Another server may
+    /// go on with the session meanwhile and remove what this one is reading;
+    /// looked at again, the store is whole.
+    async fn refresh(&self, turn: &mut Turn) -> Result<(), Error> {
+        for _ in 1..ATTEMPTS {
+            match self.try_refresh(turn).await {
+                Err(error) if turn.life == Life::Unknown && !matches!(error, Error::Busy { .. }) => {
+                    tracing::debug!(error = ?error, session = %turn.session.id, "a session is loaded again");
+                }
+                done => return done,
+            }
+        }
+        self.try_refresh(turn).await
+    }
+
+    async fn try_refresh(&self, turn: &mut Turn) -> Result<(), Error> {
+        let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
+        let is_newest = || turn.sequence == 0 || self.store.seems_newest(&owner, &id, turn.sequence);
+        if turn.life == Life::Loaded && !turn.is_ahead && is_newest() {
+            return Ok(());
+        }
+        let (session, known) = (Arc::clone(&turn.session), (turn.life == Life::Loaded).then_some(turn.sequence));
+        let head = self.store.at_once(|store| async move { look_up(&store, &session, known).await }).await?;
+        let gone = match head {
+            LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },
+            LookedUp::Newer(stored) => return self.load(turn, *stored).await,
+            // Its first run failed.
+            LookedUp::Gone(_) if turn.life == Life::Loaded && turn.sequence == 0 => return self.roll_back(turn).await,
+            LookedUp::Gone(why) => why,
+        };
+        self.leave(turn);
+        Err(not_found(&id, gone))
+    }
+
+    async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
+        let session = Arc::clone(&turn.session);
+        let Stored { sequence, modified, commit, manifest } = stored;
+        let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
+        let manifest = Arc::new(manifest);
+        self.drop_interpreters(&session.id);
+        turn.life = Life::Unknown;
+        if session.workspace().is_none() {
+            self.make_place()?;
+            self.make_workspace(&session)?;
+            turn.tree = Tree::empty();
+        }
+        let tree = self.lay_out(turn, manifest).await?;
+        let head = Head {
+            life: Life::Loaded,
+            sequence,
+            modified,
+            interpreters,
+            files,
+            tree,
+            snapshots,
+            is_ahead: false,
+            collected: sequence.saturating_sub(1),
+            is_untidy: turn.is_untidy,
+        };
+        **turn = head;
+        Ok(())
+    }
+
+    /// Makes the workspace hold exactly what `manifest` says.
+    async fn lay_out(&self, turn: &Turn, manifest: Arc<Manifest>) -> Result<Tree, Error> {
+        let session = &turn.session;
+        // Nobody may read it in between.
+        let hidden = session.hide_files();
+        let restore = |tree: Tree| {
+            let manifest = Arc::clone(&manifest);
+            async move {
+                let workspace = session
+                    .workspace()
+                    .ok_or_else(|| Error::host("restore the files of a session", "it has no workspace"))?;
+                Tree::restore(manifest, Some(&tree), &workspace, &self.store, &session.owner, &session.id).await
+            }
+        };
+        let mut tree = restore(turn.tree.clone()).await;
+        if let Err(error) = &tree {
+            // Whatever a program did to its directory, a new one is as good.
+            tracing::warn!(error = ?error, session = %session.id, "the files of a session are laid out anew");
+            if let Some(workspace) = session.set_workspace(None) {
+                workspace.discard();
+            }
+            self.make_workspace(session)?;
+            tree = restore(Tree::empty()).await;
+        }
+        drop(hidden);
+        tree
+    }
+
+    /// Takes interpreters and files back to the last commit. An interpreter
+    /// comes back when it is next wanted.
+    pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
+        turn.is_ahead = true;
+        turn.is_untidy = true;
+        self.drop_interpreters(&turn.session.id);
+        turn.tree = self.lay_out(turn, Arc::clone(turn.tree.manifest())).await?;
+        turn.is_ahead = false;
+        Ok(())
+    }
+
+    /// Commits what has changed. Only then may it be acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fenced`] when another server went on with the session,
+    /// [`Error::Denied`] when there is no room. Either way nothing has changed,
+    /// and this server's copy is dropped.
+    pub(crate) async fn commit(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
+        let committed = self.try_commit(turn, change).await;
+        if committed.is_err() {
+            self.drop_interpreters(&turn.session.id);
+            turn.is_ahead = true;
+            turn.life = if turn.sequence == 0 { turn.life } else { Life::Unknown };
+        }
+        committed
+    }
+
+    async fn try_commit(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
+        let session = Arc::clone(&turn.session);
+        let sequence = turn.sequence + 1;
+        let commit = Commit {
+            parent: turn.sequence,
+            saved: Saved {
+                interpreters: change.interpreters.unwrap_or_else(|| turn.interpreters.clone()),
+                files: change.files.unwrap_or_else(|| turn.files.clone()),
+            },
+            snapshots: change.snapshots.unwrap_or_else(|| turn.snapshots.clone()),
+        };
+        let body = snapshot::encode(&commit)?;
+        // Fewer snapshots than before are a step to more room.
+        if commit.snapshots.len() >= turn.snapshots.len() {
+            self.make_room(turn, body.len() as u64).await?;
+        }
+        let to = Arc::clone(&session);
+        let committed =
+            self.store.at_once(|store| async move { store.commit(&to.owner, &to.id, sequence, &body).await }).await?;
+        if committed == Committed::Fenced {
+            return Err(Error::Fenced { session: session.id.to_string() });
+        }
+        turn.sequence = sequence;
+        turn.modified = SystemTime::now();
+        turn.interpreters = commit.saved.interpreters;
+        turn.files = commit.saved.files;
+        turn.snapshots = commit.snapshots;
+        if let Some(tree) = change.tree {
+            turn.tree = tree;
+        }
+        turn.is_ahead = false;
+        if turn.is_untidy || sequence - turn.collected >= COLLECT_INTERVAL {
+            self.collect(turn);
+        }
+        Ok(())
+    }
+
+    /// Makes an earlier state the next one.
+    pub(crate) async fn rewind(&self, turn: &mut Turn, saved: Saved, manifest: Arc<Manifest>) -> Result<(), Error> {
+        let Saved { interpreters, files } = saved;
+        let change = Change { interpreters: Some(interpreters), files: Some(files), ..Change::default() };
+        self.commit(turn, change).await?;
+        // It is so from here on. If its files cannot be laid out now, they
+        // will be when it is loaded.
+        turn.life = Life::Unknown;
+        self.drop_interpreters(&turn.session.id);
+        turn.tree = self.lay_out(turn, manifest).await?;
+        turn.life = Life::Loaded;
+        Ok(())
+    }
+
+    /// What files there are now, as a change to commit.
+    pub(crate) async fn captured_files(&self, turn: &Turn) -> Result<Change, Error> {
+        let session = &turn.session;
+        let workspace =
+            session.workspace().ok_or_else(|| Error::host("save the files of a session", "it has no workspace"))?;
+        let sequence = turn.sequence + 1;
+        let tree = turn.tree.capture(&workspace, None, &self.store, &session.owner, &session.id, sequence).await?;
+        if Arc::ptr_eq(tree.manifest(), turn.tree.manifest()) {
+            return Ok(Change { tree: Some(tree), ..Change::default() });
+        }
+        let bytes = snapshot::encode(&**tree.manifest())?;
+        if bytes.len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(Error::Denied {
+                action: "keeping the files of this session".into(),
+                reason: format!(
+                    "their names and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got {}; \
+                     keep fewer files, or pack them",
+                    bytes.len()
+                ),
+            });
+        }
+        let files = if bytes.len() <= INLINE_BYTES {
+            SavedFiles::Inline(bytes)
+        } else {
+            SavedFiles::Blob(self.store.put_blob(&session.owner, &session.id, sequence, bytes).await?)
+        };
+        Ok(Change { files: Some(files), tree: Some(tree), ..Change::default() })
+    }
+
+    /// Checks that `bytes` may be added to the store, if need be once what
+    /// nothing refers to was removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] with the bound and the value.
+    pub(crate) async fn make_room(&self, turn: &mut Turn, bytes: u64) -> Result<(), Error> {
+        let owner = turn.session.owner.clone();
+        if self.store.room(&owner, bytes).is_ok() {
+            return Ok(());
+        }
+        turn.collected = 0;
+        if let Some(collection) = self.collection(turn) {
+            collection.await;
+        }
+        self.store.room(&owner, bytes)
+    }
+
+    /// Tidies the store in the background and beside later commits.
+    fn collect(&self, turn: &mut Turn) {
+        if let Some(collection) = self.collection(turn) {
+            tokio::spawn(collection);
+        }
+    }
+
+    /// The removal of what nothing refers to as of the last commit.
+    fn collection(&self, turn: &mut Turn) -> Option<impl Future<Output = ()> + Send + use<>> {
+        if turn.life != Life::Loaded || turn.collected == turn.sequence {
+            return None;
+        }
+        turn.collected = turn.sequence;
+        turn.is_untidy = false;
+        let mut keep: HashSet<_> = turn.tree.blobs().cloned().collect();
+        Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() }.add_blobs(&mut keep);
+        let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
+        let (sequence, snapshots) = (turn.sequence, turn.snapshots.clone());
+        Some(async move {
+            let collected = async {
+                for record in &snapshots {
+                    keep.insert(record.blob.clone());
+                    let saved = read_snapshot(&store, &session, record).await?;
+                    keep.extend(blobs_of(&store, &session, &saved).await?);
+                }
+                store.collect(&session.owner, &session.id, sequence, &keep).await
+            };
+            if let Err(error) = collected.await {
+                tracing::warn!(%error, session = %session.id, "a session in the store was not tidied");
+            }
+        })
+    }
+
+    /// Forgets a new session whose handle nobody knows, with what it stored.
+    pub(crate) fn abandon(&self, turn: &mut Turn) {
+        self.leave(turn);
+        let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
+        tokio::spawn(async move {
+            if let Err(error) = store.remove_contents(session.owner.directory_name(), &session.id).await {
+                tracing::warn!(%error, session = %session.id, "what a session stored was left behind");
+            }
+        });
+    }
+
+    fn make_workspace(&self, session: &Session) -> Result<(), Error> {
+        let path = self.state.of_principal(&session.owner)?.join(session.id.as_str());
+        session.set_workspace(Some(Arc::new(Workspace::create(path)?)));
+        Ok(())
+    }
+
+    fn drop_interpreters(&self, id: &SessionId) {
+        if let Some(pool) = self.pool.get() {
+            pool.close_session(id);
+        }
+    }
+
+    /// Forgets a session that is over, or lies in the store.
+    pub(crate) fn leave(&self, turn: &mut Turn) {
+        let session = Arc::clone(&turn.session);
+        turn.life = Life::Gone;
+        lock(&self.here).remove(&session.id);
+        self.drop_interpreters(&session.id);
+        if let Some(workspace) = session.set_workspace(None) {
+            // Whoever still reads it keeps what is open.
+            workspace.discard();
+        }
+    }
+
+    /// Makes room for a session that just came here: the one that nobody has
+    /// used for the longest time hibernates.
+    fn make_place(&self) -> Result<(), Error> {
+        let mut sessions: Vec<_> = {
+            let here = lock(&self.here);
+            if here.len() <= self.settings.limit {
+                return Ok(());
+            }
+            // Others are only being looked up.
+            here.values().filter(|session| session.workspace().is_some()).cloned().collect()
+        };
+        if sessions.len() < self.settings.limit {
+            return Ok(());
+        }
+        sessions.sort_unstable_by_key(|session| session.last_used());
+        for session in &sessions {
+            if let Some(turn) = session.idle_turn() {
+                self.hibernate(turn);
+                return Ok(());
+            }
+        }
+        Err(Error::Busy {
+            what: "all sessions are in use at this moment",
+            active: sessions.len(),
+            limit: self.settings.limit,
+        })
+    }
+
+    /// Lets a session lie in the store alone.
+    fn hibernate(&self, mut turn: Turn) {
+        tracing::debug!(session = %turn.session.id, "a session hibernates");
+        self.collect(&mut turn);
+        self.leave(&mut turn);
+    }
+
+    /// Lets sessions hibernate that nobody has used for long enough.
+    pub(crate) fn hibernate_idle(&self, now: Instant) {
+        let idle = |session: &Arc<Session>| {
+            now.saturating_duration_since(session.last_used()) >= self.settings.hibernate_after
+        };
+        let sessions: Vec<_> = lock(&self.here).values().filter(|session| idle(session)).cloned().collect();
+        for session in sessions {
+            if let Some(turn) = session.idle_turn() {
+                self.hibernate(turn);
+            }
+        }
+    }
+}
+
+fn not_found(id: &SessionId, advice: &'static str) -> Error {
+    Error::NotFound { kind: "session", id: id.to_string(), advice }
+}

@@ -1,0 +1,146 @@
+//! A session at one moment, as it is stored.
+//!
+//! # Format
+//!
+//! Two bytes of [`FORMAT`], little-endian, then a [`Commit`] or a [`Saved`] in
+//! postcard; the store seals them and binds them to principal, session and
+//! sequence number. What is large lies in blobs, which are named in them.
+//!
+//! A state holds, for each language that the session used, the memory of its
+//! interpreter as what differs from the guest image (see `wasm/pages.rs` and
+//! `wasm/delta.rs`), open files by name and offset, and the monotonic clock;
+//! and every file and directory of the workspace with its time of change.
+//!
+//! It does not hold: the guest image itself, only its digest; the output of
+//! finished runs; files that are open and have no name any more; random state
+//! of the host (a guest re-seeds after it came back); limits, environment,
+//! arguments and standard input, which every run brings along.
+//!
+//! # Compatibility
+//!
+//! An interpreter opens if the guest image of that digest is at hand, not
+//! revoked, and speaks the ABI version it was saved under. The version of the
+//! engine is for people. Files open always.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::handle::SnapshotId;
+use crate::store::BlobName;
+
+/// The version of everything here. Another number is another format.
+pub(crate) const FORMAT: u16 = 1;
+
+/// One state of a session and where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Commit {
+    /// The sequence number that it grew from.
+    pub(crate) parent: u64,
+    pub(crate) saved: Saved,
+    /// Earlier states that were asked to be remembered, oldest first.
+    pub(crate) snapshots: Vec<SnapshotRecord>,
+}
+
+/// A session's interpreters and files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    /// By language id.
+    pub(crate) interpreters: BTreeMap<String, SavedInterpreter>,
+    pub(crate) files: SavedFiles,
+}
+
+/// An interpreter between two runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedInterpreter {
+    /// SHA-256 of the guest image that it differs from.
+    pub(crate) image: String,
+    /// The guest ABI it was saved under.
+    pub(crate) abi: u32,
+    /// The version of the engine that saved it.
+    pub(crate) engine: String,
+    /// Parts of its memory, oldest first.
+    pub(crate) parts: Vec<SavedPart>,
+    /// The newest parts, small enough to be here.
+    pub(crate) tail: Vec<Vec<u8>>,
+    /// What the worker needs besides.
+    pub(crate) state: Vec<u8>,
+}
+
+/// A part of a memory in a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedPart {
+    pub(crate) blob: BlobName,
+    pub(crate) bytes: u32,
+}
+
+/// The manifest of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SavedFiles {
+    Inline(Vec<u8>),
+    Blob(BlobName),
+}
+
+/// A state that was asked to be remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SnapshotRecord {
+    pub(crate) id: SnapshotId,
+    pub(crate) sequence: u64,
+    pub(crate) created: SystemTime,
+    pub(crate) size_bytes: u64,
+    /// A [`Saved`].
+    pub(crate) blob: BlobName,
+}
+
+impl Default for SavedFiles {
+    fn default() -> Self {
+        Self::Inline(Vec::new())
+    }
+}
+
+impl SavedInterpreter {
+    fn size_bytes(&self) -> u64 {
+        let parts = self.parts.iter().map(|part| u64::from(part.bytes)).sum::<u64>();
+        parts + self.tail.iter().map(|part| part.len() as u64).sum::<u64>()
+    }
+}
+
+impl Saved {
+    /// What its interpreters take.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.interpreters.values().map(SavedInterpreter::size_bytes).sum()
+    }
+
+    /// The blobs that it names itself. Those of files are named in the
+    /// manifest.
+    pub(crate) fn add_blobs(&self, blobs: &mut HashSet<BlobName>) {
+        let parts = self.interpreters.values().flat_map(|interpreter| &interpreter.parts);
+        blobs.extend(parts.map(|part| part.blob.clone()));
+        if let SavedFiles::Blob(blob) = &self.files {
+            blobs.insert(blob.clone());
+        }
+    }
+}
+
+/// The bytes that are stored.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    postcard::to_extend(value, FORMAT.to_le_bytes().to_vec())
+        .map_err(|source| Error::host("write down a session", source))
+}
+
+/// Reads what [`encode`] wrote.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let doing = "read a stored session";
+    let (format, body) = bytes.split_first_chunk().ok_or_else(|| Error::host(doing, "it is too short"))?;
+    let format = u16::from_le_bytes(*format);
+    if format != FORMAT {
+        return Err(Error::Denied {
+            action: "opening this session".into(),
+            reason: format!("it has format {format}, this server reads format {FORMAT}"),
+        });
+    }
+    postcard::from_bytes(body).map_err(|source| Error::host(doing, source))
+}

@@ -1,0 +1,106 @@
+//! What commits refer to: contents that are written once and shared by the
+//! commits after.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::ObjectStoreExt as _;
+
+use super::layout::{BlobHash, BlobName, Object, place};
+use super::objects::{Store, failed};
+use super::seal::Binding;
+use crate::error::Error;
+use crate::handle::{Principal, SessionId};
+
+/// How many blobs are copied at once.
+const COPIES: usize = 8;
+
+impl Store {
+    /// What tells `content` from other contents of `principal`. Takes a
+    /// millisecond for 2 MiB.
+    pub(crate) fn blob_hash(&self, principal: &Principal, content: &[u8]) -> BlobHash {
+        self.keys.blob_hash(principal.directory_name(), content)
+    }
+
+    /// Writes a blob for the commit `sequence`.
+    pub(crate) async fn put_blob(
+        &self,
+        principal: &Principal,
+        session: &SessionId,
+        sequence: u64,
+        content: Vec<u8>,
+    ) -> Result<BlobName, Error> {
+        let hash = self.blob_hash(principal, &content);
+        self.put_hashed_blob(principal, session, sequence, hash, content).await
+    }
+
+    /// Writes a blob whose [`Store::blob_hash`] is known.
+    pub(crate) async fn put_hashed_blob(
+        &self,
+        principal: &Principal,
+        session: &SessionId,
+        sequence: u64,
+        hash: BlobHash,
+        content: Vec<u8>,
+    ) -> Result<BlobName, Error> {
+        let owner = principal.directory_name();
+        let name = BlobName::new(sequence, hash);
+        let sealed = self.seal(Binding::Blob { principal: owner.into(), hash }, content).await?;
+        let path = place(owner, session, &Object::Blob(name.clone()));
+        // What is there already has the same content, and was counted.
+        self.create(owner, &path, sealed).await?;
+        Ok(name)
+    }
+
+    /// Reads a blob of at most `max_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when it is missing, larger or damaged.
+    pub(crate) async fn get_blob(
+        &self,
+        principal: &Principal,
+        session: &SessionId,
+        name: &BlobName,
+        max_bytes: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let owner = principal.directory_name();
+        let path = place(owner, session, &Object::Blob(name.clone()));
+        let binding = Binding::Blob { principal: owner.into(), hash: name.hash() };
+        let content = self
+            .read(&path, binding, max_bytes)
+            .await?
+            .ok_or_else(|| Error::host(format!("read blob {name} of session {session}"), "it is missing"))?;
+        if self.blob_hash(principal, &content) != name.hash() {
+            return Err(Error::host(format!("read blob {name} of session {session}"), "its content has another hash"));
+        }
+        Ok(content)
+    }
+
+    /// Gives a session blobs of another, under the same names: about `bytes` of
+    /// them, which count as its own although files are only linked.
+    pub(crate) async fn copy_blobs(
+        &self,
+        principal: &Principal,
+        from: &SessionId,
+        to: &SessionId,
+        names: HashSet<BlobName>,
+        bytes: u64,
+    ) -> Result<(), Error> {
+        let owner = principal.directory_name();
+        self.usage.wrote(owner, bytes);
+        let paths: Vec<_> = names
+            .into_iter()
+            .map(Object::Blob)
+            .map(|blob| (place(owner, from, &blob), place(owner, to, &blob)))
+            .collect();
+        stream::iter(paths)
+            .map(|(source, target)| async move {
+                let copied = self.objects.copy(&source, &target).await;
+                copied.map_err(|error| failed(format!("copy blob {source}"), error))
+            })
+            .buffer_unordered(COPIES)
+            .try_collect()
+            .await
+    }
+}

@@ -1,0 +1,68 @@
+//! Removes what a session no longer needs. Goes on beside writers, on this
+//! server and others, and needs no clock for that.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::StreamExt as _;
+use object_store::path::Path;
+
+use super::layout::{BlobName, Object, blobs_place, parse, place, session_place};
+use super::objects::{Store, failed};
+use crate::error::Error;
+use crate::handle::{Principal, SessionId};
+
+impl Store {
+    /// Removes the commits before `committed`, and the blobs that were written
+    /// for it or before it and are not in `keep`, which are all that it refers
+    /// to. Does nothing unless `committed` is there or was replaced.
+    ///
+    /// Whoever still writes a blob for `committed` or before is fenced, and
+    /// later commits refer to no older blob than `committed` does: they grew
+    /// from it.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: the next collection removes the rest.
+    pub(crate) async fn collect(
+        &self,
+        principal: &Principal,
+        session: &SessionId,
+        committed: u64,
+        keep: &HashSet<BlobName>,
+    ) -> Result<(), Error> {
+        let owner = principal.directory_name();
+        let listing = self.look_at(owner, session).await?;
+        if listing.commits.range(committed..).next().is_none() {
+            return Ok(());
+        }
+        // From the oldest on: a number that is free again has none below it.
+        for (sequence, commit) in listing.commits.range(..committed) {
+            let path = place(owner, session, &Object::Commit(*sequence));
+            self.remove(owner, [(path, commit.bytes)].into()).await?;
+        }
+        let is_unneeded = |object: &Object| match object {
+            Object::Blob(name) => name.sequence() <= committed && !keep.contains(name),
+            Object::Commit(_) | Object::Closed => false,
+        };
+        let blobs = self.find(&blobs_place(owner, session), is_unneeded).await?;
+        self.remove(owner, blobs).await
+    }
+
+    /// Removes everything of a session but what says that it is over.
+    pub(crate) async fn remove_contents(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
+        let contents = self.find(&session_place(owner, session), |object| *object != Object::Closed).await?;
+        self.remove(owner, contents).await
+    }
+
+    async fn find(&self, beneath: &Path, is_wanted: impl Fn(&Object) -> bool) -> Result<HashMap<Path, u64>, Error> {
+        let mut found = HashMap::new();
+        let mut objects = self.objects.list(Some(beneath));
+        while let Some(meta) = objects.next().await {
+            let meta = meta.map_err(|source| failed(format!("list {beneath}"), source))?;
+            if parse(&meta.location).is_some_and(|(_, _, object)| is_wanted(&object)) {
+                found.insert(meta.location, meta.size);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,196 @@
+//! The directory of a local store and the key in it.
+//!
+//! Every file in it is for its owner alone. What the store writes gets its
+//! mode from the umask of this process, so that is checked and never set: it
+//! belongs to the whole process.
+
+#![expect(clippy::disallowed_methods, reason = "owns the directory of the store")]
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::libc;
+
+use crate::error::{Error, IoContext as _};
+
+const KEY: &str = "key";
+const OBJECTS: &str = "objects";
+/// Principal, session, `blobs`.
+const DIRECTORY_DEPTH: usize = 3;
+/// No write of a living process takes as long.
+const LEFTOVER: Duration = Duration::from_secs(3600);
+
+/// Makes the directory of a store if it is not there. Returns where its
+/// objects go, and its secret.
+pub(super) fn open(directory: &Path) -> Result<(PathBuf, [u8; 32]), Error> {
+    let status = fs::read_to_string("/proc/self/status").doing(|| "read the umask of this process".into())?;
+    check_umask(&status)?;
+    let objects = directory.join(OBJECTS);
+    for path in [directory, &objects] {
+        let doing = || format!("use the store {}", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(path).doing(doing)?;
+        let metadata = fs::symlink_metadata(path).doing(doing)?;
+        if !metadata.is_dir() || !is_private(&metadata) {
+            return Err(Error::Denied {
+                action: format!("keeping sessions in {}", path.display()),
+                reason: "it must be a directory of mode 0700 that belongs to the user of this process".into(),
+            });
+        }
+    }
+    Ok((objects, secret(directory)?))
+}
+
+/// Whether there is a file for an object.
+pub(super) fn has(root: &Path, object: &object_store::path::Path) -> bool {
+    fs::symlink_metadata(root.join(object.as_ref())).is_ok()
+}
+
+fn check_umask(status: &str) -> Result<(), Error> {
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:")).map_or("", str::trim);
+    if u32::from_str_radix(umask, 8).is_ok_and(|bits| bits & 0o077 == 0o077) {
+        return Ok(());
+    }
+    Err(Error::Denied {
+        action: "keeping sessions".into(),
+        reason: format!("what this process writes would be open to others: its umask must be 077, got {umask:?}"),
+    })
+}
+
+fn is_private(metadata: &fs::Metadata) -> bool {
+    metadata.mode() & 0o077 == 0 && metadata.uid() == nix::unistd::geteuid().as_raw()
+}
+
+/// The key of the store, made by whichever server comes first.
+fn secret(directory: &Path) -> Result<[u8; 32], Error> {
+    let path = directory.join(KEY);
+    if let Some(secret) = read_secret(&path)? {
+        return Ok(secret);
+    }
+    make_secret(directory, &path).doing(|| format!("make the key {}", path.display()))?;
+    read_secret(&path)?.ok_or_else(|| Error::host(format!("read the key {}", path.display()), "it vanished"))
+}
+
+fn make_secret(directory: &Path, path: &Path) -> io::Result<()> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(directory)?;
+    file.write_all(&secret)?;
+    // Sessions are lost with their key: it must not be younger than they are.
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => fs::File::open(directory)?.sync_all(),
+        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(refused) => Err(refused.error),
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Option<[u8; 32]>, Error> {
+    let doing = || format!("read the key {}", path.display());
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let mut file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.doing(doing)?,
+    };
+    let metadata = file.metadata().doing(doing)?;
+    if !metadata.is_file() || metadata.len() != 32 || !is_private(&metadata) {
+        return Err(Error::Denied {
+            action: format!("using the key {}", path.display()),
+            reason: "it must be a file of 32 bytes and mode 0600 that belongs to the user of this process".into(),
+        });
+    }
+    let mut secret = [0; 32];
+    file.read_exact(&mut secret).doing(doing)?;
+    Ok(Some(secret))
+}
+
+/// Removes what writers that were killed left beneath `root`: files that were
+/// never put in their place, and directories that nothing came to. Returns how
+/// many files.
+pub(super) fn remove_leftovers(root: &Path, now: SystemTime) -> Result<usize, Error> {
+    let mut removed = 0;
+    remove_leftovers_in(root, now, 0, &mut removed).doing(|| format!("sweep {}", root.display()))?;
+    Ok(removed)
+}
+
+fn remove_leftovers_in(directory: &Path, now: SystemTime, depth: usize, removed: &mut usize) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let path = entry.path();
+        // Others remove things too.
+        let Ok(metadata) = entry.metadata() else { continue };
+        let is_old = metadata.modified().is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age > LEFTOVER));
+        if metadata.is_dir() && depth < DIRECTORY_DEPTH {
+            remove_leftovers_in(&path, now, depth + 1, removed)?;
+            if is_old {
+                // Does nothing unless it is empty.
+                let _ = fs::remove_dir(&path);
+            }
+        } else if is_old && is_staging_name(&entry.file_name()) && fs::remove_file(&path).is_ok() {
+            *removed += 1;
+        }
+    }
+    Ok(())
+}
+
+/// When a name in `directory` was last made or removed.
+pub(super) fn last_addition(directory: &Path) -> SystemTime {
+    fs::metadata(directory).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// `LocalFileSystem` writes to `name#1` before it puts a file in its place.
+fn is_staging_name(name: &OsStr) -> bool {
+    let number = name.as_bytes().rsplitn(2, |byte| *byte == b'#').next().unwrap_or_default();
+    number.len() < name.len() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_umask_that_lets_others_in_is_refused() {
+        check_umask("Name:\tx\nUmask:\t0077\n").unwrap();
+        for status in ["Umask:\t0022\n", "Umask:\t0067\n", "Name:\tx\n"] {
+            assert!(check_umask(status).unwrap_err().to_string().contains("must be 077"), "{status}");
+        }
+    }
+
+    #[test]
+    fn servers_that_start_at_once_agree_on_one_key() {
+        let parent = tempfile::tempdir().unwrap();
+        let barrier = std::sync::Barrier::new(8);
+        let secrets: Vec<_> = std::thread::scope(|scope| {
+            let start = || {
+                barrier.wait();
+                secret(parent.path()).unwrap()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0]) && secrets[0] != [0; 32]);
+        let names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [KEY]);
+        assert_eq!(fs::metadata(parent.path().join(KEY)).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join(KEY);
+        secret(parent.path()).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = secret(parent.path()).unwrap_err().to_string();
+        assert!(error.contains("mode 0600") && error.contains("/key"), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        secret(parent.path()).unwrap();
+        fs::write(&path, "short").unwrap();
+        assert!(secret(parent.path()).unwrap_err().to_string().contains("32 bytes"));
+    }
+}

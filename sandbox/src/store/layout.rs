@@ -1,0 +1,141 @@
+//! Where things are in the store, and what a place says about what is there.
+
+use std::fmt;
+
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use crate::handle::SessionId;
+
+const BLOBS: &str = "blobs";
+const CLOSED: &str = "closed";
+
+/// What tells one content from another, for one principal: others get another
+/// hash for the same content, so that names say nothing about what others hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct BlobHash([u8; 16]);
+
+/// Names a blob of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct BlobName {
+    /// The commit that it was written for.
+    sequence: u64,
+    hash: BlobHash,
+}
+
+impl BlobHash {
+    pub(super) const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for BlobHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl BlobName {
+    pub(super) const fn new(sequence: u64, hash: BlobHash) -> Self {
+        Self { sequence, hash }
+    }
+
+    /// The commit that it was written for.
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// What tells its content from others.
+    pub(crate) const fn hash(&self) -> BlobHash {
+        self.hash
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (sequence, hash) = text.split_once('-')?;
+        let hash = BlobHash(u128::from_str_radix(hash, 16).ok()?.to_be_bytes());
+        let name = Self { sequence: parse_sequence(sequence)?, hash };
+        (name.to_string() == text).then_some(name)
+    }
+}
+
+impl fmt::Display for BlobName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}-{}", self.sequence, self.hash)
+    }
+}
+
+/// What a place in a session is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    Commit(u64),
+    Blob(BlobName),
+    Closed,
+}
+
+/// The place of everything that a principal has.
+pub(super) fn principal_place(principal: &str) -> Path {
+    Path::from(principal)
+}
+
+/// The place of everything of a session.
+pub(super) fn session_place(principal: &str, session: &SessionId) -> Path {
+    principal_place(principal).join(session.as_str())
+}
+
+/// The place of the blobs of a session.
+pub(super) fn blobs_place(principal: &str, session: &SessionId) -> Path {
+    session_place(principal, session).join(BLOBS)
+}
+
+/// The place of one object.
+pub(super) fn place(principal: &str, session: &SessionId, object: &Object) -> Path {
+    match object {
+        Object::Commit(sequence) => session_place(principal, session).join(format!("{sequence:016x}")),
+        Object::Blob(name) => blobs_place(principal, session).join(name.to_string()),
+        Object::Closed => session_place(principal, session).join(CLOSED),
+    }
+}
+
+/// What `path` is the place of. `None` for what is not ours.
+pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
+    let mut parts = path.parts();
+    let principal = parts.next()?.as_ref().to_owned();
+    let session = SessionId::parse(parts.next()?.as_ref()).ok()?;
+    let name = parts.next()?;
+    let object = match (name.as_ref(), parts.next()) {
+        (BLOBS, Some(blob)) => Object::Blob(BlobName::parse(blob.as_ref())?),
+        (CLOSED, None) => Object::Closed,
+        (sequence, None) => Object::Commit(parse_sequence(sequence)?),
+        _ => return None,
+    };
+    parts.next().is_none().then_some((principal, session, object))
+}
+
+fn parse_sequence(text: &str) -> Option<u64> {
+    let sequence = u64::from_str_radix(text, 16).ok()?;
+    (format!("{sequence:016x}") == text).then_some(sequence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_says_what_it_is_for_and_anything_else_is_not_ours() {
+        let session = SessionId::random();
+        let blob = BlobName::new(u64::MAX, BlobHash::new([0xab; 16]));
+        for object in [Object::Commit(0), Object::Commit(u64::MAX), Object::Blob(blob), Object::Closed] {
+            let path = place("local", &session, &object);
+            assert_eq!(parse(&path), Some(("local".to_owned(), session.clone(), object)));
+        }
+        for name in ["+000000000000001", "1", "closed/closed", "blobs/x", "000000000000000A", "blobs", "blobs/0-0"] {
+            let path = Path::from(format!("local/{session}/{name}"));
+            assert_eq!(parse(&path), None, "{path}");
+        }
+        assert_eq!(parse(&Path::from("local/s_1/closed")), None);
+    }
+}

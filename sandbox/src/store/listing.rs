@@ -1,0 +1,121 @@
+//! What is in the store, as its listings tell.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use futures_util::StreamExt as _;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::layout::{Object, parse, principal_place, session_place};
+use super::objects::{Store, failed};
+use crate::error::Error;
+use crate::handle::{Principal, SessionId};
+
+/// A session that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredSession {
+    pub(crate) id: SessionId,
+    /// Its newest commit.
+    pub(crate) sequence: u64,
+    /// What it uses of the store.
+    pub(crate) bytes: u64,
+    /// When it was last used.
+    pub(crate) modified: SystemTime,
+}
+
+/// The commits of one session and whether it is over.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) commits: BTreeMap<u64, Stored>,
+    pub(super) closed: Option<Stored>,
+}
+
+/// One object as a listing tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) bytes: u64,
+    pub(super) modified: SystemTime,
+}
+
+/// One session as a listing of many tells it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) head: Option<(u64, SystemTime)>,
+    pub(super) closed: Option<Stored>,
+    /// Of everything, also of what says that it is over.
+    pub(super) bytes: u64,
+    /// When anything was last written.
+    pub(super) newest: SystemTime,
+}
+
+impl Listing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.closed.is_none()
+    }
+}
+
+impl From<&ObjectMeta> for Stored {
+    fn from(meta: &ObjectMeta) -> Self {
+        Self { bytes: meta.size, modified: meta.last_modified.into() }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, object: &Object, stored: Stored) {
+        self.bytes += stored.bytes;
+        self.newest = self.newest.max(stored.modified);
+        match object {
+            Object::Commit(sequence) if self.head.is_none_or(|(newest, _)| newest < *sequence) => {
+                self.head = Some((*sequence, stored.modified));
+            }
+            Object::Closed => self.closed = Some(stored),
+            Object::Commit(_) | Object::Blob(_) => {}
+        }
+    }
+}
+
+impl Store {
+    /// The sessions of `principal` that are not over.
+    pub(crate) async fn list(&self, principal: &Principal) -> Result<Vec<StoredSession>, Error> {
+        let seen = self.see(Some(&principal_place(principal.directory_name()))).await?;
+        let living = seen.into_iter().filter(|(_, session)| session.closed.is_none());
+        let stored = living.filter_map(|((_, id), session)| {
+            let (sequence, modified) = session.head?;
+            Some(StoredSession { id, sequence, bytes: session.bytes, modified })
+        });
+        Ok(stored.collect())
+    }
+
+    /// One session without its blobs.
+    pub(super) async fn look_at(&self, owner: &str, session: &SessionId) -> Result<Listing, Error> {
+        let found = self
+            .objects
+            .list_with_delimiter(Some(&session_place(owner, session)))
+            .await
+            .map_err(|source| failed(format!("list session {session}"), source))?;
+        let mut listing = Listing::default();
+        for meta in &found.objects {
+            match parse(&meta.location) {
+                Some((_, _, Object::Commit(sequence))) => drop(listing.commits.insert(sequence, meta.into())),
+                Some((_, _, Object::Closed)) => listing.closed = Some(meta.into()),
+                Some((_, _, Object::Blob(_))) | None => {}
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Every session beneath `place`, with its owner.
+    pub(super) async fn see(&self, place: Option<&Path>) -> Result<BTreeMap<(String, SessionId), Seen>, Error> {
+        let mut sessions = BTreeMap::new();
+        let mut objects = self.objects.list(place);
+        while let Some(meta) = objects.next().await {
+            let meta = meta.map_err(|source| failed("list the store".into(), source))?;
+            let Some((owner, id, object)) = parse(&meta.location) else { continue };
+            let stored = Stored::from(&meta);
+            let empty = Seen { head: None, closed: None, bytes: 0, newest: stored.modified };
+            sessions.entry((owner, id)).or_insert(empty).add(&object, stored);
+        }
+        Ok(sessions)
+    }
+}

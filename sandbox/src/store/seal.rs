@@ -1,0 +1,214 @@
+//! What makes stored bytes unreadable to others and unusable anywhere but in
+//! their place.
+//!
+//! A sealed object is magic and format, key id, nonce, then the ciphertext of
+//! XChaCha20-Poly1305 with its tag. Its nonce is random, which 24 bytes allow
+//! for any number of objects.
+
+use std::fmt;
+
+use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+
+use super::layout::BlobHash;
+use crate::error::{Error, IoContext as _};
+use crate::handle::SessionId;
+
+const MAGIC: &[u8; 7] = b"belljar";
+const FORMAT: u8 = 1;
+const KEY_ID: std::ops::Range<usize> = 8..16;
+const NONCE: std::ops::Range<usize> = 16..40;
+const TAG_BYTES: usize = 16;
+
+/// How much longer than its content a sealed object is.
+pub(super) const OVERHEAD: usize = NONCE.end + TAG_BYTES;
+
+/// What a sealed object is bound to. A blob is not bound to its session, so
+/// that a fork can copy it as it is; its hash stands for its content.
+#[derive(Clone, Debug)]
+pub(super) enum Binding {
+    Commit { principal: String, session: SessionId, sequence: u64 },
+    Closed { principal: String, session: SessionId },
+    Blob { principal: String, hash: BlobHash },
+}
+
+/// The keys of a store, all from one secret.
+pub(super) struct Keys {
+    id: [u8; 8],
+    cipher: XChaCha20Poly1305,
+    blob_names: [u8; 32],
+}
+
+impl Binding {
+    /// Fields with their lengths, so that no two bindings read alike.
+    fn associated(&self, header: &[u8]) -> Vec<u8> {
+        let (kind, principal, rest): (u8, _, [&[u8]; 2]) = match self {
+            Self::Commit { principal, session, sequence } => {
+                (1, principal, [session.as_str().as_bytes(), &sequence.to_le_bytes()])
+            }
+            Self::Closed { principal, session } => (2, principal, [session.as_str().as_bytes(), &[]]),
+            Self::Blob { principal, hash } => (3, principal, [hash.as_bytes(), &[]]),
+        };
+        let mut bytes = vec![kind];
+        for field in [header, principal.as_bytes(), rest[0], rest[1]] {
+            bytes.extend_from_slice(&(field.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(field);
+        }
+        bytes
+    }
+}
+
+impl fmt::Display for Binding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Commit { session, sequence, .. } => write!(formatter, "commit {sequence} of session {session}"),
+            Self::Closed { session, .. } => write!(formatter, "the end of session {session}"),
+            Self::Blob { principal, hash } => write!(formatter, "blob {hash} of {principal}"),
+        }
+    }
+}
+
+impl Keys {
+    /// Derives every key. The texts are part of the format.
+    pub(super) fn derive(secret: &[u8; 32]) -> Self {
+        let key = |purpose| blake3::derive_key(purpose, secret);
+        let mut id = [0; 8];
+        id.copy_from_slice(&key("belljar 2026-12 store key id")[..8]);
+        Self {
+            id,
+            cipher: XChaCha20Poly1305::new(&key("belljar 2026-12 store sealing").into()),
+            blob_names: key("belljar 2026-12 store blob names"),
+        }
+    }
+
+    /// What tells `content` from other contents of `principal`.
+    pub(super) fn blob_hash(&self, principal: &str, content: &[u8]) -> BlobHash {
+        let own = blake3::keyed_hash(&self.blob_names, principal.as_bytes());
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&blake3::keyed_hash(own.as_bytes(), content).as_bytes()[..16]);
+        BlobHash::new(hash)
+    }
+
+    /// Seals `content` for one place.
+    pub(super) fn seal(&self, binding: &Binding, content: &[u8]) -> Result<Vec<u8>, Error> {
+        let doing = || format!("seal {binding}");
+        let mut nonce = [0; NONCE.end - NONCE.start];
+        getrandom::fill(&mut nonce).map_err(|source| Error::host(doing(), source))?;
+        let mut sealed = Vec::with_capacity(content.len() + OVERHEAD);
+        sealed.extend_from_slice(MAGIC);
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&self.id);
+        let associated = binding.associated(&sealed);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(content);
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(&XNonce::from(nonce), &associated, (&mut sealed[NONCE.end..]).into())
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge))
+            .doing(doing)?;
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
+    }
+
+    /// The content of what was sealed for one place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when it was sealed with another key or in another
+    /// format, [`Error::Host`] when it is damaged or was sealed for another
+    /// place.
+    pub(super) fn open(&self, binding: &Binding, mut sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let damaged = |reason: &str| Error::host(format!("open {binding}"), reason);
+        let denied = |reason| Error::Denied { action: format!("opening {binding}"), reason };
+        if sealed.len() < OVERHEAD || !sealed.starts_with(MAGIC) {
+            return Err(damaged("it is cut off, or not from here"));
+        }
+        let format = sealed[MAGIC.len()];
+        if format != FORMAT {
+            return Err(denied(format!("it has format {format}, and this server reads format {FORMAT}")));
+        }
+        let id = &sealed[KEY_ID];
+        if id != self.id {
+            return Err(denied(format!(
+                "it was sealed with key {}, and the key of this server is {}",
+                hexadecimal(id),
+                hexadecimal(&self.id)
+            )));
+        }
+        let associated = binding.associated(&sealed[..KEY_ID.end]);
+        let nonce = <[u8; NONCE.end - NONCE.start]>::try_from(&sealed[NONCE]).map_err(|_| damaged("it is cut off"))?;
+        let end = sealed.len() - TAG_BYTES;
+        let (head, tag) = sealed.split_at_mut(end);
+        let tag = Tag::try_from(&*tag).map_err(|_| damaged("it is cut off"))?;
+        self.cipher
+            .decrypt_inout_detached(&XNonce::from(nonce), &associated, (&mut head[NONCE.end..]).into(), &tag)
+            .map_err(|_| damaged("it is damaged, or was sealed for another place"))?;
+        sealed.truncate(end);
+        sealed.drain(..NONCE.end);
+        Ok(sealed)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Keys").field("id", &hexadecimal(&self.id)).finish_non_exhaustive()
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(principal: &str, session: &SessionId, sequence: u64) -> Binding {
+        Binding::Commit { principal: principal.into(), session: session.clone(), sequence }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_in_its_place_only() {
+        let keys = Keys::derive(&[1; 32]);
+        let session = SessionId::random();
+        let here = commit("one", &session, 5);
+        let sealed = keys.seal(&here, b"secret").unwrap();
+        assert_eq!(keys.open(&here, sealed.clone()).unwrap(), b"secret");
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+        for place in [
+            commit("two", &session, 5),
+            commit("one", &SessionId::random(), 5),
+            commit("one", &session, 6),
+            Binding::Closed { principal: "one".into(), session: session.clone() },
+            Binding::Blob { principal: "one".into(), hash: keys.blob_hash("one", b"secret") },
+        ] {
+            let error = keys.open(&place, sealed.clone()).unwrap_err();
+            assert_eq!(error.to_string(), format!("failed to open {place}"));
+        }
+    }
+
+    #[test]
+    fn no_byte_can_be_changed_or_cut_off() {
+        let keys = Keys::derive(&[1; 32]);
+        let here = commit("one", &SessionId::random(), 5);
+        let sealed = keys.seal(&here, b"secret").unwrap();
+        for at in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[at] ^= 1;
+            assert!(keys.open(&here, damaged).is_err(), "byte {at}");
+            assert!(keys.open(&here, sealed[..at].to_vec()).is_err(), "cut at {at}");
+        }
+        assert_eq!(keys.open(&here, sealed).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn another_key_is_denied_by_its_id() {
+        let here = commit("one", &SessionId::random(), 5);
+        let (keys, other) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
+        let sealed = keys.seal(&here, b"secret").unwrap();
+        let error = other.open(&here, sealed).unwrap_err().to_string();
+        assert!(error.contains(&hexadecimal(&keys.id)) && error.contains(&hexadecimal(&other.id)), "{error}");
+        assert_ne!(keys.blob_hash("one", b""), other.blob_hash("one", b""));
+        assert_ne!(keys.blob_hash("one", b""), keys.blob_hash("two", b""));
+    }
+}

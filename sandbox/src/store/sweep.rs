@@ -1,0 +1,118 @@
+//! Goes through the whole store now and then: ends what nobody uses, removes
+//! what interrupted servers left, and counts the rest. Never at start, and
+//! nobody waits for it.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use super::commits::CloseReason;
+use super::directory::{last_addition, remove_leftovers};
+use super::layout::{Object, blobs_place, place};
+use super::listing::Seen;
+use super::objects::{Store, blocking};
+use super::usage::Usage;
+use crate::error::Error;
+use crate::handle::SessionId;
+
+/// Blobs without a commit may be those of a session that is just beginning.
+/// Its first commit takes seconds; a day forgives wrong clocks.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// That a session is over is known for a lifetime, and for as long as this: far
+/// longer than a server may be stopped in a run whose commit must not bring the
+/// session back.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// What a sweep did, and what there is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    /// Sessions that can be used.
+    pub(crate) sessions: usize,
+    /// Sessions that nobody used for their lifetime.
+    pub(crate) expired: usize,
+    /// Ended sessions of which nothing is known any more.
+    pub(crate) forgotten: usize,
+    /// Sessions that never came to a commit.
+    pub(crate) abandoned: usize,
+    /// Files of writes that were interrupted.
+    pub(crate) leftovers: usize,
+    /// The bytes of what is left.
+    pub(crate) bytes: u64,
+}
+
+impl Store {
+    /// Sweeps the store, and lets what is in use alone however old it is.
+    /// Several servers may do so at once.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: the next sweep does the rest.
+    pub(crate) async fn sweep(&self, now: SystemTime, in_use: &HashSet<SessionId>) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        let before = self.usage.current();
+        let seen = self.see(None).await?;
+        let mut found = Usage::default();
+        for ((owner, _), session) in &seen {
+            found.add(owner, session.bytes);
+        }
+        for ((owner, id), session) in seen.iter().filter(|((_, id), _)| !in_use.contains(id)) {
+            self.sweep_session(owner, id, session, now, &mut swept).await?;
+        }
+        swept.sessions += seen.keys().filter(|(_, id)| in_use.contains(id)).count();
+        self.usage.replace(&before, found);
+        if let Some(root) = self.root.clone() {
+            swept.leftovers = blocking("sweep the store", move || remove_leftovers(&root, now)).await?;
+        }
+        swept.bytes = self.usage.current().all();
+        Ok(swept)
+    }
+
+    async fn sweep_session(
+        &self,
+        owner: &str,
+        id: &SessionId,
+        session: &Seen,
+        now: SystemTime,
+        swept: &mut Swept,
+    ) -> Result<(), Error> {
+        let lifetime = self.settings.lifetime;
+        let is_older = |than: Duration, time: SystemTime| now.duration_since(time).is_ok_and(|age| age > than);
+        match (session.closed, session.head) {
+            (Some(closed), _) => {
+                if session.bytes > closed.bytes {
+                    self.remove_contents(owner, id).await?;
+                }
+                if is_older(lifetime.max(REMEMBERED), closed.modified) {
+                    self.remove(owner, [(place(owner, id, &Object::Closed), closed.bytes)].into()).await?;
+                    swept.forgotten += 1;
+                }
+            }
+            (None, Some((_, modified))) if is_older(lifetime, modified) => {
+                // It was listed a while ago.
+                let listing = self.look_at(owner, id).await?;
+                if listing.commits.last_key_value().is_some_and(|(_, head)| is_older(lifetime, head.modified)) {
+                    self.close_of(owner, id, CloseReason::Expired).await?;
+                    swept.expired += 1;
+                }
+            }
+            (None, None) if is_older(ABANDONED, session.newest.max(self.last_addition(owner, id).await?)) => {
+                // A commit and a collection during the listing can hide a head.
+                if self.look_at(owner, id).await?.is_empty() {
+                    self.remove_contents(owner, id).await?;
+                    swept.abandoned += 1;
+                }
+            }
+            (None, Some(_)) => swept.sessions += 1,
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// When a session was last given an object, where objects are files: a
+    /// copy is a link there, and as old as what it was copied from.
+    async fn last_addition(&self, owner: &str, id: &SessionId) -> Result<SystemTime, Error> {
+        let Some(root) = self.root.as_ref() else { return Ok(SystemTime::UNIX_EPOCH) };
+        let path = root.join(blobs_place(owner, id).as_ref());
+        blocking("sweep the store", move || Ok(last_addition(&path))).await
+    }
+}

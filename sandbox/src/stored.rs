@@ -1,0 +1,81 @@
+//! Reads sessions from the store.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::snapshot::{self, Commit, Saved, SavedFiles, SnapshotRecord};
+use crate::store::{BlobName, CloseReason, Head, Store};
+use crate::tree::Manifest;
+
+/// The largest manifest. The server holds that of every session that is here.
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
+
+/// Why a session is not there.
+pub(crate) const NEVER: &str = "; `session: \"new\"` starts one";
+const CLOSED: &str = ": it was closed; start another with `session: \"new\"`";
+const EXPIRED: &str = ": it expired after too long without use; start another with `session: \"new\"`";
+
+/// What the store says of a session.
+pub(crate) enum LookedUp {
+    /// It is what is known already.
+    Known,
+    Newer(Box<Stored>),
+    /// It is not there, and why.
+    Gone(&'static str),
+}
+
+/// A session as it was found in the store.
+pub(crate) struct Stored {
+    pub(crate) sequence: u64,
+    pub(crate) modified: SystemTime,
+    pub(crate) commit: Commit,
+    pub(crate) manifest: Manifest,
+}
+
+/// Looks up a session, and reads it unless it is at the `known` commit.
+pub(crate) async fn look_up(store: &Store, session: &Session, known: Option<u64>) -> Result<LookedUp, Error> {
+    let (sequence, modified) = match store.head(&session.owner, &session.id).await? {
+        Head::At { sequence, modified } => (sequence, modified),
+        Head::Absent => return Ok(LookedUp::Gone(NEVER)),
+        Head::Closed(closed) => {
+            return Ok(LookedUp::Gone(match closed.reason {
+                CloseReason::Closed => CLOSED,
+                CloseReason::Expired => EXPIRED,
+            }));
+        }
+    };
+    if known == Some(sequence) {
+        return Ok(LookedUp::Known);
+    }
+    let body = store.load(&session.owner, &session.id, sequence).await?;
+    let commit: Commit = snapshot::decode(&body)?;
+    let manifest = read_manifest(store, session, &commit.saved.files).await?;
+    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest })))
+}
+
+/// The state that a snapshot remembers.
+pub(crate) async fn read_snapshot(store: &Store, session: &Session, record: &SnapshotRecord) -> Result<Saved, Error> {
+    let bytes = store.get_blob(&session.owner, &session.id, &record.blob, MAX_MANIFEST_BYTES).await?;
+    snapshot::decode(&bytes)
+}
+
+/// The files of a state.
+pub(crate) async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<Manifest, Error> {
+    match files {
+        SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(Manifest::default()),
+        SavedFiles::Inline(bytes) => snapshot::decode(bytes),
+        SavedFiles::Blob(name) => {
+            let bytes = store.get_blob(&session.owner, &session.id, name, MAX_MANIFEST_BYTES).await?;
+            snapshot::decode(&bytes)
+        }
+    }
+}
+
+/// Every blob that a state needs.
+pub(crate) async fn blobs_of(store: &Store, session: &Session, saved: &Saved) -> Result<HashSet<BlobName>, Error> {
+    let mut blobs: HashSet<_> = read_manifest(store, session, &saved.files).await?.blobs().cloned().collect();
+    saved.add_blobs(&mut blobs);
+    Ok(blobs)
+}

@@ -1,0 +1,139 @@
+//! What a workspace holds at one moment, without its contents.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt as _};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::FileEntry;
+use crate::workspace::MAX_DEPTH;
+
+/// Seconds and nanoseconds, as the kernel stamps files.
+pub(crate) type Time = (i64, i64);
+
+/// The kernel stamps files with a clock that moves in ticks of at most ten
+/// milliseconds (`CONFIG_HZ` of 100): changes within one tick look alike.
+/// Twice that.
+const TICK_NANOSECONDS: i128 = 20_000_000;
+
+/// What is used of a workspace, as the quota counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskUse {
+    /// The sum over all files of the larger of apparent and allocated size.
+    pub bytes: u64,
+    /// How many files and directories there are.
+    pub files: u64,
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    pub(crate) size: u64,
+    /// When the kernel last saw it change; a guest cannot set that.
+    pub(crate) changed: Time,
+    pub(crate) inode: u64,
+    pub(crate) modified: Time,
+    pub(crate) is_regular: bool,
+}
+
+/// All files of a workspace at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Everything but directories.
+    pub(crate) files: BTreeMap<PathBuf, FileStamp>,
+    /// When each directory was modified; the workspace itself is not in it.
+    pub(crate) directories: BTreeMap<PathBuf, Time>,
+    /// What they use together.
+    pub disk_use: DiskUse,
+    began: Time,
+}
+
+impl From<&Metadata> for FileStamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            is_regular: metadata.is_file(),
+        }
+    }
+}
+
+impl Survey {
+    /// Looks at everything beneath `dir`.
+    pub(crate) fn of(dir: &Dir) -> io::Result<Self> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let began = (i64::try_from(now.as_secs()).unwrap_or(0), i64::from(now.subsec_nanos()));
+        let mut survey = Self { began, ..Self::default() };
+        survey.add(dir, Path::new(""), 0)?;
+        Ok(survey)
+    }
+
+    fn add(&mut self, dir: &Dir, prefix: &Path, depth: usize) -> io::Result<()> {
+        for entry in dir.entries()? {
+            let entry = entry?;
+            // Removed between the listing and the look: not there.
+            let Ok(metadata) = entry.metadata() else { continue };
+            self.disk_use.files += 1;
+            self.disk_use.bytes += metadata.len().max(metadata.blocks() * 512);
+            let path = prefix.join(entry.file_name());
+            if metadata.is_dir() {
+                // Nothing that counts may be left out, so a tree that is deeper
+                // than it can be is a fault.
+                if depth >= MAX_DEPTH {
+                    return Err(io::Error::other("a workspace is deeper than its limit"));
+                }
+                if let Ok(child) = DirEntry::open_dir(&entry) {
+                    self.add(&child, &path, depth + 1)?;
+                }
+                self.directories.insert(path, (metadata.mtime(), metadata.mtime_nsec()));
+                continue;
+            }
+            self.files.insert(path, FileStamp::from(&metadata));
+        }
+        Ok(())
+    }
+
+    /// The files of `self` that are new or different since `before`.
+    pub fn changes_since(&self, before: &Self) -> Vec<FileEntry> {
+        self.files
+            .iter()
+            .filter(|(path, stamp)| before.files.get(*path) != Some(stamp))
+            .map(|(path, stamp)| FileEntry { path: path.to_string_lossy().into_owned(), size_bytes: stamp.size })
+            .collect()
+    }
+
+    /// Every file, in order of their paths.
+    pub fn files(&self) -> impl Iterator<Item = FileEntry> + '_ {
+        self.files
+            .iter()
+            .map(|(path, stamp)| FileEntry { path: path.to_string_lossy().into_owned(), size_bytes: stamp.size })
+    }
+
+    /// Whether there is nothing but the workspace itself.
+    pub const fn is_empty(&self) -> bool {
+        self.disk_use.files == 0
+    }
+
+    /// Whether everything is certain to be as it was at this survey if it is
+    /// as `later` says now.
+    pub(crate) fn is_all_unchanged(&self, later: &Self) -> bool {
+        self.files == later.files
+            && self.directories == later.directories
+            && self.files.values().all(|stamp| self.is_settled(stamp))
+    }
+
+    /// Whether a file of this survey with `stamp` is as it was as long as it
+    /// has that stamp. One that had just changed could change again and keep it.
+    pub(crate) fn is_settled(&self, stamp: &FileStamp) -> bool {
+        nanoseconds(stamp.changed) + TICK_NANOSECONDS < nanoseconds(self.began)
+    }
+}
+
+fn nanoseconds((seconds, nanoseconds): Time) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+}

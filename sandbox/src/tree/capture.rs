@@ -1,0 +1,212 @@
+//! From the directory to the store.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::manifest::{BLOB_BYTES, Content, Cursor, INLINE_BYTES, Manifest, Record};
+use super::path::TreePath;
+use super::{IN_FLIGHT, SMALL_BYTES, Tree};
+use crate::error::{Error, IoContext as _};
+use crate::handle::{Principal, SessionId};
+use crate::store::{BlobHash, BlobName, Store, blocking};
+use crate::survey::{FileStamp, Survey};
+use crate::workspace::Workspace;
+
+/// What the directory holds, as far as it was known or small.
+struct Draft {
+    survey: Survey,
+    manifest: Manifest,
+    /// Files whose content is to become blobs.
+    large: Vec<TreePath>,
+}
+
+/// Where contents go, and what is there already.
+struct Sink<'a> {
+    workspace: &'a Arc<Workspace>,
+    store: &'a Store,
+    principal: &'a Principal,
+    session: &'a SessionId,
+    sequence: u64,
+    known: HashMap<BlobHash, &'a BlobName>,
+}
+
+impl Tree {
+    /// What the workspace holds now; nothing may write to it meanwhile.
+    /// `self` is what it held before, and all that it refers to must be in the
+    /// last commit of the session. Takes a survey that is at hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when the store has no room.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: blobs that nothing refers to are collected.
+    pub(crate) async fn capture(
+        &self,
+        workspace: &Arc<Workspace>,
+        survey: Option<Survey>,
+        store: &Store,
+        principal: &Principal,
+        session: &SessionId,
+        sequence: u64,
+    ) -> Result<Self, Error> {
+        if survey.as_ref().is_some_and(|survey| self.survey.is_all_unchanged(survey)) {
+            return Ok(self.clone());
+        }
+        let (before, files) = (self.clone(), Arc::clone(workspace));
+        let draft = blocking("look at a workspace", move || before.draft(&files, survey)).await?;
+        let Some(Draft { mut survey, mut manifest, large }) = draft else { return Ok(self.clone()) };
+        if !large.is_empty() {
+            // Before anything is written, as far as can be told: a file that
+            // kept its size may have kept its content.
+            let is_other = |path: &TreePath, stamp: &FileStamp| {
+                self.manifest.files.get(path).is_none_or(|record| record.size != stamp.size)
+            };
+            let stamps = large.iter().filter_map(|path| Some((path, survey.files.get(path.as_path())?)));
+            let bytes = stamps.filter(|(path, stamp)| is_other(path, stamp)).map(|(_, stamp)| stamp.size).sum();
+            store.room(principal, bytes)?;
+            let known = self.blobs().map(|name| (name.hash(), name)).collect();
+            let sink = Sink { workspace, store, principal, session, sequence, known };
+            for (path, taken) in sink.take_all(large, &survey).await? {
+                match taken {
+                    Some((stamp, record)) => {
+                        survey.files.insert(path.as_path().to_path_buf(), stamp);
+                        manifest.files.insert(path, record);
+                    }
+                    None => drop(survey.files.remove(path.as_path())),
+                }
+            }
+        }
+        let is_same = manifest == *self.manifest;
+        Ok(Self::new(if is_same { Arc::clone(&self.manifest) } else { Arc::new(manifest) }, survey))
+    }
+
+    /// Compares the directory with `self`, and reads small files that may have
+    /// changed. `None` when nothing has.
+    fn draft(&self, workspace: &Workspace, survey: Option<Survey>) -> Result<Option<Draft>, Error> {
+        let mut survey = survey.map_or_else(|| workspace.survey(), Ok)?;
+        if self.survey.is_all_unchanged(&survey) {
+            return Ok(None);
+        }
+        let directories = survey.directories.iter().map(|(path, modified)| Ok((tree_path(path)?, *modified)));
+        let directories = directories.collect::<Result<_, Error>>()?;
+        let (mut stamps, mut records) =
+            (Cursor::new(self.survey.files.iter()), Cursor::new(self.manifest.files.iter()));
+        let (mut files, mut large, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for (path, stamp) in survey.files.iter_mut().filter(|(_, stamp)| stamp.is_regular) {
+            let is_unchanged =
+                stamps.seek(path).is_some_and(|(_, before)| before == stamp && self.survey.is_settled(before));
+            if let Some((path, record)) = records.seek(path).filter(|_| is_unchanged) {
+                files.push((path.clone(), record.clone()));
+            } else if stamp.size > INLINE_BYTES {
+                large.push(tree_path(path)?);
+            } else if let Some((opened, content)) = read_small(workspace, path)? {
+                *stamp = opened;
+                let size = content.len() as u64;
+                let record = Record { size, modified: stamp.modified, content: Content::Inline(content) };
+                files.push((tree_path(path)?, record));
+            } else {
+                gone.push(path.clone());
+            }
+        }
+        let manifest = Manifest { files: files.into_iter().collect(), directories };
+        for path in gone {
+            survey.files.remove(&path);
+        }
+        Ok(Some(Draft { survey, manifest, large }))
+    }
+}
+
+impl Sink<'_> {
+    /// Takes files, small ones several at once.
+    async fn take_all(
+        &self,
+        files: Vec<TreePath>,
+        survey: &Survey,
+    ) -> Result<Vec<(TreePath, Option<(FileStamp, Record)>)>, Error> {
+        let is_small =
+            |path: &TreePath| survey.files.get(path.as_path()).is_some_and(|stamp| stamp.size <= SMALL_BYTES);
+        let (small, large): (Vec<_>, Vec<_>) = files.into_iter().partition(is_small);
+        let mut taken = Vec::with_capacity(small.len() + large.len());
+        for (files, at_once) in [(small, IN_FLIGHT), (large, 1)] {
+            let tasks: Vec<_> = files.into_iter().map(|path| self.take(path)).collect();
+            taken.extend(stream::iter(tasks).buffer_unordered(at_once).try_collect::<Vec<_>>().await?);
+        }
+        Ok(taken)
+    }
+
+    async fn take(&self, path: TreePath) -> Result<(TreePath, Option<(FileStamp, Record)>), Error> {
+        let (workspace, name) = (Arc::clone(self.workspace), path.as_path().to_path_buf());
+        let doing = format!("read {} of a workspace", name.display());
+        let open = move || workspace.open_file(&name).doing(|| format!("open {} of a workspace", name.display()));
+        let Some((mut file, stamp)) = blocking(&doing, open).await? else { return Ok((path, None)) };
+        let (mut blobs, mut size) = (Vec::new(), 0);
+        // What grows meanwhile is not waited for.
+        while size < stamp.size {
+            let (store, principal) = (self.store.clone(), self.principal.clone());
+            let read = move || {
+                let content = read_at_most(&mut file, BLOB_BYTES.min(stamp.size - size))?;
+                let hash = store.blob_hash(&principal, &content);
+                Ok((file, content, hash))
+            };
+            let (returned, content, hash) =
+                blocking(&doing, move || read().doing(|| "read a file of a workspace".into())).await?;
+            file = returned;
+            let length = content.len() as u64;
+            if length == 0 {
+                break;
+            }
+            size += length;
+            blobs.push(self.put(hash, content).await?);
+            if length < BLOB_BYTES {
+                break;
+            }
+        }
+        let record = Record { size, modified: stamp.modified, content: Content::Blobs(blobs) };
+        Ok((path, Some((stamp_of_read(stamp, size), record))))
+    }
+
+    async fn put(&self, hash: BlobHash, content: Vec<u8>) -> Result<BlobName, Error> {
+        if let Some(name) = self.known.get(&hash) {
+            return Ok((*name).clone());
+        }
+        self.store.room(self.principal, content.len() as u64)?;
+        self.store.put_hashed_blob(self.principal, self.session, self.sequence, hash, content).await
+    }
+}
+
+fn tree_path(path: &Path) -> Result<TreePath, Error> {
+    TreePath::new(PathBuf::from(path)).map_err(|reason| Error::Denied {
+        action: "keeping the files of this session".into(),
+        reason: format!("a path {reason}"),
+    })
+}
+
+/// The content of a small file and the stamp that it had before it was read.
+/// `None` when it is gone.
+fn read_small(workspace: &Workspace, path: &Path) -> Result<Option<(FileStamp, Vec<u8>)>, Error> {
+    let read = || {
+        let Some((mut file, stamp)) = workspace.open_file(path)? else { return Ok(None) };
+        let content = read_at_most(&mut file, stamp.size.min(INLINE_BYTES))?;
+        Ok(Some((stamp_of_read(stamp, content.len() as u64), content)))
+    };
+    read().doing(|| format!("read {} of a workspace", path.display()))
+}
+
+/// The stamp of a file of which `read` bytes were read: one that no file has if
+/// that was not all, so that it will be read again.
+fn stamp_of_read(stamp: FileStamp, read: u64) -> FileStamp {
+    if stamp.size == read { stamp } else { FileStamp::default() }
+}
+
+fn read_at_most(file: &mut File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::with_capacity(usize::try_from(limit).unwrap_or(0));
+    file.take(limit).read_to_end(&mut content)?;
+    Ok(content)
+}

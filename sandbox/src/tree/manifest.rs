@@ -1,0 +1,156 @@
+//! Every file and directory of a workspace, in the form in which it is kept.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::path::{TreePath, bytes};
+use crate::error::Error;
+use crate::store::BlobName;
+use crate::survey::{Survey, Time};
+
+/// Up to here the content of a file is kept in the manifest.
+pub(super) const INLINE_BYTES: u64 = 1 << 10;
+/// The size of each blob of a file but the last.
+pub(super) const BLOB_BYTES: u64 = 8 << 20;
+
+/// Every file and directory of a workspace at one moment. To be encoded with
+/// postcard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(super) files: BTreeMap<TreePath, Record>,
+    /// When each was last modified.
+    pub(super) directories: BTreeMap<TreePath, Time>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) size: u64,
+    pub(super) modified: Time,
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Content {
+    Inline(#[serde(with = "bytes")] Vec<u8>),
+    /// In order, each of [`BLOB_BYTES`] but the last.
+    Blobs(Vec<BlobName>),
+}
+
+/// Looks paths up in the order in which they are, which takes a step or two
+/// where a search among thousands takes fifteen.
+pub(super) struct Cursor<I: Iterator>(Peekable<I>);
+
+impl<'a, K: Borrow<Path> + 'a, V: 'a, I: Iterator<Item = (&'a K, &'a V)>> Cursor<I> {
+    pub(super) fn new(entries: I) -> Self {
+        Self(entries.peekable())
+    }
+
+    /// The entry of `path`, which is behind every path asked for before.
+    pub(super) fn seek(&mut self, path: &Path) -> Option<(&'a K, &'a V)> {
+        while self.0.next_if(|(key, _)| (*key).borrow() < path).is_some() {}
+        self.0.next_if(|(key, _)| (*key).borrow() == path)
+    }
+}
+
+impl Record {
+    /// Whether a file of `self` is one of `other` in every byte. Names of
+    /// blobs may differ: a copied blob has another.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        let is_same_content = match (&self.content, &other.content) {
+            (Content::Inline(one), Content::Inline(other)) => one == other,
+            (Content::Blobs(one), Content::Blobs(other)) => {
+                one.iter().map(BlobName::hash).eq(other.iter().map(BlobName::hash))
+            }
+            (Content::Inline(_), Content::Blobs(_)) | (Content::Blobs(_), Content::Inline(_)) => false,
+        };
+        is_same_content && self.size == other.size && self.modified == other.modified
+    }
+
+    /// The blobs of the file and how long each is.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = (&BlobName, u64)> {
+        let names = match &self.content {
+            Content::Inline(_) => &[][..],
+            Content::Blobs(names) => names,
+        };
+        let starts = (0..self.size).step_by(usize::try_from(BLOB_BYTES).unwrap_or(usize::MAX));
+        names.iter().zip(starts).map(|(name, start)| (name, BLOB_BYTES.min(self.size - start)))
+    }
+
+    fn is_sound(&self) -> bool {
+        match &self.content {
+            Content::Inline(bytes) => self.size == bytes.len() as u64 && self.size <= INLINE_BYTES,
+            Content::Blobs(names) => self.size.div_ceil(BLOB_BYTES) == names.len() as u64,
+        }
+    }
+}
+
+impl Manifest {
+    /// The blobs that it refers to, some perhaps twice.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &BlobName> {
+        self.files.values().flat_map(Record::blobs).map(|(name, _)| name)
+    }
+
+    /// The sizes of all files together.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.files.values().map(|record| record.size).sum()
+    }
+
+    /// Whether its directories are those of `survey`, with their times.
+    pub(super) fn has_directories_of(&self, survey: &Survey) -> bool {
+        let own = self.directories.iter().map(|(path, modified)| (path.as_path(), modified));
+        own.eq(survey.directories.iter().map(|(path, modified)| (path.as_path(), modified)))
+    }
+
+    /// Checks that a workspace can be made of it. Each path was checked when
+    /// it was made.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let damaged = |path: &TreePath, reason: &str| {
+            let reason = format!("{} {reason}", path.as_path().display());
+            Err(Error::host("restore the files of a session", reason))
+        };
+        for path in self.files.keys().chain(self.directories.keys()) {
+            let parent = path.as_path().parent().filter(|parent| !parent.as_os_str().is_empty());
+            if parent.is_some_and(|parent| !self.directories.contains_key(parent)) {
+                return damaged(path, "is in no directory");
+            }
+        }
+        for (path, record) in &self.files {
+            if self.directories.contains_key(path) {
+                return damaged(path, "is a file and a directory");
+            }
+            if !record.is_sound() {
+                return damaged(path, "has not the size that it should have");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_no_workspace_can_have_is_refused() {
+        let path = |text: &str| TreePath::new(text.into()).unwrap();
+        let record = |size, content| Record { size, modified: (0, 0), content };
+        let empty = || record(0, Content::Inline(Vec::new()));
+        let with = |name: &str, record| {
+            let mut manifest = Manifest::default();
+            manifest.directories.insert(path("d"), (0, 0));
+            manifest.files.insert(path(name), record);
+            manifest.check().map_err(|error| std::error::Error::source(&error).unwrap().to_string())
+        };
+        with("d/x", empty()).unwrap();
+        with("x", record(3, Content::Inline(b"abc".to_vec()))).unwrap();
+        assert!(with("e/x", empty()).unwrap_err().contains("in no directory"));
+        assert!(with("d", empty()).unwrap_err().contains("a file and a directory"));
+        assert!(with("x", record(2, Content::Inline(b"abc".to_vec()))).unwrap_err().contains("size"));
+        assert!(with("x", record(BLOB_BYTES, Content::Blobs(Vec::new()))).unwrap_err().contains("size"));
+    }
+}

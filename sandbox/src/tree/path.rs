@@ -1,0 +1,105 @@
+//! A path of a manifest: it leads to a place in a workspace, whoever wrote it.
+
+use std::borrow::Borrow;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::workspace::MAX_DEPTH;
+
+/// The longest path that the kernel takes, without the zero at its end.
+const MAX_BYTES: usize = 4095;
+
+/// A path beneath a workspace, of any bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TreePath(PathBuf);
+
+impl TreePath {
+    /// Checks `path`. Fails with what is wrong with it.
+    pub(super) fn new(path: PathBuf) -> Result<Self, String> {
+        let refuse = |reason: String| {
+            Err(format!("{reason}, got {:?}", path.display().to_string().chars().take(80).collect::<String>()))
+        };
+        if path.as_os_str().len() > MAX_BYTES {
+            return refuse(format!("must be at most {MAX_BYTES} bytes of path"));
+        }
+        if path.as_os_str().as_bytes().contains(&0) {
+            return refuse("must be without zero bytes".into());
+        }
+        if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+            return refuse("must lead down from the workspace".into());
+        }
+        if !(1..=MAX_DEPTH).contains(&path.components().count()) {
+            return refuse(format!("must be 1 to {MAX_DEPTH} names deep"));
+        }
+        Ok(Self(path))
+    }
+
+    pub(super) fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Borrow<Path> for TreePath {
+    fn borrow(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Serialize for TreePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes::serialize(self.0.as_os_str().as_bytes(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TreePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = PathBuf::from(OsString::from_vec(bytes::deserialize(deserializer)?));
+        Self::new(path).map_err(de::Error::custom)
+    }
+}
+
+/// Bytes as one piece, where serde would go through them one by one.
+pub(super) mod bytes {
+    use super::{Deserializer, Serializer, Visitor, de, fmt};
+
+    pub(in crate::tree) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(in crate::tree) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct BytesVisitor;
+        impl Visitor<'_> for BytesVisitor {
+            type Value = Vec<u8>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(BytesVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_elsewhere_cannot_be_decoded() {
+        let encode = |path: &[u8]| postcard::to_stdvec(&TreePath(OsString::from_vec(path.to_vec()).into())).unwrap();
+        for good in [&b"a"[..], b"a/b", b"\xff\xfe/..x", "x/".repeat(32).as_bytes()] {
+            assert_eq!(postcard::from_bytes::<TreePath>(&encode(good)).unwrap().0.as_os_str().as_bytes(), good);
+        }
+        let long = [b'x'; 5000];
+        for bad in [&b""[..], b"/etc", b"..", b"a/../..", b"a/../b", b"./a", b"a\0", "x/".repeat(33).as_bytes(), &long]
+        {
+            assert!(postcard::from_bytes::<TreePath>(&encode(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

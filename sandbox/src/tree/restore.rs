@@ -1,0 +1,191 @@
+//! From the store to the directory.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::manifest::{Content, Cursor, Manifest, Record};
+use super::path::TreePath;
+use super::{IN_FLIGHT, SMALL_BYTES, Tree};
+use crate::error::{Error, IoContext as _};
+use crate::handle::{Principal, SessionId};
+use crate::store::{Store, blocking};
+use crate::survey::{Survey, Time};
+use crate::workspace::{NewFile, Workspace};
+
+/// What is left to do once everything is gone that should go, and everything
+/// small is there.
+struct Progress {
+    survey: Survey,
+    /// Whether the survey still tells what is there.
+    is_current: bool,
+    large: Vec<Wanted>,
+}
+
+/// A file to write.
+struct Wanted {
+    path: TreePath,
+    /// Whether there is none by its name yet.
+    is_new: bool,
+}
+
+/// Where contents come from.
+struct Source<'a> {
+    manifest: &'a Manifest,
+    workspace: &'a Arc<Workspace>,
+    store: &'a Store,
+    principal: &'a Principal,
+    session: &'a SessionId,
+}
+
+impl Tree {
+    /// Makes the directory equal to `manifest`, whose blobs are those of
+    /// `session`; nothing may write to it meanwhile. Only files and
+    /// directories remain. `now` is what the directory was last known to
+    /// equal: files that are still so and are to be so are not touched.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when the manifest or a blob is damaged, or the
+    /// directory cannot be written. Then it holds something in between.
+    ///
+    /// # Cancellation
+    ///
+    /// As after an error, and a thread may still be writing to it: the
+    /// workspace is of no more use.
+    pub(crate) async fn restore(
+        manifest: impl Into<Arc<Manifest>>,
+        now: Option<&Self>,
+        workspace: &Arc<Workspace>,
+        store: &Store,
+        principal: &Principal,
+        session: &SessionId,
+    ) -> Result<Self, Error> {
+        let manifest = manifest.into();
+        let (wanted, now, files) = (Arc::clone(&manifest), now.cloned().unwrap_or_default(), Arc::clone(workspace));
+        let progress = blocking("restore a workspace", move || {
+            wanted.check()?;
+            now.put_small(&wanted, &files)
+        })
+        .await?;
+        if progress.is_current && progress.large.is_empty() {
+            return Ok(Self::new(manifest, progress.survey));
+        }
+        let source = Source { manifest: &manifest, workspace, store, principal, session };
+        source.put_all(progress.large).await?;
+        let (wanted, files) = (Arc::clone(&manifest), Arc::clone(workspace));
+        let survey = blocking("restore a workspace", move || finish(&wanted, &files)).await?;
+        Ok(Self::new(manifest, survey))
+    }
+
+    /// Removes what is not in `wanted`, makes its directories and writes the
+    /// files whose content is in it. `self` is what the directory was.
+    fn put_small(&self, wanted: &Manifest, workspace: &Workspace) -> Result<Progress, Error> {
+        let survey = workspace.survey()?;
+        let mut is_current = wanted.has_directories_of(&survey);
+        let doing = |verb: &str, path: &Path| format!("{verb} {} of a workspace", path.display());
+        let mut records = Cursor::new(wanted.files.iter());
+        for path in survey.files.keys().filter(|path| records.seek(path).is_none()) {
+            workspace.remove_file(path).doing(|| doing("remove", path))?;
+            is_current = false;
+        }
+        // Paths in order have every directory before what is in it.
+        for path in survey.directories.keys().rev().filter(|path| !wanted.directories.contains_key(path.as_path())) {
+            workspace.remove_directory(path).doing(|| doing("remove", path))?;
+        }
+        for path in wanted.directories.keys().filter(|path| !survey.directories.contains_key(path.as_path())) {
+            workspace.make_directory(path.as_path()).doing(|| doing("make", path.as_path()))?;
+        }
+        let mut large = Vec::new();
+        let mut found = Cursor::new(survey.files.iter());
+        let (mut stamps, mut records) =
+            (Cursor::new(self.survey.files.iter()), Cursor::new(self.manifest.files.iter()));
+        for (path, record) in &wanted.files {
+            let stamp = found.seek(path.as_path()).map(|(_, stamp)| stamp);
+            let known = stamps.seek(path.as_path()).map(|(_, stamp)| stamp);
+            let is_same = records.seek(path.as_path()).is_some_and(|(_, known)| known.is_same_file(record));
+            if is_same && stamp.is_some() && stamp == known && known.is_some_and(|stamp| self.survey.is_settled(stamp))
+            {
+                continue;
+            }
+            is_current = false;
+            let wanted = Wanted { path: path.clone(), is_new: stamp.is_none() };
+            match &record.content {
+                Content::Blobs(names) if !names.is_empty() => large.push(wanted),
+                Content::Blobs(_) => wanted.write(workspace, record, &[]).doing(|| doing("write", path.as_path()))?,
+                Content::Inline(bytes) => {
+                    wanted.write(workspace, record, bytes).doing(|| doing("write", path.as_path()))?;
+                }
+            }
+        }
+        Ok(Progress { survey, is_current, large })
+    }
+}
+
+impl Wanted {
+    fn start(&self, workspace: &Workspace) -> io::Result<NewFile> {
+        if self.is_new { workspace.start_file_at(self.path.as_path().to_path_buf()) } else { workspace.start_file() }
+    }
+
+    fn write(&self, workspace: &Workspace, record: &Record, content: &[u8]) -> io::Result<()> {
+        let mut file = self.start(workspace)?;
+        file.write_all(content)?;
+        self.put(file, record.modified)
+    }
+
+    fn put(&self, file: NewFile, modified: Time) -> io::Result<()> {
+        file.set_modified(modified)?;
+        file.put(self.path.as_path())
+    }
+}
+
+impl Source<'_> {
+    /// Writes files, small ones several at once.
+    async fn put_all(&self, files: Vec<Wanted>) -> Result<(), Error> {
+        let records = files.into_iter().filter_map(|wanted| Some((self.manifest.files.get(&wanted.path)?, wanted)));
+        let (small, large): (Vec<_>, Vec<_>) = records.partition(|(record, _)| record.size <= SMALL_BYTES);
+        for (files, at_once) in [(small, IN_FLIGHT), (large, 1)] {
+            let tasks: Vec<_> = files.into_iter().map(|(record, wanted)| self.put(wanted, record)).collect();
+            stream::iter(tasks).buffer_unordered(at_once).try_collect::<()>().await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, wanted: Wanted, record: &Record) -> Result<(), Error> {
+        let doing = format!("write {} of a workspace", wanted.path.as_path().display());
+        let wanted = Arc::new(wanted);
+        let (modified, mut blobs) = (record.modified, record.blobs().peekable());
+        let mut file: Option<NewFile> = None;
+        while let Some((name, bytes)) = blobs.next() {
+            let content = self.store.get_blob(self.principal, self.session, name, bytes).await?;
+            if content.len() as u64 != bytes {
+                return Err(Error::host(doing, format!("blob {name} has {} bytes, not {bytes}", content.len())));
+            }
+            let is_last = blobs.peek().is_none();
+            let (workspace, wanted) = (Arc::clone(self.workspace), Arc::clone(&wanted));
+            let write = move || {
+                let mut file = file.map_or_else(|| wanted.start(&workspace), Ok)?;
+                file.write_all(&content)?;
+                if is_last { wanted.put(file, modified).map(|()| None) } else { Ok(Some(file)) }
+            };
+            file = blocking(&doing, move || write().doing(|| "write a file of a workspace".into())).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets the times of directories, which changed with what is in them, and
+/// looks at everything once more.
+fn finish(wanted: &Manifest, workspace: &Workspace) -> Result<Survey, Error> {
+    let mut survey = workspace.survey()?;
+    for (path, modified) in &wanted.directories {
+        if let Some(found) = survey.directories.get_mut(path.as_path()).filter(|found| *found != modified) {
+            let doing = || format!("set the time of {} of a workspace", path.as_path().display());
+            workspace.set_directory_time(path.as_path(), *modified).doing(doing)?;
+            *found = *modified;
+        }
+    }
+    Ok(survey)
+}

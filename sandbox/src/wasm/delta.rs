@@ -1,0 +1,296 @@
+//! Pages that differ from a guest image, as bytes.
+//!
+//! A *part* is a zstd frame of page records in ascending order:
+//!
+//! ```text
+//! page = varint(number - number of the page before - 1), varint(count), run * count
+//! run  = varint(words to skip), varint(words), the words
+//! ```
+//!
+//! A word is 8 bytes. A run holds what the page has there; everywhere else it
+//! holds what the image has, or zero past the image's end. So a record says
+//! all there is to say of its page, and one without runs says that the page is
+//! again as in the image.
+//!
+//! Parts come back from the store sealed, yet nothing in them is trusted here:
+//! a record outside memory or a frame that is too large is an error.
+
+use std::cell::RefCell;
+use std::io;
+
+use crate::sys::PAGE;
+
+const WORD: usize = 8;
+/// Equal words between two runs that are cheaper to repeat than to skip.
+const BRIDGE: usize = 2;
+/// A part is closed once it holds this much, so that neither end needs much
+/// memory for it.
+const PART_BYTES: usize = 4 << 20;
+/// The largest part before compression: the page that closes it comes on top.
+const MAX_RAW_BYTES: usize = PART_BYTES + 2 * PAGE;
+/// The largest part. What cannot be compressed grows a little.
+pub(crate) const MAX_PART_BYTES: usize = MAX_RAW_BYTES + (MAX_RAW_BYTES >> 7);
+/// Fast, because a reply waits for it.
+const LEVEL: i32 = 1;
+
+/// What an image has where memory ends: pages that were never part of it.
+pub(super) const ZERO: [u8; PAGE] = [0; PAGE];
+
+/// The page `number` of `memory`; zero past its end.
+pub(super) fn page_of(memory: &[u8], number: u32) -> &[u8] {
+    let start = number as usize * PAGE;
+    memory.get(start..start + PAGE).unwrap_or(&ZERO)
+}
+
+/// The memory of an image, which many look at and one at a time may.
+pub(super) trait Original {
+    /// Looks at it. Others wait meanwhile.
+    fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T;
+}
+
+impl Original for [u8] {
+    fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
+        look(self)
+    }
+}
+
+/// Writes the pages `numbers` of `memory`, which ascend, as parts.
+pub(super) fn encode(
+    memory: &[u8],
+    image: &(impl Original + ?Sized),
+    numbers: impl Iterator<Item = u32>,
+) -> io::Result<Vec<Vec<u8>>> {
+    let mut parts = Vec::new();
+    let mut raw = Vec::with_capacity(64 << 10);
+    let mut numbers = numbers.peekable();
+    while numbers.peek().is_some() {
+        raw.clear();
+        image.look(|image| {
+            let mut next = 0;
+            while raw.len() < PART_BYTES
+                && let Some(number) = numbers.next()
+            {
+                put(&mut raw, number - next);
+                next = number + 1;
+                encode_page(page_of(memory, number), page_of(image, number), &mut raw);
+            }
+        });
+        parts.push(compress(&raw)?);
+    }
+    Ok(parts)
+}
+
+fn compress(raw: &[u8]) -> io::Result<Vec<u8>> {
+    thread_local! {
+        /// Setting one up costs more than a small part.
+        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let compressor = match compressor {
+            Some(compressor) => compressor,
+            None => compressor.insert(zstd::bulk::Compressor::new(LEVEL)?),
+        };
+        compressor.compress(raw)
+    })
+}
+
+fn encode_page(page: &[u8], image: &[u8], out: &mut Vec<u8>) {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    let differs = page.chunks_exact(WORD).zip(image.chunks_exact(WORD)).map(|(one, other)| one != other);
+    for (word, _) in differs.enumerate().filter(|(_, differs)| *differs) {
+        match runs.last_mut() {
+            Some((_, end)) if word <= *end + BRIDGE => *end = word + 1,
+            _ => runs.push((word, word + 1)),
+        }
+    }
+    put(out, u32::try_from(runs.len()).unwrap_or(u32::MAX));
+    let mut at = 0;
+    for (start, end) in runs {
+        put(out, u32::try_from(start - at).unwrap_or(u32::MAX));
+        put(out, u32::try_from(end - start).unwrap_or(u32::MAX));
+        out.extend_from_slice(&page[start * WORD..end * WORD]);
+        at = end;
+    }
+}
+
+/// The records of one part.
+pub(super) struct Part(Vec<u8>);
+
+impl Part {
+    pub(super) fn decompress(bytes: &[u8]) -> io::Result<Self> {
+        // The frame says how much it holds; it is held to that.
+        let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().ok_or_else(damaged)?;
+        let size = usize::try_from(size).ok().filter(|size| *size <= MAX_RAW_BYTES).ok_or_else(damaged)?;
+        zstd::bulk::decompress(bytes, size).map(Self)
+    }
+
+    /// Writes every page into `memory`, whose pages still are those of the
+    /// image, except those that `wanted` declines.
+    pub(super) fn apply(&self, memory: &mut [u8], mut wanted: impl FnMut(u32) -> bool) -> io::Result<()> {
+        let mut records = Records(&self.0);
+        let mut next = 0_u32;
+        while !records.0.is_empty() {
+            let number = next.checked_add(records.number()?).ok_or_else(damaged)?;
+            next = number.checked_add(1).ok_or_else(damaged)?;
+            let start = number as usize * PAGE;
+            let page = memory.get_mut(start..start + PAGE).ok_or_else(damaged)?;
+            let page = if wanted(number) { Some(page) } else { None };
+            records.apply_to(page)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is left of the records.
+struct Records<'a>(&'a [u8]);
+
+impl<'a> Records<'a> {
+    fn number(&mut self) -> io::Result<u32> {
+        let mut value = 0_u64;
+        for shift in (0..35).step_by(7) {
+            let (byte, rest) = self.0.split_first().ok_or_else(damaged)?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return u32::try_from(value).map_err(|_| damaged());
+            }
+        }
+        Err(damaged())
+    }
+
+    fn bytes(&mut self, count: usize) -> io::Result<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(count).ok_or_else(damaged)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn apply_to(&mut self, mut page: Option<&mut [u8]>) -> io::Result<()> {
+        let mut at = 0_usize;
+        for _ in 0..self.number()? {
+            let start = at.saturating_add(self.number()? as usize);
+            let end = start.saturating_add(self.number()? as usize);
+            if end > PAGE / WORD || end == start {
+                return Err(damaged());
+            }
+            let words = self.bytes((end - start) * WORD)?;
+            if let Some(page) = &mut page {
+                page[start * WORD..end * WORD].copy_from_slice(words);
+            }
+            at = end;
+        }
+        Ok(())
+    }
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a part of a saved memory is damaged")
+}
+
+/// Appends a LEB128 number.
+fn put(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small generator: what a test makes of a seed is the same everywhere.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 >> 11).unwrap() % bound
+        }
+    }
+
+    fn changed_memory(numbers: &mut Numbers, image: &[u8], pages: usize) -> Vec<u8> {
+        let mut memory = image.to_vec();
+        memory.resize(pages * PAGE, 0);
+        for _ in 0..numbers.below(40) {
+            let (start, length) = (numbers.below(memory.len()), numbers.below(3 * PAGE));
+            let end = memory.len().min(start + length);
+            let value = numbers.below(256) as u8;
+            memory[start..end].fill(value);
+        }
+        memory
+    }
+
+    #[test]
+    fn what_was_encoded_is_what_is_applied() {
+        let mut numbers = Numbers(7);
+        let image: Vec<u8> = (0..12 * PAGE).map(|at| (at / 100) as u8).collect();
+        for _ in 0..200 {
+            let memory = changed_memory(&mut numbers, &image, 16);
+            let parts = encode(&memory, image.as_slice(), 0..16).unwrap();
+            let mut restored = image.clone();
+            restored.resize(memory.len(), 0);
+            for part in &parts {
+                Part::decompress(part).unwrap().apply(&mut restored, |_| true).unwrap();
+            }
+            assert!(restored == memory);
+        }
+    }
+
+    #[test]
+    fn a_declined_page_stays_and_the_others_do_not() {
+        let image = vec![0; 4 * PAGE];
+        let memory = vec![9; 4 * PAGE];
+        let parts = encode(&memory, image.as_slice(), 0..4).unwrap();
+        let mut restored = image.clone();
+        Part::decompress(&parts[0]).unwrap().apply(&mut restored, |number| number != 2).unwrap();
+        assert!(restored[2 * PAGE..3 * PAGE] == image[..PAGE]);
+        assert!(restored[3 * PAGE..] == memory[..PAGE]);
+    }
+
+    #[test]
+    fn many_pages_are_spread_over_parts_of_bounded_size() {
+        let image = vec![0; 3000 * PAGE];
+        let mut numbers = Numbers(3);
+        let memory: Vec<u8> = (0..image.len()).map(|_| numbers.below(256) as u8).collect();
+        let parts = encode(&memory, image.as_slice(), 0..3000).unwrap();
+        assert_eq!(parts.len(), 3);
+        let mut restored = image;
+        for part in &parts {
+            assert!(part.len() <= MAX_PART_BYTES);
+            Part::decompress(part).unwrap().apply(&mut restored, |_| true).unwrap();
+        }
+        assert!(restored == memory);
+    }
+
+    #[test]
+    fn damaged_parts_are_errors_and_write_nothing_outside_memory() {
+        let image = vec![0; 8 * PAGE];
+        let mut numbers = Numbers(99);
+        let memory = changed_memory(&mut numbers, &image, 8);
+        let raw = zstd::bulk::decompress(&encode(&memory, image.as_slice(), 0..8).unwrap()[0], MAX_RAW_BYTES).unwrap();
+        Part(raw.clone()).apply(&mut image.clone(), |_| true).unwrap();
+        assert!(Part(raw.clone()).apply(&mut image[..4 * PAGE].to_vec(), |_| true).is_err(), "past the end of memory");
+        assert!(Part(raw[..raw.len() - 1].to_vec()).apply(&mut image.clone(), |_| true).is_err(), "cut short");
+        for _ in 0..20_000 {
+            let mut bytes = raw.clone();
+            for _ in 0..=numbers.below(4) {
+                let at = numbers.below(bytes.len());
+                bytes[at] = numbers.below(256) as u8;
+            }
+            bytes.truncate(1 + numbers.below(bytes.len()));
+            // Whatever it says, it must not panic; a panic fails the test.
+            let _ = Part(bytes).apply(&mut image.clone(), |_| true);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_would_inflate_past_its_bound_is_refused() {
+        let bomb = zstd::bulk::compress(&vec![0; MAX_RAW_BYTES + 1], 1).unwrap();
+        assert!(bomb.len() < 10_000 && Part::decompress(&bomb).is_err());
+        let largest = zstd::bulk::compress(&vec![0; MAX_RAW_BYTES], 1).unwrap();
+        assert!(Part::decompress(&largest).is_ok());
+    }
+}

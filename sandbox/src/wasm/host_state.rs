@@ -1,0 +1,237 @@
+//! What an instance has outside its memory, saved and brought back: its open
+//! files, its clock, and its place in repeatable entropy.
+//!
+//! Descriptors live on in the guest's memory as numbers, so every file comes
+//! back under its own. What cannot come back as the file it was is poisoned.
+//! Nothing here reads or writes the guest's memory.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p1::types::{Fdflags, Filestat, Filetype, Lookupflags, Oflags, Rights, Whence};
+use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
+use wiggle::{GuestMemory, GuestPtr};
+
+use super::entropy::Entropy;
+use super::host::Host;
+use super::open_files::{FIRST, MAX_OPEN_FILES, MAX_PATH_BYTES};
+use super::wasi::WORKSPACE_FD;
+use crate::error::Error;
+
+/// The state of a [`Host`] between runs. Whatever it holds when it comes back,
+/// it opens nothing but files of the workspace, and boundedly many.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HostState {
+    /// What the session's clock shows.
+    pub(crate) clock_ns: u64,
+    /// How many repeatable random bytes were drawn.
+    pub(crate) entropy: u64,
+    /// By their numbers.
+    #[serde(deserialize_with = "bounded_files")]
+    files: BTreeMap<u32, OpenFile>,
+    /// Above all numbers that were ever taken: it decides which is taken next.
+    #[serde(deserialize_with = "bounded_end")]
+    end: u32,
+}
+
+/// What a descriptor stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum OpenFile {
+    File {
+        path: String,
+        /// What it was as far as a name can tell: its size, and when it was
+        /// last modified, in nanoseconds. What lies there later may be another.
+        version: (u64, u64),
+        read: bool,
+        write: bool,
+        append: bool,
+        nonblocking: bool,
+        offset: u64,
+    },
+    Directory {
+        path: String,
+    },
+    /// A file that has no name any more.
+    Stale,
+}
+
+fn bounded_files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, OpenFile>, D::Error> {
+    let files = BTreeMap::<u32, OpenFile>::deserialize(deserializer)?;
+    let numbers = FIRST..FIRST + MAX_OPEN_FILES;
+    if files.keys().any(|number| !numbers.contains(number)) {
+        return Err(de::Error::custom("a descriptor is out of range"));
+    }
+    if files.values().any(|file| file.path().is_some_and(|path| path.len() > MAX_PATH_BYTES)) {
+        return Err(de::Error::custom("the path of an open file is too long"));
+    }
+    Ok(files)
+}
+
+fn bounded_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let end = u32::deserialize(deserializer)?;
+    if end > FIRST + MAX_OPEN_FILES {
+        return Err(de::Error::custom("there were too many descriptors"));
+    }
+    Ok(end)
+}
+
+impl OpenFile {
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::File { path, .. } | Self::Directory { path } => Some(path),
+            Self::Stale => None,
+        }
+    }
+}
+
+impl Host {
+    /// What must be known to go on in another instance. Between runs only.
+    pub(super) async fn capture(&mut self) -> HostState {
+        let mut files = BTreeMap::new();
+        for number in self.open_files.numbers().collect::<Vec<_>>() {
+            let path = self.open_files.path(number).map(str::to_owned);
+            let file = match path {
+                Some(path) => describe(self.wasi(), number, path).await,
+                None => None,
+            };
+            files.insert(number, file.unwrap_or(OpenFile::Stale));
+        }
+        HostState {
+            clock_ns: self.clock.position(),
+            entropy: self.entropy.as_ref().map_or(0, Entropy::position),
+            files,
+            end: self.open_files.end(),
+        }
+    }
+
+    /// Goes on from `state`. Right after [`Host::open`].
+    pub(super) async fn restore(&mut self, state: &HostState) -> Result<(), Error> {
+        self.clock.resume(state.clock_ns);
+        if let Some(entropy) = &self.entropy {
+            entropy.resume(state.entropy);
+        }
+        // Wasmtime gives a new descriptor the next number as long as none was
+        // closed, so every number is taken in order, and what is too much is
+        // closed at the end.
+        let last = state.files.last_key_value().map_or(FIRST, |(number, _)| *number + 1);
+        let mut unused = Vec::new();
+        for number in FIRST..state.end.max(last) {
+            let file = state.files.get(&number);
+            let reopened = match file {
+                Some(file) => reopen(self.wasi(), file).await,
+                None => None,
+            };
+            let taken = match reopened {
+                Some(taken) => Some(taken),
+                None => open_directory(self.wasi(), ".").await,
+            };
+            if taken != Some(number) {
+                return Err(Error::host("restore the open files of a guest", "a descriptor got no number or another"));
+            }
+            match (file.and_then(OpenFile::path), reopened) {
+                (Some(path), Some(_)) => self.open_files.opened(number, WORKSPACE_FD.cast_unsigned(), path),
+                _ if file.is_some() => self.open_files.poison(number),
+                _ => unused.push(number),
+            }
+        }
+        for number in unused {
+            close(self.wasi(), number).await;
+            self.open_files.closed(number);
+        }
+        Ok(())
+    }
+}
+
+/// What `number` stands for, if it still lies at `path`.
+async fn describe(wasi: &mut WasiP1Ctx, number: u32, path: String) -> Option<OpenFile> {
+    let memory = &mut GuestMemory::Unshared(&mut []);
+    let open = wasi.fd_filestat_get(memory, number.into()).await.ok()?;
+    let named = stat(wasi, &path).await?;
+    // Wasmtime derives `ino` from the device and inode, which stay taken as
+    // long as the file is open.
+    if open.ino != named.ino || open.filetype != named.filetype {
+        return None;
+    }
+    if open.filetype == Filetype::Directory {
+        return Some(OpenFile::Directory { path });
+    }
+    let status = wasi.fd_fdstat_get(memory, number.into()).await.ok()?;
+    Some(OpenFile::File {
+        path,
+        version: version(&named),
+        read: status.fs_rights_base.contains(Rights::FD_READ),
+        write: status.fs_rights_base.contains(Rights::FD_WRITE),
+        append: status.fs_flags.contains(Fdflags::APPEND),
+        nonblocking: status.fs_flags.contains(Fdflags::NONBLOCK),
+        offset: wasi.fd_tell(memory, number.into()).ok()?,
+    })
+}
+
+fn version(stat: &Filestat) -> (u64, u64) {
+    (stat.size, stat.mtim)
+}
+
+/// Opens a file as it was, and never makes or empties one.
+async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<u32> {
+    let (path, known, read, write, append, nonblocking, offset) = match file {
+        OpenFile::File { path, version, read, write, append, nonblocking, offset } => {
+            (path, *version, *read, *write, *append, *nonblocking, *offset)
+        }
+        OpenFile::Directory { path } => return open_directory(wasi, path).await,
+        OpenFile::Stale => return None,
+    };
+    // Looked at first: opening something else, a FIFO say, could do harm.
+    let found = stat(wasi, path).await?;
+    if found.filetype != Filetype::RegularFile || version(&found) != known {
+        return None;
+    }
+    let mut rights = Rights::empty();
+    rights.set(Rights::FD_READ, read);
+    rights.set(Rights::FD_WRITE, write);
+    let mut flags = Fdflags::empty();
+    flags.set(Fdflags::APPEND, append);
+    flags.set(Fdflags::NONBLOCK, nonblocking);
+    let offset = i64::try_from(offset).ok()?;
+    let number = open(wasi, path, Oflags::empty(), rights, flags).await?;
+    let memory = &mut GuestMemory::Unshared(&mut []);
+    if wasi.fd_seek(memory, number.into(), offset, Whence::Set).await.is_err() {
+        close(wasi, number).await;
+        return None;
+    }
+    Some(number)
+}
+
+/// Opens a directory. Where a guest was in reading it, the guest knows.
+async fn open_directory(wasi: &mut WasiP1Ctx, path: &str) -> Option<u32> {
+    open(wasi, path, Oflags::DIRECTORY, Rights::FD_READ, Fdflags::empty()).await
+}
+
+async fn open(wasi: &mut WasiP1Ctx, path: &str, oflags: Oflags, rights: Rights, flags: Fdflags) -> Option<u32> {
+    let (mut bytes, path) = argument(wasi, path)?;
+    let memory = &mut GuestMemory::Unshared(&mut bytes);
+    let (directory, lookup) = (WORKSPACE_FD.into(), Lookupflags::empty());
+    wasi.path_open(memory, directory, lookup, path, oflags, rights, rights, flags).await.ok().map(u32::from)
+}
+
+async fn stat(wasi: &mut WasiP1Ctx, path: &str) -> Option<Filestat> {
+    let (mut bytes, path) = argument(wasi, path)?;
+    let memory = &mut GuestMemory::Unshared(&mut bytes);
+    wasi.path_filestat_get(memory, WORKSPACE_FD.into(), Lookupflags::empty(), path).await.ok()
+}
+
+async fn close(wasi: &mut WasiP1Ctx, number: u32) {
+    // It fails for numbers that are not open only.
+    let _ = wasi.fd_close(&mut GuestMemory::Unshared(&mut []), number.into()).await;
+}
+
+/// Memory that holds `path`, the workspace itself being `.`, and its place.
+fn argument(wasi: &mut WasiP1Ctx, path: &str) -> Option<(Vec<u8>, GuestPtr<str>)> {
+    let bytes = if path.is_empty() { b".".to_vec() } else { path.as_bytes().to_vec() };
+    let size = u32::try_from(bytes.len()).ok()?;
+    wasi.set_hostcall_fuel(bytes.len());
+    Some((bytes, GuestPtr::new((0, size))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Which descriptors of an instance are open, and under which names they were
+//! opened: what brings them back in another instance.
+//!
+//! A descriptor that could not be brought back is poisoned: its number stays
+//! taken, so that no other file is ever met under it, and it answers to
+//! nothing but being closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The first descriptor above the standard streams and the workspace.
+pub(super) const FIRST: u32 = 4;
+
+/// The most files an instance may have open, whatever its limit says: what is
+/// saved of them must be bounded.
+pub(super) const MAX_OPEN_FILES: u32 = 4096;
+
+/// The longest path that can be opened in one step. A guest can make longer ones
+/// out of renames, and what lies there cannot be brought back.
+pub(super) const MAX_PATH_BYTES: usize = 4095;
+
+/// Open files of an instance, apart from standard streams and the workspace.
+#[derive(Debug, Default)]
+pub(super) struct OpenFiles {
+    /// Numbers, and paths relative to the workspace. That of a file which was
+    /// deleted or replaced since leads nowhere, or to another file.
+    paths: BTreeMap<u32, Option<String>>,
+    poisoned: BTreeSet<u32>,
+    /// Above all numbers there ever were.
+    end: u32,
+    /// How many were open at most since the run began.
+    pub(super) peak: u64,
+    limit: u64,
+    /// Whether the run was refused a file for its limit.
+    pub(super) denied: bool,
+}
+
+impl OpenFiles {
+    /// Begins a run in which at most `limit` files may be open.
+    pub(super) fn begin(&mut self, limit: u64) {
+        self.limit = limit.min(u64::from(MAX_OPEN_FILES));
+        self.peak = self.count();
+        self.denied = false;
+    }
+
+    /// Every open descriptor, in ascending order.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.paths.keys().copied()
+    }
+
+    /// Where the file `number` should be.
+    pub(super) fn path(&self, number: u32) -> Option<&str> {
+        self.paths.get(&number)?.as_deref()
+    }
+
+    /// Above all numbers there ever were.
+    pub(super) fn end(&self) -> u32 {
+        self.end.max(FIRST)
+    }
+
+    /// Whether another file may be opened.
+    pub(super) fn admit(&mut self) -> bool {
+        let admitted = self.count() < self.limit;
+        self.denied |= !admitted;
+        admitted
+    }
+
+    /// Whether `number` is taken and must not be used.
+    pub(super) fn is_poisoned(&self, number: u32) -> bool {
+        self.poisoned.contains(&number)
+    }
+
+    /// Notes that `path`, relative to the descriptor `base`, was opened.
+    pub(super) fn opened(&mut self, number: u32, base: u32, path: &str) {
+        let base = if self.paths.contains_key(&base) { self.path(base) } else { Some("") };
+        let path = base.and_then(|base| join(base, path));
+        self.taken(number, path);
+    }
+
+    /// Notes that `number` is taken by what could not be brought back.
+    pub(super) fn poison(&mut self, number: u32) {
+        self.taken(number, None);
+        self.poisoned.insert(number);
+    }
+
+    fn taken(&mut self, number: u32, path: Option<String>) {
+        self.paths.insert(number, path);
+        self.end = self.end.max(number.saturating_add(1));
+        self.peak = self.peak.max(self.count());
+    }
+
+    /// Notes that there was `number`, which is closed.
+    pub(super) fn closed(&mut self, number: u32) {
+        self.paths.remove(&number);
+        self.poisoned.remove(&number);
+        self.end = self.end.max(number.saturating_add(1));
+    }
+
+    /// Notes that `from` became `to`, in the place of what `to` was.
+    pub(super) fn renumbered(&mut self, from: u32, to: u32) {
+        if from != to
+            && let Some(path) = self.paths.remove(&from)
+        {
+            self.poisoned.remove(&to);
+            self.paths.insert(to, path);
+        }
+    }
+
+    /// Notes that what lay at `from` lies at `to`, with all that is beneath.
+    pub(super) fn renamed(&mut self, from: &str, to: &str) {
+        let Some(from) = join("", from) else { return };
+        for path in self.paths.values_mut() {
+            let beneath = path.as_deref().and_then(|path| path.strip_prefix(&from));
+            if let Some(rest) = beneath.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+                *path = join(to, rest);
+            }
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.paths.len() as u64
+    }
+}
+
+/// Where `path` leads from `base`, if that can be said in one path. There are
+/// no links, so names alone tell.
+fn join(base: &str, path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in base.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    let path = parts.join("/");
+    (path.len() <= MAX_PATH_BYTES).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(files: &OpenFiles) -> Vec<(u32, &str)> {
+        files.numbers().filter_map(|number| Some((number, files.path(number)?))).collect()
+    }
+
+    #[test]
+    fn paths_follow_renames_of_files_and_of_the_directories_above() {
+        let mut files = OpenFiles::default();
+        files.opened(4, 3, "a/./b//c");
+        files.opened(5, 3, "ab");
+        files.opened(6, 3, "a");
+        files.opened(7, 6, "d/../e");
+        files.renamed("./a/", "z/y");
+        assert_eq!(paths(&files), [(4, "z/y/b/c"), (5, "ab"), (6, "z/y"), (7, "z/y/e")]);
+        files.renamed("ab", "cd");
+        assert_eq!(paths(&files)[1], (5, "cd"));
+    }
+
+    #[test]
+    fn renames_cannot_make_a_path_grow_without_bound() {
+        let mut files = OpenFiles::default();
+        files.opened(4, 3, "a/deleted");
+        let long = vec!["a"; 500].join("/");
+        for _ in 0..4 {
+            files.renamed("a", &long);
+        }
+        assert_eq!(files.path(4).map(str::len), Some("a/deleted".len() + 4 * (long.len() - 1)));
+        files.renamed("a", &long);
+        assert_eq!(files.path(4), None);
+        files.opened(5, 4, "x");
+        assert_eq!(files.path(5), None, "what is beneath it has no path either");
+    }
+
+    #[test]
+    fn what_takes_a_number_ends_what_was_there() {
+        let mut files = OpenFiles::default();
+        files.opened(4, 3, "kept");
+        files.poison(5);
+        files.poison(6);
+        assert!(files.is_poisoned(5) && !files.is_poisoned(4));
+        files.renumbered(4, 5);
+        assert!(!files.is_poisoned(5));
+        files.closed(6);
+        assert!(!files.is_poisoned(6));
+        assert_eq!(paths(&files), [(5, "kept")]);
+        assert_eq!(files.end(), 7);
+    }
+
+    #[test]
+    fn poisoned_descriptors_count_towards_the_limit() {
+        let mut files = OpenFiles::default();
+        files.poison(4);
+        files.opened(5, 3, "x");
+        files.begin(2);
+        assert!(!files.admit() && files.denied);
+        files.closed(4);
+        files.begin(2);
+        assert!(files.admit() && !files.denied);
+        assert_eq!(files.peak, 1);
+    }
+}

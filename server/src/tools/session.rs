@@ -1,0 +1,193 @@
+//! `session`: lists, snapshots, forks, rewinds and ends sessions.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, JsonObject, Tool};
+use sandbox::{Error, Executor, Principal, SessionId, SessionSummary, SnapshotId, SnapshotSummary};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::reply::{self, SessionReply, time};
+use super::{Hints, any_object, any_objects, decode, tool};
+
+pub(crate) const NAME: &str = "session";
+
+/// How many sessions one list names: the last used.
+const MAX_LISTED: usize = 100;
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    List,
+    Snapshot,
+    Fork,
+    Restore,
+    Close,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    action: Action,
+    /// Handle; list shows its snapshots, without it all sessions
+    session: Option<String>,
+    /// To restore; or to fork or close in place of the session
+    snapshot: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Reply {
+    /// The fork, or the one named
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    session: Option<SessionReply>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_objects")]
+    sessions: Option<Vec<Listed>>,
+    /// id, sequence, size_bytes, age_seconds, expires_at
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    snapshot: Option<Snapshot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_objects")]
+    snapshots: Option<Vec<Snapshot>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    id: String,
+    sequence: u64,
+    live: bool,
+    size_bytes: u64,
+    age_seconds: u64,
+    expires_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Snapshot {
+    id: String,
+    sequence: u64,
+    size_bytes: u64,
+    age_seconds: u64,
+    expires_at: String,
+}
+
+impl From<SessionSummary> for Listed {
+    fn from(summary: SessionSummary) -> Self {
+        Self {
+            id: summary.id.to_string(),
+            sequence: summary.sequence,
+            live: summary.is_live,
+            size_bytes: summary.size_bytes,
+            age_seconds: age(summary.last_used),
+            expires_at: time(summary.expires_at),
+        }
+    }
+}
+
+impl Snapshot {
+    fn new(summary: &SnapshotSummary, session: &SessionReply) -> Self {
+        Self {
+            id: summary.id.to_string(),
+            sequence: summary.sequence,
+            size_bytes: summary.size_bytes,
+            age_seconds: age(summary.created),
+            expires_at: session.expires_at.clone(),
+        }
+    }
+}
+
+fn age(since: SystemTime) -> u64 {
+    SystemTime::now().duration_since(since).unwrap_or_default().as_secs()
+}
+
+pub(crate) fn definition() -> Tool {
+    let description =
+        "List sessions, remember a state (snapshot), go back to it (restore), copy a session (fork), end it (close)."
+            .to_owned();
+    tool::<Arguments, Reply>(
+        NAME,
+        "Sessions",
+        description,
+        Hints { read_only: false, destructive: true, idempotent: false },
+    )
+}
+
+/// Does what `action` says.
+pub(crate) async fn call(
+    executor: &Arc<Executor>,
+    principal: &Principal,
+    arguments: JsonObject,
+) -> Result<CallToolResult, ErrorData> {
+    match act(executor, principal, arguments).await {
+        Ok((text, reply)) => reply::structured(text, &reply),
+        Err(error) => reply::error(error),
+    }
+}
+
+async fn act(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject) -> Result<(String, Reply), Error> {
+    let Arguments { action, session, snapshot } = decode(arguments)?;
+    let snapshot = snapshot.as_deref().map(SnapshotId::parse).transpose()?;
+    let Some(session) = session else {
+        return match action {
+            Action::List => list(executor, principal).await,
+            _ => Err(Error::invalid("session", "must be the handle of a session")),
+        };
+    };
+    let id = SessionId::parse(&session)?;
+    if matches!((action, &snapshot), (Action::List | Action::Snapshot, Some(_))) {
+        return Err(Error::invalid("snapshot", "goes with fork, restore and close only"));
+    }
+    match action {
+        Action::List => {
+            let (report, snapshots) = executor.list_snapshots(principal, &id).await?;
+            let session = SessionReply::from(report);
+            let snapshots: Vec<_> = snapshots.iter().map(|summary| Snapshot::new(summary, &session)).collect();
+            let mut text = format!("session {id} at sequence {}, {} snapshots", session.sequence, snapshots.len());
+            for Snapshot { id, sequence, size_bytes, age_seconds, .. } in &snapshots {
+                text.push_str(&format!("\n{id}: sequence {sequence}, {size_bytes} bytes, {age_seconds} s old"));
+            }
+            Ok((text, Reply { session: Some(session), snapshots: Some(snapshots), ..Reply::default() }))
+        }
+        Action::Snapshot => {
+            let (report, summary) = executor.snapshot(principal, &id).await?;
+            let session = SessionReply::from(report);
+            let text = format!("snapshot {} of session {id} at sequence {}", summary.id, summary.sequence);
+            let snapshot = Snapshot::new(&summary, &session);
+            Ok((text, Reply { session: Some(session), snapshot: Some(snapshot), ..Reply::default() }))
+        }
+        Action::Fork => {
+            let session = SessionReply::from(executor.fork(principal, &id, snapshot.as_ref()).await?);
+            let from = snapshot.map_or_else(|| format!("session {id}"), |snapshot| format!("snapshot {snapshot}"));
+            let text = format!("session {} is a copy of {from}", session.id);
+            Ok((text, Reply { session: Some(session), ..Reply::default() }))
+        }
+        Action::Restore => {
+            let Some(snapshot) = snapshot else {
+                return Err(Error::invalid("snapshot", "must be the handle of a snapshot to go back to"));
+            };
+            let session = SessionReply::from(executor.restore(principal, &id, &snapshot).await?);
+            let text = format!("session {id} is as in snapshot {snapshot}, at sequence {}", session.sequence);
+            Ok((text, Reply { session: Some(session), ..Reply::default() }))
+        }
+        Action::Close => {
+            let session = executor.close(principal, &id, snapshot.as_ref()).await?;
+            let what = snapshot.map_or_else(|| format!("session {id}"), |snapshot| format!("snapshot {snapshot}"));
+            Ok((format!("closed {what}"), Reply { session: Some(session.into()), ..Reply::default() }))
+        }
+    }
+}
+
+async fn list(executor: &Arc<Executor>, principal: &Principal) -> Result<(String, Reply), Error> {
+    let sessions = executor.list_sessions(principal).await?;
+    let count = sessions.len();
+    let listed: Vec<_> = sessions.into_iter().take(MAX_LISTED).map(Listed::from).collect();
+    let shown = if count > MAX_LISTED { format!(", the {MAX_LISTED} last used") } else { String::new() };
+    let mut text = format!("{count} sessions{shown}");
+    for Listed { id, sequence, size_bytes, age_seconds, .. } in &listed {
+        text.push_str(&format!("\n{id}: sequence {sequence}, {size_bytes} bytes, used {age_seconds} s ago"));
+    }
+    Ok((text, Reply { sessions: Some(listed), ..Reply::default() }))
+}

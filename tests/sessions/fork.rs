@@ -1,0 +1,86 @@
+//! Two sessions out of one.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+
+use tests::Server;
+
+const FILL: &str = "import os\nrows = [1]\nopen('f', 'w').write('one')\nos.mkdir('d')\n\
+                    open('d/large', 'wb').write(os.urandom(2_000_000))\nheld = os.urandom(4_000_000)";
+const LOOK: &str = "print(rows, open('f').read(), len(held), os.path.getsize('d/large'), sorted(os.listdir()))";
+
+#[test]
+fn two_sessions_go_on_from_one_and_share_nothing() {
+    let server = Server::start();
+    let one = server.execute_in("new", FILL).session();
+    let forked = server.session("fork", &one);
+    let other = forked.session();
+    assert_ne!(one, other);
+    assert!(!forked.is_error() && forked.text().contains(&other) && forked.text().contains(&one), "{}", forked.text());
+    let change = |session: &str, mark: &str| {
+        let code =
+            format!("rows.append('{mark}')\nopen('f', 'a').write(' {mark}')\nopen('{mark}', 'w').close()\n{LOOK}");
+        server.execute_in(session, &code).output().to_owned()
+    };
+    assert_eq!(change(&one, "a"), "[1, 'a'] one a 4000000 2000000 ['a', 'd', 'f']\n");
+    assert_eq!(change(&other, "b"), "[1, 'b'] one b 4000000 2000000 ['b', 'd', 'f']\n");
+    assert_eq!(change(&one, "c"), "[1, 'a', 'c'] one a c 4000000 2000000 ['a', 'c', 'd', 'f']\n");
+    // Neither needs the other.
+    server.session("close", &one).result();
+    let next = server.kill().start();
+    assert_eq!(next.execute_in(&other, LOOK).output(), "[1, 'b'] one b 4000000 2000000 ['b', 'd', 'f']\n");
+    assert!(next.execute_in(&one, LOOK).refusal().contains("closed"));
+}
+
+#[test]
+fn a_fork_of_a_snapshot_is_as_the_session_was_then() {
+    let server = Server::start();
+    let session = server.execute_in("new", FILL).session();
+    let snapshot = server.snapshot(&session);
+    server
+        .execute_in(
+            &session,
+            "rows.append(2)\nheld = b''\nopen('f', 'w').write('two')\nos.remove('d/large')\nos.rmdir('d')",
+        )
+        .assert_status("exited 0");
+    // Long enough for what only commits name to be removed from the store.
+    for _ in 0..20 {
+        server.execute_in(&session, "rows.append(0)").assert_status("exited 0");
+    }
+    let fork = server.session_at("fork", &session, &snapshot).session();
+    assert_eq!(server.execute_in(&fork, LOOK).output(), "[1] one 4000000 2000000 ['d', 'f']\n");
+    assert!(server.execute_in(&session, "print(open('f').read(), len(held))").output() == "two 0\n");
+    // A snapshot belongs to its session alone.
+    let listed = server.session("list", &fork);
+    assert_eq!(listed.structured()["snapshots"].as_array().map(Vec::len), Some(0));
+    let refused = server.session_at("fork", &fork, &snapshot);
+    assert!(refused.refusal().contains(&format!("no snapshot `{snapshot}` in this session")), "{}", refused.text());
+}
+
+#[test]
+fn a_fork_copies_no_content() {
+    let server = Server::start();
+    let session = server.execute_in("new", FILL).session();
+    let store = server.store();
+    let before = store.disk_bytes();
+    assert!(before > 6_000_000, "too little to measure: {before}");
+    let forks: Vec<_> = (0..10).map(|_| server.session("fork", &session).session()).collect();
+    let added = store.disk_bytes() - before;
+    assert!(added < 200_000 * 10, "ten forks of {before} bytes took {added}");
+    let own: HashMap<_, _> = store
+        .blobs(&session)
+        .into_iter()
+        .map(|(path, data)| (path.file_name().unwrap().to_owned(), data.ino()))
+        .collect();
+    assert!(!own.is_empty());
+    for fork in &forks {
+        let blobs = store.blobs(fork);
+        assert_eq!(blobs.len(), own.len());
+        for (path, data) in blobs {
+            assert_eq!(Some(&data.ino()), own.get(path.file_name().unwrap()), "{} is a copy", path.display());
+        }
+    }
+    // What one of them ends with does not end with it.
+    server.session("close", &session).result();
+    assert_eq!(server.execute_in(&forks[0], LOOK).output(), "[1] one 4000000 2000000 ['d', 'f']\n");
+}
