@@ -61,6 +61,16 @@ struct Description {
     /// Limits on what a guest of this kind cannot have at all.
     #[serde(default)]
     has_none_of: Vec<String>,
+    #[serde(default)]
+    revoked: Vec<Revoked>,
+}
+
+/// An image of an earlier build that must not run any more.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoked {
+    sha256: String,
+    reason: String,
 }
 
 /// Why an image cannot be used.
@@ -68,18 +78,16 @@ struct Description {
 #[non_exhaustive]
 pub enum ImageError {
     /// The compressed image is damaged.
-    #[error("failed to decompress the image of `{id}`")]
+    #[error("failed to decompress guest image {expected}")]
     Decompress {
-        /// The language.
-        id: String,
+        /// SHA-256 of what should be there.
+        expected: String,
         /// The cause.
         source: std::io::Error,
     },
     /// The image is not the one that was described.
-    #[error("the image of `{id}` has digest {found}, its description says {expected}")]
+    #[error("a guest image has digest {found} where {expected} should be")]
     Digest {
-        /// The language.
-        id: String,
         /// SHA-256 of what is there.
         found: String,
         /// SHA-256 of what should be there.
@@ -113,6 +121,13 @@ impl GuestRuntime {
         &self.description.image_sha256
     }
 
+    /// Why the image of an earlier build with this digest must not run any
+    /// more; `None` when it may.
+    pub fn revoked(&self, digest: &str) -> Option<&str> {
+        let found = self.description.revoked.iter().find(|revoked| revoked.sha256 == digest);
+        found.map(|revoked| revoked.reason.as_str())
+    }
+
     /// File name extensions of programs, without the dot.
     pub fn source_extensions(&self) -> &[String] {
         &self.description.source_extensions
@@ -128,21 +143,27 @@ impl GuestRuntime {
         self.description.has_none_of.iter().any(|name| name == limit)
     }
 
-    /// The image: a WebAssembly module.
-    ///
-    /// # Errors
-    ///
-    /// [`ImageError`] when it is damaged or another one than described.
-    pub fn image(&self) -> Result<Vec<u8>, ImageError> {
-        let id = || self.id().to_owned();
-        let image = zstd::bulk::decompress(self.compressed, MAX_IMAGE_BYTES)
-            .map_err(|source| ImageError::Decompress { id: id(), source })?;
-        let found = hexadecimal(&Sha256::digest(&image));
-        if found != self.digest() {
-            return Err(ImageError::Digest { id: id(), found, expected: self.digest().to_owned() });
-        }
-        Ok(image)
+    /// The image as it is distributed: see [`unpack`].
+    pub const fn compressed(&self) -> &'static [u8] {
+        self.compressed
     }
+}
+
+/// The image in `compressed`, a WebAssembly module, which must have this
+/// SHA-256 in hexadecimal.
+///
+/// # Errors
+///
+/// [`ImageError`] when it is damaged or another one.
+pub fn unpack(compressed: &[u8], digest: &str) -> Result<Vec<u8>, ImageError> {
+    let expected = || digest.to_owned();
+    let image = zstd::bulk::decompress(compressed, MAX_IMAGE_BYTES)
+        .map_err(|source| ImageError::Decompress { expected: expected(), source })?;
+    let found = hexadecimal(&Sha256::digest(&image));
+    if found != digest {
+        return Err(ImageError::Digest { found, expected: expected() });
+    }
+    Ok(image)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -181,9 +202,31 @@ mod tests {
     #[test]
     fn every_image_is_the_one_that_its_description_names() {
         for runtime in all() {
-            let image = runtime.image().unwrap();
+            let image = unpack(runtime.compressed(), runtime.digest()).unwrap();
             assert!(image.starts_with(b"\0asm"), "{}", runtime.id());
             assert!(find(runtime.id()).is_some());
         }
+    }
+
+    #[test]
+    fn an_image_that_is_damaged_or_another_is_refused() {
+        let runtime = &all()[0];
+        let other = "0".repeat(64);
+        let error = unpack(runtime.compressed(), &other).unwrap_err().to_string();
+        assert!(error.contains(runtime.digest()) && error.contains(&other), "{error}");
+        let cut_off = &runtime.compressed()[..runtime.compressed().len() / 2];
+        assert!(matches!(unpack(cut_off, runtime.digest()), Err(ImageError::Decompress { .. })));
+    }
+
+    #[test]
+    fn no_image_of_this_build_is_revoked_and_others_are_with_their_reason() {
+        for runtime in all() {
+            assert_eq!(runtime.revoked(runtime.digest()), None);
+        }
+        let text = include_str!("../python/runtime.toml");
+        let text = format!("revoked = [{{ sha256 = \"ab\", reason = \"it leaks\" }}]\n{text}");
+        let runtime =
+            GuestRuntime { description: toml::from_str(&text).unwrap(), probes: BTreeMap::new(), compressed: &[] };
+        assert_eq!((runtime.revoked("ab"), runtime.revoked("cd")), (Some("it leaks"), None));
     }
 }

@@ -1,9 +1,11 @@
 //! From the catalogue to compiled images.
 
+use std::sync::Arc;
+
 use guest_runtimes::GuestRuntime;
 
 use crate::error::Error;
-use crate::wasm::CodeCache;
+use crate::wasm::{CodeCache, ImageName};
 use crate::worker::{self, Images};
 
 /// The runtime of a language.
@@ -27,7 +29,7 @@ pub(crate) fn prepare_all(
     let mut images = Images::new();
     for runtime in guest_runtimes::all() {
         let image = prepare(cache, runtime, |done, total| progress(runtime, done, total))?;
-        images.insert(runtime.id().to_owned(), image);
+        images.insert(runtime.digest().to_owned(), Arc::new(image));
     }
     Ok(images)
 }
@@ -44,10 +46,22 @@ pub fn prepare(
     runtime: &GuestRuntime,
     progress: impl FnMut(u64, u64),
 ) -> Result<std::fs::File, Error> {
-    if let Some(file) = cache.find(runtime)? {
-        return Ok(file);
+    match cache.find(runtime.into())? {
+        Some(file) => Ok(file),
+        None => compile(cache, runtime.into(), runtime.compressed(), progress),
     }
-    tracing::info!(runtime = runtime.id(), "compiling a guest image, once for this version and processor");
-    worker::compile(cache, runtime.id(), progress)?;
-    cache.find(runtime)?.ok_or_else(|| Error::host("compile a guest image", "it is not in the cache afterwards"))
+}
+
+/// Compiles the image in `compressed`, which is verified first, in a process
+/// of its own. Blocks.
+pub(crate) fn compile(
+    cache: &CodeCache,
+    name: ImageName<'_>,
+    compressed: &[u8],
+    progress: impl FnMut(u64, u64),
+) -> Result<std::fs::File, Error> {
+    let ImageName { runtime, digest } = name;
+    tracing::info!(runtime, digest, "compiling a guest image, once for this version and processor");
+    worker::compile(cache, name, compressed, progress)?;
+    cache.find(name)?.ok_or_else(|| Error::host("compile a guest image", "it is not in the cache afterwards"))
 }

@@ -17,7 +17,11 @@
 //! what runs a language, a *slot* is a guest instance in a worker. A *run* is
 //! one program from start to outcome; a *session* keeps its state between runs.
 
+mod bases;
+mod bounded;
 mod budget;
+#[cfg(test)]
+mod damage;
 mod error;
 mod executor;
 mod handle;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::at_most;
 use crate::handle::{RunId, SessionId};
 use crate::limits::{Limits, Resource, Usage};
 
@@ -124,9 +125,12 @@ pub struct GuestError {
     pub traceback: String,
 }
 
+/// The most rich results of one run, and the most types of one.
+pub(crate) const MAX_RICH_OUTPUTS: usize = 256;
+
 /// A rich result: the same thing in one or more MIME types.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RichOutput(pub Vec<(String, String)>);
+pub struct RichOutput(#[serde(deserialize_with = "at_most::<MAX_RICH_OUTPUTS, _, _>")] pub Vec<(String, String)>);
 
 /// A file of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

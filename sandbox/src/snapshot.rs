@@ -144,3 +144,57 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     }
     postcard::from_bytes(body).map_err(|source| Error::host(doing, source))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::damage::try_damaged;
+    use crate::handle::{Principal, SessionId};
+    use crate::store::Durability;
+    use crate::store::tests::store;
+
+    #[tokio::test]
+    async fn a_damaged_commit_is_an_error_or_another_commit() {
+        let (_parent, store) = store(Durability::None);
+        let (owner, session) = (Principal::local(), SessionId::random());
+        let blob = store.put_blob(&owner, &session, 1 << 40, b"content".to_vec()).await.unwrap();
+        let interpreter = SavedInterpreter {
+            image: "0123456789abcdef".repeat(4),
+            abi: 1,
+            engine: "48.0.8".into(),
+            parts: vec![SavedPart { blob: blob.clone(), bytes: 4 << 20 }; 9],
+            tail: vec![vec![3; 500], Vec::new(), vec![4; 20]],
+            state: vec![5; 100],
+        };
+        let saved = |files| Saved {
+            interpreters: [("python".to_owned(), interpreter.clone()), ("lua".to_owned(), interpreter.clone())].into(),
+            files,
+        };
+        let record = SnapshotRecord {
+            id: SnapshotId::random(),
+            sequence: 7,
+            created: UNIX_EPOCH + Duration::new(1_800_000_000, 999_999_999),
+            size_bytes: 1 << 33,
+            blob: blob.clone(),
+        };
+        let commit = |files| Commit { parent: 6, saved: saved(files), snapshots: vec![record.clone(); 3] };
+        let (inline, in_blob) = (SavedFiles::Inline(vec![9; 400]), SavedFiles::Blob(blob.clone()));
+
+        let commits = [commit(inline.clone()), commit(in_blob.clone()), Commit::default()];
+        assert_eq!(decode::<Commit>(&encode(&commits[0]).unwrap()).unwrap(), commits[0]);
+        try_damaged(&commits.map(|commit| encode(&commit).unwrap()), decode::<Commit>);
+        let states = [saved(inline), saved(in_blob), Saved::default()];
+        try_damaged(&states.map(|saved| encode(&saved).unwrap()), decode::<Saved>);
+    }
+
+    #[test]
+    fn another_format_is_refused_with_both_numbers() {
+        let mut bytes = encode(&Saved::default()).unwrap();
+        bytes[0] = 200;
+        let error = decode::<Saved>(&bytes).unwrap_err().to_string();
+        assert!(error.contains("format 200") && error.contains(&format!("reads format {FORMAT}")), "{error}");
+        assert!(decode::<Saved>(&[1]).is_err());
+    }
+}

@@ -6,6 +6,7 @@ mod crash;
 mod determinism;
 mod files;
 mod fork;
+mod golden;
 mod hibernation;
 mod lifetime;
 mod open_files;

@@ -39,14 +39,19 @@ impl Store {
         self.directory.join("key")
     }
 
-    /// Everything that is in it.
+    /// Everything that is in it, and not what is still being written.
     pub fn everything(&self) -> Vec<(PathBuf, Metadata)> {
-        everything(&self.directory)
+        let mut found = everything(&self.directory);
+        found.retain(|(path, _)| !path.to_string_lossy().contains('#'));
+        found
     }
 
-    /// The bytes it takes on disk: a file with several names counts once.
+    /// The bytes that sessions take on disk: a file with several names counts
+    /// once, and the guest images that they share do not.
     pub fn disk_bytes(&self) -> u64 {
-        let files = self.everything().into_iter().filter(|(_, metadata)| metadata.is_file());
+        let bases = self.directory.join("objects/bases");
+        let is_counted = |path: &Path, metadata: &Metadata| metadata.is_file() && !path.starts_with(&bases);
+        let files = self.everything().into_iter().filter(|(path, metadata)| is_counted(path, metadata));
         let by_inode: std::collections::HashMap<_, _> =
             files.map(|(_, metadata)| (metadata.ino(), metadata.len())).collect();
         by_inode.values().sum()

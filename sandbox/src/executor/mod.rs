@@ -19,6 +19,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bases::Bases;
 use crate::budget::MemoryBudget;
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
@@ -80,6 +81,7 @@ pub struct Executor {
     cache: CodeCache,
     pool: Arc<OnceCell<Arc<Pool>>>,
     sessions: Arc<Sessions>,
+    bases: Bases,
     finished: FinishedRuns,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -147,8 +149,10 @@ impl Executor {
             hibernate_after: settings.hibernate_after,
             lifetime: settings.session_lifetime,
         };
+        let cache = CodeCache::open(settings.cache_directory.clone())?;
         Ok(Self {
-            cache: CodeCache::open(settings.cache_directory.clone())?,
+            bases: Bases::new(store.clone(), cache.clone()),
+            cache,
             sessions: Arc::new(Sessions::new(store, Arc::clone(&state), Arc::clone(&pool), session_settings)),
             state,
             pool,

@@ -95,7 +95,8 @@ impl Executor {
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
         let run = RunId::random();
-        let order = self.order(&mut job, &run, &workspace, None)?;
+        let image = job.runtime.digest().to_owned();
+        let order = self.order(&mut job, &run, &workspace, image, None)?;
         let pool = self.unless_stopped(&job.stop, self.pool()).await??;
         let end = pool.run(&job.principal, order, None, &job.stop, job.live.take()).await;
         let report = report_of(end?);
@@ -190,14 +191,22 @@ impl Executor {
         workspace: &Arc<Workspace>,
         transfer: &Arc<Transfer>,
     ) -> Result<RunEnd, Error> {
-        let (id, runtime) = (&turn.session.id, job.runtime.id());
-        let interpreter = match turn.interpreters.get(runtime) {
+        let (id, runtime) = (&turn.session.id, job.runtime);
+        let saved = turn.interpreters.get(runtime.id());
+        let interpreter = match saved {
             None => Interpreter::New,
-            Some(_) if pool.hold(id, runtime) => Interpreter::Live,
-            Some(saved) => self.unless_stopped(&job.stop, self.fetch(turn, job.runtime, saved, transfer)).await??,
+            Some(_) if pool.hold(id, runtime.id()) => Interpreter::Live,
+            Some(saved) => {
+                let fetched = async {
+                    self.bases.open(runtime, saved, pool).await?;
+                    self.fetch(turn, saved, transfer).await
+                };
+                self.unless_stopped(&job.stop, fetched).await??
+            }
         };
+        let image = saved.map_or(runtime.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: id.clone(), interpreter };
-        let order = self.order(job, run, workspace, Some(session))?;
+        let order = self.order(job, run, workspace, image, Some(session))?;
         pool.run(&job.principal, order, Some(transfer), &job.stop, job.live.take()).await
     }
 
@@ -205,22 +214,9 @@ impl Executor {
     async fn fetch(
         &self,
         turn: &Turn,
-        runtime: &GuestRuntime,
         saved: &SavedInterpreter,
         transfer: &Arc<Transfer>,
     ) -> Result<Interpreter, Error> {
-        if saved.image != runtime.digest() || saved.abi != ABI_VERSION {
-            return Err(Error::Denied {
-                action: format!("going on with the {} variables of this session", runtime.name()),
-                reason: format!(
-                    "they belong to guest image {} (ABI {}), this server has {} (ABI {ABI_VERSION}); its files can be \
-                     read",
-                    saved.image,
-                    saved.abi,
-                    runtime.digest()
-                ),
-            });
-        }
         let (session, saved, transfer) = (Arc::clone(&turn.session), saved.clone(), Arc::clone(transfer));
         let fetch = |store: Store| async move {
             let doing = || "hand over the state of a session".to_owned();
@@ -242,14 +238,16 @@ impl Executor {
     async fn commit_run(
         &self,
         turn: &mut Turn,
-        runtime: &GuestRuntime,
+        runtime: &'static GuestRuntime,
         capture: Capture,
         transfer: &Arc<Transfer>,
         files: bool,
         changed_bytes: u64,
     ) -> Result<(), Error> {
         let mut interpreters = turn.interpreters.clone();
-        let mut parts = interpreters.remove(runtime.id()).map(|saved| saved.parts).unwrap_or_default();
+        let before = interpreters.remove(runtime.id());
+        let (image, mut parts) =
+            before.map_or_else(|| (runtime.digest().to_owned(), Vec::new()), |saved| (saved.image, saved.parts));
         let sum = |lengths: &[u32]| lengths.iter().map(|length| u64::from(*length)).sum::<u64>();
         let (new, tail) = (sum(&capture.parts), sum(&capture.tail));
         // A worker is not trusted: it may be the guest that speaks.
@@ -290,8 +288,9 @@ impl Executor {
         } else {
             self.sessions.store.at_once(store).await?
         };
+        let is_current = image == runtime.digest();
         let saved = SavedInterpreter {
-            image: runtime.digest().to_owned(),
+            image,
             abi: ABI_VERSION,
             engine: ENGINE_VERSION.to_owned(),
             parts,
@@ -300,7 +299,11 @@ impl Executor {
         };
         interpreters.insert(runtime.id().to_owned(), saved);
         let files = if files { self.sessions.captured_files(turn).await? } else { Change::default() };
-        self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await
+        self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await?;
+        if is_current {
+            self.bases.keep(runtime, &self.tracker);
+        }
+        Ok(())
     }
 
     fn order(
@@ -308,12 +311,14 @@ impl Executor {
         job: &mut Job,
         run: &RunId,
         workspace: &Workspace,
+        image: String,
         session: Option<SessionOrder>,
     ) -> Result<RunOrder, Error> {
         let request = &mut job.request;
         Ok(RunOrder {
             run: 0,
             runtime: job.runtime.id().to_owned(),
+            image,
             session,
             workspace: workspace.host_path().to_path_buf(),
             spool: self.spool(&job.principal, run)?,

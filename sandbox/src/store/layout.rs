@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::handle::SessionId;
 
+/// Beside the principals. Should one have this name, nothing of it lies where
+/// a base does: what it has is in sessions, whose names are no digests.
+const BASES: &str = "bases";
 const BLOBS: &str = "blobs";
 const CLOSED: &str = "closed";
 
@@ -81,6 +84,12 @@ pub(super) fn principal_place(principal: &str) -> Path {
     Path::from(principal)
 }
 
+/// The place of a guest image. `None` for what is no SHA-256 in hexadecimal.
+pub(super) fn base_place(digest: &str) -> Option<Path> {
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_digest.then(|| Path::from(BASES).join(digest))
+}
+
 /// The place of everything of a session.
 pub(super) fn session_place(principal: &str, session: &SessionId) -> Path {
     principal_place(principal).join(session.as_str())
@@ -137,5 +146,16 @@ mod tests {
             assert_eq!(parse(&path), None, "{path}");
         }
         assert_eq!(parse(&Path::from("local/s_1/closed")), None);
+    }
+
+    #[test]
+    fn a_base_has_a_place_of_its_own_and_is_nothing_of_a_principal() {
+        let digest = "0123456789abcdef".repeat(4);
+        let path = base_place(&digest).unwrap();
+        assert_eq!((path.as_ref(), parse(&path)), (format!("bases/{digest}").as_str(), None));
+        assert!(SessionId::parse(&digest).is_err());
+        for bad in ["", "../../../etc/passwd", &digest[1..], &digest.to_uppercase(), &format!("{}/", &digest[1..])] {
+            assert_eq!(base_place(bad), None, "{bad}");
+        }
     }
 }

@@ -6,18 +6,20 @@
 //! <principal>/<session>/<sequence>                commits; the highest is the session
 //! <principal>/<session>/blobs/<sequence>-<hash>   what commits refer to
 //! <principal>/<session>/closed                    the session is over, and why
+//! bases/<digest>                                  guest images that sessions differ from
 //! ```
 //!
 //! # Rules
 //!
 //! - A commit is made by create-if-absent and never changed. Whoever loses, or
 //!   comes late, is fenced. Clocks decide about nothing but expiry.
-//! - Everything is sealed and bound to its place, so that nobody who can write
+//! - Everything but bases is sealed and bound to its place, so that nobody who can write
 //!   to the store can swap, move or bring back anything unnoticed, except for
 //!   hiding what is there.
 //! - Only create-if-absent, get, list, copy and delete are used: what a
 //!   directory and S3 have in common.
 
+mod bases;
 mod blobs;
 mod collect;
 mod commits;

@@ -395,3 +395,32 @@ async fn a_fork_of_old_blobs_is_not_swept_before_its_first_commit() {
     assert_eq!(store.sweep(now + 2 * DAY, &HashSet::new()).await.unwrap().abandoned, 1);
     assert!(store.get_blob(&me(), &fork, &blob, 7).await.is_err());
 }
+
+#[tokio::test]
+async fn a_base_is_kept_once_and_is_nobodys_session() {
+    let digest = "0123456789abcdef".repeat(4);
+    let (parent, store) = store(Durability::Process);
+    let (session, namesake) = (SessionId::random(), Principal::named("bases"));
+    store.commit(&namesake, &session, 1, &[0; 100]).await.unwrap();
+    let session_bytes = store.list(&namesake).await.unwrap()[0].bytes;
+    assert_eq!(store.base(&digest).await.unwrap(), None);
+    store.keep_base(&digest, b"image").await.unwrap();
+    store.keep_base(&digest, b"another").await.unwrap();
+    assert_eq!(store.base(&digest).await.unwrap().unwrap(), b"image");
+    assert_eq!(store.base("../local").await.unwrap(), None);
+    let path = parent.path().join("store/objects/bases").join(&digest);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+
+    let now = SystemTime::now();
+    assert_eq!(store.list(&namesake).await.unwrap().len(), 1);
+    assert_eq!(
+        store.sweep(now, &HashSet::new()).await.unwrap(),
+        Swept { sessions: 1, bytes: session_bytes, ..Swept::default() }
+    );
+    assert_eq!(store.sweep(now + 90 * DAY, &HashSet::new()).await.unwrap().expired, 1);
+    assert!(path.exists(), "another server may need it");
+
+    let (_parent, gone_with_us) = self::store(Durability::None);
+    gone_with_us.keep_base(&digest, b"image").await.unwrap();
+    assert_eq!(gone_with_us.base(&digest).await.unwrap(), None);
+}

@@ -134,6 +134,33 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handle::{Principal, SessionId};
+    use crate::snapshot;
+
+    #[tokio::test]
+    async fn a_damaged_manifest_is_an_error_or_one_that_is_checked() {
+        let (_parent, store) = crate::store::tests::store(crate::store::Durability::None);
+        let (owner, session) = (Principal::local(), SessionId::random());
+        let blob = store.put_blob(&owner, &session, 5, b"content".to_vec()).await.unwrap();
+        let mut manifest = Manifest::default();
+        for number in 0..12_u64 {
+            let directory = TreePath::new(format!("directory-{number}").into()).unwrap();
+            let file = TreePath::new(directory.as_path().join("file")).unwrap();
+            manifest.directories.insert(directory, (1_800_000_000, 999_999_999));
+            let (size, content) = match number % 2 {
+                0 => (number, Content::Inline(vec![7; usize::try_from(number).unwrap()])),
+                _ => (number * BLOB_BYTES, Content::Blobs(vec![blob.clone(); usize::try_from(number).unwrap()])),
+            };
+            manifest.files.insert(file, Record { size, modified: (-1, 0), content });
+        }
+        manifest.check().unwrap();
+        let valid = [manifest, Manifest::default()].map(|manifest| snapshot::encode(&manifest).unwrap());
+        crate::damage::try_damaged(&valid, |bytes| {
+            let manifest = snapshot::decode::<Manifest>(bytes)?;
+            // Whatever it says, asking must not panic.
+            Ok::<_, Error>((manifest.check().is_ok(), manifest.blobs().count()))
+        });
+    }
 
     #[test]
     fn a_manifest_that_no_workspace_can_have_is_refused() {

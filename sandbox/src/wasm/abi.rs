@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::control::Reason;
-use crate::outcome::RichOutput;
+use crate::outcome::{MAX_RICH_OUTPUTS, RichOutput};
 
 /// The largest reply that is taken from a guest. Above the bounds that the
 /// request gives it, below what would hurt.
@@ -64,8 +64,6 @@ pub(super) struct Bounds {
 
 /// Room for the marks that a guest puts where it cut something.
 const MARK_BYTES: u64 = 512;
-/// The most rich results, and the most types of one.
-const MAX_OUTPUTS: usize = 256;
 
 impl Bounds {
     pub(super) fn of(request: &GuestRequest<'_>) -> Self {
@@ -90,8 +88,8 @@ pub(super) fn take_outputs(outputs: Vec<BTreeMap<String, String>>, mut room: usi
     };
     outputs
         .into_iter()
-        .take(MAX_OUTPUTS)
-        .map(|bundle| RichOutput(bundle.into_iter().take(MAX_OUTPUTS).filter(&mut fits).collect()))
+        .take(MAX_RICH_OUTPUTS)
+        .map(|bundle| RichOutput(bundle.into_iter().take(MAX_RICH_OUTPUTS).filter(&mut fits).collect()))
         .collect()
 }
 

@@ -20,6 +20,21 @@ use wasmparser::{ElementItems, Parser, Payload};
 use super::engine;
 use crate::error::{Error, IoContext as _};
 
+/// Names one guest image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImageName<'a> {
+    /// The language id.
+    pub(crate) runtime: &'a str,
+    /// SHA-256 of the image in hexadecimal.
+    pub(crate) digest: &'a str,
+}
+
+impl<'a> From<&'a GuestRuntime> for ImageName<'a> {
+    fn from(runtime: &'a GuestRuntime) -> Self {
+        Self { runtime: runtime.id(), digest: runtime.digest() }
+    }
+}
+
 /// The directory of compiled images.
 #[derive(Clone, Debug)]
 pub struct CodeCache {
@@ -59,13 +74,13 @@ impl CodeCache {
         &self.directory
     }
 
-    /// The compiled image of `runtime`, verified, if it is there.
+    /// The compiled image, verified, if it is there.
     ///
     /// # Errors
     ///
     /// [`Error::Host`] when the directory cannot be read.
-    pub fn find(&self, runtime: &GuestRuntime) -> Result<Option<File>, Error> {
-        let prefix = self.prefix(runtime);
+    pub(crate) fn find(&self, image: ImageName<'_>) -> Result<Option<File>, Error> {
+        let prefix = self.prefix(image);
         let entries = fs::read_dir(&self.directory).doing(|| format!("read the cache {}", self.directory.display()))?;
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name();
@@ -87,16 +102,18 @@ impl CodeCache {
         Ok(None)
     }
 
-    /// Compiles the image of `runtime` and puts it into the cache, unless
+    /// Compiles the image in `compressed` and puts it into the cache, unless
     /// another process has done so meanwhile. Reports functions done and in
     /// all. Runs in a process of its own: see [`crate::role`].
     ///
     /// # Errors
     ///
-    /// [`Error::Host`] when the image is damaged or the disk is full.
+    /// [`Error::Host`] when the image is damaged or another than its name
+    /// says, or the disk is full.
     pub(crate) fn compile(
         &self,
-        runtime: &GuestRuntime,
+        name: ImageName<'_>,
+        compressed: &[u8],
         progress: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<(), Error> {
         let lock_path = self.directory.join("lock");
@@ -104,17 +121,18 @@ impl CodeCache {
         let _lock = Flock::lock(lock_file, FlockArg::LockExclusive)
             .map_err(|(_, error)| io::Error::from(error))
             .doing(|| format!("lock {}", lock_path.display()))?;
-        if self.find(runtime)?.is_some() {
+        if self.find(name)?.is_some() {
             return Ok(());
         }
-        let image = runtime.image().map_err(|source| Error::host("unpack a guest image", source))?;
+        let image = guest_runtimes::unpack(compressed, name.digest)
+            .map_err(|source| Error::host("unpack a guest image", source))?;
         let total = count_functions(&image);
         let progress = Arc::new(progress);
         let counted = Arc::clone(&progress);
         // The count is an estimate; all is done when it is done.
         let compiled = engine::compile(&image, move |done| counted(done.min(total.saturating_sub(1)), total))?;
         progress(total, total);
-        let name = format!("{}{}.cwasm", self.prefix(runtime), blake3::hash(&compiled).to_hex());
+        let name = format!("{}{}.cwasm", self.prefix(name), blake3::hash(&compiled).to_hex());
         let mut file = tempfile::Builder::new()
             .prefix(".part-")
             .tempfile_in(&self.directory)
@@ -126,8 +144,9 @@ impl CodeCache {
         Ok(())
     }
 
-    fn prefix(&self, runtime: &GuestRuntime) -> String {
-        format!("{}-{}-{}-", runtime.id(), &runtime.digest()[..16], self.compatibility)
+    fn prefix(&self, image: ImageName<'_>) -> String {
+        let digest = image.digest.get(..16).unwrap_or(image.digest);
+        format!("{}-{digest}-{}-", image.runtime, self.compatibility)
     }
 }
 

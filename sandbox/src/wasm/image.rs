@@ -188,8 +188,8 @@ mod tests {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).unwrap();
         let cache = CodeCache::open(directory).unwrap();
         let runtime = &guest_runtimes::all()[0];
-        cache.compile(runtime, |_, _| {}).unwrap();
-        Image::load(engine::engine().unwrap(), cache.find(runtime).unwrap().unwrap(), 4).unwrap()
+        cache.compile(runtime.into(), runtime.compressed(), |_, _| {}).unwrap();
+        Image::load(engine::engine().unwrap(), cache.find(runtime.into()).unwrap().unwrap(), 4).unwrap()
     }
 
     fn run(slot: &mut Slot, code: &str, limits: Limits) -> super::super::slot::Finished {

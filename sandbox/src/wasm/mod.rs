@@ -24,6 +24,7 @@ mod wasi;
 
 pub(crate) use abi::GuestRequest;
 pub use cache::CodeCache;
+pub(crate) use cache::ImageName;
 pub(crate) use control::RunControl;
 pub(crate) use delta::MAX_PART_BYTES;
 pub(crate) use entropy::Determinism;

@@ -71,3 +71,32 @@ impl Slot {
         self.pages.own_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::damage::try_damaged;
+
+    /// An open file as it is written down.
+    #[derive(Clone, Copy, Serialize)]
+    enum OpenFile {
+        File(&'static str, (u64, u64), [bool; 4], u64),
+        Directory(&'static str),
+        Stale,
+    }
+
+    #[test]
+    fn a_damaged_state_is_an_error_or_another_state() {
+        let kinds = [
+            OpenFile::File("directory/file", (300, 1 << 60), [true, false, true, false], 1 << 40),
+            OpenFile::Directory(""),
+            OpenFile::Stale,
+        ];
+        let state = |count: u32| {
+            let segments: Vec<(u32, u64)> = (1..=count).map(|parts| (parts, 1 << 40)).collect();
+            let files: Vec<(u32, OpenFile)> = (4..4 + count).zip(kinds.into_iter().cycle()).collect();
+            postcard::to_stdvec(&(64_u64 << 20, segments, (1_u64 << 50, 9_u64, files, 200_u32))).unwrap()
+        };
+        try_damaged(&[state(0), state(3), state(30)], |bytes| postcard::from_bytes::<SlotState>(bytes));
+    }
+}

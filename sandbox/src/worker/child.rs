@@ -8,7 +8,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts our own processes, and passes on the one variable they need")]
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -20,11 +20,14 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
-use crate::error::Error;
-use crate::wasm::CodeCache;
+use crate::error::{Error, IoContext as _};
+use crate::wasm::{CodeCache, ImageName};
 
 const WORKER: &str = "worker-process";
 const COMPILE: &str = "compile-process";
+
+/// The largest compressed image. Above any of ours.
+const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
 
 /// The one environment variable that our own processes get.
 const LOG_VARIABLE: &str = "BELLJAR_LOG";
@@ -42,10 +45,8 @@ pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
     match arguments.get(1).map(String::as_str) {
         Some(WORKER) => Some(super::serve::main()),
         Some(COMPILE) => {
-            let (Some(runtime), Some(directory)) = (arguments.get(3), arguments.get(4)) else {
-                return Some(ExitCode::FAILURE);
-            };
-            Some(compile_main(runtime, directory))
+            let [_, _, _, runtime, digest, directory] = arguments else { return Some(ExitCode::FAILURE) };
+            Some(compile_main(ImageName { runtime, digest }, directory))
         }
         _ => None,
     }
@@ -127,23 +128,33 @@ impl Spawner {
     }
 }
 
-/// Compiles the image of `runtime` into `cache`, in a process of its own.
-/// `progress` is told how many functions of how many are done. Blocks.
+/// Compiles an image into `cache`, in a process of its own. `progress` is told
+/// how many functions of how many are done. Blocks.
 ///
 /// # Errors
 ///
 /// [`Error::Host`] when that process fails; its log says why.
-pub(crate) fn compile(cache: &CodeCache, runtime: &str, mut progress: impl FnMut(u64, u64)) -> Result<(), Error> {
-    let doing = || format!("compile the image of `{runtime}`");
+pub(crate) fn compile(
+    cache: &CodeCache,
+    name: ImageName<'_>,
+    compressed: &[u8],
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), Error> {
+    let doing = || format!("compile guest image {} of `{}`", name.digest, name.runtime);
     let failed = |source: io::Error| Error::host(doing(), source);
     let mut child = this_binary(COMPILE)
-        .arg(runtime)
+        .arg(name.runtime)
+        .arg(name.digest)
         .arg(cache.directory())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
     let stdout = child.stdout.take().ok_or_else(|| Error::host(doing(), "it has no output"))?;
+    let stdin = child.stdin.take().ok_or_else(|| Error::host(doing(), "it has no input"))?;
+    // It reads all of it before it says anything. If it cannot, its status and
+    // its log say why.
+    let _ = { stdin }.write_all(compressed);
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         if let Some((done, total)) = line.split_once(' ')
             && let (Ok(done), Ok(total)) = (done.parse(), total.parse())
@@ -155,17 +166,19 @@ pub(crate) fn compile(cache: &CodeCache, runtime: &str, mut progress: impl FnMut
     if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
 }
 
-fn compile_main(runtime: &str, directory: &str) -> ExitCode {
-    use std::io::Write;
+fn compile_main(name: ImageName<'_>, directory: &str) -> ExitCode {
     let report = |done: usize, total: usize| {
         // Every function would be thousands of lines; nobody reading is fine.
         if done.is_multiple_of(64) || done == total {
             let _ = writeln!(io::stdout().lock(), "{done} {total}");
         }
     };
-    let compiled = guest_runtimes::find(runtime)
-        .ok_or_else(|| Error::host("compile a guest image", "no such runtime"))
-        .and_then(|runtime| CodeCache::open(Path::new(directory).to_path_buf())?.compile(runtime, report));
+    let mut compressed = Vec::new();
+    let compiled = io::stdin()
+        .take(MAX_COMPRESSED_BYTES)
+        .read_to_end(&mut compressed)
+        .doing(|| "receive a guest image".into())
+        .and_then(|_| CodeCache::open(Path::new(directory).to_path_buf())?.compile(name, &compressed, report));
     match compiled {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{Spawner, StartedWorker};
 use super::frame;
-use super::handle::{Entry, LiveOutput, RunEnd, RunGuard, Worker};
+use super::handle::{Entry, Frame, LiveOutput, RunEnd, RunGuard, Worker};
 use super::protocol::{FromWorker, Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::budget::{MemoryBudget, Share};
@@ -41,8 +41,8 @@ const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
 /// How long a worker without runs and sessions is kept, beside the first.
 const IDLE_WORKER: Duration = Duration::from_secs(60);
 
-/// Compiled images, by language id.
-pub(crate) type Images = HashMap<String, File>;
+/// Compiled images, by the digest of what they were compiled from.
+pub(crate) type Images = HashMap<String, Arc<File>>;
 
 /// How workers are made.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,10 @@ pub(crate) struct PoolSettings {
 pub(crate) struct Pool {
     settings: PoolSettings,
     spawner: Spawner,
+    /// What every worker has from its start.
     images: Images,
+    /// What a worker gets when one of its runs needs it.
+    older_images: Mutex<Images>,
     budget: MemoryBudget,
     workers: Mutex<HashMap<Principal, Vec<Arc<Worker>>>>,
     homes: Mutex<HashMap<SessionId, Home>>,
@@ -108,6 +111,7 @@ impl Pool {
             settings,
             spawner: Spawner::new().doing(|| "start the thread that starts workers".into())?,
             images,
+            older_images: Mutex::default(),
             budget,
             workers: Mutex::default(),
             homes: Mutex::default(),
@@ -121,6 +125,16 @@ impl Pool {
     /// Starts a worker for `principal`, so that its first run finds one.
     pub(crate) async fn warm_up(self: &Arc<Self>, principal: &Principal) -> Result<(), Error> {
         self.least_busy(principal).await.map(drop)
+    }
+
+    /// Whether runs may name the image of this digest.
+    pub(crate) fn has_image(&self, digest: &str) -> bool {
+        self.images.contains_key(digest) || lock(&self.older_images).contains_key(digest)
+    }
+
+    /// Lets runs name an image that is not of this build.
+    pub(crate) fn add_image(&self, digest: &str, compiled: File) {
+        lock(&self.older_images).insert(digest.to_owned(), Arc::new(compiled));
     }
 
     /// Whether a run of `runtime` in `session` will find its interpreter. If
@@ -199,14 +213,19 @@ impl Pool {
         cancel: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<RunEnd, Error> {
+        worker.load(&order.image, || {
+            let compiled = lock(&self.older_images).get(&order.image).cloned();
+            compiled.ok_or_else(|| Error::host("send an image to a worker", format!("there is no {}", order.image)))
+        })?;
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
         let number = order.run;
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
+        let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
         lock(&worker.runs).insert(number, Entry { done, live });
         let _guard = RunGuard { worker: Arc::clone(worker), number };
-        if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, transfer.cloned())).is_err() {
+        if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, descriptor)).is_err() {
             // It died between choice and use; the order never reached it.
             return Err(Error::Interrupted);
         }
@@ -336,9 +355,9 @@ impl Pool {
     async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
         let StartedWorker { child, stream } = self.spawner.start().await.doing(|| "start a worker".into())?;
         let warm = self.settings.runs.div_ceil(self.settings.workers);
-        for (runtime, image) in &self.images {
-            let order = ToWorker::Load { runtime: runtime.clone(), warm };
-            if let Err(error) = frame::write_with_descriptor(&stream, &order, image.as_fd()) {
+        for (digest, compiled) in &self.images {
+            let order = ToWorker::Load { image: digest.clone(), warm };
+            if let Err(error) = frame::write_with_descriptor(&stream, &order, compiled.as_fd()) {
                 // It died as soon as it was born; the next one may live.
                 tracing::error!(%error, "an image could not be sent to a worker");
                 self.spawner.reap(child);
@@ -354,6 +373,7 @@ impl Pool {
             self.budget.nothing().ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
         let worker = Arc::new(Worker {
             sender,
+            images: Mutex::new(self.images.keys().cloned().collect()),
             runs: Mutex::default(),
             fault: Mutex::default(),
             leased: Mutex::new(nothing),
@@ -369,13 +389,13 @@ impl Pool {
 
     fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
         match message {
-            FromWorker::Loaded { runtime, initial_bytes, resets } => {
-                tracing::debug!(runtime, initial_bytes, resets, "a worker is ready");
+            FromWorker::Loaded { image, initial_bytes, resets } => {
+                tracing::debug!(image, initial_bytes, resets, "a worker is ready");
                 let _ = self.initial_bytes.set(initial_bytes);
                 self.resets.store(resets, Ordering::Relaxed);
             }
-            FromWorker::LoadFailed { runtime, reason } => {
-                tracing::error!(runtime, reason, "a worker cannot load an image");
+            FromWorker::LoadFailed { image, reason } => {
+                tracing::error!(image, reason, "a worker cannot load an image");
             }
             FromWorker::Output { run, stream, bytes } => {
                 if let Some(live) = lock(&worker.runs).get_mut(&run).and_then(|entry| entry.live.as_mut()) {
@@ -516,9 +536,9 @@ async fn overdue(cancel: &CancellationToken, worker: &Worker, run: u64, wall_tim
     }
 }
 
-async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<(Vec<u8>, Option<Arc<Transfer>>)>) {
-    while let Some((bytes, transfer)) = frames.recv().await {
-        let descriptor = transfer.as_ref().map(|transfer| transfer.as_fd());
+async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>) {
+    while let Some((bytes, attached)) = frames.recv().await {
+        let descriptor = attached.as_ref().map(|attached| attached.as_fd());
         if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
             tracing::debug!(%error, "a worker stopped reading");
             return;

@@ -2,7 +2,7 @@
 //! the two processes, apart from the descriptors of compiled images that come
 //! with [`ToWorker::Load`].
 //!
-//! The server does not trust a worker: frames are bounded, numbers that name
+//! The server does not trust a worker: frames and lists are bounded, numbers that name
 //! nothing are ignored, and nothing in them is a path or a command.
 
 use std::collections::BTreeMap;
@@ -10,18 +10,24 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::at_most;
 use crate::handle::SessionId;
 use crate::limits::{Limits, Usage};
-use crate::outcome::{FileEntry, GuestError, Output, RichOutput, Status};
+use crate::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status};
 use crate::wasm::Stream;
+
+/// How many changed files a report names.
+pub(super) const MAX_FILES: usize = 1000;
+/// The most parts of one capture. A memory of 32 bits makes a quarter.
+const MAX_PARTS: usize = 4096;
 
 /// From the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// Load the compiled image whose descriptor comes with this frame.
     Load {
-        /// The language id.
-        runtime: String,
+        /// The digest of the image that it was compiled from.
+        image: String,
         /// How many slots to keep warm.
         warm: usize,
     },
@@ -44,6 +50,8 @@ pub(crate) struct RunOrder {
     /// Names the run on this connection.
     pub(crate) run: u64,
     pub(crate) runtime: String,
+    /// The digest of the image to run in, which was loaded before.
+    pub(crate) image: String,
     pub(crate) session: Option<SessionOrder>,
     pub(crate) workspace: PathBuf,
     /// Where output past its budget goes: a path without extension.
@@ -89,8 +97,10 @@ pub(crate) struct Capture {
     /// How many of the parts that were saved before still count.
     pub(crate) keep: usize,
     /// The lengths of new parts, which follow those.
+    #[serde(deserialize_with = "at_most::<MAX_PARTS, _, _>")]
     pub(crate) parts: Vec<u32>,
     /// The lengths of the parts of the new tail.
+    #[serde(deserialize_with = "at_most::<MAX_PARTS, _, _>")]
     pub(crate) tail: Vec<u32>,
     /// To be given back with [`Interpreter::Saved`].
     pub(crate) state: Vec<u8>,
@@ -101,14 +111,14 @@ pub(crate) struct Capture {
 pub(crate) enum FromWorker {
     /// An image is loaded.
     Loaded {
-        runtime: String,
+        image: String,
         /// How much memory an instance starts with.
         initial_bytes: u64,
         /// Whether slots are reset in place, or made anew for each run.
         resets: bool,
     },
     /// An image cannot be loaded.
-    LoadFailed { runtime: String, reason: String },
+    LoadFailed { image: String, reason: String },
     /// Output of a run that is going on.
     Output { run: u64, stream: Stream, bytes: Vec<u8> },
     /// A run has ended.
@@ -137,7 +147,9 @@ pub(crate) struct RunReport {
     pub(crate) stderr: Output,
     pub(crate) result: Option<String>,
     pub(crate) error: Option<GuestError>,
+    #[serde(deserialize_with = "at_most::<MAX_RICH_OUTPUTS, _, _>")]
     pub(crate) outputs: Vec<RichOutput>,
+    #[serde(deserialize_with = "at_most::<MAX_FILES, _, _>")]
     pub(crate) files: Vec<FileEntry>,
     pub(crate) usage: Usage,
     /// Whether an instance was there already, reset or with the session's state.
@@ -150,4 +162,75 @@ pub(crate) struct RunReport {
     pub(crate) workspace_changed: bool,
     /// Whether the workspace holds nothing.
     pub(crate) workspace_empty: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::damage::try_damaged;
+    use crate::limits::Resource;
+    use crate::outcome::Trap;
+
+    fn report() -> Box<RunReport> {
+        let mut usage = Usage::default();
+        usage.set(Resource::Fuel, u64::MAX);
+        let text = |count: usize| "text ".repeat(count);
+        Box::new(RunReport {
+            status: Status::Trapped(Trap::WorkerLost),
+            stdout: Output { head: vec![1; 300], tail: vec![2; 20], bytes_seen: 1 << 40 },
+            stderr: Output::default(),
+            result: Some(text(4)),
+            error: Some(GuestError { name: text(1), value: text(2), traceback: text(30) }),
+            outputs: vec![RichOutput(vec![("text/plain".into(), text(3)), ("image/png".into(), text(20))]); 3],
+            files: (0..20).map(|size| FileEntry { path: text(1), size_bytes: size << 20 }).collect(),
+            usage,
+            warm: true,
+            capture: Some(Capture { keep: 3, parts: vec![1 << 20; 5], tail: vec![300; 2], state: vec![7; 200] }),
+            resident_bytes: 1 << 30,
+            workspace_changed: true,
+            workspace_empty: false,
+        })
+    }
+
+    fn encode(message: &FromWorker) -> Vec<u8> {
+        postcard::to_stdvec(message).unwrap()
+    }
+
+    #[test]
+    fn a_damaged_message_of_a_worker_is_an_error_or_another_message() {
+        let reason = || "because ".repeat(9);
+        let messages = [
+            FromWorker::Loaded { image: reason(), initial_bytes: 1 << 26, resets: true },
+            FromWorker::LoadFailed { image: reason(), reason: reason() },
+            FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 500] },
+            FromWorker::Finished { run: 7, report: report() },
+            FromWorker::Failed { run: 1 << 50, reason: reason() },
+            FromWorker::NoMemory { run: 9 },
+            FromWorker::Fault { run: 9 },
+            FromWorker::MemoryAsk { ask: 1, bytes: 1 << 25 },
+            FromWorker::MemoryReturn { bytes: 1 << 25 },
+        ];
+        try_damaged(&messages.each_ref().map(encode), |bytes| postcard::from_bytes::<FromWorker>(bytes));
+    }
+
+    #[test]
+    fn a_report_with_longer_lists_than_any_run_makes_is_refused() {
+        type Change = fn(&mut RunReport, usize);
+        let changes: [(Change, usize); 5] = [
+            (|report, count| report.files = vec![FileEntry { path: String::new(), size_bytes: 0 }; count], MAX_FILES),
+            (|report, count| report.outputs = vec![RichOutput(Vec::new()); count], MAX_RICH_OUTPUTS),
+            (|report, count| report.outputs[0].0 = vec![Default::default(); count], MAX_RICH_OUTPUTS),
+            (|report, count| report.capture.as_mut().unwrap().parts = vec![0; count], MAX_PARTS),
+            (|report, count| report.capture.as_mut().unwrap().tail = vec![0; count], MAX_PARTS),
+        ];
+        for (change, bound) in changes {
+            let decode_with = |count| {
+                let mut report = report();
+                change(&mut report, count);
+                postcard::from_bytes::<FromWorker>(&encode(&FromWorker::Finished { run: 7, report }))
+            };
+            decode_with(bound).unwrap();
+            decode_with(bound + 1).unwrap_err();
+        }
+    }
 }

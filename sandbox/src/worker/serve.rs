@@ -22,7 +22,7 @@ use wasmtime::Engine;
 
 use super::frame;
 use super::lease::{Lease, Writer, send};
-use super::protocol::{Capture, FromWorker, Interpreter, RunOrder, RunReport, SessionOrder, ToWorker};
+use super::protocol::{Capture, FromWorker, Interpreter, MAX_FILES, RunOrder, RunReport, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
@@ -81,6 +81,7 @@ struct Shared {
     waiting: AtomicUsize,
     writer: Arc<Writer>,
     lease: Arc<Lease>,
+    /// By digest.
     images: Mutex<HashMap<String, Arc<Image>>>,
     sessions: Mutex<HashMap<SessionId, HashMap<String, Slot>>>,
     controls: Mutex<HashMap<u64, Arc<RunControl>>>,
@@ -101,14 +102,14 @@ impl Shared {
         }
     }
 
-    fn answer_load(&self, runtime: String, loaded: Result<Image, Error>) {
+    fn answer_load(&self, image: String, loaded: Result<Image, Error>) {
         let answer = match loaded {
-            Ok(image) => {
-                let (initial_bytes, resets) = (image.initial_bytes(), image.resets());
-                lock(&self.images).insert(runtime.clone(), Arc::new(image));
-                FromWorker::Loaded { runtime, initial_bytes, resets }
+            Ok(loaded) => {
+                let (initial_bytes, resets) = (loaded.initial_bytes(), loaded.resets());
+                lock(&self.images).insert(image.clone(), Arc::new(loaded));
+                FromWorker::Loaded { image, initial_bytes, resets }
             }
-            Err(error) => FromWorker::LoadFailed { runtime, reason: describe(&error) },
+            Err(error) => FromWorker::LoadFailed { image, reason: describe(&error) },
         };
         send(&self.writer, &answer);
     }
@@ -169,11 +170,11 @@ impl Shared {
     /// Does what a message says that is not a run. Never waits for a guest.
     fn obey(&self, message: ToWorker, descriptor: Option<OwnedFd>) {
         match message {
-            ToWorker::Load { runtime, warm } => {
+            ToWorker::Load { image, warm } => {
                 let loaded = descriptor
                     .ok_or_else(|| Error::host("load a guest image", "no descriptor came with the order"))
                     .and_then(|file| Image::load(self.engine.clone(), File::from(file), warm));
-                self.answer_load(runtime, loaded);
+                self.answer_load(image, loaded);
             }
             ToWorker::Cancel { run } => {
                 if let Some(control) = lock(&self.controls).get(&run) {
@@ -194,7 +195,7 @@ impl Shared {
 
     fn run_one(&self, order: RunOrder, control: Arc<RunControl>, transfer: Option<Transfer>) {
         let number = order.run;
-        let image = lock(&self.images).get(&order.runtime).cloned();
+        let image = lock(&self.images).get(&order.image).cloned();
         let result = match image {
             Some(image) => self
                 .run_in(&image, order, control, transfer.as_ref())
@@ -375,8 +376,7 @@ fn capture(slot: &mut Slot, image: &Image, transfer: &Transfer) -> Result<Captur
     Ok(Capture { keep: delta.keep, parts, tail, state })
 }
 
-/// How many changed files a report names, and in how many bytes.
-const MAX_FILES: usize = 1000;
+/// How many bytes of names of changed files a report has.
 const MAX_FILES_BYTES: usize = 256 << 10;
 
 fn some_of(files: Vec<FileEntry>) -> Vec<FileEntry> {

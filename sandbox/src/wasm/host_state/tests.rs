@@ -29,8 +29,8 @@ static IMAGE: LazyLock<Image> = LazyLock::new(|| {
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).unwrap();
     let cache = CodeCache::open(directory).unwrap();
     let runtime = &guest_runtimes::all()[0];
-    cache.compile(runtime, |_, _| {}).unwrap();
-    Image::load(engine::engine().unwrap(), cache.find(runtime).unwrap().unwrap(), 4).unwrap()
+    cache.compile(runtime.into(), runtime.compressed(), |_, _| {}).unwrap();
+    Image::load(engine::engine().unwrap(), cache.find(runtime.into()).unwrap().unwrap(), 4).unwrap()
 });
 
 fn ready<T>(future: impl Future<Output = T>) -> T {
