@@ -224,12 +224,14 @@ impl Sessions {
         let manifest = Arc::new(manifest);
         self.drop_interpreters(&session.id);
         turn.life = Life::Unknown;
-        if session.workspace().is_none() {
+        let is_new = session.workspace().is_none();
+        if is_new {
             self.make_place()?;
             self.make_workspace(&session)?;
             turn.tree = Tree::empty();
         }
-        let tree = self.lay_out(turn, manifest).await?;
+        // Most sessions that come back have no files, and wait for no disk.
+        let tree = if is_new && manifest.is_empty() { Tree::empty() } else { self.lay_out(turn, manifest).await? };
         let head = Head {
             life: Life::Loaded,
             sequence,

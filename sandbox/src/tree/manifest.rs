@@ -95,6 +95,11 @@ impl Manifest {
         self.files.values().flat_map(Record::blobs).map(|(name, _)| name)
     }
 
+    /// Whether there is neither a file nor a directory.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.directories.is_empty()
+    }
+
     /// The sizes of all files together.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.files.values().map(|record| record.size).sum()
