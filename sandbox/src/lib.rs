@@ -20,6 +20,7 @@
 mod bases;
 mod bounded;
 mod budget;
+mod collection;
 #[cfg(test)]
 mod damage;
 mod error;

@@ -21,7 +21,7 @@ use crate::session::{Head, Life, Session, Turn};
 use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::state::StateDirectory;
 use crate::store::{Committed, Store};
-use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, blobs_of, look_up, read_snapshot};
+use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
 use crate::tree::{Manifest, Tree};
 use crate::worker::Pool;
 use crate::workspace::Workspace;
@@ -382,68 +382,6 @@ impl Sessions {
             SavedFiles::Blob(self.store.put_blob(&session.owner, &session.id, sequence, bytes).await?)
         };
         Ok(Change { files: Some(files), tree: Some(tree), ..Change::default() })
-    }
-
-    /// Checks that `bytes` may be added to the store, if need be once what
-    /// nothing refers to was removed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Denied`] with the bound and the value.
-    pub(crate) async fn make_room(&self, turn: &mut Turn, bytes: u64) -> Result<(), Error> {
-        let owner = turn.session.owner.clone();
-        if self.store.room(&owner, bytes).is_ok() {
-            return Ok(());
-        }
-        turn.collected = 0;
-        if let Some(collection) = self.collection(turn) {
-            collection.await;
-        }
-        self.store.room(&owner, bytes)
-    }
-
-    /// Tidies the store in the background and beside later commits.
-    fn collect(&self, turn: &mut Turn) {
-        if let Some(collection) = self.collection(turn) {
-            tokio::spawn(collection);
-        }
-    }
-
-    /// The removal of what nothing refers to as of the last commit.
-    fn collection(&self, turn: &mut Turn) -> Option<impl Future<Output = ()> + Send + use<>> {
-        if turn.life != Life::Loaded || turn.collected == turn.sequence {
-            return None;
-        }
-        turn.collected = turn.sequence;
-        turn.is_untidy = false;
-        let mut keep: HashSet<_> = turn.tree.blobs().cloned().collect();
-        Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() }.add_blobs(&mut keep);
-        let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
-        let (sequence, snapshots) = (turn.sequence, turn.snapshots.clone());
-        Some(async move {
-            let collected = async {
-                for record in &snapshots {
-                    keep.insert(record.blob.clone());
-                    let saved = read_snapshot(&store, &session, record).await?;
-                    keep.extend(blobs_of(&store, &session, &saved).await?);
-                }
-                store.collect(&session.owner, &session.id, sequence, &keep).await
-            };
-            if let Err(error) = collected.await {
-                tracing::warn!(%error, session = %session.id, "a session in the store was not tidied");
-            }
-        })
-    }
-
-    /// Forgets a new session whose handle nobody knows, with what it stored.
-    pub(crate) fn abandon(&self, turn: &mut Turn) {
-        self.leave(turn);
-        let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
-        tokio::spawn(async move {
-            if let Err(error) = store.remove_contents(session.owner.directory_name(), &session.id).await {
-                tracing::warn!(%error, session = %session.id, "what a session stored was left behind");
-            }
-        });
     }
 
     fn make_workspace(&self, session: &Session) -> Result<(), Error> {

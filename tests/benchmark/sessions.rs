@@ -32,23 +32,29 @@ fn step(server: &mut Connection, session: Option<&str>) -> Duration {
     elapsed
 }
 
-/// What saving adds to a call: interleaved with the same call without one.
+/// Calls in a session, interleaved with the same call without one, and by how
+/// much their medians differ.
+fn beside(server: &mut Connection, session: &str, count: u32) -> (Samples, Duration) {
+    for _ in 0..count / 5 {
+        step(server, Some(session));
+        step(server, None);
+    }
+    let mut alone = Vec::new();
+    let saved = Samples::take(count, || {
+        alone.push(step(server, None));
+        step(server, Some(session))
+    });
+    let added = saved.median().saturating_sub(Samples::of(alone).median());
+    (saved, added)
+}
+
+/// What saving adds to a call.
 fn durability() {
     for level in ["none", "process", "disk"] {
         let state = tempfile::tempdir().expect("a directory can be made");
         let mut server = Connection::with(state.path(), &[&format!("--durability={level}")]);
         let session = server.execute(DICT, Some("new")).session();
-        for _ in 0..100 {
-            step(&mut server, Some(&session));
-            step(&mut server, None);
-        }
-        let mut alone = Vec::new();
-        let saved = Samples::take(500, || {
-            alone.push(step(&mut server, None));
-            step(&mut server, Some(&session))
-        });
-        let alone = Samples::of(alone);
-        let added = saved.median().saturating_sub(alone.median());
+        let (saved, added) = beside(&mut server, &session, 500);
         println!(
             "x += 1 beside a 5,000-entry dict, durability {level:<7}  p50 {}  p95 {}  adds {} to p50",
             saved.p50(),
@@ -62,16 +68,7 @@ fn large() {
     let state = tempfile::tempdir().expect("a directory can be made");
     let mut server = Connection::with(state.path(), &[]);
     let session = server.execute("import os\nbig = os.urandom(64 << 20)\nx = 0", Some("new")).session();
-    for _ in 0..20 {
-        step(&mut server, Some(&session));
-        step(&mut server, None);
-    }
-    let mut alone = Vec::new();
-    let samples = Samples::take(100, || {
-        alone.push(step(&mut server, None));
-        step(&mut server, Some(&session))
-    });
-    let added = samples.median().saturating_sub(Samples::of(alone).median());
+    let (samples, added) = beside(&mut server, &session, 100);
     let newest = objects(state.path()).into_iter().max_by_key(|(modified, _)| *modified).expect("a commit is there").1;
     println!(
         "x += 1 beside 64 MiB of random bytes                 p50 {}  p95 {}  adds {} to p50, writes {} KiB",

@@ -198,18 +198,7 @@ fn put(out: &mut Vec<u8>, mut value: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A small generator: what a test makes of a seed is the same everywhere.
-    struct Numbers(u64);
-
-    impl Numbers {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            usize::try_from(self.0 >> 11).unwrap() % bound
-        }
-    }
+    use crate::damage::Numbers;
 
     fn changed_memory(numbers: &mut Numbers, image: &[u8], pages: usize) -> Vec<u8> {
         let mut memory = image.to_vec();
