@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::session::{Life, Turn};
 use crate::sessions::Sessions;
 use crate::snapshot::Saved;
+use crate::store::Store;
 use crate::stored::{blobs_of, read_snapshot};
 
 impl Sessions {
@@ -47,15 +48,16 @@ impl Sessions {
         let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
         let (sequence, snapshots) = (turn.sequence, turn.snapshots.clone());
         Some(async move {
-            let collected = async {
+            let of = Arc::clone(&session);
+            let collect = |store: Store| async move {
                 for record in &snapshots {
                     keep.insert(record.blob.clone());
-                    let saved = read_snapshot(&store, &session, record).await?;
-                    keep.extend(blobs_of(&store, &session, &saved).await?);
+                    let saved = read_snapshot(&store, &of, record).await?;
+                    keep.extend(blobs_of(&store, &of, &saved).await?);
                 }
-                store.collect(&session.owner, &session.id, sequence, &keep).await
+                store.collect(&of.owner, &of.id, sequence, &keep).await
             };
-            if let Err(error) = collected.await {
+            if let Err(error) = store.at_once(collect).await {
                 tracing::warn!(%error, session = %session.id, "a session in the store was not tidied");
             }
         })

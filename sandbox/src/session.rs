@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
 use crate::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
+use crate::stored::Fetched;
 use crate::tree::Tree;
 use crate::workspace::Workspace;
 
@@ -84,6 +85,9 @@ pub(crate) enum Life {
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) session: Arc<Session>,
+    /// The interpreter for the run that it was taken for, if it came with the
+    /// session from the store.
+    pub(crate) fetched: Option<Fetched>,
     head: OwnedMutexGuard<Head>,
 }
 
@@ -139,7 +143,7 @@ impl Session {
         }
         let _place = Place(self);
         let head = Arc::clone(&self.head).lock_owned().await;
-        Ok(Turn { session: Arc::clone(self), head })
+        Ok(Turn { session: Arc::clone(self), fetched: None, head })
     }
 
     /// The session, if nobody uses it or waits for it.
@@ -149,7 +153,7 @@ impl Session {
             return None;
         }
         let head = Arc::clone(&self.head).try_lock_owned().ok()?;
-        Some(Turn { session: Arc::clone(self), head })
+        Some(Turn { session: Arc::clone(self), fetched: None, head })
     }
 
     /// Its files, if they are here.

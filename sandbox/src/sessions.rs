@@ -19,6 +19,7 @@ use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
 use crate::session::{Head, Life, Session, Turn};
 use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
+use crate::spares::Spares;
 use crate::state::StateDirectory;
 use crate::store::{Committed, Store};
 use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
@@ -38,9 +39,10 @@ const COLLECT_INTERVAL: u64 = 8;
 
 /// All sessions of this server.
 pub(crate) struct Sessions {
-    here: Mutex<HashMap<SessionId, Arc<Session>>>,
+    pub(crate) here: Mutex<HashMap<SessionId, Arc<Session>>>,
     pub(crate) store: Store,
     state: Arc<StateDirectory>,
+    pub(crate) spares: Arc<Spares>,
     pool: Arc<OnceCell<Arc<Pool>>>,
     settings: SessionSettings,
 }
@@ -69,11 +71,11 @@ pub(crate) struct Change {
 impl Sessions {
     pub(crate) fn new(
         store: Store,
-        state: Arc<StateDirectory>,
+        (state, spares): (Arc<StateDirectory>, Arc<Spares>),
         pool: Arc<OnceCell<Arc<Pool>>>,
         settings: SessionSettings,
     ) -> Self {
-        Self { here: Mutex::default(), store, state, pool, settings }
+        Self { here: Mutex::default(), store, state, spares, pool, settings }
     }
 
     pub(crate) const fn settings(&self) -> &SessionSettings {
@@ -112,7 +114,8 @@ impl Sessions {
         Ok(turn)
     }
 
-    /// Waits for a session of `owner`, and has it here.
+    /// Waits for a session of `owner`, and has it here. `wanted` is the runtime
+    /// of the run that is to come.
     ///
     /// # Errors
     ///
@@ -128,6 +131,7 @@ impl Sessions {
         owner: &Principal,
         id: &SessionId,
         stop: &CancellationToken,
+        wanted: Option<&'static str>,
     ) -> Result<Turn, Error> {
         loop {
             let session = self.find(owner, id)?;
@@ -140,7 +144,7 @@ impl Sessions {
                 continue;
             }
             turn.session.touch();
-            self.refresh(&mut turn).await?;
+            self.refresh(&mut turn, wanted).await?;
             return Ok(turn);
         }
     }
@@ -161,7 +165,7 @@ impl Sessions {
         {
             return Ok(workspace);
         }
-        let turn = self.turn(owner, id, stop).await?;
+        let turn = self.turn(owner, id, stop, None).await?;
         turn.session.workspace().ok_or_else(|| Error::host("read the files of a session", "it has no workspace"))
     }
 
@@ -186,26 +190,26 @@ impl Sessions {
     /// Makes this server's copy equal to the last commit. Another server may
     /// go on with the session meanwhile and remove what this one is reading;
     /// looked at again, the store is whole.
-    async fn refresh(&self, turn: &mut Turn) -> Result<(), Error> {
+    async fn refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            match self.try_refresh(turn).await {
+            match self.try_refresh(turn, wanted).await {
                 Err(error) if turn.life == Life::Unknown && !matches!(error, Error::Busy { .. }) => {
                     tracing::debug!(error = ?error, session = %turn.session.id, "a session is loaded again");
                 }
                 done => return done,
             }
         }
-        self.try_refresh(turn).await
+        self.try_refresh(turn, wanted).await
     }
 
-    async fn try_refresh(&self, turn: &mut Turn) -> Result<(), Error> {
+    async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
         let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
         let is_newest = || turn.sequence == 0 || self.store.seems_newest(&owner, &id, turn.sequence);
         if turn.life == Life::Loaded && !turn.is_ahead && is_newest() {
             return Ok(());
         }
         let (session, known) = (Arc::clone(&turn.session), (turn.life == Life::Loaded).then_some(turn.sequence));
-        let head = self.store.at_once(|store| async move { look_up(&store, &session, known).await }).await?;
+        let head = self.store.at_once(|store| async move { look_up(&store, &session, known, wanted).await }).await?;
         let gone = match head {
             LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },
             LookedUp::Newer(stored) => return self.load(turn, *stored).await,
@@ -219,7 +223,7 @@ impl Sessions {
 
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, commit, manifest } = stored;
+        let Stored { sequence, modified, commit, manifest, fetched } = stored;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
         self.drop_interpreters(&session.id);
@@ -245,6 +249,7 @@ impl Sessions {
             is_untidy: turn.is_untidy,
         };
         **turn = head;
+        turn.fetched = fetched;
         Ok(())
     }
 
@@ -386,73 +391,13 @@ impl Sessions {
 
     fn make_workspace(&self, session: &Session) -> Result<(), Error> {
         let path = self.state.of_principal(&session.owner)?.join(session.id.as_str());
-        session.set_workspace(Some(Arc::new(Workspace::create(path)?)));
+        session.set_workspace(Some(self.spares.take_as(&session.owner, path)?));
         Ok(())
     }
 
-    fn drop_interpreters(&self, id: &SessionId) {
+    pub(crate) fn drop_interpreters(&self, id: &SessionId) {
         if let Some(pool) = self.pool.get() {
             pool.close_session(id);
-        }
-    }
-
-    /// Forgets a session that is over, or lies in the store.
-    pub(crate) fn leave(&self, turn: &mut Turn) {
-        let session = Arc::clone(&turn.session);
-        turn.life = Life::Gone;
-        lock(&self.here).remove(&session.id);
-        self.drop_interpreters(&session.id);
-        if let Some(workspace) = session.set_workspace(None) {
-            // Whoever still reads it keeps what is open.
-            workspace.discard();
-        }
-    }
-
-    /// Makes room for a session that just came here: the one that nobody has
-    /// used for the longest time hibernates.
-    fn make_place(&self) -> Result<(), Error> {
-        let mut sessions: Vec<_> = {
-            let here = lock(&self.here);
-            if here.len() <= self.settings.limit {
-                return Ok(());
-            }
-            // Others are only being looked up.
-            here.values().filter(|session| session.workspace().is_some()).cloned().collect()
-        };
-        if sessions.len() < self.settings.limit {
-            return Ok(());
-        }
-        sessions.sort_unstable_by_key(|session| session.last_used());
-        for session in &sessions {
-            if let Some(turn) = session.idle_turn() {
-                self.hibernate(turn);
-                return Ok(());
-            }
-        }
-        Err(Error::Busy {
-            what: "all sessions are in use at this moment",
-            active: sessions.len(),
-            limit: self.settings.limit,
-        })
-    }
-
-    /// Lets a session lie in the store alone.
-    fn hibernate(&self, mut turn: Turn) {
-        tracing::debug!(session = %turn.session.id, "a session hibernates");
-        self.collect(&mut turn);
-        self.leave(&mut turn);
-    }
-
-    /// Lets sessions hibernate that nobody has used for long enough.
-    pub(crate) fn hibernate_idle(&self, now: Instant) {
-        let idle = |session: &Arc<Session>| {
-            now.saturating_duration_since(session.last_used()) >= self.settings.hibernate_after
-        };
-        let sessions: Vec<_> = lock(&self.here).values().filter(|session| idle(session)).cloned().collect();
-        for session in sessions {
-            if let Some(turn) = session.idle_turn() {
-                self.hibernate(turn);
-            }
         }
     }
 }

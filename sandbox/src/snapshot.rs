@@ -65,6 +65,7 @@ pub(crate) struct SavedInterpreter {
     /// Parts of its memory, oldest first.
     pub(crate) parts: Vec<SavedPart>,
     /// The newest parts, small enough to be here.
+    #[serde(with = "crate::pieces")]
     pub(crate) tail: Vec<Vec<u8>>,
     /// What the worker needs besides.
     pub(crate) state: Vec<u8>,
@@ -102,7 +103,8 @@ impl Default for SavedFiles {
 }
 
 impl SavedInterpreter {
-    fn size_bytes(&self) -> u64 {
+    /// What it takes in the store.
+    pub(crate) fn size_bytes(&self) -> u64 {
         let parts = self.parts.iter().map(|part| u64::from(part.bytes)).sum::<u64>();
         parts + self.tail.iter().map(|part| part.len() as u64).sum::<u64>()
     }

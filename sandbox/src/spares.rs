@@ -1,9 +1,10 @@
-//! Empty workspaces that wait for a run.
+//! Empty workspaces that wait for a run or a session.
 //!
-//! Most runs leave no file, and making and removing a directory costs as much
-//! as the rest of the server's work for a small run.
+//! Most runs leave no file, most sessions have none, and making and removing a
+//! directory costs as much as the rest of the server's work for a small run.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::error::Error;
@@ -28,6 +29,26 @@ impl Spares {
         Workspace::create(state.of_principal(principal)?.join(random_name())).map(Arc::new)
     }
 
+    /// The same at `path`, where nothing is.
+    pub(crate) fn take_as(&self, principal: &Principal, path: PathBuf) -> Result<Arc<Workspace>, Error> {
+        let spare = lock(&self.0).get_mut(principal).and_then(Vec::pop);
+        let Some(mut spare) = spare.and_then(Arc::into_inner) else { return Workspace::create(path).map(Arc::new) };
+        spare.rename(path)?;
+        Ok(Arc::new(spare))
+    }
+
+    /// Takes over the workspace of a session that keeps no files, whose path is
+    /// free then. Returns it when there is something in it, when somebody reads
+    /// it still, who must not see what comes next, or when there are enough.
+    pub(crate) fn take_over(&self, principal: &Principal, mut workspace: Arc<Workspace>) -> Option<Arc<Workspace>> {
+        let Some(own) = Arc::get_mut(&mut workspace).filter(|own| own.is_empty()) else { return Some(workspace) };
+        if let Err(error) = own.rename(own.host_path().with_file_name(random_name())) {
+            tracing::warn!(%error, "the workspace of a session cannot be used again");
+            return Some(workspace);
+        }
+        self.give_back(principal, workspace)
+    }
+
     /// Takes back a workspace that is empty. Returns it when there are enough.
     pub(crate) fn give_back(&self, principal: &Principal, workspace: Arc<Workspace>) -> Option<Arc<Workspace>> {
         let mut spares = lock(&self.0);
@@ -37,5 +58,33 @@ impl Spares {
         }
         mine.push(workspace);
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_workspace_of_a_session_is_used_again_if_it_is_empty_and_nobody_reads_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name| parent.path().join(name);
+        let (me, other, spares) = (Principal::local(), Principal::named("other"), Spares::default());
+        let one = spares.take_as(&me, at("one")).unwrap();
+        let reader = Arc::clone(&one);
+        let one = spares.take_over(&me, one).expect("somebody reads it");
+        drop(reader);
+        one.make_directory(Path::new("left")).unwrap();
+        let one = spares.take_over(&me, one).expect("something is in it");
+        one.remove_directory(Path::new("left")).unwrap();
+        assert!(at("one").exists() && spares.take_over(&me, one).is_none() && !at("one").exists());
+        let count = || lock(&spares.0).values().map(Vec::len).sum::<usize>();
+        drop(spares.take_as(&other, at("theirs")).unwrap());
+        assert_eq!(count(), 1, "it is of another principal");
+        let two = spares.take_as(&me, at("two")).unwrap();
+        assert!(count() == 0 && two.host_path() == at("two") && at("two").is_dir());
+        assert!(spares.take_as(&me, at("two")).is_err(), "something is there");
     }
 }

@@ -1,13 +1,16 @@
 //! Reads sessions from the store.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::error::Error;
+use crate::error::{Error, IoContext as _};
 use crate::session::Session;
-use crate::snapshot::{self, Commit, Saved, SavedFiles, SnapshotRecord};
+use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::store::{BlobName, CloseReason, Head, Store};
 use crate::tree::Manifest;
+use crate::wasm::MAX_PART_BYTES;
+use crate::worker::Transfer;
 
 /// The largest manifest. The server holds that of every session that is here.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
@@ -26,16 +29,36 @@ pub(crate) enum LookedUp {
     Gone(&'static str),
 }
 
+/// What is read together with its commit, for a run that will need it: the
+/// rest is read once the run has its place.
+const SOON_BYTES: u64 = 1 << 20;
+
+/// A saved interpreter on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) transfer: Arc<Transfer>,
+    /// Of its parts.
+    pub(crate) lengths: Vec<u32>,
+}
+
 /// A session as it was found in the store.
 pub(crate) struct Stored {
     pub(crate) sequence: u64,
     pub(crate) modified: SystemTime,
     pub(crate) commit: Commit,
     pub(crate) manifest: Manifest,
+    /// The interpreter that was wanted with it, if there is one and it is small.
+    pub(crate) fetched: Option<Fetched>,
 }
 
-/// Looks up a session, and reads it unless it is at the `known` commit.
-pub(crate) async fn look_up(store: &Store, session: &Session, known: Option<u64>) -> Result<LookedUp, Error> {
+/// Looks up a session, and reads it unless it is at the `known` commit, with its
+/// interpreter for the `wanted` runtime.
+pub(crate) async fn look_up(
+    store: &Store,
+    session: &Session,
+    known: Option<u64>,
+    wanted: Option<&str>,
+) -> Result<LookedUp, Error> {
     let (sequence, modified) = match store.head(&session.owner, &session.id).await? {
         Head::At { sequence, modified } => (sequence, modified),
         Head::Absent => return Ok(LookedUp::Gone(NEVER)),
@@ -52,7 +75,27 @@ pub(crate) async fn look_up(store: &Store, session: &Session, known: Option<u64>
     let body = store.load(&session.owner, &session.id, sequence).await?;
     let commit: Commit = snapshot::decode(&body)?;
     let manifest = read_manifest(store, session, &commit.saved.files).await?;
-    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest })))
+    let saved = wanted.and_then(|runtime| commit.saved.interpreters.get(runtime));
+    let fetched = match saved.filter(|saved| saved.size_bytes() <= SOON_BYTES) {
+        Some(saved) => Some(fetch(store, session, saved).await?),
+        None => None,
+    };
+    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest, fetched })))
+}
+
+/// Reads a saved interpreter, for a worker to take over.
+pub(crate) async fn fetch(store: &Store, session: &Session, saved: &SavedInterpreter) -> Result<Fetched, Error> {
+    let doing = || "hand over the state of a session".to_owned();
+    let transfer = Transfer::new().doing(doing)?;
+    let mut lengths = Vec::with_capacity(saved.parts.len() + saved.tail.len());
+    for part in &saved.parts {
+        let bytes = store.get_blob(&session.owner, &session.id, &part.blob, MAX_PART_BYTES as u64).await?;
+        lengths.push(transfer.append(&bytes).doing(doing)?);
+    }
+    for part in &saved.tail {
+        lengths.push(transfer.append(part).doing(doing)?);
+    }
+    Ok(Fetched { transfer: Arc::new(transfer), lengths })
 }
 
 /// The state that a snapshot remembers.

@@ -136,9 +136,25 @@ impl Workspace {
         Ok(Self { dir, path })
     }
 
+    /// Moves the whole tree to `path`, where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when it cannot be moved; it is where it was then.
+    pub(crate) fn rename(&mut self, path: PathBuf) -> Result<(), Error> {
+        std::fs::rename(&self.path, &path).doing(|| format!("move the workspace {}", self.path.display()))?;
+        self.path = path;
+        Ok(())
+    }
+
     /// Where it lies on the host.
     pub fn host_path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether nothing is in it, of whatever kind.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
     }
 
     /// Counts every file.

@@ -89,7 +89,7 @@ pub struct Executor {
     cancel_all: CancellationToken,
     tracker: TaskTracker,
     state: Arc<StateDirectory>,
-    spares: Spares,
+    spares: Arc<Spares>,
     sweeping: Arc<AtomicBool>,
     started: Instant,
     last_swept: Mutex<Option<Instant>>,
@@ -149,11 +149,13 @@ impl Executor {
             hibernate_after: settings.hibernate_after,
             lifetime: settings.session_lifetime,
         };
+        let spares = Arc::new(Spares::default());
+        let directories = (Arc::clone(&state), Arc::clone(&spares));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         Ok(Self {
             bases: Bases::new(store.clone(), cache.clone()),
             cache,
-            sessions: Arc::new(Sessions::new(store, Arc::clone(&state), Arc::clone(&pool), session_settings)),
+            sessions: Arc::new(Sessions::new(store, directories, Arc::clone(&pool), session_settings)),
             state,
             pool,
             finished: FinishedRuns::default(),
@@ -162,7 +164,7 @@ impl Executor {
             closing: CancellationToken::new(),
             cancel_all: CancellationToken::new(),
             tracker: TaskTracker::new(),
-            spares: Spares::default(),
+            spares,
             sweeping: Arc::default(),
             started: Instant::now(),
             last_swept: Mutex::new(None),

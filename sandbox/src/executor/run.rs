@@ -20,8 +20,9 @@ use crate::session::{Life, Turn};
 use crate::sessions::Change;
 use crate::snapshot::{SavedInterpreter, SavedPart};
 use crate::store::Store;
+use crate::stored::{Fetched, fetch};
+use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
-use crate::wasm::{ABI_VERSION, MAX_PART_BYTES};
 use crate::worker::{Capture, Interpreter, LiveOutput, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer};
 use crate::workspace::Workspace;
 
@@ -81,7 +82,7 @@ impl Executor {
                 SessionChoice::None => executor.run_alone(job).await,
                 SessionChoice::New => executor.run_in_new_session(job).await,
                 SessionChoice::Existing(id) => {
-                    let turn = executor.turn(&job.principal, &id, &job.stop).await?;
+                    let turn = executor.turn_for(&job.principal, &id, Some(job.runtime.id()), &job.stop).await?;
                     executor.run_in_session(turn, job).await.1
                 }
             }
@@ -152,8 +153,8 @@ impl Executor {
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
         let run = RunId::random();
         let pool = self.unless_stopped(&job.stop, self.pool()).await??;
-        let transfer = Arc::new(Transfer::new().doing(|| "make room for the state of a session".into())?);
-        let mut report = report_of(self.run_with_interpreter(pool, turn, job, &run, &workspace, &transfer).await?);
+        let (end, transfer) = self.run_with_interpreter(pool, turn, job, &run, &workspace).await?;
+        let mut report = report_of(end);
         let state = match report.capture.take() {
             Some(capture) => {
                 let files = report.workspace_changed || wrote_files;
@@ -181,57 +182,41 @@ impl Executor {
         self.outcome(run, report, job, None, Some(session))
     }
 
-    /// Runs the program with the session's interpreter, wherever that is.
+    /// Runs the program with the session's interpreter, wherever that is. What
+    /// it left, if it did, is in the transfer.
     async fn run_with_interpreter(
         &self,
         pool: &Arc<Pool>,
-        turn: &Turn,
+        turn: &mut Turn,
         job: &mut Job,
         run: &RunId,
         workspace: &Arc<Workspace>,
-        transfer: &Arc<Transfer>,
-    ) -> Result<RunEnd, Error> {
-        let (id, runtime) = (&turn.session.id, job.runtime);
+    ) -> Result<(RunEnd, Arc<Transfer>), Error> {
+        let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
+        let (id, runtime) = (&session.id, job.runtime);
+        let empty = || Transfer::new().map(Arc::new).doing(|| "make room for the state of a session".into());
         let saved = turn.interpreters.get(runtime.id());
-        let interpreter = match saved {
-            None => Interpreter::New,
-            Some(_) if pool.hold(id, runtime.id()) => Interpreter::Live,
+        let (interpreter, transfer) = match saved {
+            None => (Interpreter::New, empty()?),
+            Some(_) if pool.hold(id, runtime.id()) => (Interpreter::Live, empty()?),
             Some(saved) => {
                 let fetched = async {
                     self.bases.open(runtime, saved, pool).await?;
-                    self.fetch(turn, saved, transfer).await
+                    if let Some(fetched) = fetched {
+                        return Ok(fetched);
+                    }
+                    let (session, saved) = (Arc::clone(&session), saved.clone());
+                    self.sessions.store.at_once(|store| async move { fetch(&store, &session, &saved).await }).await
                 };
-                self.unless_stopped(&job.stop, fetched).await??
+                let Fetched { transfer, lengths } = self.unless_stopped(&job.stop, fetched).await??;
+                (Interpreter::Saved { lengths, state: saved.state.clone() }, transfer)
             }
         };
         let image = saved.map_or(runtime.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: id.clone(), interpreter };
         let order = self.order(job, run, workspace, image, Some(session))?;
-        pool.run(&job.principal, order, Some(transfer), &job.stop, job.live.take()).await
-    }
-
-    /// Puts a saved interpreter into `transfer`, for a worker to take over.
-    async fn fetch(
-        &self,
-        turn: &Turn,
-        saved: &SavedInterpreter,
-        transfer: &Arc<Transfer>,
-    ) -> Result<Interpreter, Error> {
-        let (session, saved, transfer) = (Arc::clone(&turn.session), saved.clone(), Arc::clone(transfer));
-        let fetch = |store: Store| async move {
-            let doing = || "hand over the state of a session".to_owned();
-            let mut lengths = Vec::with_capacity(saved.parts.len() + saved.tail.len());
-            transfer.clear().doing(doing)?;
-            for part in &saved.parts {
-                let bytes = store.get_blob(&session.owner, &session.id, &part.blob, MAX_PART_BYTES as u64).await?;
-                lengths.push(transfer.append(&bytes).doing(doing)?);
-            }
-            for part in &saved.tail {
-                lengths.push(transfer.append(part).doing(doing)?);
-            }
-            Ok(Interpreter::Saved { lengths, state: saved.state })
-        };
-        self.sessions.store.at_once(fetch).await
+        let end = pool.run(&job.principal, order, Some(&transfer), &job.stop, job.live.take()).await?;
+        Ok((end, transfer))
     }
 
     /// Commits what a run left: its interpreter, and its files if they changed.

@@ -317,7 +317,18 @@ impl Executor {
         id: &SessionId,
         stop: &CancellationToken,
     ) -> Result<Turn, Error> {
-        let turn = self.sessions.turn(principal, id, stop).await;
+        self.turn_for(principal, id, None, stop).await
+    }
+
+    /// The same for a run of the `wanted` runtime.
+    pub(super) async fn turn_for(
+        &self,
+        principal: &Principal,
+        id: &SessionId,
+        wanted: Option<&'static str>,
+        stop: &CancellationToken,
+    ) -> Result<Turn, Error> {
+        let turn = self.sessions.turn(principal, id, stop, wanted).await;
         turn.map_err(|error| match error {
             Error::Cancelled if self.closing.is_cancelled() => Error::ShuttingDown,
             error => error,

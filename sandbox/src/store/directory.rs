@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the directory of the store")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -48,6 +48,30 @@ pub(super) fn open(directory: &Path) -> Result<(PathBuf, [u8; 32]), Error> {
 /// Whether there is a file for an object.
 pub(super) fn has(root: &Path, object: &object_store::path::Path) -> bool {
     fs::symlink_metadata(root.join(object.as_ref())).is_ok()
+}
+
+/// The files of one directory: name, size, and when it was last modified. None
+/// where there is no directory.
+pub(super) fn files(directory: &Path) -> io::Result<Vec<(OsString, u64, SystemTime)>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        // The kernel says so without another look.
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
+        match entry.metadata() {
+            Ok(metadata) => files.push((entry.file_name(), metadata.len(), metadata.modified()?)),
+            // Removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(files)
 }
 
 fn check_umask(status: &str) -> Result<(), Error> {

@@ -117,11 +117,15 @@ pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
     let name = parts.next()?;
     let object = match (name.as_ref(), parts.next()) {
         (BLOBS, Some(blob)) => Object::Blob(BlobName::parse(blob.as_ref())?),
-        (CLOSED, None) => Object::Closed,
-        (sequence, None) => Object::Commit(parse_sequence(sequence)?),
+        (name, None) => parse_beside_blobs(name)?,
         _ => return None,
     };
     parts.next().is_none().then_some((principal, session, object))
+}
+
+/// What `name` in the place of a session is for. `None` for what is not ours.
+pub(super) fn parse_beside_blobs(name: &str) -> Option<Object> {
+    if name == CLOSED { Some(Object::Closed) } else { parse_sequence(name).map(Object::Commit) }
 }
 
 fn parse_sequence(text: &str) -> Option<u64> {

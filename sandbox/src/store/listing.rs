@@ -1,15 +1,17 @@
 //! What is in the store, as its listings tell.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::SystemTime;
 
 use futures_util::StreamExt as _;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::layout::{Object, parse, principal_place, session_place};
-use super::objects::{Store, failed};
-use crate::error::Error;
+use super::directory::files;
+use super::layout::{Object, parse, parse_beside_blobs, principal_place, session_place};
+use super::objects::{Store, blocking, failed};
+use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 
 /// A session that is not over.
@@ -53,6 +55,22 @@ impl Listing {
     pub(super) fn is_empty(&self) -> bool {
         self.commits.is_empty() && self.closed.is_none()
     }
+
+    fn of(files: Vec<(OsString, u64, SystemTime)>) -> Self {
+        let mut listing = Self::default();
+        for (name, bytes, modified) in files {
+            listing.add(name.to_str().and_then(parse_beside_blobs), Stored { bytes, modified });
+        }
+        listing
+    }
+
+    fn add(&mut self, object: Option<Object>, stored: Stored) {
+        match object {
+            Some(Object::Commit(sequence)) => drop(self.commits.insert(sequence, stored)),
+            Some(Object::Closed) => self.closed = Some(stored),
+            Some(Object::Blob(_)) | None => {}
+        }
+    }
 }
 
 impl From<&ObjectMeta> for Stored {
@@ -89,6 +107,12 @@ impl Store {
 
     /// One session without its blobs.
     pub(super) async fn look_at(&self, owner: &str, session: &SessionId) -> Result<Listing, Error> {
+        if let Some(root) = &self.root {
+            let directory = root.join(session_place(owner, session).as_ref());
+            let doing = format!("list {}", directory.display());
+            // What an object store asks of a directory takes several times as long.
+            return blocking(&doing.clone(), move || Ok(Listing::of(files(&directory).doing(|| doing)?))).await;
+        }
         let found = self
             .objects
             .list_with_delimiter(Some(&session_place(owner, session)))
@@ -96,11 +120,7 @@ impl Store {
             .map_err(|source| failed(format!("list session {session}"), source))?;
         let mut listing = Listing::default();
         for meta in &found.objects {
-            match parse(&meta.location) {
-                Some((_, _, Object::Commit(sequence))) => drop(listing.commits.insert(sequence, meta.into())),
-                Some((_, _, Object::Closed)) => listing.closed = Some(meta.into()),
-                Some((_, _, Object::Blob(_))) | None => {}
-            }
+            listing.add(parse(&meta.location).map(|(_, _, object)| object), meta.into());
         }
         Ok(listing)
     }

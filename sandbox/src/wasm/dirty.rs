@@ -34,6 +34,13 @@ pub(super) struct Protected {
     bytes: usize,
 }
 
+impl Protected {
+    /// Whether anything is.
+    pub(super) const fn is_any(self) -> bool {
+        self.bytes > 0
+    }
+}
+
 impl DirtyPages {
     /// Tries what there is on `memory`, which is as in an image.
     #[expect(clippy::disallowed_methods, reason = "opens the page map of this process")]

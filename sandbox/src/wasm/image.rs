@@ -236,6 +236,31 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_of_a_session_is_reset_like_any_other() {
+        let image = image();
+        let lease: Arc<dyn MemoryLease> = Arc::new(Plenty);
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = Workspace::create(parent.path().join("w")).unwrap();
+        let mut slot = image.take(&lease).unwrap();
+        run(&mut slot, PROGRAMS[2], Limits::defaults());
+        let (delta, state) = slot.capture(&image).unwrap();
+        let parts: Vec<_> = delta.parts.into_iter().chain(delta.tail).collect();
+        for _ in 0..3 {
+            let mut restored = image.take(&lease).unwrap();
+            restored.open(&workspace, None).unwrap();
+            restored.restore(&state, &parts).unwrap();
+            assert!(restored.bytes() == slot.bytes());
+            run(&mut restored, "x = 1", Limits::defaults());
+            restored.capture(&image).unwrap();
+            image.give_back(restored);
+            let again = image.take(&lease).unwrap();
+            assert!(again.uses() > 0, "it must be the one that was reset");
+            assert!(again.bytes() == image.pristine().unwrap().bytes());
+            image.give_back(again);
+        }
+    }
+
+    #[test]
     fn a_slot_that_did_not_end_in_order_or_has_grown_is_not_used_again() {
         let image = image();
         let lease: Arc<dyn MemoryLease> = Arc::new(Plenty);

@@ -3,10 +3,13 @@
 //!
 //! A saved memory is a chain of *segments*, oldest first, and a *tail*. Each
 //! holds the pages that changed after the one before it. The tail is small and
-//! is written anew with every capture. Once it has grown it becomes a segment,
-//! and takes with it those before it that are not much larger: so segments
-//! shrink from the oldest to the newest, a chain stays as short as the
-//! logarithm of its size, and a page is written down again only as often.
+//! goes with every capture. Once it has grown it becomes a segment, and takes
+//! with it those before it that are not much larger: so segments shrink from
+//! the oldest to the newest, a chain stays as short as the logarithm of its
+//! size, and a page is written down again only as often.
+//!
+//! The tail is a chain of parts in the same way, so that a capture encodes
+//! little more than what changed since the last one.
 
 use std::io;
 use std::ops::Range;
@@ -14,12 +17,14 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use super::delta::{self, Original, Part, page_of};
+use super::delta::{self, Original, page_of};
 use crate::sys::PAGE;
 
-/// Up to here a tail is written again each time: a few times what a small run
-/// changes, and cheap next to the commit it goes with.
-const TAIL_BYTES: u64 = 24 << 10;
+/// Up to here a tail goes with every commit: a few times what a small run
+/// changes, in 15 KB, so that what changes with every run is a part of its own.
+const TAIL_BYTES: u64 = 48 << 10;
+/// The most parts of a tail.
+const MAX_TAIL_PARTS: usize = 8;
 /// A segment goes into the next one unless it is this many times larger.
 const MERGE_RATIO: u64 = 2;
 /// The longest chain that is taken back. Far above what merging leaves.
@@ -29,9 +34,9 @@ const MAX_SEGMENTS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     page: u32,
-    /// The segment that holds it as it is now; the one after the last is the
-    /// tail.
-    segment: u32,
+    /// The link of the chain that holds it as it is now: the segments, and
+    /// after them the parts of the tail.
+    link: u32,
     /// Of its content when it was last written down. Only ever compared with
     /// pages of the same guest, which fools nobody but itself.
     hash: u64,
@@ -52,6 +57,7 @@ pub(super) struct Pages {
     /// In order of their pages.
     marks: Vec<Mark>,
     segments: Vec<Segment>,
+    tail: Vec<Vec<u8>>,
 }
 
 /// What a capture adds to what is saved already.
@@ -84,61 +90,124 @@ impl Pages {
         image: &(impl Original + ?Sized),
         candidates: &[Range<usize>],
     ) -> io::Result<Delta> {
-        image.look(|image| self.mark_changes(memory, image, candidates));
-        let mut tail = self.encode_from(self.segments.len(), memory, image)?;
-        let mut size = size_of(&tail);
-        if size <= TAIL_BYTES {
-            return Ok(Delta { keep: self.saved_parts(), parts: Vec::new(), tail });
+        let changed = image.look(|image| self.mark_changes(memory, image, candidates));
+        if changed > 0 {
+            let from = self.tail_to_encode(changed);
+            let mut new = self.encode_from(from, memory, image)?;
+            self.cut_tail(from);
+            let fits = |tail: &[Vec<u8>], new: &[Vec<u8>]| new.len() == 1 && size_of(tail) + size_of(new) <= TAIL_BYTES;
+            if !fits(&self.tail, &new) && !self.tail.is_empty() {
+                // Without what is outdated it may still be small enough.
+                new = self.encode_from(self.segments.len(), memory, image)?;
+                self.cut_tail(self.segments.len());
+            }
+            if !fits(&self.tail, &new) {
+                return self.make_segment(new, memory, image);
+            }
+            self.tail.append(&mut new);
         }
-        let mut from = self.segments.len();
-        while from > 0 && self.segments[from - 1].bytes <= size.saturating_mul(MERGE_RATIO) {
+        Ok(Delta { keep: self.saved_parts(), parts: Vec::new(), tail: self.tail.clone() })
+    }
+
+    /// The first part of the tail that is worth encoding again, as a link, when
+    /// `changed` pages have to be anyway: the parts before hold more pages than
+    /// all that comes after them.
+    fn tail_to_encode(&self, changed: usize) -> usize {
+        let first = self.segments.len();
+        if self.tail.len() >= MAX_TAIL_PARTS {
+            return first;
+        }
+        let mut current = vec![0; self.tail.len()];
+        for mark in &self.marks {
+            if let Some(pages) = (mark.link as usize).checked_sub(first).and_then(|part| current.get_mut(part)) {
+                *pages += 1;
+            }
+        }
+        let (mut from, mut pages) = (self.tail.len(), changed);
+        while from > 0 && current[from - 1] <= pages {
             from -= 1;
-            size += self.segments[from].bytes;
+            pages += current[from];
+        }
+        first + from
+    }
+
+    /// Takes off the parts of the tail from link `from` on; what is current in
+    /// them will be in the one that comes in their place.
+    fn cut_tail(&mut self, from: usize) {
+        self.tail.truncate(from - self.segments.len());
+        self.move_marks(from);
+    }
+
+    fn move_marks(&mut self, to: usize) {
+        let to = u32::try_from(to).unwrap_or(u32::MAX);
+        for mark in &mut self.marks {
+            mark.link = mark.link.min(to);
+        }
+    }
+
+    /// Makes `parts`, which hold all that the tail did, a segment, together with
+    /// those before it that are not much larger.
+    fn make_segment(
+        &mut self,
+        mut parts: Vec<Vec<u8>>,
+        memory: &[u8],
+        image: &(impl Original + ?Sized),
+    ) -> io::Result<Delta> {
+        let mut bytes = size_of(&parts);
+        let mut from = self.segments.len();
+        while from > 0 && self.segments[from - 1].bytes <= bytes.saturating_mul(MERGE_RATIO) {
+            from -= 1;
+            bytes += self.segments[from].bytes;
         }
         if from < self.segments.len() {
-            tail = self.encode_from(from, memory, image)?;
+            parts = self.encode_from(from, memory, image)?;
         }
+        self.tail.clear();
         self.segments.truncate(from);
+        self.move_marks(from);
         let keep = self.saved_parts();
-        let segment = u32::try_from(from).unwrap_or(u32::MAX);
-        for mark in &mut self.marks {
-            mark.segment = mark.segment.min(segment);
-        }
-        self.segments.push(Segment { parts: u32::try_from(tail.len()).unwrap_or(u32::MAX), bytes: size_of(&tail) });
-        Ok(Delta { keep, parts: tail, tail: Vec::new() })
+        self.segments.push(Segment { parts: u32::try_from(parts.len()).unwrap_or(u32::MAX), bytes: size_of(&parts) });
+        Ok(Delta { keep, parts, tail: Vec::new() })
     }
 
     fn saved_parts(&self) -> usize {
         self.segments.iter().map(|segment| segment.parts as usize).sum()
     }
 
-    fn mark_changes(&mut self, memory: &[u8], image: &[u8], candidates: &[Range<usize>]) {
-        let tail = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
+    /// Returns how many pages changed.
+    fn mark_changes(&mut self, memory: &[u8], image: &[u8], candidates: &[Range<usize>]) -> usize {
+        let new = u32::try_from(self.segments.len() + self.tail.len()).unwrap_or(u32::MAX);
         let old = std::mem::take(&mut self.marks);
         let mut marks = Vec::with_capacity(old.len() + candidates.len());
         let mut old = old.into_iter().peekable();
+        let mut changed = 0;
         for start in candidates.iter().cloned().flat_map(|range| range.step_by(PAGE)) {
             let page = u32::try_from(start / PAGE).unwrap_or(u32::MAX);
             while let Some(mark) = old.next_if(|mark| mark.page < page) {
                 marks.push(mark);
             }
             let content = page_of(memory, page);
-            match old.next_if(|mark| mark.page == page) {
-                Some(mark) => {
-                    let hash = hash_of(content);
-                    marks.push(if hash == mark.hash { mark } else { Mark { page, segment: tail, hash } });
+            let known = old.next_if(|mark| mark.page == page);
+            if known.is_none() && content == page_of(image, page) {
+                continue;
+            }
+            let hash = hash_of(content);
+            match known.filter(|mark| mark.hash == hash) {
+                Some(mark) => marks.push(mark),
+                None => {
+                    changed += 1;
+                    marks.push(Mark { page, link: new, hash });
                 }
-                None if content == page_of(image, page) => {}
-                None => marks.push(Mark { page, segment: tail, hash: hash_of(content) }),
             }
         }
         marks.extend(old);
         self.marks = marks;
+        changed
     }
 
-    /// Encodes the pages of segment `from` and later.
+    /// Encodes the pages of link `from` and later.
     fn encode_from(&self, from: usize, memory: &[u8], image: &(impl Original + ?Sized)) -> io::Result<Vec<Vec<u8>>> {
-        let pages = self.marks.iter().filter(|mark| mark.segment as usize >= from).map(|mark| mark.page);
+        let pages = self.marks.iter().filter(|mark| mark.link as usize >= from).map(|mark| mark.page);
         delta::encode(memory, image, pages)
     }
 
@@ -153,7 +222,7 @@ impl Pages {
         if segments.len() > MAX_SEGMENTS {
             return Err(damaged());
         }
-        // The segment of each part; what no segment claims is the tail.
+        // The link of each part; what no segment claims is the tail.
         let mut homes = Vec::with_capacity(parts.len());
         for (index, segment) in segments.iter().enumerate() {
             if homes.len() + segment.parts as usize > parts.len() {
@@ -161,25 +230,30 @@ impl Pages {
             }
             homes.extend(std::iter::repeat_n(index, segment.parts as usize));
         }
-        homes.resize(parts.len(), segments.len());
+        homes.extend(segments.len()..segments.len() + (parts.len() - homes.len()));
         // The newest first: a page that has been written holds its last state.
         let mut written = vec![false; memory.len() / PAGE];
         let mut marks = Vec::new();
+        let mut tail = Vec::new();
         for (part, home) in parts.zip(homes).rev() {
-            let segment = u32::try_from(home).unwrap_or(u32::MAX);
-            Part::decompress(part)?.apply(memory, |page| {
+            let link = u32::try_from(home).unwrap_or(u32::MAX);
+            delta::apply(part, memory, |page| {
                 let first = written.get_mut(page as usize).is_some_and(|written| !std::mem::replace(written, true));
                 if first {
-                    marks.push(Mark { page, segment, hash: 0 });
+                    marks.push(Mark { page, link, hash: 0 });
                 }
                 first
             })?;
+            if home >= segments.len() {
+                tail.push(part.to_vec());
+            }
         }
+        tail.reverse();
         marks.sort_unstable_by_key(|mark| mark.page);
         for mark in &mut marks {
             mark.hash = hash_of(page_of(memory, mark.page));
         }
-        Ok(Self { marks, segments })
+        Ok(Self { marks, segments, tail })
     }
 }
 
@@ -272,6 +346,46 @@ mod tests {
         }
         let unchanged = pages.capture(&memory, image.as_slice(), &[]).unwrap();
         assert!(size_of(&unchanged.tail) > 0, "the tail is what changed since the last segment, not the last capture");
+    }
+
+    #[test]
+    fn a_tail_stays_short_and_what_did_not_change_is_not_encoded_again() {
+        let mut seed = 9;
+        let image = vec![0; PAGES * PAGE];
+        let (mut memory, mut pages) = (image.clone(), Pages::default());
+        for page in 0..200 {
+            memory[page * PAGE] = 1;
+        }
+        let first = pages.capture(&memory, image.as_slice(), &all()).unwrap().tail;
+        for turn in 2..40 {
+            for page in 0..20 {
+                memory[page * PAGE] = turn;
+            }
+            let tail = pages.capture(&memory, image.as_slice(), &all()).unwrap().tail;
+            assert!(tail.len() == 2 && tail[0] == first[0]);
+        }
+        for _ in 0..200 {
+            memory[noise(&mut seed) as usize % (PAGES * PAGE)] = 7;
+            let delta = pages.capture(&memory, image.as_slice(), &all()).unwrap();
+            assert!(delta.tail.len() <= MAX_TAIL_PARTS && size_of(&delta.tail) <= TAIL_BYTES);
+        }
+    }
+
+    #[test]
+    fn what_needs_several_parts_is_a_segment_however_small_they_are() {
+        let image = vec![0; 3000 * PAGE];
+        let mut memory = vec![7; image.len()];
+        let whole: Vec<Range<usize>> = std::iter::once(0..memory.len()).collect();
+        let (mut pages, mut saved) = (Pages::default(), Saved::default());
+        for turn in 1..5 {
+            saved.add(pages.capture(&memory, image.as_slice(), &whole).unwrap());
+            assert!(saved.parts.len() > 1 && size_of(&saved.parts) < TAIL_BYTES);
+            assert!(saved.restore(&pages, &image).0 == memory, "turn {turn}");
+            memory[2900 * PAGE] = turn;
+        }
+        memory.fill(9);
+        saved.add(pages.capture(&memory, image.as_slice(), &whole).unwrap());
+        assert!(saved.tail.is_empty() && saved.restore(&pages, &image).0 == memory);
     }
 
     #[test]

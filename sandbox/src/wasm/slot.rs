@@ -10,6 +10,7 @@
 //!   builder refuses others);
 //! - `__stack_pointer` is set back; WASI, clock and limits are new;
 //! - the kernel can tell which pages are dirty;
+//! - its pages are not protected, which would slow down every run to come;
 //! - it is never shared between principals, and retires after [`MAX_USES`].
 //!
 //! In every other case the slot is dropped and a new one made.
@@ -301,7 +302,8 @@ impl Slot {
 
     /// Makes this slot equal to a new instance, if the rules allow it.
     pub(super) fn reset(mut self, image: &Image) -> Result<Option<Self>, Error> {
-        if !self.intact || self.uses >= MAX_USES || self.memory.data_size(&self.store) != self.initial_bytes {
+        let has_grown = self.memory.data_size(&self.store) != self.initial_bytes;
+        if !self.intact || self.uses >= MAX_USES || has_grown || self.protected.is_any() {
             return Ok(None);
         }
         let doing = || "find the dirty pages of a guest".to_owned();

@@ -1,10 +1,10 @@
 //! The worker's loop: takes orders, runs each, and keeps the slots of sessions
 //! and the warm ones.
 //!
-//! Every thread can take orders, one at a time does: the one that gets a run
-//! passes the connection on to another and runs it itself, so that a run costs
-//! no hand-over between threads. Some thread always reads, so a cancellation
-//! always gets through. When the server is gone the process ends at once,
+//! Every thread can take orders, one at a time does: the one that gets work to
+//! do passes the connection on to another and does it itself, so that a run
+//! costs no hand-over between threads. Some thread always reads, so a
+//! cancellation always gets through. When the server is gone the process ends at once,
 //! whatever its guests do.
 
 use std::collections::HashMap;
@@ -65,11 +65,18 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A run that this process was asked for.
-struct Received {
-    order: Box<RunOrder>,
-    control: Arc<RunControl>,
-    transfer: Option<Transfer>,
+/// Work for a thread that has passed the connection on.
+enum Work {
+    /// A run that this process was asked for.
+    Run { order: Box<RunOrder>, control: Arc<RunControl>, transfer: Option<Transfer> },
+    /// A session that is over here.
+    TidyUp(HashMap<String, Kept>),
+}
+
+/// The interpreter of a session between two runs.
+struct Kept {
+    image: Arc<Image>,
+    slot: Slot,
 }
 
 /// What the threads of a worker share.
@@ -83,7 +90,7 @@ struct Shared {
     lease: Arc<Lease>,
     /// By digest.
     images: Mutex<HashMap<String, Arc<Image>>>,
-    sessions: Mutex<HashMap<SessionId, HashMap<String, Slot>>>,
+    sessions: Mutex<HashMap<SessionId, HashMap<String, Kept>>>,
     controls: Mutex<HashMap<u64, Arc<RunControl>>>,
 }
 
@@ -116,21 +123,26 @@ impl Shared {
 
     fn take_orders(self: &Arc<Self>) {
         loop {
-            let Received { order, control, transfer } = self.next_order();
-            let number = order.run;
+            let work = self.next_work();
+            let number = if let Work::Run { order, .. } = &work { Some(order.run) } else { None };
             // A panic in a host function is a bug of ours: its instance is in
             // an unknown state, and so may be what it shares with others.
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_one(*order, control, transfer)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| match work {
+                Work::Run { order, control, transfer } => self.run_one(*order, control, transfer),
+                Work::TidyUp(session) => session.into_values().for_each(|kept| self.recycle(&kept.image, kept.slot)),
+            }));
             if outcome.is_err() {
-                send(&self.writer, &FromWorker::Fault { run: number });
+                if let Some(run) = number {
+                    send(&self.writer, &FromWorker::Fault { run });
+                }
                 std::process::abort();
             }
         }
     }
 
-    /// Takes messages until one is a run, and leaves another thread to take
-    /// the next. Does not return when the connection ends.
-    fn next_order(self: &Arc<Self>) -> Received {
+    /// Takes messages until one is work, and leaves another thread to take the
+    /// next. Does not return when the connection ends.
+    fn next_work(self: &Arc<Self>) -> Work {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let stream = lock(&self.reader);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
@@ -143,15 +155,27 @@ impl Shared {
                     std::process::exit(1);
                 }
             };
-            let ToWorker::Run(order) = message else {
-                // A thread that fails here leaves nobody to read.
-                if catch_unwind(AssertUnwindSafe(|| self.obey(message, descriptor))).is_err() {
-                    std::process::abort();
+            let work = match message {
+                ToWorker::Run(order) => {
+                    let control = Arc::new(RunControl::default());
+                    lock(&self.controls).insert(order.run, Arc::clone(&control));
+                    Work::Run { order, control, transfer: descriptor.map(Transfer::received) }
                 }
-                continue;
+                // Where that starts no thread: many sessions may end at once.
+                ToWorker::CloseSession { session } if self.waiting.load(Ordering::SeqCst) > 0 => {
+                    match lock(&self.sessions).remove(&session) {
+                        Some(kept) => Work::TidyUp(kept),
+                        None => continue,
+                    }
+                }
+                message => {
+                    // A thread that fails here leaves nobody to read.
+                    if catch_unwind(AssertUnwindSafe(|| self.obey(message, descriptor))).is_err() {
+                        std::process::abort();
+                    }
+                    continue;
+                }
             };
-            let control = Arc::new(RunControl::default());
-            lock(&self.controls).insert(order.run, Arc::clone(&control));
             if self.waiting.load(Ordering::SeqCst) == 0 {
                 // The server sends no more runs than it wants at once, which
                 // bounds the threads.
@@ -163,11 +187,11 @@ impl Shared {
                     std::process::exit(1);
                 }
             }
-            return Received { order, control, transfer: descriptor.map(Transfer::received) };
+            return work;
         }
     }
 
-    /// Does what a message says that is not a run. Never waits for a guest.
+    /// Does at once what a message says that is no run. Never waits for a guest.
     fn obey(&self, message: ToWorker, descriptor: Option<OwnedFd>) {
         match message {
             ToWorker::Load { image, warm } => {
@@ -182,9 +206,9 @@ impl Shared {
                 }
             }
             ToWorker::CloseSession { session } => {
-                let slots = lock(&self.sessions).remove(&session);
-                for slot in slots.into_iter().flat_map(HashMap::into_values) {
-                    self.drop_slot(slot);
+                let session = lock(&self.sessions).remove(&session);
+                for kept in session.into_iter().flat_map(HashMap::into_values) {
+                    self.drop_slot(kept.slot);
                 }
             }
             ToWorker::MemoryAnswer { ask, granted } => self.lease.answer(ask, granted),
@@ -225,7 +249,7 @@ impl Shared {
     /// Runs an order, and gives back the slot if no session keeps it.
     fn run_in(
         &self,
-        image: &Image,
+        image: &Arc<Image>,
         order: RunOrder,
         control: Arc<RunControl>,
         transfer: Option<&Transfer>,
@@ -298,7 +322,8 @@ impl Shared {
         };
         match order.session.filter(|_| report.capture.is_some()) {
             Some(session) => {
-                lock(&self.sessions).entry(session.id).or_default().insert(order.runtime, slot);
+                let kept = Kept { image: Arc::clone(image), slot };
+                lock(&self.sessions).entry(session.id).or_default().insert(order.runtime, kept);
                 Ok((report, None))
             }
             None => Ok((report, Some(slot))),
@@ -318,11 +343,11 @@ impl Shared {
         if let Some(SessionOrder { id, interpreter }) = &order.session {
             let live = lock(&self.sessions).get_mut(id).and_then(|slots| slots.remove(&order.runtime));
             match (interpreter, live) {
-                (Interpreter::Live, Some(slot)) => return Ok(slot),
+                (Interpreter::Live, Some(kept)) => return Ok(kept.slot),
                 (Interpreter::Live, None) => {
                     return Err(Error::host("go on with a session", "its interpreter is not here"));
                 }
-                (_, Some(outdated)) => self.drop_slot(outdated),
+                (_, Some(outdated)) => self.drop_slot(outdated.slot),
                 (_, None) => {}
             }
             if let Interpreter::Saved { lengths, state } = interpreter {
