@@ -10,18 +10,51 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+mod native;
+
+pub use native::{Argument, Native};
+
 /// What a folder holds.
+#[derive(Clone, Copy)]
 struct Folder {
     description: &'static str,
     probes: &'static str,
-    image: &'static [u8],
+    content: Content,
 }
 
-const FOLDERS: &[Folder] = &[Folder {
-    description: include_str!("../python/runtime.toml"),
-    probes: include_str!("../python/probes.toml"),
-    image: include_bytes!("../python/python.wasm.zst"),
-}];
+#[derive(Clone, Copy)]
+enum Content {
+    /// A compressed image.
+    Image(&'static [u8]),
+    /// Files that a native program finds beside the code, by their paths.
+    Files(&'static [(&'static str, &'static [u8])]),
+}
+
+const FOLDERS: &[Folder] = &[
+    Folder {
+        description: include_str!("../python/runtime.toml"),
+        probes: include_str!("../python/probes.toml"),
+        content: Content::Image(include_bytes!("../python/python.wasm.zst")),
+    },
+    Folder {
+        description: include_str!("../bash/runtime.toml"),
+        probes: include_str!("../bash/probes.toml"),
+        content: Content::Files(&[]),
+    },
+    Folder {
+        description: include_str!("../python-native/runtime.toml"),
+        probes: include_str!("../python-native/probes.toml"),
+        content: Content::Files(&[
+            ("entrypoint.py", include_bytes!("../python-native/entrypoint.py")),
+            ("belljar/__init__.py", include_bytes!("../python-native/belljar/__init__.py")),
+            ("belljar/runner.py", include_bytes!("../python-native/belljar/runner.py")),
+            ("belljar/plots.py", include_bytes!("../python-native/belljar/plots.py")),
+            ("belljar/errors.py", include_bytes!("../python-native/belljar/errors.py")),
+            // The same results as from the image, so the same code makes them.
+            ("belljar/display.py", include_bytes!("../python/session/display.py")),
+        ]),
+    },
+];
 
 /// The largest image after decompression. Above any of ours; a damaged frame
 /// cannot make the host allocate more.
@@ -32,7 +65,24 @@ const MAX_IMAGE_BYTES: usize = 256 << 20;
 pub struct GuestRuntime {
     description: Description,
     probes: BTreeMap<String, Probe>,
+    kind: Kind,
+}
+
+/// What runs the programs of a language.
+#[derive(Debug)]
+pub enum Kind {
+    /// A WebAssembly image.
+    Wasm(Image),
+    /// A program of this machine.
+    Native(Native),
+}
+
+/// A WebAssembly image as it is distributed.
+#[derive(Debug)]
+pub struct Image {
+    digest: String,
     compressed: &'static [u8],
+    revoked: Vec<Revoked>,
 }
 
 /// Two programs that show whether a limit holds.
@@ -45,6 +95,10 @@ pub struct Probe {
     pub exceeds: String,
     /// Stays below it and ends in order.
     pub obeys: String,
+    /// Whether all that shows of the limit is that the program fails: what it
+    /// is refused is then the business of a program that it started.
+    #[serde(default)]
+    pub fails: bool,
 }
 
 /// `runtime.toml`. Members that only people read, such as sources and
@@ -55,7 +109,8 @@ struct Description {
     name: String,
     description: String,
     version: String,
-    image_sha256: String,
+    image_sha256: Option<String>,
+    native: Option<native::Description>,
     #[serde(default)]
     source_extensions: Vec<String>,
     /// Limits on what a guest of this kind cannot have at all.
@@ -116,16 +171,17 @@ impl GuestRuntime {
         &self.description.version
     }
 
-    /// SHA-256 of the image in hexadecimal.
-    pub fn digest(&self) -> &str {
-        &self.description.image_sha256
+    /// What runs its programs.
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
     }
 
-    /// Why the image of an earlier build with this digest must not run any
-    /// more; `None` when it may.
-    pub fn revoked(&self, digest: &str) -> Option<&str> {
-        let found = self.description.revoked.iter().find(|revoked| revoked.sha256 == digest);
-        found.map(|revoked| revoked.reason.as_str())
+    /// Its image, if it has one.
+    pub const fn image(&self) -> Option<&Image> {
+        match &self.kind {
+            Kind::Wasm(image) => Some(image),
+            Kind::Native(_) => None,
+        }
     }
 
     /// File name extensions of programs, without the dot.
@@ -142,10 +198,24 @@ impl GuestRuntime {
     pub fn has_none_of(&self, limit: &str) -> bool {
         self.description.has_none_of.iter().any(|name| name == limit)
     }
+}
+
+impl Image {
+    /// SHA-256 of the image in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
 
     /// The image as it is distributed: see [`unpack`].
     pub const fn compressed(&self) -> &'static [u8] {
         self.compressed
+    }
+
+    /// Why the image of an earlier build with this digest must not run any
+    /// more; `None` when it may.
+    pub fn revoked(&self, digest: &str) -> Option<&str> {
+        let found = self.revoked.iter().find(|revoked| revoked.sha256 == digest);
+        found.map(|revoked| revoked.reason.as_str())
     }
 }
 
@@ -179,15 +249,28 @@ fn hexadecimal(bytes: &[u8]) -> String {
 pub fn all() -> &'static [GuestRuntime] {
     static ALL: OnceLock<Vec<GuestRuntime>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let load = |folder: &Folder| {
-            let Folder { description, probes, image: compressed } = folder;
-            match (toml::from_str(description), toml::from_str(probes)) {
-                (Ok(description), Ok(probes)) => GuestRuntime { description, probes, compressed },
-                (Err(error), _) | (_, Err(error)) => panic!("a description of a guest cannot be read: {error}"),
-            }
+        let load = |folder| match load(folder) {
+            Ok(runtime) => runtime,
+            Err(error) => panic!("a description of a guest cannot be read: {error}"),
         };
         FOLDERS.iter().map(load).collect()
     })
+}
+
+fn load(folder: &Folder) -> Result<GuestRuntime, toml::de::Error> {
+    let mut description: Description = toml::from_str(folder.description)?;
+    let missing = |name: &str| serde::de::Error::custom(format!("`{}` has no {name}", description.id));
+    let kind = match &folder.content {
+        Content::Image(compressed) => Kind::Wasm(Image {
+            digest: description.image_sha256.take().ok_or_else(|| missing("image_sha256"))?,
+            compressed,
+            revoked: std::mem::take(&mut description.revoked),
+        }),
+        Content::Files(files) => {
+            Kind::Native(Native::new(description.native.take().ok_or_else(|| missing("native"))?, files))
+        }
+    };
+    Ok(GuestRuntime { description, probes: toml::from_str(folder.probes)?, kind })
 }
 
 /// The runtime of language `id`.
@@ -199,34 +282,50 @@ pub fn find(id: &str) -> Option<&'static GuestRuntime> {
 mod tests {
     use super::*;
 
+    fn image() -> &'static Image {
+        all().iter().find_map(GuestRuntime::image).unwrap()
+    }
+
     #[test]
     fn every_image_is_the_one_that_its_description_names() {
         for runtime in all() {
-            let image = unpack(runtime.compressed(), runtime.digest()).unwrap();
-            assert!(image.starts_with(b"\0asm"), "{}", runtime.id());
+            if let Some(image) = runtime.image() {
+                let module = unpack(image.compressed(), image.digest()).unwrap();
+                assert!(module.starts_with(b"\0asm"), "{}", runtime.id());
+            }
             assert!(find(runtime.id()).is_some());
         }
     }
 
     #[test]
     fn an_image_that_is_damaged_or_another_is_refused() {
-        let runtime = &all()[0];
         let other = "0".repeat(64);
-        let error = unpack(runtime.compressed(), &other).unwrap_err().to_string();
-        assert!(error.contains(runtime.digest()) && error.contains(&other), "{error}");
-        let cut_off = &runtime.compressed()[..runtime.compressed().len() / 2];
-        assert!(matches!(unpack(cut_off, runtime.digest()), Err(ImageError::Decompress { .. })));
+        let error = unpack(image().compressed(), &other).unwrap_err().to_string();
+        assert!(error.contains(image().digest()) && error.contains(&other), "{error}");
+        let cut_off = &image().compressed()[..image().compressed().len() / 2];
+        assert!(matches!(unpack(cut_off, image().digest()), Err(ImageError::Decompress { .. })));
     }
 
     #[test]
     fn no_image_of_this_build_is_revoked_and_others_are_with_their_reason() {
-        for runtime in all() {
-            assert_eq!(runtime.revoked(runtime.digest()), None);
+        for image in all().iter().filter_map(GuestRuntime::image) {
+            assert_eq!(image.revoked(image.digest()), None);
         }
         let text = include_str!("../python/runtime.toml");
         let text = format!("revoked = [{{ sha256 = \"ab\", reason = \"it leaks\" }}]\n{text}");
-        let runtime =
-            GuestRuntime { description: toml::from_str(&text).unwrap(), probes: BTreeMap::new(), compressed: &[] };
-        assert_eq!((runtime.revoked("ab"), runtime.revoked("cd")), (Some("it leaks"), None));
+        let description = String::leak(text);
+        let runtime = load(&Folder { description, ..FOLDERS[0] }).unwrap();
+        let image = runtime.image().unwrap();
+        assert_eq!((image.revoked("ab"), image.revoked("cd")), (Some("it leaks"), None));
+    }
+
+    #[test]
+    fn a_native_runtime_starts_with_its_code_or_its_request() {
+        for runtime in all() {
+            let Kind::Native(native) = runtime.kind() else { continue };
+            let given = |argument: &Argument| matches!(argument, Argument::Program | Argument::Request);
+            assert_eq!(native.arguments().iter().filter(|argument| given(argument)).count(), 1, "{}", runtime.id());
+            assert!(native.canary().contains("version"), "{}", runtime.id());
+        }
     }
 }

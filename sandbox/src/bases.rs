@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::sync::{Arc, Mutex};
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Image};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::task::TaskTracker;
 
@@ -67,11 +67,12 @@ impl Bases {
     pub(crate) async fn open(
         &self,
         runtime: &'static GuestRuntime,
+        image: &'static Image,
         saved: &SavedInterpreter,
         pool: &Pool,
     ) -> Result<(), Error> {
         let _opening = if pool.has_image(&saved.image) { None } else { Some(self.opening.lock().await) };
-        let base = choose(runtime.name(), runtime.digest(), saved, runtime.revoked(&saved.image), async {
+        let base = choose(runtime.name(), image.digest(), saved, image.revoked(&saved.image), async {
             self.find_older(runtime, &saved.image, pool).await
         });
         let compiled = match base.await? {
@@ -109,14 +110,14 @@ impl Bases {
 
     /// Has the store keep the image of this build, now that a session differs
     /// from it. Returns at once; the first call for an image does something.
-    pub(crate) fn keep(&self, runtime: &'static GuestRuntime, tracker: &TaskTracker) {
-        let digest = runtime.digest();
+    pub(crate) fn keep(&self, image: &'static Image, tracker: &TaskTracker) {
+        let digest = image.digest();
         if !lock(&self.kept).insert(digest) {
             return;
         }
         let (store, kept) = (self.store.clone(), Arc::clone(&self.kept));
         tracker.spawn(async move {
-            if let Err(error) = store.keep_base(digest, runtime.compressed()).await {
+            if let Err(error) = store.keep_base(digest, image.compressed()).await {
                 tracing::warn!(%error, digest, "the store does not keep a guest image; tried again with the next commit");
                 lock(&kept).remove(digest);
             }

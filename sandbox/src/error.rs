@@ -62,6 +62,18 @@ pub enum Error {
     /// The server is going away.
     #[error("the server is shutting down and takes no more runs; try again once it is back")]
     ShuttingDown,
+    /// A worker process could not be confined, and hosts no guest therefore.
+    /// The operator must act.
+    #[error(
+        "no code can run: the step `{step}` of confining worker processes fails on this host; \
+         the server's log says why, and its operator must act"
+    )]
+    Unconfined {
+        /// The step that failed.
+        step: &'static str,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The operator must act. The source goes to the log, not to the caller.
     #[error("failed to {doing}")]
     Host {
@@ -81,6 +93,18 @@ impl Error {
     /// A failed operation of ours.
     pub fn host(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Host { doing: doing.into(), source: source.into() }
+    }
+
+    /// It and its causes on one line, for the log.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Image};
 
 use crate::error::Error;
 use crate::wasm::{CodeCache, ImageName};
@@ -28,8 +28,10 @@ pub(crate) fn prepare_all(
 ) -> Result<Images, Error> {
     let mut images = Images::new();
     for runtime in guest_runtimes::all() {
-        let image = prepare(cache, runtime, |done, total| progress(runtime, done, total))?;
-        images.insert(runtime.digest().to_owned(), Arc::new(image));
+        if let Some(image) = runtime.image() {
+            let compiled = prepare(cache, runtime, image, |done, total| progress(runtime, done, total))?;
+            images.insert(image.digest().to_owned(), Arc::new(compiled));
+        }
     }
     Ok(images)
 }
@@ -44,11 +46,13 @@ pub(crate) fn prepare_all(
 pub fn prepare(
     cache: &CodeCache,
     runtime: &GuestRuntime,
+    image: &Image,
     progress: impl FnMut(u64, u64),
 ) -> Result<std::fs::File, Error> {
-    match cache.find(runtime.into())? {
+    let name = ImageName::of(runtime, image);
+    match cache.find(name)? {
         Some(file) => Ok(file),
-        None => compile(cache, runtime.into(), runtime.compressed(), progress),
+        None => compile(cache, name, image.compressed(), progress),
     }
 }
 

@@ -17,9 +17,11 @@
 //! what runs a language, a *slot* is a guest instance in a worker. A *run* is
 //! one program from start to outcome; a *session* keeps its state between runs.
 
+mod abi;
 mod bases;
 mod bounded;
 mod budget;
+mod children;
 mod collection;
 #[cfg(test)]
 mod damage;
@@ -32,7 +34,10 @@ mod limits;
 mod lock;
 mod outcome;
 mod output;
+mod own_process;
 mod pieces;
+mod process;
+mod removal;
 mod request;
 mod runs;
 mod scratch;
@@ -54,9 +59,12 @@ pub use error::Error;
 pub use executor::{Drained, Executor, ExecutorSettings, Health, SessionSummary, SnapshotSummary};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::{find_runtime, prepare};
+pub use jailer::{Enforced, WorkerWall};
 pub use limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use output::SPOOL_BYTES;
+pub use own_process::protect_own_process;
+pub use process::{NativeHealth, NativeSettings, Tier};
 pub use request::{ExecuteRequest, InputFile, SessionChoice};
 pub use runs::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use state::make_files_private;

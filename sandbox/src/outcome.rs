@@ -161,6 +161,8 @@ pub enum SessionState {
     Kept,
     /// Variables and files are as they were before the run.
     RolledBack,
+    /// Files are as the run left them; it had no variables to keep.
+    FilesOnly,
 }
 
 impl SessionState {
@@ -169,6 +171,7 @@ impl SessionState {
         match self {
             Self::Kept => "kept",
             Self::RolledBack => "rolled_back",
+            Self::FilesOnly => "files_only",
         }
     }
 }

@@ -4,12 +4,10 @@
 //! long as it lives, so that two servers of one user never meet, and one that
 //! was killed leaves nothing that the next does not remove.
 
-#![expect(clippy::disallowed_methods, reason = "owns the state directory")]
-
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -18,6 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, random_name};
 use crate::lock::lock;
+use crate::removal::remove_tree;
 
 const PREFIX: &str = "server-";
 const LOCK: &str = "lock";
@@ -43,12 +42,13 @@ impl StateDirectory {
         let doing = || format!("use the state directory {}", parent.display());
         DirBuilder::new().recursive(true).mode(0o700).create(parent).doing(doing)?;
         let metadata = fs::metadata(parent).doing(doing)?;
-        if metadata.mode() & 0o077 != 0 || metadata.uid() != nix::unistd::geteuid().as_raw() {
+        if metadata.mode() & 0o066 != 0 || metadata.uid() != nix::unistd::geteuid().as_raw() {
             return Err(Error::Denied {
                 action: format!("keeping workspaces in {}", parent.display()),
-                reason: "it must have mode 0700 and belong to the user of this process".into(),
+                reason: "it must have mode 0700 (or 0711) and belong to the user of this process".into(),
             });
         }
+        let_runs_through(parent).doing(doing)?;
         // Servers start in parallel: one at a time looks and makes, so that
         // none takes another's new directory for a dead one.
         let starting = File::create(parent.join(LOCK)).doing(doing)?;
@@ -57,8 +57,19 @@ impl StateDirectory {
         remove_leftovers(parent).doing(doing)?;
         let path = parent.join(format!("{PREFIX}{}", random_name()));
         DirBuilder::new().mode(0o700).create(&path).doing(doing)?;
+        let_runs_through(&path).doing(doing)?;
         let lock = try_lock(&path).doing(doing)?.ok_or_else(|| Error::host(doing(), "its lock is taken"))?;
         Ok(Self { path, principals: Mutex::default(), _lock: lock })
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file that no program may ever read.
+    pub(crate) fn secret(&self) -> PathBuf {
+        self.path.join(LOCK)
     }
 
     /// The directory of a principal, made when first asked for.
@@ -66,7 +77,9 @@ impl StateDirectory {
         let path = self.path.join(principal.directory_name());
         let mut principals = lock(&self.principals);
         if !principals.contains(principal) {
-            DirBuilder::new().mode(0o700).create(&path).doing(|| format!("make {}", path.display()))?;
+            let doing = || format!("make {}", path.display());
+            DirBuilder::new().mode(0o700).create(&path).doing(doing)?;
+            let_runs_through(&path).doing(doing)?;
             principals.insert(principal.clone());
         }
         Ok(path)
@@ -75,10 +88,19 @@ impl StateDirectory {
 
 impl Drop for StateDirectory {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = remove_tree(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "a state directory was left behind");
         }
     }
+}
+
+/// As root, runs of native programs have users of their own, who must get to
+/// what is theirs and see nothing of what is beside it.
+fn let_runs_through(directory: &Path) -> io::Result<()> {
+    if nix::unistd::geteuid().is_root() {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o711))?;
+    }
+    Ok(())
 }
 
 fn try_lock(directory: &Path) -> io::Result<Option<Flock<File>>> {
@@ -99,7 +121,7 @@ fn remove_leftovers(parent: &Path) -> io::Result<()> {
         }
         // Another server may be removing the same one.
         if let Ok(Some(_lock)) = try_lock(&entry.path()) {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = remove_tree(&entry.path());
         }
     }
     Ok(())
@@ -107,6 +129,8 @@ fn remove_leftovers(parent: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "leaves what a dead server would")]
+
     use super::*;
 
     #[test]

@@ -100,11 +100,22 @@ impl Survey {
 
     /// The files of `self` that are new or different since `before`.
     pub fn changes_since(&self, before: &Self) -> Vec<FileEntry> {
-        self.files
-            .iter()
-            .filter(|(path, stamp)| before.files.get(*path) != Some(stamp))
-            .map(|(path, stamp)| FileEntry { path: path.to_string_lossy().into_owned(), size_bytes: stamp.size })
-            .collect()
+        self.entries(|path, stamp| before.files.get(path) != Some(stamp))
+    }
+
+    /// The same for files that changed hands and back meanwhile, which counts
+    /// as a change for the kernel.
+    pub(crate) fn changes_of_content_since(&self, before: &Self) -> Vec<FileEntry> {
+        let content = |stamp: &FileStamp| (stamp.size, stamp.inode, stamp.modified, stamp.is_regular);
+        self.entries(|path, stamp| before.files.get(path).map(content) != Some(content(stamp)))
+    }
+
+    fn entries(&self, is_wanted: impl Fn(&PathBuf, &FileStamp) -> bool) -> Vec<FileEntry> {
+        let entry = |(path, stamp): (&PathBuf, &FileStamp)| FileEntry {
+            path: path.to_string_lossy().into_owned(),
+            size_bytes: stamp.size,
+        };
+        self.files.iter().filter(|(path, stamp)| is_wanted(path, stamp)).map(entry).collect()
     }
 
     /// Every file, in order of their paths.

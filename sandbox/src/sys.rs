@@ -1,6 +1,7 @@
 //! The only file of this crate with unsafe code.
 
 #![expect(unsafe_code, reason = "system calls and machine code that no safe interface offers")]
+#![expect(clippy::disallowed_methods, reason = "asks the kernel where things are")]
 
 use std::fs::File;
 use std::io;
@@ -186,6 +187,42 @@ pub(crate) fn own_standard_input() -> OwnedFd {
     // anything else could have used or closed descriptor 0; the worker never
     // touches `std::io::stdin` afterwards.
     unsafe { OwnedFd::from_raw_fd(libc::STDIN_FILENO) }
+}
+
+/// Removes every environment variable but those to `keep`, and overwrites the
+/// memory in which all of them came.
+pub(crate) fn scrub_environment(keep: impl Fn(&std::ffi::OsStr) -> bool) -> io::Result<()> {
+    let threads = std::fs::read_dir("/proc/self/task")?.count();
+    if threads != 1 {
+        return Err(io::Error::other(format!("the environment cannot be changed beside {threads} threads")));
+    }
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The name of the program may hold anything. After it the third field is
+    // the first; 50 and 51 are where the environment begins and ends.
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let address = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<usize>().ok());
+    let (Some(start), Some(end)) = (address(50), address(51)) else {
+        return Err(io::Error::other("the kernel does not say where the environment is"));
+    };
+    let variables: Vec<_> = std::env::vars_os().collect();
+    for (name, value) in variables {
+        // SAFETY: there is one thread, so nobody reads the environment
+        // meanwhile. A variable that stays is copied to memory of its own.
+        unsafe {
+            std::env::remove_var(&name);
+            if keep(&name) {
+                std::env::set_var(&name, &value);
+            }
+        }
+    }
+    if start < end {
+        // SAFETY: the kernel put the environment there when this program
+        // began, writable and at the end of the stack of the only thread. No
+        // variable refers to it any more: those that were not kept are gone,
+        // those that were have been copied.
+        unsafe { std::ptr::write_bytes(start as *mut u8, 0, end - start) };
+    }
+    Ok(())
 }
 
 /// How much memory a piece of a test takes.

@@ -6,8 +6,6 @@
 //! its way, the answer is a regular file or directory of this workspace, or an
 //! error: symbolic links, FIFOs and devices are never followed, opened or read.
 
-#![expect(clippy::disallowed_methods, reason = "owns the files of guests")]
-
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,6 +20,7 @@ use nix::sys::time::TimeSpec;
 
 use crate::error::{Error, IoContext as _};
 use crate::outcome::FileEntry;
+use crate::removal::remove_tree;
 use crate::survey::{DiskUse, FileStamp, Survey, Time};
 
 /// The longest path of a workspace, in bytes.
@@ -350,7 +349,7 @@ impl Workspace {
             return;
         }
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = std::fs::remove_dir_all(&leaving) {
+            if let Err(error) = remove_tree(&leaving) {
                 tracing::warn!(%error, path = %leaving.display(), "a workspace was left behind");
             }
         });
@@ -362,7 +361,7 @@ impl Workspace {
     ///
     /// [`Error::Host`] when something could not be removed.
     pub fn remove(&self) -> Result<(), Error> {
-        std::fs::remove_dir_all(&self.path).doing(|| format!("remove the workspace {}", self.path.display()))
+        remove_tree(&self.path).doing(|| format!("remove the workspace {}", self.path.display()))
     }
 }
 
@@ -446,6 +445,8 @@ fn list(dir: &Dir) -> io::Result<Vec<FileEntry>> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "looks from outside")]
+
     use super::*;
 
     const QUOTA: DiskUse = DiskUse { bytes: 1 << 20, files: 10 };

@@ -15,19 +15,20 @@ const LONG_ABOUT: &str = "\
 Runs code that agents write, in a sandbox, as an MCP server.
 
 Without a command, belljar speaks MCP over standard input and output: an
-agent's host starts it. Every program runs in a WebAssembly instance in a
-worker process, under limits of time, memory, output and disk. There is no
-network, and nothing of this machine's files or environment is visible.
+agent's host starts it. Python runs in a WebAssembly instance in a confined
+worker process; bash and the machine's python3 run in a confined process tree.
+All under limits of time, memory, output and disk. There is no network, and
+nothing of this machine's environment is visible; of its files, native programs
+see the system's programs and libraries.
 
-Worker processes are not confined by the kernel yet: the WebAssembly engine is
-the only wall. Do not run hostile code until they are; `belljar doctor` says
-what holds.";
+`belljar doctor` shows what holds on this machine.";
 
 const EXAMPLES: &str = "\
 Examples:
   claude mcp add belljar -- belljar          use it from Claude Code
   belljar run -c \"print('hi')\"               run a line of Python
   belljar run script.py first second         run a file with arguments
+  belljar run -l bash -c \"ls /\"            run a line of shell
   echo data | belljar run --stdin script.py  give it standard input
   belljar run --limit wall_time_ms=500 -c \"while True: pass\"
   belljar prepare                            compile guest images ahead of time
@@ -76,6 +77,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = Config::load(&cli.flags)?;
     logging::start(&config.log)?;
+    sandbox::protect_own_process()?;
     match cli.command {
         None => commands::serve(config),
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),

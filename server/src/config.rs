@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
-use sandbox::{Amounts, Durability, ExecutorSettings, Limits, Resource};
+use guest_runtimes::GuestRuntime;
+use sandbox::{Amounts, Durability, ExecutorSettings, Limits, NativeSettings, Resource, Tier};
 use serde::Deserialize;
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -124,6 +126,19 @@ pub struct Flags {
     /// Snapshots of one session [default: 64]
     #[arg(long, global = true, env = "BELLJAR_SNAPSHOTS", value_name = "N", help_heading = "Settings")]
     snapshots: Option<usize>,
+    /// The weakest confinement that native languages (bash, python-native) may run in
+    #[arg(long, global = true, env = "BELLJAR_NATIVE_TIER", value_name = "TIER", help_heading = "Settings")]
+    native_tier: Option<WeakestTier>,
+    /// Program of a native language, such as python-native=/opt/venv/bin/python3; may be repeated [default: on the path]
+    #[arg(
+        long = "native-program",
+        global = true,
+        env = "BELLJAR_NATIVE_PROGRAMS",
+        value_name = "LANGUAGE=PATH",
+        value_delimiter = ',',
+        help_heading = "Settings"
+    )]
+    native_programs: Vec<ProgramSetting>,
     /// Make clocks and random numbers the same in every run. For tests: programs must not make secrets then
     #[arg(long, global = true, env = "BELLJAR_DETERMINISTIC", help_heading = "Settings")]
     deterministic: bool,
@@ -154,6 +169,9 @@ struct File {
     store_bytes: Option<u64>,
     principal_store_bytes: Option<u64>,
     snapshots: Option<usize>,
+    native_tier: Option<WeakestTier>,
+    #[serde(default)]
+    native_programs: BTreeMap<String, PathBuf>,
     deterministic: Option<bool>,
     drain_seconds: Option<u64>,
 }
@@ -177,6 +195,44 @@ impl From<Level> for Durability {
             Level::Disk => Self::Disk,
             Level::None => Self::None,
         }
+    }
+}
+
+/// The weakest tier that native programs may run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WeakestTier {
+    /// System call filter, Landlock, limits: for programs of one user (the default).
+    Container,
+    /// Namespaces of their own as well.
+    Namespaced,
+    /// Namespaces or a user of their own, and control groups: for several users.
+    Isolated,
+    /// Native languages are refused.
+    Off,
+}
+
+impl From<WeakestTier> for Option<Tier> {
+    fn from(tier: WeakestTier) -> Self {
+        match tier {
+            WeakestTier::Container => Some(Tier::Container),
+            WeakestTier::Namespaced => Some(Tier::Namespaced),
+            WeakestTier::Isolated => Some(Tier::Isolated),
+            WeakestTier::Off => None,
+        }
+    }
+}
+
+/// `LANGUAGE=PATH`, the program of a native language.
+#[derive(Clone, Debug)]
+pub struct ProgramSetting(String, PathBuf);
+
+impl FromStr for ProgramSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (language, path) = text.split_once('=').ok_or("expected LANGUAGE=PATH")?;
+        Ok(Self(language.to_owned(), path.into()))
     }
 }
 
@@ -260,6 +316,10 @@ impl Config {
                 store_bytes: in_range("store_bytes", store_bytes, 16 << 20, 1 << 50)?,
                 principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
                 snapshots: in_range("snapshots", snapshots, 1, 4096)?,
+                native: NativeSettings {
+                    tier: flags.native_tier.or(file.native_tier).unwrap_or(WeakestTier::Container).into(),
+                    programs: programs(file.native_programs, &flags.native_programs)?,
+                },
                 deterministic: flags.deterministic || file.deterministic.unwrap_or(false),
             },
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
@@ -270,6 +330,24 @@ impl Config {
 fn read(path: &Path) -> anyhow::Result<File> {
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))
+}
+
+fn programs(
+    mut programs: BTreeMap<String, PathBuf>,
+    flags: &[ProgramSetting],
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    programs.extend(flags.iter().map(|ProgramSetting(language, path)| (language.clone(), path.clone())));
+    let native: Vec<_> =
+        guest_runtimes::all().iter().filter(|runtime| runtime.image().is_none()).map(GuestRuntime::id).collect();
+    for (language, path) in &programs {
+        ensure!(
+            native.contains(&language.as_str()),
+            "native_programs must name one of {}, got `{language}`",
+            native.join(", ")
+        );
+        ensure!(path.is_absolute(), "native_programs.{language} must be an absolute path, got {}", path.display());
+    }
+    Ok(programs)
 }
 
 fn overlay(mut limits: Limits, file: &Amounts, flags: &[LimitSetting]) -> Limits {
@@ -353,6 +431,9 @@ mod tests {
             ("[limits]\nwall_time = 5", "unknown limit `wall_time`"),
             ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
             ("runs = 0", "runs must be between 1 and 4096, got 0"),
+            ("native_tier = \"weak\"", "unknown variant `weak`"),
+            ("[native_programs]\npython = \"/bin/true\"", "must name one of bash, python-native, got `python`"),
+            ("[native_programs]\nbash = \"bash\"", "native_programs.bash must be an absolute path, got bash"),
         ] {
             let error = format!("{:#}", load(toml, Flags::default()).unwrap_err());
             assert!(error.contains(expected), "{toml}: {error}");

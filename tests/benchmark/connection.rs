@@ -99,6 +99,12 @@ impl Connection {
         self.receive().1
     }
 
+    /// Runs a program in another language and waits for it.
+    pub(crate) fn execute_in(&mut self, language: &str, code: &str) -> Reply {
+        self.call(0, json!({"language": language, "code": code}));
+        self.receive().1
+    }
+
     /// Forks a session.
     pub(crate) fn fork(&mut self, session: &str) -> String {
         let params = json!({"name": "session", "arguments": {"action": "fork", "session": session}});

@@ -21,6 +21,10 @@ impl Samples {
         self.0[self.0.len() / 2]
     }
 
+    pub(crate) fn p10(&self) -> Duration {
+        self.0[self.0.len() / 10]
+    }
+
     pub(crate) fn p50(&self) -> String {
         milliseconds(self.median())
     }

@@ -12,7 +12,9 @@
 
 mod connection;
 mod figures;
+mod native;
 mod sessions;
+mod wall;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,14 +47,22 @@ print(time.perf_counter() - started)
 ";
 
 fn main() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let [_, role, wall, directory] = &arguments[..]
+        && role == wall::ROLE
+    {
+        return wall::serve(&wall.to_string_lossy(), directory.as_ref());
+    }
     println!("belljar {}; {}\n", env!("CARGO_PKG_VERSION"), machine());
     start();
-    hello();
+    let call = hello();
+    wall::measure(call);
     session();
     throughput();
     cpu_bound();
     output();
     memory();
+    native::measure();
     sessions::measure();
 }
 
@@ -83,7 +93,7 @@ fn start() {
     println!("  native python3, start to end    p50 {}  p95 {}", native.p50(), native.p95());
 }
 
-fn hello() {
+fn hello() -> Duration {
     const CALLS: u32 = 2000;
     let mut server = Connection::start();
     warm(&mut server, None);
@@ -102,6 +112,7 @@ fn hello() {
         samples.p95(),
         figures::milliseconds(cpu)
     );
+    samples.median()
 }
 
 fn session() {

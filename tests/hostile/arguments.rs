@@ -96,7 +96,11 @@ fn what_does_not_fit_the_schema_is_told_to_the_model() {
             json!({"language": "python", "code": "1", "files": [{"path": "f"}]}),
             "must have either `text` or `base64`",
         ),
-        ("execute", json!({"language": "Python\n", "code": "1"}), "language must be one of python, got \"Python\\n\""),
+        (
+            "execute",
+            json!({"language": "Python\n", "code": "1"}),
+            "must be one of python, bash, python-native, got \"Python\\n\"",
+        ),
         ("read", json!({"session": 5}), "invalid type: integer `5`"),
         ("read", json!({}), "must name `session`, or `run`"),
         ("read", json!({"run": "r_00000000000000000000000000", "stream": "stdin"}), "stream must be stdout or stderr"),

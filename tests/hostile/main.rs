@@ -6,4 +6,5 @@
 mod arguments;
 mod guest;
 mod paths;
+mod wall;
 mod wire;

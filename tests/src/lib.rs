@@ -4,6 +4,7 @@
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
 //! - [`Reply`] is an answer, with the fields of `execute` by name.
+//! - [`Restriction`] is less of the machine for a server.
 //! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
 //!
 //! Nothing here sleeps to get an order right: tests wait for a reply, a
@@ -14,6 +15,7 @@
 mod client;
 mod process;
 mod reply;
+mod restriction;
 mod server;
 mod store;
 
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 pub use client::{Client, Pending};
 pub use process::Process;
 pub use reply::Reply;
+pub use restriction::{Restriction, SOME_USER};
 pub use server::{Builder, Server, binary, target_directory};
 pub use store::Store;
 

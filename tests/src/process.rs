@@ -41,6 +41,12 @@ impl Process {
             .collect()
     }
 
+    /// What it was started with.
+    pub fn arguments(&self) -> Vec<String> {
+        let text = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        text.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
     /// Its number.
     pub const fn pid(&self) -> i32 {
         self.pid

@@ -18,6 +18,7 @@ use crate::client::{Client, Pending};
 use crate::eventually;
 use crate::process::{Process, Watch};
 use crate::reply::Reply;
+use crate::restriction::Restriction;
 use crate::store::Store;
 
 /// Cargo's target directory: test programs lie in `<target>/release/deps`.
@@ -43,7 +44,7 @@ fn private_directory(path: PathBuf) -> PathBuf {
 }
 
 /// The shared cache, with every image compiled.
-fn cache_directory() -> &'static Path {
+pub(crate) fn cache_directory() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
         let path = private_directory(target_directory().join("belljar-test-cache"));
@@ -59,12 +60,16 @@ fn cache_directory() -> &'static Path {
     })
 }
 
+/// What a process of the server becomes that confines a native program.
+const JAILER: &str = "jailer-process";
+
 /// How a server is to be started.
 #[derive(Debug, Default)]
 pub struct Builder {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     silent: bool,
+    restriction: Option<Restriction>,
     home: Option<Arc<TempDir>>,
 }
 
@@ -87,6 +92,12 @@ impl Builder {
         self
     }
 
+    /// Starts the server with less of the machine.
+    pub fn restricted(mut self, restriction: Restriction) -> Self {
+        self.restriction = Some(restriction);
+        self
+    }
+
     /// Starts the server.
     pub fn start(self) -> Server {
         static LOGS: AtomicUsize = AtomicUsize::new(0);
@@ -95,6 +106,10 @@ impl Builder {
             .clone()
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a temporary directory can be made")));
         let state = private_directory(home.path().join("state"));
+        if let Some(restriction) = &self.restriction {
+            restriction.give(home.path());
+            restriction.give(&state);
+        }
         let log = home.path().join(format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed)));
         let log_file = File::create(&log).expect("a log file can be made");
         let mut child = self
@@ -115,16 +130,29 @@ impl Builder {
         server
     }
 
+    /// Hands a directory to whoever the server will be.
+    pub fn give(&self, directory: &Path) {
+        if let Some(restriction) = &self.restriction {
+            restriction.give(directory);
+        }
+    }
+
     /// The command for a server, or for a command of the same binary, with
     /// nothing of this process's own configuration.
     pub fn command(&self, state: &Path) -> Command {
-        let mut command = Command::new(binary());
+        let (mut command, cache) = match &self.restriction {
+            None => (Command::new(binary()), cache_directory().to_path_buf()),
+            Some(restriction) => {
+                let (binary, cache) = restriction.installation();
+                (restriction.command(&binary), cache)
+            }
+        };
         command
             .args(&self.arguments)
             .env_clear()
             .env("HOME", state)
             .env("BELLJAR_STATE_DIRECTORY", state)
-            .env("BELLJAR_CACHE_DIRECTORY", cache_directory())
+            .env("BELLJAR_CACHE_DIRECTORY", cache)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -274,9 +302,19 @@ impl Server {
         self.process
     }
 
-    /// The processes that it started: its workers, or the one that compiles.
+    /// Its workers, or the process that compiles.
     pub fn workers(&self) -> Vec<Process> {
-        Process::children_of(self.process.pid()).into_iter().filter(Process::is_running).collect()
+        self.children(|role| role != JAILER)
+    }
+
+    /// The jailers of native programs that are running.
+    pub fn jails(&self) -> Vec<Process> {
+        self.children(|role| role == JAILER)
+    }
+
+    fn children(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Process> {
+        let children = Process::children_of(self.process.pid()).into_iter().filter(Process::is_running);
+        children.filter(|child| child.arguments().get(1).is_some_and(|role| is_wanted(role))).collect()
     }
 
     /// The largest amount of memory that `work` makes the workers hold

@@ -5,6 +5,7 @@
 //! is ours, not the transport's: stop admitting, drain, cancel the rest, and
 //! answer every one.
 
+mod native;
 mod run;
 mod sessions;
 
@@ -21,17 +22,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::bases::Bases;
 use crate::budget::MemoryBudget;
-use crate::error::Error;
+use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
 use crate::images::prepare_all;
 use crate::limits::Limits;
+use crate::process::{NativeHealth, NativeRuntime, NativeSettings};
 use crate::runs::{Discarded, FinishedRun, FinishedRuns};
 use crate::sessions::{SessionSettings, Sessions};
 use crate::spares::Spares;
 use crate::state::StateDirectory;
 use crate::store::{Durability, Store, StoreSettings};
 use crate::wasm::CodeCache;
-use crate::worker::{Pool, PoolHealth, PoolSettings};
+use crate::worker::{Pool, PoolHealth, PoolSettings, Spawner};
 
 /// How long cancelled runs get to answer during a shutdown: the longest grace
 /// period and some.
@@ -70,6 +72,8 @@ pub struct ExecutorSettings {
     pub principal_store_bytes: u64,
     /// The most snapshots of one session.
     pub snapshots: usize,
+    /// How native programs are run.
+    pub native: NativeSettings,
     /// Whether clocks and random bytes are the same in every run. For tests:
     /// whoever knows that can guess every secret a program makes.
     pub deterministic: bool,
@@ -80,6 +84,9 @@ pub struct Executor {
     settings: ExecutorSettings,
     cache: CodeCache,
     pool: Arc<OnceCell<Arc<Pool>>>,
+    native: NativeRuntime,
+    spawner: Arc<Spawner>,
+    budget: MemoryBudget,
     sessions: Arc<Sessions>,
     bases: Bases,
     finished: FinishedRuns,
@@ -99,7 +106,7 @@ pub struct Executor {
 }
 
 /// The state of the executor for people.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Health {
     /// Runs that are going on.
     pub runs_active: usize,
@@ -117,6 +124,8 @@ pub struct Health {
     pub shutting_down: bool,
     /// Workers and memory; absent until the first run.
     pub pool: Option<PoolHealth>,
+    /// What native programs run under; absent until that was tried.
+    pub native: Option<NativeHealth>,
 }
 
 /// How a drain ended.
@@ -152,7 +161,19 @@ impl Executor {
         let spares = Arc::new(Spares::default());
         let directories = (Arc::clone(&state), Arc::clone(&spares));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
+        let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
+        let hidden = vec![settings.state_directory.clone(), settings.cache_directory.clone()];
+        let cancel_all = CancellationToken::new();
         Ok(Self {
+            native: NativeRuntime::new(
+                settings.native.clone(),
+                Arc::clone(&state),
+                Arc::clone(&spawner),
+                hidden,
+                cancel_all.clone(),
+            ),
+            spawner,
+            budget: MemoryBudget::new(settings.memory_bytes),
             bases: Bases::new(store.clone(), cache.clone()),
             cache,
             sessions: Arc::new(Sessions::new(store, directories, Arc::clone(&pool), session_settings)),
@@ -162,7 +183,7 @@ impl Executor {
             places: Arc::new(Semaphore::new(settings.runs)),
             waiting: AtomicUsize::new(0),
             closing: CancellationToken::new(),
-            cancel_all: CancellationToken::new(),
+            cancel_all,
             tracker: TaskTracker::new(),
             spares,
             sweeping: Arc::default(),
@@ -195,6 +216,20 @@ impl Executor {
         self.pool_with(progress).await?.warm_up(principal).await
     }
 
+    /// Finds out what native programs can be run under, so that the first of
+    /// them does not wait for it.
+    pub async fn probe_native(&self) {
+        // A drain waits for it: it has processes and files of its own.
+        let _running = self.tracker.token();
+        self.native.probe().await;
+    }
+
+    /// The same, and which native languages there are.
+    pub async fn probe_native_languages(&self) {
+        let _running = self.tracker.token();
+        self.native.probe_languages().await;
+    }
+
     async fn pool(&self) -> Result<&Arc<Pool>, Error> {
         self.pool_with(|_, _, _| {}).await
     }
@@ -210,7 +245,8 @@ impl Executor {
                     .await
                     .map_err(|source| Error::host("prepare the guest images", source))??;
                 let settings = PoolSettings { workers: self.settings.workers, runs: self.settings.runs };
-                Pool::new(settings, images, MemoryBudget::new(self.settings.memory_bytes))
+                let state = Arc::clone(&self.state);
+                Ok(Pool::new(settings, Arc::clone(&self.spawner), images, self.budget.clone(), state))
             })
             .await
     }
@@ -275,6 +311,7 @@ impl Executor {
             sessions_hibernated: self.sessions_hibernated(),
             shutting_down: self.closing.is_cancelled(),
             pool: self.pool.get().map(|pool| pool.health()),
+            native: self.native.health(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Image};
 use tokio_util::sync::CancellationToken;
 
 use super::{Executor, remove_later};
@@ -32,13 +32,13 @@ const MAX_STATE_BYTES: usize = 4 << 20;
 const MAX_TAIL_BYTES: u64 = 1 << 20;
 
 /// One program, its limits, and who may stop it.
-struct Job {
-    principal: Principal,
-    runtime: &'static GuestRuntime,
-    request: ExecuteRequest,
-    limits: Limits,
-    stop: CancellationToken,
-    live: Option<LiveOutput>,
+pub(super) struct Job {
+    pub(super) principal: Principal,
+    pub(super) runtime: &'static GuestRuntime,
+    pub(super) request: ExecuteRequest,
+    pub(super) limits: Limits,
+    pub(super) stop: CancellationToken,
+    pub(super) live: Option<LiveOutput>,
 }
 
 impl Executor {
@@ -96,11 +96,14 @@ impl Executor {
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
         let run = RunId::random();
-        let image = job.runtime.digest().to_owned();
-        let order = self.order(&mut job, &run, &workspace, image, None)?;
-        let pool = self.unless_stopped(&job.stop, self.pool()).await??;
-        let end = pool.run(&job.principal, order, None, &job.stop, job.live.take()).await;
-        let report = report_of(end?);
+        let report = match job.runtime.image() {
+            Some(image) => {
+                let order = self.order(&mut job, &run, &workspace, image.digest().to_owned(), None)?;
+                let pool = self.unless_stopped(&job.stop, self.pool()).await??;
+                report_of(pool.run(&job.principal, order, None, &job.stop, job.live.take()).await?)
+            }
+            None => self.run_native(&mut job, &run, &workspace).await?,
+        };
         let left = own.0.take().and_then(|own| {
             if report.workspace_empty { self.spares.give_back(&job.principal, own) } else { Some(own) }
         });
@@ -152,26 +155,9 @@ impl Executor {
         turn.is_ahead = true;
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
         let run = RunId::random();
-        let pool = self.unless_stopped(&job.stop, self.pool()).await??;
-        let (end, transfer) = self.run_with_interpreter(pool, turn, job, &run, &workspace).await?;
-        let mut report = report_of(end);
-        let state = match report.capture.take() {
-            Some(capture) => {
-                let files = report.workspace_changed || wrote_files;
-                let changed = if files { report.files.iter().map(|file| file.size_bytes).sum() } else { 0 };
-                self.commit_run(turn, job.runtime, capture, &transfer, files, changed).await?;
-                SessionState::Kept
-            }
-            None => {
-                // What it did to files is undone as well.
-                report.files.clear();
-                self.sessions.roll_back(turn).await?;
-                if turn.sequence == 0 {
-                    // Its handle is about to be given out.
-                    self.sessions.commit(turn, Change::default()).await?;
-                }
-                SessionState::RolledBack
-            }
+        let (report, state) = match job.runtime.image() {
+            Some(image) => self.run_wasm_and_commit(turn, job, image, &run, &workspace, wrote_files).await?,
+            None => self.run_native_and_commit(turn, job, &run, &workspace).await?,
         };
         let session = SessionReport {
             id: turn.session.id.clone(),
@@ -182,6 +168,44 @@ impl Executor {
         self.outcome(run, report, job, None, Some(session))
     }
 
+    async fn run_wasm_and_commit(
+        &self,
+        turn: &mut Turn,
+        job: &mut Job,
+        image: &'static Image,
+        run: &RunId,
+        workspace: &Arc<Workspace>,
+        wrote_files: bool,
+    ) -> Result<(RunReport, SessionState), Error> {
+        let pool = self.unless_stopped(&job.stop, self.pool()).await??;
+        let (end, transfer) = self.run_with_interpreter(pool, turn, job, image, run, workspace).await?;
+        let mut report = report_of(end);
+        let state = match report.capture.take() {
+            Some(capture) => {
+                let files = report.workspace_changed || wrote_files;
+                let changed = if files { report.files.iter().map(|file| file.size_bytes).sum() } else { 0 };
+                self.commit_run(turn, job.runtime, capture, &transfer, files, changed).await?;
+                SessionState::Kept
+            }
+            None => {
+                self.undo(turn, &mut report).await?;
+                SessionState::RolledBack
+            }
+        };
+        Ok((report, state))
+    }
+
+    /// Takes back what a run did, to files as well.
+    pub(super) async fn undo(&self, turn: &mut Turn, report: &mut RunReport) -> Result<(), Error> {
+        report.files.clear();
+        self.sessions.roll_back(turn).await?;
+        if turn.sequence == 0 {
+            // Its handle is about to be given out.
+            self.sessions.commit(turn, Change::default()).await?;
+        }
+        Ok(())
+    }
+
     /// Runs the program with the session's interpreter, wherever that is. What
     /// it left, if it did, is in the transfer.
     async fn run_with_interpreter(
@@ -189,6 +213,7 @@ impl Executor {
         pool: &Arc<Pool>,
         turn: &mut Turn,
         job: &mut Job,
+        image: &'static Image,
         run: &RunId,
         workspace: &Arc<Workspace>,
     ) -> Result<(RunEnd, Arc<Transfer>), Error> {
@@ -201,7 +226,7 @@ impl Executor {
             Some(_) if pool.hold(id, runtime.id()) => (Interpreter::Live, empty()?),
             Some(saved) => {
                 let fetched = async {
-                    self.bases.open(runtime, saved, pool).await?;
+                    self.bases.open(runtime, image, saved, pool).await?;
                     if let Some(fetched) = fetched {
                         return Ok(fetched);
                     }
@@ -212,7 +237,7 @@ impl Executor {
                 (Interpreter::Saved { lengths, state: saved.state.clone() }, transfer)
             }
         };
-        let image = saved.map_or(runtime.digest(), |saved| &saved.image).to_owned();
+        let image = saved.map_or(image.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: id.clone(), interpreter };
         let order = self.order(job, run, workspace, image, Some(session))?;
         let end = pool.run(&job.principal, order, Some(&transfer), &job.stop, job.live.take()).await?;
@@ -229,10 +254,11 @@ impl Executor {
         files: bool,
         changed_bytes: u64,
     ) -> Result<(), Error> {
+        let own_image = runtime.image().ok_or_else(|| Error::host("save the state of a session", "it has no image"))?;
         let mut interpreters = turn.interpreters.clone();
         let before = interpreters.remove(runtime.id());
         let (image, mut parts) =
-            before.map_or_else(|| (runtime.digest().to_owned(), Vec::new()), |saved| (saved.image, saved.parts));
+            before.map_or_else(|| (own_image.digest().to_owned(), Vec::new()), |saved| (saved.image, saved.parts));
         let sum = |lengths: &[u32]| lengths.iter().map(|length| u64::from(*length)).sum::<u64>();
         let (new, tail) = (sum(&capture.parts), sum(&capture.tail));
         // A worker is not trusted: it may be the guest that speaks.
@@ -273,7 +299,7 @@ impl Executor {
         } else {
             self.sessions.store.at_once(store).await?
         };
-        let is_current = image == runtime.digest();
+        let is_current = image == own_image.digest();
         let saved = SavedInterpreter {
             image,
             abi: ABI_VERSION,
@@ -286,7 +312,7 @@ impl Executor {
         let files = if files { self.sessions.captured_files(turn).await? } else { Change::default() };
         self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await?;
         if is_current {
-            self.bases.keep(runtime, &self.tracker);
+            self.bases.keep(own_image, &self.tracker);
         }
         Ok(())
     }
@@ -317,7 +343,7 @@ impl Executor {
         })
     }
 
-    fn spool(&self, principal: &Principal, run: &RunId) -> Result<std::path::PathBuf, Error> {
+    pub(super) fn spool(&self, principal: &Principal, run: &RunId) -> Result<std::path::PathBuf, Error> {
         Ok(self.state.of_principal(principal)?.join(run.as_str()))
     }
 

@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Image};
 use nix::fcntl::{Flock, FlockArg};
 use wasmparser::{ElementItems, Parser, Payload};
 
@@ -29,9 +29,10 @@ pub(crate) struct ImageName<'a> {
     pub(crate) digest: &'a str,
 }
 
-impl<'a> From<&'a GuestRuntime> for ImageName<'a> {
-    fn from(runtime: &'a GuestRuntime) -> Self {
-        Self { runtime: runtime.id(), digest: runtime.digest() }
+impl<'a> ImageName<'a> {
+    /// The name of an image of this build.
+    pub(crate) fn of(runtime: &'a GuestRuntime, image: &'a Image) -> Self {
+        Self { runtime: runtime.id(), digest: image.digest() }
     }
 }
 

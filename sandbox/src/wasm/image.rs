@@ -168,8 +168,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::os::unix::fs::DirBuilderExt;
 
-    use super::super::{CodeCache, DiskQuota, GuestRequest, RunControl, RunParts, Stdio};
+    use super::super::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use super::*;
+    use crate::abi::GuestRequest;
     use crate::limits::{Limits, Resource};
     use crate::outcome::Status;
     use crate::survey::DiskUse;
@@ -187,9 +188,10 @@ mod tests {
         let directory = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("belljar-test-cache");
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).unwrap();
         let cache = CodeCache::open(directory).unwrap();
-        let runtime = &guest_runtimes::all()[0];
-        cache.compile(runtime.into(), runtime.compressed(), |_, _| {}).unwrap();
-        Image::load(engine::engine().unwrap(), cache.find(runtime.into()).unwrap().unwrap(), 4).unwrap()
+        let (runtime, image) = guest_runtimes::all().iter().find_map(|one| Some((one, one.image()?))).unwrap();
+        let name = ImageName::of(runtime, image);
+        cache.compile(name, image.compressed(), |_, _| {}).unwrap();
+        Image::load(engine::engine().unwrap(), cache.find(name).unwrap().unwrap(), 4).unwrap()
     }
 
     fn run(slot: &mut Slot, code: &str, limits: Limits) -> super::super::slot::Finished {

@@ -1,7 +1,6 @@
 //! Guests in WebAssembly. Called in worker processes only, except for
 //! compiling, which has a process of its own that never hosts a guest.
 
-mod abi;
 mod cache;
 mod clock;
 mod control;
@@ -14,6 +13,7 @@ mod guest_memory;
 mod host;
 mod host_state;
 mod image;
+mod interrupt;
 mod open_files;
 mod pages;
 mod poll;
@@ -22,7 +22,6 @@ mod saved;
 mod slot;
 mod wasi;
 
-pub(crate) use abi::GuestRequest;
 pub use cache::CodeCache;
 pub(crate) use cache::ImageName;
 pub(crate) use control::RunControl;

@@ -21,15 +21,16 @@ use std::sync::Arc;
 use wasmtime::{CallHook, Global, Memory, Store, StoreContextMut, Trap as EngineTrap, TypedFunc, Val};
 use wasmtime_wasi::I32Exit;
 
-use super::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};
 use super::control::{Clocks, Grace, Reason, Verdict, drive};
 use super::dirty::Protected;
 use super::engine::YIELD_INTERVAL;
 use super::entropy::Determinism;
 use super::host::{Host, MemoryLease, RunParts};
 use super::image::Image;
+use super::interrupt;
 use super::pages::Pages;
 use super::wasi;
+use crate::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};
 use crate::error::{Error, IoContext as _};
 use crate::limits::{Resource, Usage};
 use crate::outcome::{GuestError, Output, RichOutput, Status, Trap};
@@ -287,11 +288,7 @@ impl Slot {
                 if let Some(resource) = exceeded {
                     finished.status = Status::LimitExceeded(resource);
                 }
-                finished.error = Some(GuestError {
-                    name: abi::cut(error.name, bounds.text),
-                    value: abi::cut(error.value, bounds.text),
-                    traceback: abi::cut(error.traceback, bounds.text),
-                });
+                finished.error = Some(error.bounded(bounds));
             }
         }
         if let Some(reason) = interrupted {
@@ -386,7 +383,7 @@ fn safe_point(mut context: StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
     let (Some(memory), block) = (host.memory, host.interrupt_block) else { return Ok(()) };
     // A block that points outside memory is the guest's own misfortune: it
     // will be stopped the other way.
-    let _ = abi::write_interrupt(memory.data_mut(&mut context), block as usize, reason);
+    let _ = interrupt::write(memory.data_mut(&mut context), block as usize, reason);
     Ok(())
 }
 

@@ -11,20 +11,22 @@
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
+use crate::children;
 use crate::error::{Error, IoContext as _};
 use crate::wasm::{CodeCache, ImageName};
 
 const WORKER: &str = "worker-process";
 const COMPILE: &str = "compile-process";
+const JAILER: &str = "jailer-process";
 
 /// The largest compressed image. Above any of ours.
 const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
@@ -35,8 +37,12 @@ const LOG_VARIABLE: &str = "BELLJAR_LOG";
 /// Becomes one of our own processes if `arguments` ask for it. Call it first
 /// in `main`, before any thread exists; `None` means go on as usual.
 pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
-    if !matches!(arguments.get(1).map(String::as_str), Some(WORKER | COMPILE)) {
-        return None;
+    match arguments.get(1).map(String::as_str) {
+        // Small, and with nobody to log to: what it has to say goes to whoever
+        // started it.
+        Some(JAILER) => return Some(jailer::main()),
+        Some(WORKER | COMPILE) => {}
+        _ => return None,
     }
     start_log();
     if !dies_with_its_parent(arguments.get(2)) {
@@ -73,58 +79,88 @@ fn this_binary(role: &str) -> Command {
     command
 }
 
-/// A worker process and the server's end of its connection.
-pub(super) struct StartedWorker {
-    pub(super) child: Child,
-    pub(super) stream: UnixStream,
+/// What this binary becomes, with a connection to the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role {
+    /// Hosts guests in WebAssembly.
+    Worker,
+    /// Confines a native program.
+    Jailer,
 }
 
-fn start_worker() -> io::Result<StartedWorker> {
+/// A process of ours and the server's end of its connection.
+pub(crate) struct StartedChild {
+    pub(crate) child: Child,
+    pub(crate) stream: UnixStream,
+}
+
+fn start(role: Role) -> io::Result<StartedChild> {
     let (ours, theirs) = UnixStream::pair()?;
-    // Standard output is the protocol's; a worker must not even have it.
-    let child = this_binary(WORKER).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).spawn()?;
-    Ok(StartedWorker { child, stream: ours })
+    let name = match role {
+        Role::Worker => WORKER,
+        Role::Jailer => JAILER,
+    };
+    // Standard output is the protocol's; none of them must even have it.
+    let mut command = this_binary(name);
+    let child = children::start(command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()))?;
+    Ok(StartedChild { child, stream: ours })
 }
 
 enum Job {
-    Start(oneshot::Sender<io::Result<StartedWorker>>),
-    Reap(Child),
+    Start(Role, oneshot::Sender<io::Result<StartedChild>>),
+    Reap(Child, oneshot::Sender<ExitStatus>),
 }
 
-/// The thread that starts and reaps workers.
+/// Says how a worker ended, unless it was in order or by our own hand.
+fn log_end(pid: u32, status: ExitStatus) {
+    match status.signal().map(Signal::try_from) {
+        Some(Ok(Signal::SIGSYS)) => {
+            tracing::error!(pid, "a worker made a system call that no worker needs, and the kernel ended it (SIGSYS)");
+        }
+        None | Some(Ok(Signal::SIGKILL)) => {}
+        Some(signal) => tracing::error!(pid, ?signal, "a worker was ended by a signal"),
+    }
+}
+
+/// The thread that starts and reaps processes of ours.
 #[derive(Debug)]
-pub(super) struct Spawner(mpsc::Sender<Job>);
+pub(crate) struct Spawner(mpsc::Sender<Job>);
 
 impl Spawner {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (sender, jobs) = mpsc::channel();
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             for job in jobs {
                 match job {
-                    // A caller that went away drops the worker's connection,
-                    // and the worker ends with it.
-                    Job::Start(reply) => drop(reply.send(start_worker())),
-                    Job::Reap(mut child) => {
-                        if let Err(error) = child.kill().and_then(|()| child.wait()) {
-                            tracing::warn!(%error, pid = child.id(), "a worker could not be reaped");
+                    // A caller that went away drops the connection, and the
+                    // process ends with it.
+                    Job::Start(role, reply) => drop(reply.send(start(role))),
+                    Job::Reap(mut child, ended) => match child.kill().and_then(|()| children::wait(&mut child)) {
+                        Ok(status) => {
+                            log_end(child.id(), status);
+                            let _ = ended.send(status);
                         }
-                    }
+                        Err(error) => tracing::warn!(%error, pid = child.id(), "a worker could not be reaped"),
+                    },
                 }
             }
         })?;
         Ok(Self(sender))
     }
 
-    pub(super) async fn start(&self) -> io::Result<StartedWorker> {
+    pub(crate) async fn start(&self, role: Role) -> io::Result<StartedChild> {
         let (reply, started) = oneshot::channel();
-        self.0.send(Job::Start(reply)).map_err(io::Error::other)?;
+        self.0.send(Job::Start(role, reply)).map_err(io::Error::other)?;
         started.await.map_err(io::Error::other)?
     }
 
-    /// Ends a worker, if it has not ended, and takes its exit status.
-    pub(super) fn reap(&self, child: Child) {
+    /// Ends a process, if it has not ended, and takes its exit status, which is
+    /// the answer for whoever wants it.
+    pub(crate) fn reap(&self, child: Child) -> oneshot::Receiver<ExitStatus> {
+        let (ended, status) = oneshot::channel();
         // Without the thread the process is going away, and its children too.
-        let _ = self.0.send(Job::Reap(child));
+        let _ = self.0.send(Job::Reap(child, ended));
+        status
     }
 }
 
@@ -142,14 +178,9 @@ pub(crate) fn compile(
 ) -> Result<(), Error> {
     let doing = || format!("compile guest image {} of `{}`", name.digest, name.runtime);
     let failed = |source: io::Error| Error::host(doing(), source);
-    let mut child = this_binary(COMPILE)
-        .arg(name.runtime)
-        .arg(name.digest)
-        .arg(cache.directory())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let mut command = this_binary(COMPILE);
+    command.arg(name.runtime).arg(name.digest).arg(cache.directory()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = children::start(&mut command).map_err(failed)?;
     let stdout = child.stdout.take().ok_or_else(|| Error::host(doing(), "it has no output"))?;
     let stdin = child.stdin.take().ok_or_else(|| Error::host(doing(), "it has no input"))?;
     // It reads all of it before it says anything. If it cannot, its status and
@@ -162,7 +193,7 @@ pub(crate) fn compile(
             progress(done, total);
         }
     }
-    let status = child.wait().map_err(failed)?;
+    let status = children::wait(&mut child).map_err(failed)?;
     if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
 }
 

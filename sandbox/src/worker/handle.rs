@@ -2,7 +2,6 @@
 //! that are going on in it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::Child;
 use std::sync::atomic::AtomicBool;
@@ -14,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame;
 use super::protocol::{RunReport, ToWorker};
 use crate::budget::Share;
-use crate::error::{Error, IoContext as _};
+use crate::error::Error;
 use crate::lock::lock;
 use crate::wasm::Stream;
 
@@ -36,8 +35,8 @@ pub(super) type Frame = (Vec<u8>, Option<Arc<dyn AsFd + Send + Sync>>);
 /// A worker process as the server sees it.
 pub(super) struct Worker {
     pub(super) sender: mpsc::UnboundedSender<Frame>,
-    /// The digests of the images that it was sent.
-    pub(super) images: Mutex<HashSet<String>>,
+    /// The digests of the images that it was sent: all that it will have.
+    pub(super) images: HashSet<String>,
     pub(super) runs: Mutex<HashMap<u64, Entry>>,
     /// The run that the worker blamed for its end.
     pub(super) fault: Mutex<Option<u64>>,
@@ -62,21 +61,6 @@ impl Worker {
             Ok(bytes) => drop(self.sender.send((bytes, None))),
             Err(error) => tracing::error!(%error, "a message to a worker could not be written"),
         }
-    }
-
-    /// Has an image loaded before whatever is sent next, if it is not.
-    pub(super) fn load(&self, digest: &str, compiled: impl FnOnce() -> Result<Arc<File>, Error>) -> Result<(), Error> {
-        // Held until it is on its way, so that no order overtakes it.
-        let mut images = lock(&self.images);
-        if images.contains(digest) {
-            return Ok(());
-        }
-        let load = ToWorker::Load { image: digest.to_owned(), warm: 0 };
-        let bytes = frame::encode(&load).doing(|| "write an order".into())?;
-        // As in `send`.
-        drop(self.sender.send((bytes, Some(compiled()?))));
-        images.insert(digest.to_owned());
-        Ok(())
     }
 
     /// Tells whoever waits for a run how it ended.

@@ -6,12 +6,13 @@ mod frame;
 mod handle;
 mod lease;
 mod pool;
+mod preparation;
 mod protocol;
 mod serve;
 mod transfer;
 
-pub(crate) use child::compile;
 pub use child::role;
+pub(crate) use child::{Role, Spawner, StartedChild, compile};
 pub use handle::LiveOutput;
 pub(crate) use handle::RunEnd;
 pub use pool::PoolHealth;

@@ -8,19 +8,24 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt as _;
 use std::pin::pin;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use jailer::WorkerWall;
+use nix::sys::signal::Signal;
+use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::child::{Spawner, StartedWorker};
+use super::child::{Role, Spawner, StartedChild};
 use super::frame;
 use super::handle::{Entry, Frame, LiveOutput, RunEnd, RunGuard, Worker};
+use super::preparation::{Ready, prepare};
 use super::protocol::{FromWorker, Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::budget::{MemoryBudget, Share};
@@ -28,6 +33,7 @@ use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::limits::Resource;
 use crate::lock::lock;
+use crate::state::StateDirectory;
 
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.
@@ -56,11 +62,13 @@ pub(crate) struct PoolSettings {
 /// All workers of the server.
 pub(crate) struct Pool {
     settings: PoolSettings,
-    spawner: Spawner,
+    spawner: Arc<Spawner>,
     /// What every worker has from its start.
     images: Images,
-    /// What a worker gets when one of its runs needs it.
+    /// What those have that start from now on: a worker takes in no code once
+    /// it is confined.
     older_images: Mutex<Images>,
+    state: Arc<StateDirectory>,
     budget: MemoryBudget,
     workers: Mutex<HashMap<Principal, Vec<Arc<Worker>>>>,
     homes: Mutex<HashMap<SessionId, Home>>,
@@ -70,6 +78,7 @@ pub(crate) struct Pool {
     next_run: AtomicU64,
     initial_bytes: OnceLock<u64>,
     resets: AtomicBool,
+    wall: OnceLock<WorkerWall>,
 }
 
 /// Where the interpreters of a session are.
@@ -97,6 +106,9 @@ pub struct PoolHealth {
     pub memory_total_bytes: u64,
     /// Whether warm instances are reset in place.
     pub resets: bool,
+    /// What confines each worker; absent until the first has started. There
+    /// are no workers without it.
+    pub wall: Option<WorkerWall>,
 }
 
 impl Home {
@@ -106,12 +118,19 @@ impl Home {
 }
 
 impl Pool {
-    pub(crate) fn new(settings: PoolSettings, images: Images, budget: MemoryBudget) -> Result<Arc<Self>, Error> {
-        Ok(Arc::new(Self {
+    pub(crate) fn new(
+        settings: PoolSettings,
+        spawner: Arc<Spawner>,
+        images: Images,
+        budget: MemoryBudget,
+        state: Arc<StateDirectory>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             settings,
-            spawner: Spawner::new().doing(|| "start the thread that starts workers".into())?,
+            spawner,
             images,
             older_images: Mutex::default(),
+            state,
             budget,
             workers: Mutex::default(),
             homes: Mutex::default(),
@@ -119,12 +138,13 @@ impl Pool {
             next_run: AtomicU64::new(0),
             initial_bytes: OnceLock::new(),
             resets: AtomicBool::new(false),
-        }))
+            wall: OnceLock::new(),
+        })
     }
 
     /// Starts a worker for `principal`, so that its first run finds one.
     pub(crate) async fn warm_up(self: &Arc<Self>, principal: &Principal) -> Result<(), Error> {
-        self.least_busy(principal).await.map(drop)
+        self.least_busy(principal, None).await.map(drop)
     }
 
     /// Whether runs may name the image of this digest.
@@ -163,7 +183,7 @@ impl Pool {
     ) -> Result<RunEnd, Error> {
         let Some(session) = order.session.as_ref().map(|session| session.id.clone()) else {
             let share = self.admit(cancel).await?;
-            let worker = self.least_busy(principal).await?;
+            let worker = self.least_busy(principal, Some(&order.image)).await?;
             let end = self.run_on(&worker, order, transfer, cancel, live).await;
             drop(share);
             return end;
@@ -176,17 +196,9 @@ impl Pool {
             }
             None => {
                 let share = self.admit(cancel).await?;
-                let worker = match lock(&self.homes).get_mut(&session) {
-                    // It goes on with another language in the same worker.
-                    Some(home) => {
-                        home.running = true;
-                        Some(Arc::clone(&home.worker))
-                    }
-                    None => None,
-                };
-                let worker = match worker {
+                let worker = match self.join_home(&session, &order.image) {
                     Some(worker) => worker,
-                    None => self.least_busy(principal).await?,
+                    None => self.least_busy(principal, Some(&order.image)).await?,
                 };
                 (worker, Some(share))
             }
@@ -205,6 +217,22 @@ impl Pool {
         Some(Arc::clone(&home.worker))
     }
 
+    /// The worker in which a session goes on with another language, if that
+    /// worker can run it. If not, the session leaves it: what it has there is
+    /// saved, and comes back wherever it goes.
+    fn join_home(&self, session: &SessionId, image: &str) -> Option<Arc<Worker>> {
+        let mut homes = lock(&self.homes);
+        let home = homes.get_mut(session)?;
+        if home.worker.images.contains(image) {
+            home.running = true;
+            return Some(Arc::clone(&home.worker));
+        }
+        if let Some(left) = homes.remove(session) {
+            left.worker.send(&ToWorker::CloseSession { session: session.clone() });
+        }
+        None
+    }
+
     async fn run_on(
         self: &Arc<Self>,
         worker: &Arc<Worker>,
@@ -213,10 +241,6 @@ impl Pool {
         cancel: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<RunEnd, Error> {
-        worker.load(&order.image, || {
-            let compiled = lock(&self.older_images).get(&order.image).cloned();
-            compiled.ok_or_else(|| Error::host("send an image to a worker", format!("there is no {}", order.image)))
-        })?;
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
         let number = order.run;
@@ -333,12 +357,15 @@ impl Pool {
     }
 
     /// A worker with nothing to do, a new one, or the one with the least to do
-    /// when there may be no more.
-    async fn least_busy(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
+    /// when there may be no more; among those that have `image`, if any is
+    /// asked for. Where none has it there is one more than there may be, until
+    /// one is idle.
+    async fn least_busy(self: &Arc<Self>, principal: &Principal, image: Option<&str>) -> Result<Arc<Worker>, Error> {
         let choose = || {
             let workers = lock(&self.workers);
             let mine = workers.get(principal).map(Vec::as_slice).unwrap_or_default();
-            let least = mine.iter().min_by_key(|worker| lock(&worker.runs).len()).cloned();
+            let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains(image)));
+            let least = able.min_by_key(|worker| lock(&worker.runs).len()).cloned();
             let room = mine.len() < self.settings.workers;
             least.filter(|worker| !room || lock(&worker.runs).is_empty())
         };
@@ -353,31 +380,32 @@ impl Pool {
     }
 
     async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
-        let StartedWorker { child, stream } = self.spawner.start().await.doing(|| "start a worker".into())?;
+        let directory = self.state.of_principal(principal)?;
+        let older = lock(&self.older_images).clone();
+        let StartedChild { child, stream } =
+            self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
+        let mut unready = Unready { child: Some(child), spawner: &self.spawner };
         let warm = self.settings.runs.div_ceil(self.settings.workers);
-        for (digest, compiled) in &self.images {
-            let order = ToWorker::Load { image: digest.clone(), warm };
-            if let Err(error) = frame::write_with_descriptor(&stream, &order, compiled.as_fd()) {
-                // It died as soon as it was born; the next one may live.
-                tracing::error!(%error, "an image could not be sent to a worker");
-                self.spawner.reap(child);
-                return Err(Error::Interrupted);
-            }
+        let prepared = match prepare(stream, &[(&self.images, warm), (&older, 0)], directory).await {
+            Err(Error::Interrupted) => Err(unready.reason().await),
+            other => other,
+        };
+        let Ready { reader, writer, wall, initial_bytes, resets } = prepared?;
+        if let Some(bytes) = initial_bytes {
+            let _ = self.initial_bytes.set(bytes);
         }
-        stream.set_nonblocking(true).doing(|| "prepare the connection to a worker".into())?;
-        let (reader, writer) = tokio::net::UnixStream::from_std(stream)
-            .doing(|| "prepare the connection to a worker".into())?
-            .into_split();
+        self.resets.store(resets, Ordering::Relaxed);
+        let _ = self.wall.set(wall);
         let (sender, frames) = mpsc::unbounded_channel();
         let nothing =
             self.budget.nothing().ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
         let worker = Arc::new(Worker {
             sender,
-            images: Mutex::new(self.images.keys().cloned().collect()),
+            images: self.images.keys().chain(older.keys()).cloned().collect(),
             runs: Mutex::default(),
             fault: Mutex::default(),
             leased: Mutex::new(nothing),
-            child: Mutex::new(Some(child)),
+            child: Mutex::new(unready.child.take()),
             dead: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
         });
@@ -389,14 +417,6 @@ impl Pool {
 
     fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
         match message {
-            FromWorker::Loaded { image, initial_bytes, resets } => {
-                tracing::debug!(image, initial_bytes, resets, "a worker is ready");
-                let _ = self.initial_bytes.set(initial_bytes);
-                self.resets.store(resets, Ordering::Relaxed);
-            }
-            FromWorker::LoadFailed { image, reason } => {
-                tracing::error!(image, reason, "a worker cannot load an image");
-            }
             FromWorker::Output { run, stream, bytes } => {
                 if let Some(live) = lock(&worker.runs).get_mut(&run).and_then(|entry| entry.live.as_mut()) {
                     live(stream, &bytes);
@@ -480,7 +500,7 @@ impl Pool {
 
     fn end_worker(&self, worker: &Worker) {
         if let Some(child) = lock(&worker.child).take() {
-            self.spawner.reap(child);
+            drop(self.spawner.reap(child));
         }
     }
 
@@ -521,6 +541,35 @@ impl Pool {
             memory_used_bytes: self.budget.used_bytes(),
             memory_total_bytes: self.budget.total_bytes(),
             resets: self.resets.load(Ordering::Relaxed),
+            wall: self.wall.get().copied(),
+        }
+    }
+}
+
+/// A worker process that takes no orders yet. Ended when dropped.
+struct Unready<'a> {
+    child: Option<Child>,
+    spawner: &'a Spawner,
+}
+
+impl Unready<'_> {
+    /// Why it is gone. Whoever was killed from outside is no sign of what
+    /// will become of the next.
+    async fn reason(&mut self) -> Error {
+        let Some(child) = self.child.take() else { return Error::Interrupted };
+        match self.spawner.reap(child).await {
+            Ok(status) if status.signal() != Some(Signal::SIGKILL as i32) => {
+                Error::host("prepare a worker", format!("{status}; its log says why"))
+            }
+            _ => Error::Interrupted,
+        }
+    }
+}
+
+impl Drop for Unready<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            drop(self.spawner.reap(child));
         }
     }
 }
@@ -546,8 +595,7 @@ async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceive
     }
 }
 
-async fn read_frames(reader: OwnedReadHalf, pool: Weak<Pool>, worker: Arc<Worker>) {
-    let mut reader = tokio::io::BufReader::with_capacity(64 << 10, reader);
+async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, worker: Arc<Worker>) {
     loop {
         let message = frame::read_async::<FromWorker>(&mut reader).await;
         let Some(pool) = pool.upgrade() else { return };

@@ -1,6 +1,9 @@
 //! What server and worker say to each other. Nothing else is shared between
 //! the two processes, apart from the descriptors of compiled images that come
-//! with [`ToWorker::Load`].
+//! with [`Preparation::Load`].
+//!
+//! A worker is prepared first, by [`Preparation`] and [`Prepared`]; from then
+//! on it is confined, and the two speak [`ToWorker`] and [`FromWorker`].
 //!
 //! The server does not trust a worker: frames and lists are bounded, numbers that name
 //! nothing are ignored, and nothing in them is a path or a command.
@@ -8,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jailer::{Refusal, WorkerWall};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::at_most;
@@ -21,9 +25,9 @@ pub(super) const MAX_FILES: usize = 1000;
 /// The most parts of one capture. A memory of 32 bits makes a quarter.
 const MAX_PARTS: usize = 4096;
 
-/// From the server.
+/// From the server, to a worker that is not confined yet.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum ToWorker {
+pub(crate) enum Preparation {
     /// Load the compiled image whose descriptor comes with this frame.
     Load {
         /// The digest of the image that it was compiled from.
@@ -31,6 +35,33 @@ pub(crate) enum ToWorker {
         /// How many slots to keep warm.
         warm: usize,
     },
+    /// That was all; no code can be loaded after it. What runs will name as
+    /// their files lies below this directory.
+    Confine { directory: PathBuf },
+}
+
+/// From a worker that is not confined yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Prepared {
+    /// An image is loaded.
+    Loaded {
+        image: String,
+        /// How much memory an instance starts with.
+        initial_bytes: u64,
+        /// Whether slots are reset in place, or made anew for each run.
+        resets: bool,
+    },
+    /// An image cannot be loaded.
+    LoadFailed { image: String, reason: String },
+    /// It takes orders from now on.
+    Confined(WorkerWall),
+    /// It cannot be confined, and ends.
+    Refused(Refusal),
+}
+
+/// From the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToWorker {
     /// Run a program. With one in a session comes the descriptor of a
     /// [`Transfer`](super::Transfer).
     Run(Box<RunOrder>),
@@ -109,16 +140,6 @@ pub(crate) struct Capture {
 /// From a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromWorker {
-    /// An image is loaded.
-    Loaded {
-        image: String,
-        /// How much memory an instance starts with.
-        initial_bytes: u64,
-        /// Whether slots are reset in place, or made anew for each run.
-        resets: bool,
-    },
-    /// An image cannot be loaded.
-    LoadFailed { image: String, reason: String },
     /// Output of a run that is going on.
     Output { run: u64, stream: Stream, bytes: Vec<u8> },
     /// A run has ended.
@@ -200,8 +221,6 @@ mod tests {
     fn a_damaged_message_of_a_worker_is_an_error_or_another_message() {
         let reason = || "because ".repeat(9);
         let messages = [
-            FromWorker::Loaded { image: reason(), initial_bytes: 1 << 26, resets: true },
-            FromWorker::LoadFailed { image: reason(), reason: reason() },
             FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 500] },
             FromWorker::Finished { run: 7, report: report() },
             FromWorker::Failed { run: 1 << 50, reason: reason() },

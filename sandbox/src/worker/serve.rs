@@ -1,4 +1,4 @@
-//! The worker's loop: takes orders, runs each, and keeps the slots of sessions
+//! The worker's loop, once it is prepared: takes orders, runs each, and keeps the slots of sessions
 //! and the warm ones.
 //!
 //! Every thread can take orders, one at a time does: the one that gets work to
@@ -8,9 +8,7 @@
 //! whatever its guests do.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -18,25 +16,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
-use wasmtime::Engine;
 
 use super::frame;
 use super::lease::{Lease, Writer, send};
+use super::preparation;
 use super::protocol::{Capture, FromWorker, Interpreter, MAX_FILES, RunOrder, RunReport, SessionOrder, ToWorker};
 use super::transfer::Transfer;
+use crate::abi::{GuestRequest, RICH_OUTPUT_BYTES};
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 use crate::limits::Resource;
 use crate::lock::lock;
 use crate::outcome::FileEntry;
 use crate::sys;
-use crate::wasm::{
-    self, Determinism, DiskQuota, GuestRequest, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio,
-};
+use crate::wasm::{self, Determinism, DiskQuota, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
-
-/// Rich outputs of one run together: a few images.
-const RICH_OUTPUT_BYTES: u64 = 4 << 20;
 
 /// The process of a worker. Returns when the server closes the connection.
 pub(crate) fn main() -> ExitCode {
@@ -58,11 +52,17 @@ pub(crate) fn main() -> ExitCode {
         tracing::error!(%error, "a worker cannot set its own limits");
         return ExitCode::FAILURE;
     }
-    // Confinement of this process belongs here: images come as descriptors,
-    // and nothing below opens a path outside a workspace.
-    let shared = Arc::new(Shared::new(engine, stream, writer));
-    shared.take_orders();
-    ExitCode::FAILURE
+    match preparation::undergo(&stream, &engine) {
+        Ok(Some(images)) => {
+            Arc::new(Shared::new(images, stream, writer)).take_orders();
+            ExitCode::FAILURE
+        }
+        Ok(None) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(reason = error.with_causes(), "a worker cannot start");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Work for a thread that has passed the connection on.
@@ -81,7 +81,6 @@ struct Kept {
 
 /// What the threads of a worker share.
 struct Shared {
-    engine: Engine,
     /// The connection; whoever holds it takes orders.
     reader: Mutex<UnixStream>,
     /// How many threads wait to take orders.
@@ -89,36 +88,23 @@ struct Shared {
     writer: Arc<Writer>,
     lease: Arc<Lease>,
     /// By digest.
-    images: Mutex<HashMap<String, Arc<Image>>>,
+    images: HashMap<String, Arc<Image>>,
     sessions: Mutex<HashMap<SessionId, HashMap<String, Kept>>>,
     controls: Mutex<HashMap<u64, Arc<RunControl>>>,
 }
 
 impl Shared {
-    fn new(engine: Engine, reader: UnixStream, writer: UnixStream) -> Self {
+    fn new(images: HashMap<String, Arc<Image>>, reader: UnixStream, writer: UnixStream) -> Self {
         let writer = Arc::new(Mutex::new(writer));
         Self {
-            engine,
             reader: Mutex::new(reader),
             waiting: AtomicUsize::new(0),
             lease: Arc::new(Lease::new(Arc::clone(&writer))),
             writer,
-            images: Mutex::default(),
+            images,
             sessions: Mutex::default(),
             controls: Mutex::default(),
         }
-    }
-
-    fn answer_load(&self, image: String, loaded: Result<Image, Error>) {
-        let answer = match loaded {
-            Ok(loaded) => {
-                let (initial_bytes, resets) = (loaded.initial_bytes(), loaded.resets());
-                lock(&self.images).insert(image.clone(), Arc::new(loaded));
-                FromWorker::Loaded { image, initial_bytes, resets }
-            }
-            Err(error) => FromWorker::LoadFailed { image, reason: describe(&error) },
-        };
-        send(&self.writer, &answer);
     }
 
     fn take_orders(self: &Arc<Self>) {
@@ -170,7 +156,7 @@ impl Shared {
                 }
                 message => {
                     // A thread that fails here leaves nobody to read.
-                    if catch_unwind(AssertUnwindSafe(|| self.obey(message, descriptor))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| self.obey(message))).is_err() {
                         std::process::abort();
                     }
                     continue;
@@ -192,14 +178,8 @@ impl Shared {
     }
 
     /// Does at once what a message says that is no run. Never waits for a guest.
-    fn obey(&self, message: ToWorker, descriptor: Option<OwnedFd>) {
+    fn obey(&self, message: ToWorker) {
         match message {
-            ToWorker::Load { image, warm } => {
-                let loaded = descriptor
-                    .ok_or_else(|| Error::host("load a guest image", "no descriptor came with the order"))
-                    .and_then(|file| Image::load(self.engine.clone(), File::from(file), warm));
-                self.answer_load(image, loaded);
-            }
             ToWorker::Cancel { run } => {
                 if let Some(control) = lock(&self.controls).get(&run) {
                     control.cancel();
@@ -219,7 +199,7 @@ impl Shared {
 
     fn run_one(&self, order: RunOrder, control: Arc<RunControl>, transfer: Option<Transfer>) {
         let number = order.run;
-        let image = lock(&self.images).get(&order.image).cloned();
+        let image = self.images.get(&order.image).cloned();
         let result = match image {
             Some(image) => self
                 .run_in(&image, order, control, transfer.as_ref())
@@ -242,7 +222,7 @@ impl Shared {
                 }
             }
             Err(Error::Busy { .. }) => send(&self.writer, &FromWorker::NoMemory { run: number }),
-            Err(error) => send(&self.writer, &FromWorker::Failed { run: number, reason: describe(&error) }),
+            Err(error) => send(&self.writer, &FromWorker::Failed { run: number, reason: error.with_causes() }),
         }
     }
 
@@ -411,16 +391,4 @@ fn some_of(files: Vec<FileEntry>) -> Vec<FileEntry> {
         bytes <= MAX_FILES_BYTES
     };
     files.into_iter().take(MAX_FILES).take_while(fits).collect()
-}
-
-/// An error and its causes on one line, for the server's log.
-fn describe(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

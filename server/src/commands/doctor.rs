@@ -1,14 +1,17 @@
 //! `belljar doctor`: what holds on this machine, each shown by a live attempt.
 
+#![expect(clippy::disallowed_methods, reason = "asks the kernel for a setting of AppArmor")]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Probe};
-use sandbox::{CodeCache, ExecuteRequest, Executor, Outcome, Principal, Resource, Status};
+use sandbox::{CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Resource, Status};
 use tokio_util::sync::CancellationToken;
 
 use super::{event_loop, prepare, say};
 use crate::config::Config;
+use crate::tools::health_check::{layers, worker_layers};
 
 /// Says what holds. Fails when something that should hold does not.
 pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -37,9 +40,16 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     ));
 
     let mut failures = 0;
-    let (executor, resets) = event_loop()?.block_on(async {
+    let (executor, health) = event_loop()?.block_on(async {
         let executor = Arc::new(Executor::new(config.executor)?);
+        executor.probe_native_languages().await;
+        let native = executor.health().native;
         for runtime in guest_runtimes::all() {
+            if let Some(reason) = native.as_ref().and_then(|native| refusal(native, runtime)) {
+                say(&format!("\n{} ({})", runtime.name(), runtime.id()));
+                say(&format!("  NONE {reason}"));
+                continue;
+            }
             say(&format!("\n{} {} ({})", runtime.name(), runtime.version(), runtime.id()));
             for resource in Resource::ALL {
                 let (verdict, holds) = match runtime.probes().get(resource.name()) {
@@ -53,25 +63,68 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
                 say(&format!("  {} {:<14} {verdict}", if holds { "ok  " } else { "FAIL" }, resource.name()));
             }
         }
-        let resets = executor.health().pool.is_some_and(|pool| pool.resets);
-        anyhow::Ok((executor, resets))
+        let health = executor.health();
+        anyhow::Ok((executor, health))
     })?;
     drop(executor);
 
     say("\nwalls");
     say("  ok   every program in a WebAssembly instance of its own, in a separate process");
-    say(if resets {
+    say(if health.pool.as_ref().is_some_and(|pool| pool.resets) {
         "  ok   warm instances are reset to the image (the kernel tells dirty pages)"
     } else {
         "  slow a new instance for each run: this kernel cannot tell dirty pages (PAGEMAP_SCAN, Linux 6.7)"
     });
-    say("  NONE worker processes are not confined by the kernel yet. Do not run hostile code:");
-    say("       a bug in the WebAssembly engine would be a bug of this user's account.");
+    match health.pool.as_ref().and_then(|pool| pool.wall) {
+        Some(wall) => say(&format!("  ok   worker processes are confined: {}", worker_layers(&wall))),
+        None => {
+            failures += 1;
+            say("  FAIL no worker process said that it is confined");
+        }
+    }
+    if let Some(native) = &health.native {
+        say_native(native);
+    }
     if failures > 0 {
-        say(&format!("\n{failures} limits do not hold on this machine; do not rely on them"));
+        say(&format!("\n{failures} of these do not hold on this machine; do not rely on them"));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a language cannot be run here.
+fn refusal<'a>(native: &'a NativeHealth, runtime: &GuestRuntime) -> Option<&'a str> {
+    if runtime.image().is_some() {
+        return None;
+    }
+    let language = native.languages.get(runtime.id()).and_then(|language| language.as_ref().err());
+    native.tier.as_ref().err().or(language).map(String::as_str)
+}
+
+/// The fix on Ubuntu 24.04 and later, where unprivileged user namespaces need
+/// a profile.
+const RESTRICTED_NAMESPACES: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+
+/// What native programs run under.
+fn say_native(native: &NativeHealth) {
+    match (&native.tier, &native.enforced) {
+        (Ok(tier), Some(enforced)) => {
+            say(&format!("  ok   native programs in tier `{tier}`: {}", layers(enforced)));
+            say("       a canary in it could neither read a file of the server, nor connect, nor signal it");
+        }
+        (Ok(tier), None) => say(&format!("  ok   native programs in tier `{tier}`")),
+        (Err(reason), _) => say(&format!("  NONE native programs are refused: {reason}")),
+    }
+    for missing in &native.missing {
+        say(&format!("  less {missing}"));
+    }
+    let is_restricted = std::fs::read_to_string(RESTRICTED_NAMESPACES).is_ok_and(|text| text.trim() == "1");
+    if is_restricted && native.enforced.is_none_or(|enforced| !enforced.namespaces) {
+        let program = std::env::current_exe().map_or_else(|_| "belljar".to_owned(), |path| path.display().to_string());
+        say("  fix  AppArmor keeps user namespaces from programs without a profile. As root:");
+        say(&format!("         sed 's|@BELLJAR@|{program}|' deploy/apparmor/belljar > /etc/apparmor.d/belljar"));
+        say("         apparmor_parser -r /etc/apparmor.d/belljar");
+    }
 }
 
 /// Runs into the limit, and stays below it.
@@ -86,6 +139,9 @@ async fn attempt(
     let limit = probe.limit;
     if !obeyed.status.is_success() || is_exceeded(&obeyed, resource) {
         return Ok((format!("a program below {limit} ended as {:?}", obeyed.status), false));
+    }
+    if probe.fails && matches!(exceeded.status, Status::Exited(code) if code != 0) {
+        return Ok((format!("a program past {limit} fails; a program below it ends in order"), true));
     }
     if !is_exceeded(&exceeded, resource) {
         return Ok((format!("a program past {limit} ended as {:?}", exceeded.status), false));

@@ -47,13 +47,13 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<ExitCode> {
 /// Lists the languages.
 pub(crate) fn runtimes() -> anyhow::Result<ExitCode> {
     for runtime in guest_runtimes::all() {
+        let image = runtime.image().map(|image| format!(" (image {})", &image.digest()[..12])).unwrap_or_default();
         say(&format!(
-            "{:<12} {} {}: {} (image {})",
+            "{:<14} {} {}: {}{image}",
             runtime.id(),
             runtime.name(),
             runtime.version(),
-            runtime.description(),
-            &runtime.digest()[..12]
+            runtime.description()
         ));
     }
     Ok(ExitCode::SUCCESS)

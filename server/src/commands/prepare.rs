@@ -21,7 +21,9 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
 pub(crate) fn compile_missing(cache: &CodeCache) -> Result<(), Error> {
     let mut bar = Bar::default();
     for runtime in guest_runtimes::all() {
-        sandbox::prepare(cache, runtime, |done, total| bar.show(runtime, done, total))?;
+        if let Some(image) = runtime.image() {
+            sandbox::prepare(cache, runtime, image, |done, total| bar.show(runtime, done, total))?;
+        }
     }
     Ok(())
 }

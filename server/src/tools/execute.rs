@@ -31,7 +31,6 @@ const PROGRESS_BYTES: usize = 1024;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arguments {
-    /// Language id
     language: String,
     code: String,
     /// "new" or a handle from a result; keeps variables and files
@@ -68,8 +67,7 @@ fn limits_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// The definition, with the limits of this server in its description.
 pub(crate) fn definition(executor: &Executor) -> Tool {
     let limits = executor.default_limits();
-    let mut description = "Run code in a sandbox: output, last value, rich results, changed files. Without `session` \
-        every call starts clean. Files live in /workspace. No network, no package installation. Languages: "
+    let mut description = "Run code in a sandbox. Without `session` every call starts clean. Files live in /workspace. No network, no package installation. Languages: "
         .to_owned();
     let languages: Vec<_> =
         guest_runtimes::all().iter().map(|runtime| format!("`{}` ({})", runtime.id(), runtime.description())).collect();

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, Tool};
-use sandbox::Executor;
+use sandbox::{Enforced, Executor, Health, NativeHealth, WorkerWall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ struct Reply {
     workers: usize,
     memory_used_bytes: u64,
     memory_total_bytes: u64,
-    protections: Vec<&'static str>,
+    protections: Vec<String>,
 }
 
 /// Counts are as plain as their names: describing each would be half of the
@@ -45,7 +45,7 @@ struct ReplyShape {
 }
 
 pub(crate) fn definition() -> Tool {
-    let description = "Show load, memory and the protections in force.".to_owned();
+    let description = "Load, memory and the protections in force.".to_owned();
     tool::<Arguments, ReplyShape>(
         NAME,
         "Health",
@@ -67,10 +67,10 @@ pub(crate) fn call(executor: &Executor, started: Instant) -> Result<CallToolResu
         warm_starts: health.warm_starts,
         sessions_live: health.sessions_live,
         sessions_hibernated: health.sessions_hibernated,
-        workers: health.pool.map_or(0, |pool| pool.workers),
-        memory_used_bytes: health.pool.map_or(0, |pool| pool.memory_used_bytes),
-        memory_total_bytes: health.pool.map_or(0, |pool| pool.memory_total_bytes),
-        protections: PROTECTIONS.to_vec(),
+        workers: health.pool.as_ref().map_or(0, |pool| pool.workers),
+        memory_used_bytes: health.pool.as_ref().map_or(0, |pool| pool.memory_used_bytes),
+        memory_total_bytes: health.pool.as_ref().map_or(0, |pool| pool.memory_total_bytes),
+        protections: protections(&health),
     };
     let text = format!(
         "{}: {} running, {} queued, {} sessions and {} hibernated, {} workers, {} of {} MiB in use; {}",
@@ -87,9 +87,39 @@ pub(crate) fn call(executor: &Executor, started: Instant) -> Result<CallToolResu
     reply::structured(text, &reply)
 }
 
-/// What holds today, and what does not.
-const PROTECTIONS: [&str; 3] = [
-    "WebAssembly instance per run or session",
-    "separate worker processes",
-    "worker processes are NOT confined by the kernel yet",
-];
+/// What holds, and what does not.
+fn protections(health: &Health) -> Vec<String> {
+    let mut held = vec!["WebAssembly instance per run or session, in separate worker processes".to_owned()];
+    held.push(match health.pool.as_ref().and_then(|pool| pool.wall) {
+        None => "worker processes: none started yet".to_owned(),
+        Some(wall) => format!("worker processes: {}", worker_layers(&wall)),
+    });
+    held.push(match &health.native {
+        None => "native programs: not tried yet".to_owned(),
+        Some(NativeHealth { tier: Err(reason), .. }) => format!("native programs: refused, {reason}"),
+        Some(NativeHealth { tier: Ok(tier), enforced, .. }) => {
+            let layers = enforced.as_ref().map(layers).unwrap_or_default();
+            format!("native programs: tier {tier} ({layers})")
+        }
+    });
+    held.extend(health.native.iter().flat_map(|native| &native.missing).map(|missing| format!("not here: {missing}")));
+    held
+}
+
+/// The layers around worker processes, by their names.
+pub(crate) fn worker_layers(wall: &WorkerWall) -> String {
+    format!("seccomp, no capabilities, Landlock ABI {}, no new executable memory", wall.landlock_abi)
+}
+
+/// The layers around native programs, by their names.
+pub(crate) fn layers(enforced: &Enforced) -> String {
+    let landlock = format!("Landlock ABI {}", enforced.landlock_abi);
+    let layers = [
+        (enforced.namespaces, "namespaces"),
+        (enforced.identity, "a user for each run"),
+        (enforced.cgroups > 0, "control groups"),
+        (true, "seccomp"),
+        (true, &landlock),
+    ];
+    layers.iter().filter(|(is_there, _)| *is_there).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+}

@@ -102,11 +102,10 @@ impl From<FileEntry> for FileReply {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SessionReply {
     pub(crate) id: String,
-    /// kept, or rolled_back: as before the call
+    /// kept, files_only, or rolled_back: as before the call
     state: &'static str,
     /// Grows with every change
     pub(crate) sequence: u64,
-    /// Unless used before
     pub(crate) expires_at: String,
 }
 
@@ -222,6 +221,7 @@ fn text_of_outcome(outcome: &Outcome) -> String {
     if let Some(session) = &outcome.session {
         let note = match session.state {
             sandbox::SessionState::Kept => "",
+            sandbox::SessionState::FilesOnly => "",
             sandbox::SessionState::RolledBack => " (rolled back: variables and files are as before this call)",
         };
         push_block(&mut text, "session: ", &format!("{}{note}", session.id));

@@ -80,6 +80,7 @@ async fn warm_up(executor: Arc<Executor>, principal: Principal) {
         // The first call will fail with the same, and tell its caller.
         tracing::error!(error = ?error, "preparing failed");
     }
+    executor.probe_native().await;
 }
 
 async fn tidy(executor: Arc<Executor>) {

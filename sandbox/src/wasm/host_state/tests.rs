@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use super::super::slot::Slot;
-use super::super::{CodeCache, Determinism, DiskQuota, GuestRequest, Image, MemoryLease, RunControl, RunParts, Stdio};
+use super::super::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
 use super::*;
+use crate::abi::GuestRequest;
 use crate::limits::{Limits, Resource};
 use crate::outcome::Status;
 use crate::survey::DiskUse;
@@ -28,9 +29,10 @@ static IMAGE: LazyLock<Image> = LazyLock::new(|| {
     let directory = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("belljar-test-cache");
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).unwrap();
     let cache = CodeCache::open(directory).unwrap();
-    let runtime = &guest_runtimes::all()[0];
-    cache.compile(runtime.into(), runtime.compressed(), |_, _| {}).unwrap();
-    Image::load(engine::engine().unwrap(), cache.find(runtime.into()).unwrap().unwrap(), 4).unwrap()
+    let (runtime, image) = guest_runtimes::all().iter().find_map(|one| Some((one, one.image()?))).unwrap();
+    let name = ImageName::of(runtime, image);
+    cache.compile(name, image.compressed(), |_, _| {}).unwrap();
+    Image::load(engine::engine().unwrap(), cache.find(name).unwrap().unwrap(), 4).unwrap()
 });
 
 fn ready<T>(future: impl Future<Output = T>) -> T {

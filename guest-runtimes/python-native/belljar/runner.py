@@ -1,0 +1,130 @@
+"""Runs one request, whose file the command line names, and answers on
+descriptor 3. What the program prints goes to the standard streams as ever.
+"""
+import ast
+import builtins
+import inspect
+import json
+import linecache
+import os
+import signal
+import sys
+import types
+
+from . import display, errors
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+REPLY = 3
+CELL = "<cell 1>"
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        request = json.load(file)
+    reply = os.dup(REPLY)
+    os.close(REPLY)
+    os.set_inheritable(reply, False)
+    code, limit = request["code"], request["result_bytes"]
+    begin(request)
+    exit_code, result, error = 0, None, None
+    try:
+        signal.signal(signal.SIGTERM, interrupt)
+        try:
+            value = execute(code)
+            if value is not None:
+                result = display.result(value)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        show_figures()
+        flush()
+    except SystemExit as request_to_exit:
+        exit_code = exit_code_of(request_to_exit)
+        show_figures()
+    except BaseException as failure:
+        exit_code, error = 1, errors.report(failure, limit, FOLDER)
+    outputs = display.collected()
+    text = json.dumps({"exit_code": exit_code, "result": result, "error": error, "outputs": outputs})
+    data = memoryview(text.encode())
+    while data:
+        data = data[os.write(reply, data):]
+    os.close(reply)
+    flush()
+    sys.exit(exit_code)
+
+
+def begin(request):
+    """What a program expects to find when it starts."""
+    display.begin(request["result_bytes"], request["output_bytes"])
+    sys.argv = [os.path.join(os.getcwd(), "main.py"), *request["args"]]
+    sys.path.insert(0, os.getcwd())
+    builtins.display = display.display
+    builtins.ExecutionTimeout = errors.ExecutionTimeout
+    # A notebook's programs import it; where the real one is installed it wins.
+    os.environ.setdefault("MPLBACKEND", "module://belljar.plots")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def interrupt(number, frame):
+    raise errors.ExecutionTimeout("a limit of this run was reached, or it was cancelled")
+
+
+def execute(code):
+    """Runs the statements, and gives the value of a last expression."""
+    linecache.cache[CELL] = (len(code), None, code.splitlines(True), CELL)
+    tree = ast.parse(code, CELL)
+    last = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr) and not code.rstrip().endswith(";"):
+        last = ast.Expression(tree.body.pop().value)
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    namespace = module.__dict__
+    namespace.update(__builtins__=builtins, __file__=sys.argv[0])
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    statements = compile(tree, CELL, "exec", flags=flags)
+    expression = compile(last, CELL, "eval", flags=flags) if last else None
+    if any(code and code.co_flags & inspect.CO_COROUTINE for code in (statements, expression)):
+        import asyncio
+        return asyncio.run(execute_awaiting(statements, expression, namespace))
+    exec(statements, namespace)
+    return eval(expression, namespace) if expression else None
+
+
+async def execute_awaiting(statements, expression, namespace):
+    value = None
+    for code in (statements, expression):
+        if code is not None:
+            value = eval(code, namespace)
+            if code.co_flags & inspect.CO_COROUTINE:
+                value = await value
+    return value
+
+
+def show_figures():
+    if "matplotlib.pyplot" in sys.modules:
+        plots = sys.modules.get("belljar.plots")
+        if plots is not None:
+            plots.show_rest()
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            # The program closed or replaced it.
+            pass
+
+
+def exit_code_of(request_to_exit):
+    """What a shell would see of this SystemExit."""
+    code = request_to_exit.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    try:
+        print(code, file=sys.stderr)
+    except BaseException:
+        pass
+    return 1
+

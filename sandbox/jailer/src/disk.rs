@@ -1,0 +1,169 @@
+//! What writable mounts hold. Links are never followed, whatever a program
+//! does to the tree meanwhile.
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::unistd::getuid;
+
+use crate::confinement::{Access, Mount};
+use crate::processes;
+
+/// How deep a tree may be. What cannot be measured counts as too many files:
+/// deeper trees, directories that the program keeps us from listing, and
+/// descriptors that it keeps us from seeing.
+const MAX_DEPTH: u32 = 256;
+
+/// The size of `st_blocks`, see stat(3type).
+const BLOCK_BYTES: u64 = 512;
+
+/// The writable mounts.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    roots: Vec<OwnedFd>,
+    devices: Vec<u64>,
+    most_files: u64,
+}
+
+/// What they hold.
+#[derive(Debug, Default)]
+pub(crate) struct Use {
+    pub(crate) bytes: u64,
+    pub(crate) files: u64,
+    /// Sockets that are open.
+    pub(crate) sockets: u64,
+    /// Files with several names are counted once.
+    seen: HashSet<(u64, u64)>,
+}
+
+impl Disk {
+    /// Holds on to the writable mounts. A count stops at `most_files`.
+    pub(crate) fn open(mounts: &[Mount], most_files: u64) -> nix::Result<Self> {
+        let mut disk = Self { roots: Vec::new(), devices: Vec::new(), most_files };
+        for mount in mounts.iter().filter(|mount| mount.access == Access::Write) {
+            let root = open(&mount.destination, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+            disk.devices.push(fstat(&root)?.st_dev);
+            disk.roots.push(root);
+        }
+        Ok(disk)
+    }
+
+    /// Whether there is anything to measure.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+
+    /// Counts what is there, and the files of these processes that have no name
+    /// any more but are still open.
+    pub(crate) fn measure(&self, pids: &[i32]) -> Use {
+        let mut usage = Use::default();
+        for root in &self.roots {
+            self.walk(root, 0, &mut usage);
+        }
+        for pid in pids {
+            self.add_nameless(*pid, &mut usage);
+        }
+        usage
+    }
+
+    fn walk(&self, place: &OwnedFd, depth: u32, usage: &mut Use) {
+        if depth > MAX_DEPTH {
+            usage.files = u64::MAX;
+            return;
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let listing = match openat(place, ".", flags, Mode::empty()) {
+            // A mount may be a single file.
+            Err(Errno::ENOTDIR) => return fstat(place).map(|stat| usage.add(&stat)).unwrap_or(()),
+            listing => listing.and_then(Dir::from_fd),
+        };
+        let mut listing = match listing {
+            Ok(listing) => listing,
+            Err(errno) => return usage.miss(place, errno),
+        };
+        let mut below: Vec<CString> = Vec::new();
+        for entry in listing.iter().flatten() {
+            if usage.files > self.most_files {
+                return;
+            }
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            match fstatat(place, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(stat) => usage.add(&stat),
+                Err(errno) => {
+                    usage.miss(place, errno);
+                    continue;
+                }
+            }
+            if entry.file_type().is_none_or(|kind| kind == Type::Directory) {
+                below.push(name.to_owned());
+            }
+        }
+        drop(listing);
+        for name in below {
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            match openat(place, name.as_c_str(), flags, Mode::empty()) {
+                Ok(directory) => self.walk(&directory, depth + 1, usage),
+                Err(errno) => usage.miss(place, errno),
+            }
+        }
+    }
+
+    fn add_nameless(&self, pid: i32, usage: &mut Use) {
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+            if processes::has_memory(pid) {
+                usage.files = u64::MAX;
+            }
+            return;
+        };
+        for descriptor in descriptors.flatten() {
+            // Follows the link, which for these leads to the open file itself.
+            let Ok(file) = fs::metadata(descriptor.path()) else { continue };
+            if file.file_type().is_socket() && usage.seen.insert((file.dev(), file.ino())) {
+                usage.sockets += 1;
+            }
+            let nameless = file.is_file() && file.nlink() == 0 && self.devices.contains(&file.dev());
+            if nameless && usage.seen.insert((file.dev(), file.ino())) {
+                usage.files = usage.files.saturating_add(1);
+                usage.bytes = usage.bytes.saturating_add(file.blocks().saturating_mul(BLOCK_BYTES));
+            }
+        }
+    }
+}
+
+fn is_own(directory: &OwnedFd) -> bool {
+    fstat(directory).is_ok_and(|stat| stat.st_uid == getuid().as_raw())
+}
+
+impl Use {
+    /// Something in this directory could not be looked at.
+    fn miss(&mut self, directory: &OwnedFd, errno: Errno) {
+        match errno {
+            // The program has removed or replaced it.
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP => {}
+            // A program can keep writing into a directory of its own that it
+            // has closed to us, but not into anybody else's.
+            Errno::EACCES if !is_own(directory) => {}
+            _ => self.files = u64::MAX,
+        }
+    }
+
+    fn add(&mut self, stat: &FileStat) {
+        let several_names = stat.st_nlink > 1 && stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG;
+        if several_names && !self.seen.insert((stat.st_dev, stat.st_ino)) {
+            return;
+        }
+        self.files = self.files.saturating_add(1);
+        let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
+        self.bytes = self.bytes.saturating_add(blocks.saturating_mul(BLOCK_BYTES));
+    }
+}

@@ -1,0 +1,198 @@
+//! The root that the program sees: a file system in memory with nothing in it
+//! but what was asked for. Nothing of the host's own tree is changed, and
+//! nothing of it can be reached in the end.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::libc;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{chdir, pivot_root};
+
+use crate::confinement::{Access, Mount, Scratch};
+use crate::failure::{Doing, Failure};
+use crate::sys;
+
+/// Devices of the host that every program may use.
+pub(crate) const DEVICES: [&str; 5] = ["/dev/null", ZERO, FULL, "/dev/random", "/dev/urandom"];
+
+/// Mapped as shared, it is memory that stays when no process shows it any more.
+pub(crate) const ZERO: &str = "/dev/zero";
+
+/// Reads the same, and cannot be mapped.
+const FULL: &str = "/dev/full";
+
+/// Where the new root is built: a directory that every host has. It is covered
+/// in this namespace only, and only until the root is changed. What lies below
+/// it must have been taken before.
+const BUILDING_SITE: &str = "/proc";
+
+const LINKS: [(&str, &str); 4] = [
+    ("dev/fd", "/proc/self/fd"),
+    ("dev/stdin", "/proc/self/fd/0"),
+    ("dev/stdout", "/proc/self/fd/1"),
+    ("dev/stderr", "/proc/self/fd/2"),
+];
+
+const INERT: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+const READ_ONLY: u64 = INERT | libc::MOUNT_ATTR_RDONLY;
+
+/// Something of the host, held on to before the host's tree is left.
+enum Part {
+    Tree(OwnedFd),
+    /// A link that is to look as it does on the host, `/bin` for one.
+    Link(PathBuf),
+}
+
+/// Everything of the host that the root will be made of.
+pub(crate) struct Parts {
+    mounts: Vec<Part>,
+    devices: Vec<OwnedFd>,
+}
+
+impl Parts {
+    /// Takes what `mounts` name, in a mount namespace of this process's own.
+    pub(crate) fn take(mounts: &[Mount]) -> Result<Self, Failure> {
+        let none: Option<&str> = None;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).doing("keeping mounts to ourselves")?;
+        let devices = DEVICES
+            .iter()
+            .map(|device| take_tree(Path::new(if *device == ZERO { FULL } else { device })))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { mounts: mounts.iter().map(take).collect::<Result<_, _>>()?, devices })
+    }
+}
+
+/// Builds the root and changes to it.
+pub(crate) fn build(mounts: &[Mount], parts: Parts, scratch: &[Scratch]) -> Result<(), Failure> {
+    let none: Option<&str> = None;
+    let Parts { mounts: parts, devices } = parts;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("tmpfs"), BUILDING_SITE, Some("tmpfs"), flags, Some("size=1m,nr_inodes=4096,mode=0755"))
+        .doing("mounting a new root")?;
+    chdir(BUILDING_SITE).doing("going to the new root")?;
+    let root = open(".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .doing("opening the new root")?;
+
+    for (device, tree) in DEVICES.iter().zip(devices) {
+        let place = make_file(root.as_fd(), Path::new(device))?;
+        sys::attach_mount(tree.as_fd(), place.as_fd()).doing_at("mounting", Path::new(device))?;
+    }
+    for (link, target) in LINKS {
+        symlink(target, link).doing_at("linking", Path::new(link))?;
+    }
+    make_directory(root.as_fd(), Path::new("/proc"))?;
+    mount(Some("proc"), "proc", Some("proc"), flags | MsFlags::MS_NOEXEC, none).doing("mounting proc")?;
+    // A program's own files may lie within a scratch directory, not the other
+    // way round: what is mounted later covers what was there.
+    for scratch in scratch {
+        mount_scratch(root.as_fd(), scratch)?;
+    }
+    for (mount, part) in mounts.iter().zip(parts) {
+        attach(root.as_fd(), mount, part)?;
+    }
+
+    // The old root is put on top of the new one, and taken off with all below.
+    pivot_root(".", ".").doing("pivot_root")?;
+    umount2(".", MntFlags::MNT_DETACH).doing("detaching the host's tree")?;
+    chdir("/").doing("going to the root")?;
+    sys::set_mount_attributes(root.as_fd(), READ_ONLY | libc::MOUNT_ATTR_NOEXEC, false)
+        .doing("making the root read-only")
+}
+
+/// Whether a mount is only a link of the host.
+pub(crate) fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+}
+
+fn take(mount: &Mount) -> Result<Part, Failure> {
+    if mount.access == Access::Read && is_link(&mount.source) {
+        return fs::read_link(&mount.source).doing_at("reading the link", &mount.source).map(Part::Link);
+    }
+    let tree = take_tree(&mount.source)?;
+    let attributes = match mount.access {
+        Access::Read => READ_ONLY,
+        Access::Write => INERT,
+    };
+    sys::set_mount_attributes(tree.as_fd(), attributes, true).doing_at("setting attributes of", &mount.source)?;
+    Ok(Part::Tree(tree))
+}
+
+fn take_tree(source: &Path) -> Result<OwnedFd, Failure> {
+    let path = CString::new(source.as_os_str().as_bytes()).doing_at("naming", source)?;
+    sys::open_tree(&path).doing_at("taking", source)
+}
+
+fn attach(root: BorrowedFd<'_>, mount: &Mount, part: Part) -> Result<(), Failure> {
+    let destination = &mount.destination;
+    match part {
+        Part::Link(target) => {
+            if let Some(parent) = destination.parent() {
+                make_directory(root, parent)?;
+            }
+            symlink(target, inside(destination)?).doing_at("linking", destination)
+        }
+        Part::Tree(tree) => {
+            let is_directory = nix::sys::stat::fstat(&tree).doing_at("looking at", &mount.source)?.st_mode
+                & libc::S_IFMT
+                == libc::S_IFDIR;
+            let make = if is_directory { make_directory } else { make_file };
+            let place = make(root, destination)?;
+            sys::attach_mount(tree.as_fd(), place.as_fd()).doing_at("mounting", destination)
+        }
+    }
+}
+
+fn mount_scratch(root: BorrowedFd<'_>, scratch: &Scratch) -> Result<(), Failure> {
+    let destination = &scratch.destination;
+    make_directory(root, destination)?;
+    let options = format!("size={},nr_inodes={},mode=1777", scratch.bytes, scratch.files.saturating_add(1));
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("tmpfs"), inside(destination)?, Some("tmpfs"), flags, Some(options.as_str()))
+        .doing_at("mounting scratch space at", destination)
+}
+
+/// A path inside, relative to the root that is being built.
+fn inside(path: &Path) -> Result<&Path, Failure> {
+    path.strip_prefix("/").doing_at("using as a path inside", path)
+}
+
+/// Makes a directory with all above it, and opens it. Links are not followed:
+/// a writable mount may hold one that a program has left there.
+fn make_directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut directory = root.try_clone_to_owned().doing("copying a descriptor")?;
+    for component in inside(path)?.components() {
+        let Component::Normal(name) = component else {
+            return Err(Failure::new(format!("using {} as a path inside", path.display()), "it is not plain"));
+        };
+        match mkdirat(&directory, name, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(Errno::EEXIST | Errno::EROFS) => {}
+            Err(errno) => return Err(errno).doing_at("making the directory", path),
+        }
+        directory = openat(&directory, name, flags, Mode::empty()).doing_at("opening inside", path)?;
+    }
+    Ok(directory)
+}
+
+/// Makes an empty file with all directories above it, and opens it.
+fn make_file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Failure> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Failure::new(format!("using {} as a file inside", path.display()), "it has no name"));
+    };
+    let parent = make_directory(root, parent)?;
+    let create = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    match openat(&parent, name, create, Mode::from_bits_truncate(0o644)) {
+        Ok(_) | Err(Errno::EEXIST | Errno::EROFS) => {}
+        Err(errno) => return Err(errno).doing_at("making the file", path),
+    }
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(&parent, name, flags, Mode::empty()).doing_at("opening inside", path)
+}

@@ -1,0 +1,262 @@
+//! What the processes of a tree use, as /proc tells it.
+//!
+//! A process may end between two looks at it; then it is not counted.
+
+#![expect(clippy::disallowed_methods, reason = "/proc has no owner")]
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use nix::unistd::{SysconfVar, Uid, getpid, sysconf};
+
+use crate::cpu_time::{Account, Ticks};
+use crate::sys;
+
+/// What a tree uses at a moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// Its processes that have memory and descriptors. Of one whose first thread
+    /// has ended, the number of another thread: only that one shows them.
+    pub(crate) pids: Vec<i32>,
+    /// Their threads. A process has one at least.
+    pub(crate) threads: u64,
+    /// Memory; what processes share is counted for each.
+    pub(crate) resident_bytes: u64,
+    /// Processor time of all of it, also of what has ended by now.
+    pub(crate) cpu_time: Duration,
+}
+
+/// How the processes of a tree are found.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    namespace: bool,
+    page_bytes: u64,
+    ticks_per_second: u64,
+    /// Whether memory can be somewhere else than in memory.
+    swap: bool,
+    account: Account,
+    text: Vec<u8>,
+}
+
+impl Processes {
+    /// Looks at all processes of this process namespace but this one, or at all
+    /// descendants of this process.
+    pub(crate) fn new(namespace: bool) -> io::Result<Self> {
+        let setting = |variable| -> io::Result<u64> {
+            let value = sysconf(variable)?.ok_or(io::ErrorKind::Unsupported)?;
+            u64::try_from(value).map_err(io::Error::other)
+        };
+        let page_bytes = setting(SysconfVar::PAGE_SIZE)?;
+        let ticks_per_second = setting(SysconfVar::CLK_TCK)?.max(1);
+        let swap = nix::sys::sysinfo::sysinfo()?.swap_total() > 0;
+        let mut processes =
+            Self { namespace, page_bytes, ticks_per_second, swap, account: Account::default(), text: Vec::new() };
+        // The kernel may lack the lists that descendants are found by.
+        processes.pids()?;
+        Ok(processes)
+    }
+
+    /// What the tree uses now.
+    pub(crate) fn look(&mut self) -> io::Result<Snapshot> {
+        let mut snapshot = Snapshot::default();
+        let mut ticks = HashMap::new();
+        for pid in self.pids()? {
+            let Some(stat) = self.stat(&format!("/proc/{pid}"))? else { continue };
+            ticks.insert((pid, stat.started), stat.ticks);
+            snapshot.threads += stat.threads;
+            let shown = if stat.has_memory || stat.threads < 2 { Some((pid, stat)) } else { self.living_thread(pid)? };
+            let Some((pid, stat)) = shown.filter(|(_, stat)| stat.has_memory) else { continue };
+            let swapped = if self.swap { self.swapped_bytes(pid)? } else { 0 };
+            let bytes = stat.pages.saturating_mul(self.page_bytes).saturating_add(swapped);
+            snapshot.resident_bytes = snapshot.resident_bytes.saturating_add(bytes);
+            snapshot.pids.push(pid);
+        }
+        let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        let reaped = (reaped.user_time() + reaped.system_time()).num_microseconds();
+        let reaped = Duration::from_micros(u64::try_from(reaped).unwrap_or(0));
+        let alive = ticks.values().fold(0_u64, |sum, ticks| sum.saturating_add(ticks.own).saturating_add(ticks.waited));
+        let reaped_ticks =
+            u64::try_from(reaped.as_micros()).unwrap_or(u64::MAX).saturating_mul(self.ticks_per_second) / 1_000_000;
+        let lost = self.account.update(ticks, reaped_ticks);
+        snapshot.cpu_time = self.duration(alive.saturating_add(lost)) + reaped;
+        Ok(snapshot)
+    }
+
+    /// Processor time of what ended without being waited for, as far as it was
+    /// seen.
+    pub(crate) fn lost_cpu_time(&self) -> Duration {
+        self.duration(self.account.lost())
+    }
+
+    fn duration(&self, ticks: u64) -> Duration {
+        Duration::from_millis(ticks.saturating_mul(1000) / self.ticks_per_second)
+    }
+
+    /// The state of a process or thread; `None` when it is gone.
+    fn stat(&mut self, place: &str) -> io::Result<Option<Stat>> {
+        match read(&format!("{place}/stat"), &mut self.text) {
+            Ok(()) => Stat::parse(&self.text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Err(error) if gone(&error) => Ok(None),
+            // Whoever cannot be looked at could do anything.
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A thread that has not ended, of a process whose first thread has.
+    fn living_thread(&mut self, pid: i32) -> io::Result<Option<(i32, Stat)>> {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Ok(None) };
+        for task in tasks.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok()) {
+            let stat = self.stat(&format!("/proc/{pid}/task/{task}"))?;
+            if let Some(stat) = stat.filter(|stat| stat.has_memory) {
+                return Ok(Some((task, stat)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn swapped_bytes(&mut self, pid: i32) -> io::Result<u64> {
+        match read(&format!("/proc/{pid}/status"), &mut self.text) {
+            Ok(()) => Ok(number_of(&String::from_utf8_lossy(&self.text), "VmSwap:").unwrap_or(0).saturating_mul(1024)),
+            Err(error) if gone(&error) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The memory of these processes, shared parts divided among those that
+    /// share them. That takes the kernel long. `None` when one of them does not
+    /// let us look.
+    pub(crate) fn proportional_bytes(&mut self, pids: &[i32]) -> Option<u64> {
+        let mut total = 0_u64;
+        for (index, pid) in pids.iter().enumerate() {
+            // A child runs in its parent's memory until it executes.
+            if pids.iter().take(index).any(|other| sys::have_same_memory(*pid, *other)) {
+                continue;
+            }
+            match read(&format!("/proc/{pid}/smaps_rollup"), &mut self.text) {
+                Ok(()) => {
+                    let text = String::from_utf8_lossy(&self.text);
+                    let kib = number_of(&text, "Pss:")?.saturating_add(number_of(&text, "SwapPss:").unwrap_or(0));
+                    total = total.saturating_add(kib.saturating_mul(1024));
+                }
+                Err(error) if gone(&error) => {}
+                Err(_) => return None,
+            }
+        }
+        Some(total)
+    }
+
+    fn pids(&mut self) -> io::Result<Vec<i32>> {
+        let own = getpid().as_raw();
+        if self.namespace {
+            let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+            return Ok(names.filter(|pid| *pid != own).collect());
+        }
+        let mut pids = Vec::new();
+        self.push_children(own, own, &mut pids)?;
+        let mut looked = 0;
+        while let Some(&pid) = pids.get(looked) {
+            looked += 1;
+            let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+            for task in tasks.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()) {
+                match self.push_children(pid, task, &mut pids) {
+                    Err(error) if !gone(&error) => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(pids)
+    }
+
+    fn push_children(&mut self, pid: i32, task: i32, pids: &mut Vec<i32>) -> io::Result<()> {
+        read(&format!("/proc/{pid}/task/{task}/children"), &mut self.text)?;
+        let children = self.text.split(|byte| *byte == b' ');
+        pids.extend(children.filter_map(|child| std::str::from_utf8(child).ok()?.parse::<i32>().ok()));
+        Ok(())
+    }
+}
+
+/// Whether a process has memory, and so descriptors: it is there, and not about
+/// to end.
+pub(crate) fn has_memory(pid: i32) -> bool {
+    let mut text = Vec::new();
+    match read(&format!("/proc/{pid}/stat"), &mut text) {
+        Ok(()) => Stat::parse(&text).is_none_or(|stat| stat.has_memory),
+        Err(error) => !gone(&error),
+    }
+}
+
+/// How many threads a user has on this host. The owner of a file in /proc would
+/// not tell: it is root for a process that hides from its own user.
+pub(crate) fn count_of_user(user: Uid) -> io::Result<u64> {
+    let mut text = Vec::new();
+    let mut count = 0;
+    for pid in fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok()) {
+        if read(&format!("/proc/{pid}/status"), &mut text).is_err() {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&text);
+        if number_of(&text, "Uid:") == Some(user.as_raw().into()) {
+            count += number_of(&text, "Threads:").unwrap_or(1);
+        }
+    }
+    Ok(count)
+}
+
+/// The first number in the line with this name.
+fn number_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+struct Stat {
+    ticks: Ticks,
+    threads: u64,
+    started: u64,
+    has_memory: bool,
+    pages: u64,
+}
+
+impl Stat {
+    /// Reads a line as in proc_pid_stat(5). A program chooses its own name,
+    /// which stands in parentheses.
+    fn parse(line: &[u8]) -> Option<Self> {
+        const FIRST_FIELD_BEHIND_NAME: usize = 3;
+        let name_end = line.iter().rposition(|byte| *byte == b')')?;
+        let rest = std::str::from_utf8(line.get(name_end + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let field = |number: usize| fields.get(number - FIRST_FIELD_BEHIND_NAME)?.parse::<u64>().ok();
+        let ticks = Ticks { own: field(14)?.checked_add(field(15)?)?, waited: field(16)?.checked_add(field(17)?)? };
+        let has_memory = field(23)? > 0;
+        Some(Self { ticks, threads: field(20)?, started: field(22)?, has_memory, pages: field(24)? })
+    }
+}
+
+fn read(path: &str, text: &mut Vec<u8>) -> io::Result<()> {
+    text.clear();
+    File::open(path)?.read_to_end(text).map(drop)
+}
+
+fn gone(error: &io::Error) -> bool {
+    use nix::libc::{ENOENT, ESRCH};
+    matches!(error.raw_os_error(), Some(ENOENT | ESRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let rest = " S 1 2 3 0 -1 4 5 6 7 8 11 22 33 44 20 0 3 0 100 5000 250 18446744073709551615";
+        let line = format!("42 (a) R 9 (b) {rest}");
+        let stat = Stat::parse(line.as_bytes()).unwrap();
+        assert_eq!(stat.ticks, Ticks { own: 33, waited: 77 });
+        assert_eq!((stat.threads, stat.started, stat.has_memory, stat.pages), (3, 100, true, 250));
+        assert!(Stat::parse(b"42 (a) S 1").is_none());
+        assert!(Stat::parse(b"").is_none());
+    }
+}

@@ -1,0 +1,156 @@
+//! The only file with unsafe code of this crate.
+
+#![expect(unsafe_code, reason = "system calls that no safe interface offers")]
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::libc;
+use nix::unistd::ForkResult;
+
+/// Owns a descriptor that the kernel has just installed for a received message.
+pub(crate) fn own_received(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: `recvmsg` made this descriptor for us, nothing else knows its
+    // number, and the caller passes each one once.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// Makes a copy of this process.
+pub(crate) fn fork() -> nix::Result<ForkResult> {
+    // SAFETY: the jailer has one thread, so no lock is held by another one and
+    // the child may do all that its parent may.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Makes `number` another name of a descriptor, one that lives through an
+/// `execve`.
+pub(crate) fn install(descriptor: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
+    // SAFETY: the process executes another program or ends next, and owns
+    // nothing under this number: what it owns lies above.
+    answer(unsafe { libc::dup2(descriptor.as_raw_fd(), number) }.into()).map(drop)
+}
+
+/// Closes the descriptors from `first` to `last`.
+pub(crate) fn close_range(first: RawFd, last: RawFd) -> io::Result<()> {
+    // SAFETY: takes numbers only. The caller names those that nothing in this
+    // process owns.
+    answer(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+}
+
+/// Lets a signal have its default effect.
+pub(crate) fn default_signal(number: libc::c_int) -> io::Result<()> {
+    // SAFETY: `SIG_DFL` is no function of ours that could be called.
+    if unsafe { libc::signal(number, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Takes a capability out of the bounding set. `EINVAL` when there is none of
+/// this number.
+pub(crate) fn drop_bounding_capability(number: u32) -> io::Result<()> {
+    // SAFETY: `PR_CAPBSET_DROP` takes a number and touches no memory of ours.
+    answer(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) }.into()).map(drop)
+}
+
+/// Empties the set of ambient capabilities.
+pub(crate) fn clear_ambient_capabilities() -> io::Result<()> {
+    let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+    // SAFETY: takes numbers only.
+    answer(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, clear, 0, 0, 0) }.into()).map(drop)
+}
+
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: libc::c_int,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct CapabilitySets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h.
+const CAPABILITY_VERSION: u32 = 0x2008_0522;
+
+/// Empties the effective, permitted and inheritable sets.
+pub(crate) fn clear_capabilities() -> io::Result<()> {
+    let header = CapabilityHeader { version: CAPABILITY_VERSION, pid: 0 };
+    let sets = [CapabilitySets::default(); 2];
+    // SAFETY: this version of the call reads one header and two sets, which
+    // both live until it returns.
+    answer(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) }).map(drop)
+}
+
+/// The ABI of Landlock that the kernel has.
+pub(crate) fn landlock_abi() -> io::Result<u32> {
+    const CREATE_RULESET_VERSION: libc::c_uint = 1;
+    // SAFETY: with this flag the call takes no attributes and only answers a
+    // number.
+    let version = answer(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0_usize,
+            CREATE_RULESET_VERSION,
+        )
+    })?;
+    u32::try_from(version).map_err(io::Error::other)
+}
+
+/// A detached copy of the mount at a path, with what is mounted below it.
+pub(crate) fn open_tree(path: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
+    // SAFETY: the path is a C string that lives until the call returns.
+    let tree = answer(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })?;
+    let tree = RawFd::try_from(tree).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(tree) })
+}
+
+/// Sets attributes of a mount, and of all mounts below it when `recursive`.
+pub(crate) fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> io::Result<()> {
+    let recursive = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    // SAFETY: the path is empty and constant, the structure lives until the
+    // call returns, and its size is passed.
+    answer(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            &raw const change,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// Attaches a detached mount to an open directory or file.
+pub(crate) fn attach_mount(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
+    // SAFETY: both paths are empty and constant.
+    answer(unsafe {
+        libc::syscall(libc::SYS_move_mount, tree.as_raw_fd(), c"".as_ptr(), place.as_raw_fd(), c"".as_ptr(), flags)
+    })
+    .map(drop)
+}
+
+/// Whether two processes are known to have one memory.
+pub(crate) fn have_same_memory(first: libc::pid_t, second: libc::pid_t) -> bool {
+    /// `KCMP_VM` of linux/kcmp.h.
+    const MEMORY: libc::c_int = 1;
+    // SAFETY: takes numbers only.
+    unsafe { libc::syscall(libc::SYS_kcmp, first, second, MEMORY, 0, 0) == 0 }
+}
+
+/// The kernel's answer as a result.
+fn answer(value: libc::c_long) -> io::Result<libc::c_long> {
+    if value < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
+}

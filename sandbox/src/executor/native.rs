@@ -1,0 +1,78 @@
+//! A run of a native program: it joins the files of a session and leaves no
+//! process behind.
+
+use std::sync::Arc;
+
+use super::Executor;
+use super::run::Job;
+use crate::error::Error;
+use crate::handle::RunId;
+use crate::limits::Resource;
+use crate::outcome::{SessionState, Status};
+use crate::process::NativeOrder;
+use crate::request::SessionChoice;
+use crate::session::Turn;
+use crate::worker::RunReport;
+use crate::workspace::Workspace;
+
+/// How long a cancelled program gets to end by itself, with a session whose
+/// files it may want to put in order and without.
+const GRACE_IN_SESSION_MS: u64 = 1000;
+const GRACE_MS: u64 = 100;
+
+impl Executor {
+    pub(super) async fn run_native(
+        &self,
+        job: &mut Job,
+        run: &RunId,
+        workspace: &Arc<Workspace>,
+    ) -> Result<RunReport, Error> {
+        let memory_bytes = job.limits.get(Resource::MemoryBytes);
+        // All of it, since nothing asks before a native program grows.
+        let share = self.unless_stopped(&job.stop, self.budget.take(memory_bytes)).await?;
+        let _share = share.ok_or_else(|| {
+            let total = self.budget.total_bytes();
+            Error::invalid(
+                "limits.memory_bytes",
+                format!("must be at most {total}, all that runs share, got {memory_bytes}"),
+            )
+        })?;
+        let spool = self.spool(&job.principal, run)?;
+        let has_session = job.request.session != SessionChoice::None;
+        let request = &mut job.request;
+        let order = NativeOrder {
+            runtime: job.runtime,
+            workspace: Arc::clone(workspace),
+            inbox: spool.with_extension("inbox"),
+            spool,
+            limits: job.limits,
+            code: std::mem::take(&mut request.code),
+            args: std::mem::take(&mut request.args),
+            env: std::mem::take(&mut request.env),
+            stdin: std::mem::take(&mut request.stdin),
+            grace_ms: if has_session { GRACE_IN_SESSION_MS } else { GRACE_MS },
+        };
+        self.native.run(order, &job.stop, job.live.take()).await
+    }
+
+    pub(super) async fn run_native_and_commit(
+        &self,
+        turn: &mut Turn,
+        job: &mut Job,
+        run: &RunId,
+        workspace: &Arc<Workspace>,
+    ) -> Result<(RunReport, SessionState), Error> {
+        let mut report = self.run_native(job, run, workspace).await?;
+        let is_over = |resource| report.usage.get(resource).is_some_and(|used| used > job.limits.get(resource));
+        let is_lost = matches!(report.status, Status::Trapped(_));
+        if is_lost || is_over(Resource::DiskBytes) || is_over(Resource::DiskFiles) {
+            self.undo(turn, &mut report).await?;
+            return Ok((report, SessionState::RolledBack));
+        }
+        let changed = report.files.iter().map(|file| file.size_bytes).sum();
+        self.sessions.make_room(turn, changed).await?;
+        let files = self.sessions.captured_files(turn).await?;
+        self.sessions.commit(turn, files).await?;
+        Ok((report, SessionState::FilesOnly))
+    }
+}

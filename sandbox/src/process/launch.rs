@@ -1,0 +1,456 @@
+//! One run of a native program: what it is given, the jailer around it, and
+//! what is made of how it ended.
+
+use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use guest_runtimes::{Kind, Native};
+use jailer::{Access, Cause as Ending, Confinement, Ended, Enforced, Mount, Program, Scratch, Stop, TreeLimits};
+use nix::libc;
+use nix::unistd::Pid;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::cgroup::{Group, PREFIX};
+use super::host::Interpreter;
+use super::inbox::{self, Inbox};
+use super::ownership::{self, TakeBackError};
+use super::runtime::NativeOrder;
+use super::supervise::{End, Orders, Streams, Supervised, supervise};
+use super::tier::Form;
+use super::users::OwnUser;
+use crate::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES};
+use crate::children;
+use crate::error::{Error, IoContext as _};
+use crate::limits::{Limits, Resource, Usage};
+use crate::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
+use crate::survey::Survey;
+use crate::worker::{LiveOutput, Role, RunReport, Spawner, StartedChild};
+use crate::workspace::{GUEST_PATH, Workspace};
+
+/// Where a program with a file system of its own sees what it is given.
+const GIVEN: &str = "/run/belljar";
+/// Files in a temporary file system.
+const SCRATCH_FILES: u64 = 65_536;
+/// How many changed files a report names.
+const MAX_FILES: usize = 1000;
+/// How many saved pictures are shown.
+const MAX_PICTURES: usize = 16;
+
+/// Pictures by the ends of their names.
+const PICTURES: [(&str, &str); 6] = [
+    (".png", "image/png"),
+    (".jpg", "image/jpeg"),
+    (".jpeg", "image/jpeg"),
+    (".gif", "image/gif"),
+    (".webp", "image/webp"),
+    (".svg", "image/svg+xml"),
+];
+
+/// A run, and the way to confine it.
+pub(super) struct Launch {
+    pub(super) form: Form,
+    pub(super) interpreter: Interpreter,
+    pub(super) order: NativeOrder,
+}
+
+/// Carries it out. What was really enforced comes with the report.
+///
+/// # Cancellation
+///
+/// Dropping the future ends the run.
+pub(super) async fn launch(
+    launch: Launch,
+    spawner: &Arc<Spawner>,
+    stop: &CancellationToken,
+    live: Option<LiveOutput>,
+) -> Result<(RunReport, Option<Enforced>), Error> {
+    let doing = || format!("start the jailer for `{}`", launch.order.runtime.id());
+    let StartedChild { child, stream } = spawner.start(Role::Jailer).await.doing(doing)?;
+    let stopping = stream.try_clone().doing(doing)?;
+    let (asked, dropped) = (stop.clone(), CancellationToken::new());
+    // Whichever ends first, the run is over afterwards.
+    let _dropped = dropped.clone().drop_guard();
+    let (sent, is_sent) = oneshot::channel();
+    let stopper = tokio::spawn(async move {
+        // A word in the middle of the confinement would be taken for a part of it.
+        if is_sent.await.is_err() {
+            return;
+        }
+        let stop = tokio::select! {
+            () = asked.cancelled() => Stop::Ask,
+            () = dropped.cancelled() => Stop::Kill,
+        };
+        // Without a jailer there is nothing to stop.
+        let _ = jailer::send_stop(&stopping, stop);
+    });
+    let reaper = Arc::clone(spawner);
+    let run = tokio::task::spawn_blocking(move || {
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        let ran = launch.run(&stream, pid, sent, live);
+        // Its warden ends with its connection, and everything with that.
+        drop(stream);
+        reaper.reap(child);
+        ran
+    });
+    let ran = run.await.map_err(|source| Error::host("run a native program", source))?;
+    stopper.abort();
+    ran
+}
+
+impl Launch {
+    fn native(&self) -> Result<&'static Native, Error> {
+        match self.order.runtime.kind() {
+            Kind::Native(native) => Ok(native),
+            Kind::Wasm(_) => Err(Error::host("run a native program", "its language is not native")),
+        }
+    }
+
+    fn run(
+        mut self,
+        control: &UnixStream,
+        jailer: Pid,
+        sent: oneshot::Sender<()>,
+        live: Option<LiveOutput>,
+    ) -> Result<(RunReport, Option<Enforced>), Error> {
+        let id = self.order.runtime.id();
+        let denied = |reason: String| Error::Denied { action: format!("running `{id}`"), reason };
+        let native = self.native()?;
+        let user = match &self.form.users {
+            Some(users) => Some(users.take().ok_or_else(|| denied("no user is left for it".into()))?),
+            None => None,
+        };
+        let limits = tree_limits(&self.order.limits, self.order.grace_ms);
+        let text_bytes = self.order.limits.get(Resource::OutputBytes);
+        let given = Inbox::create(
+            self.order.inbox.clone(),
+            native,
+            &self.order.code,
+            &self.order.args,
+            &self.order.env,
+            (text_bytes, RICH_OUTPUT_BYTES),
+        )
+        .doing(|| "prepare a native run".into())?;
+        let group = match &self.form.cgroups {
+            Some(cgroups) => {
+                let name = self.order.inbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let made = cgroups.make(&format!("{PREFIX}{}-{name}", std::process::id()), &limits);
+                Some(made.map_err(|error| denied(format!("its control group cannot be made: {error}")))?)
+            }
+            None => None,
+        };
+        let files = group.as_ref().map(Group::open).transpose().doing(|| "open a control group".into())?;
+        let workspace = Arc::clone(&self.order.workspace);
+        let before = workspace.survey()?;
+        self.hand_over(user.as_ref(), &given).map_err(|error| Error::host("hand over a workspace", error))?;
+        let confinement = self.confinement(native, user.as_ref(), &given, limits);
+        let mut streams = Streams::new(text_bytes, &self.order.spool, live);
+        let stdin = std::mem::take(&mut self.order.stdin);
+        let orders = Orders {
+            confinement,
+            form: &self.form,
+            cgroups: files.as_deref().unwrap_or(&[]),
+            stdin: &stdin,
+            reply_bytes: MAX_REPLY_BYTES,
+            sent,
+        };
+        let supervised = supervise(control, orders, &mut streams);
+        if !matches!(supervised, Ok(Supervised { end: End::Ended(_) | End::Refused(_), .. })) {
+            end_for_certain(jailer, group.as_ref());
+        }
+        let taken_back = ownership::take_back(workspace.host_path(), user.is_some());
+        let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
+        let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
+        let mut report = RunReport {
+            status: Status::Trapped(Trap::WorkerLost),
+            stdout,
+            stderr,
+            result: None,
+            error: None,
+            outputs: Vec::new(),
+            files: Vec::new(),
+            usage: Usage::default(),
+            warm: false,
+            capture: None,
+            resident_bytes: 0,
+            workspace_changed: true,
+            workspace_empty: false,
+        };
+        match end {
+            End::Refused(refusal) => {
+                return Err(denied(format!("its confinement cannot be applied: {refusal}")));
+            }
+            End::Ended(_) if !enforced.is_some_and(|enforced| self.form.is_met_by(&enforced)) => {
+                return Err(denied("less was enforced around it than before; restart the server".into()));
+            }
+            End::Ended(ended) => self.conclude(&mut report, &ended, &reply, group.as_ref()),
+            End::Lost if group.as_ref().is_some_and(Group::ran_out_of_memory) => {
+                report.status = Status::LimitExceeded(Resource::MemoryBytes);
+            }
+            End::Lost => tracing::error!(runtime = id, "a jailer ended before its program"),
+        }
+        let output = report.stdout.bytes_seen + report.stderr.bytes_seen;
+        report.usage.set(Resource::OutputBytes, output);
+        match taken_back.map_err(Refused::from).and_then(|()| workspace.survey().map_err(Refused::from)) {
+            Ok(after) => self.take_files(&mut report, &before, &after),
+            Err(Refused::ByRule(reason)) => {
+                report.status = Status::Trapped(Trap::GuestFault);
+                report.error = Some(GuestError {
+                    name: "WorkspaceError".into(),
+                    value: reason.clone(),
+                    traceback: format!("{reason}\n"),
+                });
+            }
+            Err(Refused::Failed(error)) => return Err(error),
+        }
+        Ok((report, enforced))
+    }
+
+    /// Makes what the program may write its own.
+    fn hand_over(&self, user: Option<&OwnUser>, given: &Inbox) -> Result<(), TakeBackError> {
+        let Some(identity) = user.map(OwnUser::identity) else { return Ok(()) };
+        ownership::give(&given.temporary(), identity.uid, identity.gid)?;
+        ownership::give(self.order.workspace.host_path(), identity.uid, identity.gid)
+    }
+
+    fn confinement(
+        &mut self,
+        native: &Native,
+        user: Option<&OwnUser>,
+        given: &Inbox,
+        limits: TreeLimits,
+    ) -> Confinement {
+        let own_root = self.form.namespaces;
+        let host_workspace = self.order.workspace.host_path().to_path_buf();
+        let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };
+        let (workspace, given_inside) = (inside(host_workspace.clone(), GUEST_PATH), inside(given.given(), GIVEN));
+        let temporary = inside(given.temporary(), "/tmp");
+        let mut mounts = self.interpreter.mounts();
+        mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
+        mounts.push(Mount { source: host_workspace, destination: workspace.clone(), access: Access::Write });
+        let mut scratch = Vec::new();
+        if own_root {
+            for destination in ["/tmp", "/dev/shm"] {
+                // Counted as memory, which bounds both together.
+                scratch.push(Scratch {
+                    destination: destination.into(),
+                    bytes: limits.memory_bytes / 2,
+                    files: SCRATCH_FILES,
+                });
+            }
+        } else {
+            let source = given.temporary();
+            mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
+        }
+        let mut env: Vec<(OsString, OsString)> = [
+            ("PATH", self.interpreter.search_path().into()),
+            ("HOME", workspace.clone().into_os_string()),
+            ("TMPDIR", temporary.clone().into_os_string()),
+            // Not among the files of the workspace.
+            ("XDG_CACHE_HOME", temporary.into_os_string()),
+            ("LANG", OsString::from("C.UTF-8")),
+            ("USER", OsString::from("belljar")),
+            ("LOGNAME", OsString::from("belljar")),
+        ]
+        .into_iter()
+        .filter(|(name, _)| !self.order.env.contains_key(*name))
+        .map(|(name, value): (&str, OsString)| (name.into(), value))
+        .collect();
+        env.extend(self.order.env.iter().map(|(name, value)| (name.into(), value.into())));
+        let args = inbox::command_line(native, &given_inside, &self.order.args);
+        Confinement {
+            parent: std::process::id(),
+            program: Program {
+                path: self.interpreter.path.clone(),
+                args: args.into_iter().map(OsString::from).collect(),
+                env,
+                directory: workspace,
+            },
+            mounts,
+            namespaces: own_root,
+            scratch,
+            identity: user.map(OwnUser::identity),
+            landlock_abi: self.form.landlock_abi(),
+            limits,
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// Status, result and usage.
+    fn conclude(&self, report: &mut RunReport, ended: &Ended, reply: &[u8], group: Option<&Group>) {
+        let limits = &self.order.limits;
+        let usage = &ended.usage;
+        let peak = group.and_then(Group::peak_memory).or(usage.memory_bytes);
+        for (resource, amount) in [
+            (Resource::WallTimeMs, usage.wall_time_ms),
+            (Resource::CpuTimeMs, usage.cpu_time_ms),
+            (Resource::MemoryBytes, peak),
+            (Resource::Processes, usage.processes),
+        ] {
+            if let Some(amount) = amount {
+                report.usage.set(resource, amount);
+            }
+        }
+        let request = GuestRequest {
+            code: "",
+            args: &[],
+            env: &self.order.env,
+            fresh: true,
+            result_bytes: limits.get(Resource::OutputBytes),
+            output_bytes: RICH_OUTPUT_BYTES,
+        };
+        let bounds = Bounds::of(&request);
+        let mut said = None;
+        // None, or cut off by whatever ended the program, is as good as
+        // nothing said.
+        if let Ok(reply) = serde_json::from_slice::<GuestReply>(reply) {
+            report.result = reply.result.map(|result| abi::cut(result, bounds.text));
+            report.outputs = abi::take_outputs(reply.outputs, bounds.outputs);
+            said = reply.error.as_ref().and_then(|error| error.cause);
+            report.error = reply.error.map(|error| error.bounded(bounds));
+        }
+        report.status = self.status(ended, said, group);
+    }
+
+    fn status(&self, ended: &Ended, said: Option<Cause>, group: Option<&Group>) -> Status {
+        let exceeded = |resource| Status::LimitExceeded(resource);
+        let out_of_memory = group.is_some_and(Group::ran_out_of_memory);
+        if let Some(ending) = ended.cause {
+            return match ending {
+                Ending::Stopped => Status::Cancelled,
+                // It waited for a part of it that the kernel had ended.
+                Ending::WallTime if out_of_memory => exceeded(Resource::MemoryBytes),
+                Ending::WallTime => exceeded(Resource::WallTimeMs),
+                Ending::CpuTime => exceeded(Resource::CpuTimeMs),
+                Ending::Memory => exceeded(Resource::MemoryBytes),
+                Ending::DiskBytes => exceeded(Resource::DiskBytes),
+                Ending::DiskFiles => exceeded(Resource::DiskFiles),
+                Ending::Processes => exceeded(Resource::Processes),
+            };
+        }
+        let Some(wait_status) = ended.wait_status else {
+            return if out_of_memory { exceeded(Resource::MemoryBytes) } else { Status::Trapped(Trap::WorkerLost) };
+        };
+        if libc::WIFSIGNALED(wait_status) {
+            return match libc::WTERMSIG(wait_status) {
+                libc::SIGXCPU => exceeded(Resource::CpuTimeMs),
+                libc::SIGXFSZ => exceeded(Resource::DiskBytes),
+                libc::SIGKILL if out_of_memory => exceeded(Resource::MemoryBytes),
+                signal => Status::Signaled(signal),
+            };
+        }
+        let code = libc::WEXITSTATUS(wait_status);
+        if code == 0 {
+            return Status::Exited(0);
+        }
+        let most_processes = self.order.limits.get(Resource::Processes);
+        let out_of_processes = group.is_some_and(Group::ran_out_of_processes)
+            || ended.usage.processes.is_some_and(|processes| processes >= most_processes);
+        match said {
+            Some(Cause::Memory) => exceeded(Resource::MemoryBytes),
+            Some(Cause::Storage) => exceeded(Resource::DiskBytes),
+            Some(Cause::Descriptors) => exceeded(Resource::OpenFiles),
+            Some(Cause::Processes) => exceeded(Resource::Processes),
+            // A shell says what became of a part of it in its exit code.
+            _ if out_of_memory => exceeded(Resource::MemoryBytes),
+            _ if code == 128 + libc::SIGXCPU => exceeded(Resource::CpuTimeMs),
+            _ if code == 128 + libc::SIGXFSZ => exceeded(Resource::DiskBytes),
+            _ if out_of_processes => exceeded(Resource::Processes),
+            _ => Status::Exited(code),
+        }
+    }
+
+    /// Counts files, names those that changed, and shows pictures among them.
+    fn take_files(&self, report: &mut RunReport, before: &Survey, after: &Survey) {
+        report.usage.set(Resource::DiskBytes, after.disk_use.bytes);
+        report.usage.set(Resource::DiskFiles, after.disk_use.files);
+        report.workspace_empty = after.is_empty();
+        report.workspace_changed = !before.is_all_unchanged(after);
+        let changes = if self.form.users.is_some() { Survey::changes_of_content_since } else { Survey::changes_since };
+        report.files = changes(after, before).into_iter().take(MAX_FILES).collect();
+        let mut room = RICH_OUTPUT_BYTES.saturating_sub(report.outputs.iter().map(size_of_output).sum());
+        let pictures: Vec<_> = report.files.iter().filter_map(|file| Some((file, picture_type(&file.path)?))).collect();
+        let mut shown = Vec::new();
+        for (file, mime) in pictures.into_iter().take(MAX_PICTURES) {
+            // In base64 it is a third longer.
+            if file.size_bytes == 0 || file.size_bytes.saturating_mul(4) / 3 > room {
+                continue;
+            }
+            if let Some(data) = read_picture(&self.order.workspace, file, mime) {
+                room = room.saturating_sub(data.len() as u64);
+                shown.push(RichOutput(vec![(mime.to_owned(), data), ("text/plain".to_owned(), file.path.clone())]));
+            }
+        }
+        report.outputs.extend(shown);
+    }
+}
+
+/// Ends a jailer that has not said that its program is gone, and what it may
+/// have left.
+fn end_for_certain(jailer: Pid, group: Option<&Group>) {
+    if let Some(group) = group {
+        group.kill();
+    }
+    children::end_with_strays(jailer);
+}
+
+/// Why files cannot be taken over.
+enum Refused {
+    /// The program made what a workspace cannot hold.
+    ByRule(String),
+    Failed(Error),
+}
+
+impl From<TakeBackError> for Refused {
+    fn from(error: TakeBackError) -> Self {
+        match error {
+            TakeBackError::TooDeep => Self::ByRule(error.to_string()),
+            TakeBackError::Io(source) => Self::Failed(Error::host("take back a workspace", source)),
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn tree_limits(limits: &Limits, grace_ms: u64) -> TreeLimits {
+    TreeLimits {
+        wall_time_ms: limits.get(Resource::WallTimeMs),
+        cpu_time_ms: limits.get(Resource::CpuTimeMs),
+        memory_bytes: limits.get(Resource::MemoryBytes),
+        disk_bytes: limits.get(Resource::DiskBytes),
+        disk_files: limits.get(Resource::DiskFiles),
+        open_files: limits.get(Resource::OpenFiles),
+        processes: limits.get(Resource::Processes),
+        grace_ms,
+    }
+}
+
+fn size_of_output(output: &RichOutput) -> u64 {
+    output.0.iter().map(|(mime, data)| (mime.len() + data.len()) as u64).sum()
+}
+
+fn picture_type(path: &str) -> Option<&'static str> {
+    let path = path.to_ascii_lowercase();
+    PICTURES.iter().find(|(end, _)| path.ends_with(end)).map(|(_, mime)| *mime)
+}
+
+/// A picture as a reply carries it; `None` when it is not a regular file any
+/// more.
+fn read_picture(workspace: &Workspace, file: &FileEntry, mime: &str) -> Option<String> {
+    let (mut opened, stamp) = workspace.open_file(Path::new(&file.path)).ok()??;
+    if stamp.size != file.size_bytes {
+        return None;
+    }
+    let bytes = crate::workspace::read_range(&mut opened, 0, file.size_bytes).ok()?;
+    if mime == "image/svg+xml" {
+        return String::from_utf8(bytes).ok();
+    }
+    Some(base64::engine::general_purpose::STANDARD.encode(bytes))
+}

@@ -1,0 +1,20 @@
+//! Programs of this machine, each in a process tree that the jailer confines.
+//!
+//! Nothing here decides how that is done; it decides what a program gets: which
+//! parts of the file system, which user, which limits. `host` knows the
+//! machine, `tier` tries what it can enforce, `runtime` turns a run into a
+//! confinement, `supervise` takes output and reports until nothing is left.
+
+mod cgroup;
+mod host;
+mod inbox;
+mod launch;
+mod ownership;
+mod runtime;
+mod supervise;
+mod tier;
+mod users;
+
+pub use runtime::{NativeHealth, NativeSettings};
+pub(crate) use runtime::{NativeOrder, NativeRuntime};
+pub use tier::Tier;

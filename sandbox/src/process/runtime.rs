@@ -1,0 +1,307 @@
+//! Runs native programs: finds out once what this machine can enforce, and
+//! launches each run under it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use guest_runtimes::{GuestRuntime, Kind, Native};
+use jailer::Enforced;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::cgroup::Cgroups;
+use super::host::Interpreter;
+use super::launch::{Launch, launch};
+use super::tier::{Form, Tier};
+use super::users::Users;
+use crate::error::{Error, IoContext as _};
+use crate::handle::random_name;
+use crate::limits::{Limits, Resource};
+use crate::outcome::Status;
+use crate::state::StateDirectory;
+use crate::worker::{LiveOutput, RunReport, Spawner};
+use crate::workspace::Workspace;
+
+/// How native programs are to be run.
+#[derive(Clone, Debug)]
+pub struct NativeSettings {
+    /// The weakest tier to run them in; `None` when they are not to be run.
+    pub tier: Option<Tier>,
+    /// For the id of a language its program, where that is not the one on the
+    /// path.
+    pub programs: BTreeMap<String, PathBuf>,
+}
+
+/// What native programs run under, for people.
+#[derive(Clone, Debug)]
+pub struct NativeHealth {
+    /// The tier, or why there is none.
+    pub tier: Result<Tier, String>,
+    /// What is in force; absent without a tier.
+    pub enforced: Option<Enforced>,
+    /// Layers that this machine does not offer, and why.
+    pub missing: Vec<String>,
+    /// For the id of each language that was tried its version, or why it
+    /// cannot be run.
+    pub languages: BTreeMap<String, Result<String, String>>,
+}
+
+/// One native program to run.
+pub(crate) struct NativeOrder {
+    pub(crate) runtime: &'static GuestRuntime,
+    pub(crate) workspace: Arc<Workspace>,
+    /// A path of this run's own, with nothing there.
+    pub(crate) inbox: PathBuf,
+    /// Where output past its budget goes: a path without extension.
+    pub(crate) spool: PathBuf,
+    pub(crate) limits: Limits,
+    pub(crate) code: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) stdin: Vec<u8>,
+    /// How long a program gets to end by itself once it must.
+    pub(crate) grace_ms: u64,
+}
+
+/// Runs native programs.
+pub(crate) struct NativeRuntime {
+    settings: NativeSettings,
+    state: Arc<StateDirectory>,
+    spawner: Arc<Spawner>,
+    /// What programs must never see.
+    hidden: Vec<PathBuf>,
+    /// Ends attempts to find out.
+    stop: CancellationToken,
+    machine: OnceCell<Machine>,
+    languages: HashMap<&'static str, OnceCell<Result<Language, String>>>,
+}
+
+/// What was found out about this machine.
+struct Machine {
+    form: Result<(Form, Enforced), String>,
+    missing: Vec<String>,
+}
+
+/// A language that was tried within the walls.
+struct Language {
+    interpreter: Interpreter,
+    version: String,
+}
+
+impl NativeRuntime {
+    pub(crate) fn new(
+        settings: NativeSettings,
+        state: Arc<StateDirectory>,
+        spawner: Arc<Spawner>,
+        hidden: Vec<PathBuf>,
+        stop: CancellationToken,
+    ) -> Self {
+        let languages = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
+        Self { settings, state, spawner, hidden, stop, machine: OnceCell::new(), languages }
+    }
+
+    /// Finds out what this machine can enforce, unless that is known.
+    pub(crate) async fn probe(&self) {
+        self.machine().await;
+    }
+
+    /// Finds out which languages can be run, too.
+    pub(crate) async fn probe_languages(&self) {
+        if let Ok((form, _)) = &self.machine().await.form {
+            for (runtime, _) in natives() {
+                // Kept for whoever asks.
+                let _ = self.language(form, runtime).await;
+            }
+        }
+    }
+
+    /// What was found out; `None` before [`NativeRuntime::probe`].
+    pub(crate) fn health(&self) -> Option<NativeHealth> {
+        let machine = self.machine.get()?;
+        let version = |language: &Result<Language, String>| match language {
+            Ok(language) => Ok(language.version.clone()),
+            Err(reason) => Err(reason.clone()),
+        };
+        let languages = self.languages.iter().filter_map(|(id, tried)| Some(((*id).to_owned(), version(tried.get()?))));
+        Some(NativeHealth {
+            tier: machine.form.as_ref().map(|(form, _)| form.tier()).map_err(String::clone),
+            enforced: machine.form.as_ref().ok().map(|(_, enforced)| *enforced),
+            missing: machine.missing.clone(),
+            languages: languages.collect(),
+        })
+    }
+
+    /// Runs a program. `stop` ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when it cannot be confined as it must be.
+    pub(crate) async fn run(
+        &self,
+        order: NativeOrder,
+        stop: &CancellationToken,
+        live: Option<LiveOutput>,
+    ) -> Result<RunReport, Error> {
+        let machine = self.machine().await;
+        let id = order.runtime.id();
+        let denied = |reason: &str| Error::Denied {
+            action: format!("running `{id}`"),
+            reason: format!("{reason}; `belljar doctor` says more, and `python` needs less"),
+        };
+        let (form, _) = machine.form.as_ref().map_err(|reason| denied(reason))?;
+        let language = self.language(form, order.runtime).await.map_err(denied)?;
+        let launched = Launch { form: form.clone(), interpreter: language.interpreter.clone(), order };
+        launch(launched, &self.spawner, stop, live).await.map(|(report, _)| report)
+    }
+
+    async fn machine(&self) -> &Machine {
+        self.machine.get_or_init(|| self.find_out()).await
+    }
+
+    /// A language, once its canary has tried to get out of `form`.
+    async fn language(&self, form: &Form, runtime: &'static GuestRuntime) -> Result<&Language, &str> {
+        let tried = self.languages.get(runtime.id()).ok_or("it is not a native language")?;
+        let language = tried.get_or_init(|| async {
+            let interpreter = self.interpreter(runtime).await?;
+            let (_, version) = self.try_form(form, &interpreter, runtime).await?;
+            Ok(Language { interpreter, version })
+        });
+        language.await.as_ref().map_err(String::as_str)
+    }
+
+    async fn find_out(&self) -> Machine {
+        let mut missing = Vec::new();
+        let form = self.find_form(&mut missing).await;
+        tracing::info!(form = ?form.as_ref().map(|(form, enforced)| (form.tier(), enforced)), ?missing, "native programs");
+        Machine { form, missing }
+    }
+
+    async fn find_form(&self, missing: &mut Vec<String>) -> Result<(Form, Enforced), String> {
+        let minimum = self.settings.tier.ok_or("native programs are switched off (native_tier = \"off\")")?;
+        let users = Users::of_this_process()?;
+        if users.is_none() {
+            missing.push("a user for each run: only root can become another user".into());
+        }
+        let cgroups = tokio::task::spawn_blocking(Cgroups::find).await.unwrap_or_else(|error| Err(error.to_string()));
+        let cgroups = cgroups.map_err(|reason| missing.push(format!("control groups: {reason}"))).ok();
+        let (runtime, interpreter) = self.any_interpreter().await?;
+        for namespaces in [true, false] {
+            let form = Form { namespaces, users: users.clone(), cgroups: cgroups.clone() };
+            let (needed, there) = (form.landlock_abi(), jailer::landlock_abi());
+            if there < needed {
+                let wanted = if namespaces { "Landlock" } else { "without namespaces, the scopes of Landlock" };
+                missing.push(format!("{wanted}: ABI {needed} is needed, this kernel has {there}"));
+                continue;
+            }
+            match self.try_form(&form, &interpreter, runtime).await {
+                Ok(_) if form.tier() < minimum => {
+                    let (reached, missing) = (form.tier(), missing.join("; "));
+                    return Err(format!("this machine reaches tier `{reached}`, `{minimum}` is asked for: {missing}"));
+                }
+                Ok((enforced, _)) => return Ok((form, enforced)),
+                Err(reason) => missing.push(format!("{}: {reason}", if namespaces { "namespaces" } else { "walls" })),
+            }
+        }
+        Err(format!("this machine reaches no tier: {}", missing.join("; ")))
+    }
+
+    /// The first language whose program is there.
+    async fn any_interpreter(&self) -> Result<(&'static GuestRuntime, Interpreter), String> {
+        let mut reasons = Vec::new();
+        for (runtime, _) in natives() {
+            match self.interpreter(runtime).await {
+                Ok(interpreter) => return Ok((runtime, interpreter)),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(format!("there is nothing to run: {}", reasons.join("; ")))
+    }
+
+    async fn interpreter(&self, runtime: &'static GuestRuntime) -> Result<Interpreter, String> {
+        let native = native(runtime).ok_or("it is not a native language")?;
+        let (configured, hidden) = (self.settings.programs.get(runtime.id()).cloned(), self.hidden.clone());
+        let find = move || Interpreter::find(native, configured.as_deref(), &hidden);
+        tokio::task::spawn_blocking(find).await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Has the canary of a language try to get out of a form, and learns the
+    /// version of the language on the way.
+    async fn try_form(
+        &self,
+        form: &Form,
+        interpreter: &Interpreter,
+        runtime: &'static GuestRuntime,
+    ) -> Result<(Enforced, String), String> {
+        let native = native(runtime).ok_or("it is not a native language")?;
+        let place = self.state.path().join(format!("canary-{}", random_name()));
+        self.try_canary(form, interpreter, runtime, native, &place).await.map_err(|error| match error {
+            Error::Denied { reason, .. } => reason,
+            other => other.with_causes(),
+        })
+    }
+
+    async fn try_canary(
+        &self,
+        form: &Form,
+        interpreter: &Interpreter,
+        runtime: &'static GuestRuntime,
+        native: &Native,
+        place: &Path,
+    ) -> Result<(Enforced, String), Error> {
+        let workspace = Arc::new(Workspace::create(place.to_path_buf())?);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).doing(|| "listen for a canary".into())?;
+        let port = listener.local_addr().doing(|| "listen for a canary".into())?.port();
+        let mut limits = Limits::defaults();
+        limits.set(Resource::WallTimeMs, CANARY_WALL_TIME_MS);
+        let order = NativeOrder {
+            runtime,
+            workspace: Arc::clone(&workspace),
+            inbox: place.with_extension("inbox"),
+            spool: place.with_extension("spool"),
+            limits,
+            code: native.canary().to_owned(),
+            args: vec![
+                self.state.secret().to_string_lossy().into_owned(),
+                port.to_string(),
+                std::process::id().to_string(),
+            ],
+            env: BTreeMap::new(),
+            stdin: Vec::new(),
+            grace_ms: 100,
+        };
+        let launched = Launch { form: form.clone(), interpreter: interpreter.clone(), order };
+        let ran = launch(launched, &self.spawner, &self.stop, None).await;
+        let removed = tokio::task::spawn_blocking(move || workspace.remove()).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!("the workspace of a canary was left behind");
+        }
+        let (report, enforced) = ran?;
+        let said = String::from_utf8_lossy(&report.stdout.head).into_owned();
+        let failed = |reason: String| Err(Error::host(format!("try the walls around `{}`", runtime.id()), reason));
+        if report.status != Status::Exited(0) {
+            let stderr = String::from_utf8_lossy(&report.stderr.head).into_owned();
+            let error = report.error.map(|error| error.traceback).unwrap_or_default();
+            return failed(format!("it ended as {:?}: {} {}", report.status, stderr.trim(), error.trim()));
+        }
+        match (said.strip_prefix("version "), enforced) {
+            (Some(version), Some(enforced)) => Ok((enforced, version.trim().to_owned())),
+            _ => failed(format!("it could do what it must not: {}", said.trim().replace('\n', ", "))),
+        }
+    }
+}
+
+/// Starting an interpreter on a busy machine is the most that it does.
+const CANARY_WALL_TIME_MS: u64 = 20_000;
+
+fn natives() -> impl Iterator<Item = (&'static GuestRuntime, &'static Native)> {
+    guest_runtimes::all().iter().filter_map(|runtime| Some((runtime, native(runtime)?)))
+}
+
+fn native(runtime: &'static GuestRuntime) -> Option<&'static Native> {
+    match runtime.kind() {
+        Kind::Native(native) => Some(native),
+        Kind::Wasm(_) => None,
+    }
+}

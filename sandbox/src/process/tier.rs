@@ -1,0 +1,118 @@
+//! What this machine can enforce around a native program: tried, not guessed.
+//!
+//! Each form is tried with the real jailer and a program that attempts what it
+//! must not be able to do. The best form that holds is used for every run.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jailer::Enforced;
+use serde::{Deserialize, Serialize};
+
+use super::cgroup::Cgroups;
+use super::users::Users;
+
+/// How strongly native programs are separated from the machine and from each
+/// other. A later one is stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// System call filter, Landlock with scopes, resource limits and a
+    /// watcher, within the server's own namespaces. For one trust domain.
+    Container,
+    /// Namespaces of its own as well.
+    Namespaced,
+    /// Namespaces or a user of its own, and control groups for memory and
+    /// processes. For several tenants.
+    Isolated,
+}
+
+impl Tier {
+    /// Every tier, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Container, Self::Namespaced, Self::Isolated];
+
+    /// The name in configuration and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Namespaced => "namespaced",
+            Self::Isolated => "isolated",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Tier {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|tier| tier.name() == text)
+            .ok_or_else(|| format!("unknown tier `{text}`, expected one of {}", names()))
+    }
+}
+
+/// One way to confine programs on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) namespaces: bool,
+    pub(super) users: Option<Users>,
+    pub(super) cgroups: Option<Cgroups>,
+}
+
+impl Form {
+    pub(super) const fn tier(&self) -> Tier {
+        match (self.namespaces, self.users.is_some(), self.cgroups.is_some()) {
+            (true, _, true) | (_, true, true) => Tier::Isolated,
+            (true, _, false) => Tier::Namespaced,
+            (false, _, _) => Tier::Container,
+        }
+    }
+
+    /// The oldest Landlock ABI that will do. Without namespaces only its scopes
+    /// keep a program's signals away from the server.
+    pub(super) const fn landlock_abi(&self) -> u32 {
+        if self.namespaces { 1 } else { jailer::FIRST_ABI_WITH_SCOPES }
+    }
+
+    /// Whether what was enforced is what this form asks for.
+    pub(super) fn is_met_by(&self, enforced: &Enforced) -> bool {
+        enforced.namespaces == self.namespaces
+            && enforced.identity == self.users.is_some()
+            && enforced.landlock_abi >= self.landlock_abi()
+            && (enforced.cgroups > 0) == self.cgroups.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_are_ordered_and_have_names() {
+        assert!(Tier::Container < Tier::Namespaced && Tier::Namespaced < Tier::Isolated);
+        for tier in Tier::ALL {
+            assert_eq!(tier.name().parse(), Ok(tier));
+        }
+        assert!("strong".parse::<Tier>().unwrap_err().contains("container, namespaced, isolated"));
+    }
+
+    #[test]
+    fn a_form_that_is_met_by_less_than_it_asks_for_is_not_met() {
+        let form = Form { namespaces: true, users: None, cgroups: None };
+        let enforced = Enforced { namespaces: true, identity: false, landlock_abi: 4, cgroups: 0 };
+        assert!(form.is_met_by(&enforced));
+        assert!(!form.is_met_by(&Enforced { namespaces: false, ..enforced }));
+        assert!(!form.is_met_by(&Enforced { landlock_abi: 0, ..enforced }));
+        let shared = Form { namespaces: false, ..form };
+        assert!(!shared.is_met_by(&Enforced { namespaces: false, ..enforced }), "no scopes");
+        assert!(shared.is_met_by(&Enforced { namespaces: false, landlock_abi: 6, ..enforced }));
+    }
+}

@@ -1,0 +1,130 @@
+//! The wall around worker processes: that it stands around every worker of a
+//! real server, that nothing runs without it, and that it asks little of the
+//! host. What it holds back is tried in `sandbox/jailer/tests/wall`.
+
+use nix::sys::signal::Signal;
+use tests::{Restriction, SOME_USER, Server, eventually};
+
+const FILES: &str = "\
+import os
+os.mkdir('a')
+os.mkdir('b')
+with open('a/f', 'w') as file: file.write('kept')
+os.rename('a/f', 'a/g')
+os.utime('a/g', (1, 1))
+with open('a/g', 'a') as file: os.fsync(file.fileno()); os.fdatasync(file.fileno()); file.truncate(4)
+os.posix_fadvise(os.open('a/g', os.O_RDONLY), 0, 0, os.POSIX_FADV_NORMAL)
+print(open('a/g').read(), os.stat('a/g').st_mtime > 0, sorted(os.listdir()))
+";
+
+fn field(status: &str, name: &str) -> String {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+/// What the kernel says of every thread of a process.
+fn statuses(process: i32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).ok()).collect()
+}
+
+#[test]
+fn every_thread_of_every_worker_is_confined_and_the_server_is_not() {
+    let server = Server::with().flag("--workers=2").start();
+    assert_eq!(server.execute(FILES).output(), "kept True ['a', 'b']\n");
+    let held: Vec<_> = (0..4)
+        .map(|_| {
+            let pending = server.begin_execute("print('begun')\nimport time\ntime.sleep(60)", serde_json::json!({}));
+            server.client.progress(&pending, "begun");
+            pending
+        })
+        .collect();
+    let filters = |status: &String| field(status, "Seccomp_filters").parse::<u32>().unwrap_or(0);
+    let own = statuses(server.process().pid());
+    let workers = server.workers();
+    assert_eq!(workers.len(), 2);
+    for worker in workers {
+        let threads = statuses(worker.pid());
+        assert!(threads.len() > 2, "each run has one, and one reads");
+        for status in threads {
+            assert_eq!((&*field(&status, "Seccomp"), &*field(&status, "NoNewPrivs")), ("2", "1"), "{status}");
+            for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+                assert_eq!(field(&status, set).trim_matches('0'), "", "{set}");
+            }
+            assert!(filters(&status) > own.iter().map(filters).max().unwrap());
+        }
+    }
+    for pending in held {
+        server.client.notify("notifications/cancelled", serde_json::json!({"requestId": pending.id()}));
+    }
+}
+
+/// Each protection, taken away, and the step that must say so.
+#[test]
+fn where_a_protection_cannot_be_had_nothing_runs_and_the_error_names_the_step() {
+    // PR_SET_NO_NEW_PRIVS is 38, of linux/prctl.h.
+    for (call, step) in [
+        ("capset", "capabilities"),
+        ("prctl:38", "no_new_privs"),
+        ("landlock_create_ruleset", "landlock"),
+        ("landlock_add_rule", "landlock"),
+        ("landlock_restrict_self", "landlock"),
+        ("seccomp", "seccomp"),
+    ] {
+        let server = Server::with().restricted(Restriction::default().error(call, "ENOSYS")).start();
+        let reply = server.execute("open('ran', 'w').close()\nprint('ran')");
+        assert!(reply.refusal().contains(&format!("the step `{step}`")), "{call}: {}", reply.message);
+        eventually("the worker to be gone", || server.workers().is_empty().then_some(()));
+        // It lives, and says the same again.
+        assert_eq!(server.execute("1").refusal(), reply.refusal(), "{call}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_protect_its_own_memory_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    // PR_SET_DUMPABLE is 4, of linux/prctl.h.
+    let restriction = Restriction::default().error("prctl:4", "ENOSYS");
+    let output = Server::with().restricted(restriction).command(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("failed to protect the own process"), "{output:?}");
+}
+
+#[test]
+fn a_kernel_that_only_says_yes_is_found_out() {
+    // The call "succeeds" with nothing done.
+    for (call, what) in [("landlock_restrict_self", "a directory outside"), ("seccomp", "a system call")] {
+        let server = Server::with().restricted(Restriction::default().error(call, "0")).start();
+        let reply = server.execute("print('ran')");
+        assert!(reply.refusal().contains("the step `proof`"), "{call}: {}", reply.message);
+        assert!(server.log().contains(what), "{call}");
+    }
+}
+
+#[test]
+fn a_worker_that_hit_the_wall_is_lost_and_the_log_says_so() {
+    let server = Server::with().flag("--workers=1").start();
+    let pending = server.begin_execute("print('begun')\nwhile True: pass", serde_json::json!({}));
+    server.client.progress(&pending, "begun");
+    // As the kernel sends it for a call that no worker needs.
+    server.workers()[0].signal(Signal::SIGSYS);
+    pending.wait().assert_status("trapped worker_lost");
+    server.assert_usable();
+    eventually("the log to name the signal", || server.log().contains("(SIGSYS)").then_some(()));
+}
+
+#[test]
+fn workers_need_little_of_the_host() {
+    // As on Ubuntu 24.04, and in containers.
+    let user = Restriction::user(SOME_USER).option("--no-user-namespaces").option("--landlock-abi=4");
+    let containers = [Restriction::docker_root(), Restriction::docker_user(SOME_USER)];
+    let older = (1..=4).map(|abi| Restriction::default().option(&format!("--landlock-abi={abi}")));
+    for restriction in containers.into_iter().chain([user]).chain(older) {
+        let server = Server::with().restricted(restriction.clone()).start();
+        let begun = server.execute_in("new", FILES);
+        assert_eq!(begun.output(), "kept True ['a', 'b']\n", "{restriction:?}");
+        // From Linux 5.19 on; before, as between two file systems.
+        let moved = server.execute_in(&begun.session(), "import shutil\nshutil.move('a/g', 'b/g')\nopen('b/g').read()");
+        assert_eq!(moved.value(), Some("'kept'"), "{restriction:?}");
+    }
+}

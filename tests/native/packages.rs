@@ -1,0 +1,55 @@
+//! The packages of the machine's Python: pandas, and plots that come back as
+//! images.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
+use crate::{run, servers};
+
+/// A Python with these packages, where every user finds it.
+fn python() -> PathBuf {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let environment = std::env::temp_dir().join("belljar-tests-packages");
+    let python = environment.join("bin/python3");
+    let installed = environment.join("installed");
+    if !installed.exists() {
+        // The system's own: another may lie in the home of root.
+        let make = |program: &str| {
+            let mut command = Command::new(program);
+            command.args(["-m", "venv", "--clear"]).arg(&environment);
+            command.output().is_ok_and(|output| output.status.success())
+        };
+        assert!(make("/usr/bin/python3") || make("python3"), "python3 with venv is needed");
+        let output = Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pandas", "matplotlib"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Others than root are to read it, and the cache of code is of no use.
+        let output = Command::new("chmod").args(["-R", "a+rX"]).arg(&environment).output().unwrap();
+        assert!(output.status.success());
+        std::fs::write(installed, "").unwrap();
+    }
+    python
+}
+
+#[test]
+fn pandas_works_and_plots_come_back_as_images() {
+    let flag = format!("--native-program=python-native={}", python().display());
+    for (user, server) in servers(|builder| builder.flag(&flag)) {
+        let code = "import pandas as pd\nprint(pd.DataFrame({'a': [1, 2, 3]})['a'].sum())";
+        assert_eq!(run(&server, "python-native", code, json!({})).output(), "6\n", "{user}");
+        // Shown, saved, and left open: each once.
+        let code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n\
+                    plt.plot([2, 1])\nplt.savefig('saved.png')\nplt.figure()\nplt.plot([1, 1])\nNone";
+        let reply = run(&server, "python-native", code, json!({}));
+        assert_eq!((reply.output(), reply.files()), ("", vec!["saved.png"]), "{user}: {}", reply.stderr());
+        let images = reply.images();
+        assert_eq!(images.len(), 3, "{user}: {}", reply.text());
+        assert!(images.iter().all(|(mime, data)| *mime == "image/png" && data.starts_with("iVBOR")), "{user}");
+    }
+}

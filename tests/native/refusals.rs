@@ -1,0 +1,54 @@
+//! What cannot be confined as it must be is not run, and `python` still is.
+
+use serde_json::json;
+use tests::{Restriction, SOME_USER, Server};
+
+use crate::run;
+
+#[test]
+fn doctor_shows_that_every_limit_and_wall_holds() {
+    let user = Server::with().restricted(Restriction::user(SOME_USER));
+    for (builder, tier) in [(Server::with(), "isolated"), (user, "namespaced")] {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        builder.give(directory.path());
+        let output = builder.command(&state).arg("doctor").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && !said.contains("FAIL"), "{tier}: {said}");
+        assert!(said.contains(&format!("native programs in tier `{tier}`")), "{said}");
+        assert!(said.contains("worker processes are confined"), "{said}");
+    }
+}
+
+#[test]
+fn native_languages_can_be_switched_off() {
+    let server = Server::with().flag("--native-tier=off").start();
+    let reply = run(&server, "bash", "echo hi", json!({}));
+    assert!(reply.refusal().contains("switched off"), "{}", reply.text());
+    server.assert_usable();
+}
+
+#[test]
+fn a_tier_that_the_machine_does_not_reach_is_refused_by_name() {
+    // An ordinary user may make no control group.
+    let server = Server::with().flag("--native-tier=isolated").restricted(Restriction::user(SOME_USER)).start();
+    let reply = run(&server, "bash", "echo hi", json!({}));
+    let refusal = reply.refusal();
+    assert!(refusal.contains("reaches tier `namespaced`, `isolated` is asked for"), "{refusal}");
+    assert!(refusal.contains("control group"), "{refusal}");
+    server.assert_usable();
+    // The same user in the tier that it does reach.
+    let server = Server::with().flag("--native-tier=namespaced").restricted(Restriction::user(SOME_USER)).start();
+    assert_eq!(run(&server, "bash", "echo hi", json!({})).output(), "hi\n");
+    let health =
+        server.wait_for_health("the tier", |health| health["protections"].to_string().contains("tier namespaced"));
+    assert!(health["protections"].to_string().contains("not here: control groups"), "{health}");
+}
+
+#[test]
+fn a_program_of_a_language_that_is_none_is_refused_and_named() {
+    let server = Server::with().flag("--native-program=bash=/nonexistent/bash").start();
+    let reply = run(&server, "bash", "echo hi", json!({}));
+    assert!(reply.refusal().contains("/nonexistent/bash is not a program"), "{}", reply.text());
+    assert_eq!(run(&server, "python-native", "print(1)", json!({})).output(), "1\n");
+}
