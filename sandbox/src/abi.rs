@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::{FirstTexts, first_of};
 use crate::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
 
 /// The largest reply that is taken from a guest. Above the bounds that the
@@ -32,8 +33,8 @@ pub(crate) struct GuestReply {
     pub(crate) exit_code: i32,
     pub(crate) result: Option<String>,
     pub(crate) error: Option<GuestReplyError>,
-    #[serde(default)]
-    pub(crate) outputs: Vec<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "first_of::<MAX_RICH_OUTPUTS, _, _>")]
+    pub(crate) outputs: Vec<FirstTexts<MAX_RICH_OUTPUTS>>,
 }
 
 #[derive(Deserialize)]
@@ -90,16 +91,31 @@ pub(crate) fn cut(mut text: String, bound: usize) -> String {
     text
 }
 
-pub(crate) fn take_outputs(outputs: Vec<BTreeMap<String, String>>, mut room: usize) -> Vec<RichOutput> {
+pub(crate) fn take_outputs(outputs: Vec<FirstTexts<MAX_RICH_OUTPUTS>>, mut room: usize) -> Vec<RichOutput> {
     let mut fits = |(mime, data): &(String, String)| {
         let size = mime.len() + data.len();
         let fits = size <= room;
         room -= if fits { size } else { 0 };
         fits
     };
-    outputs
-        .into_iter()
-        .take(MAX_RICH_OUTPUTS)
-        .map(|bundle| RichOutput(bundle.into_iter().take(MAX_RICH_OUTPUTS).filter(&mut fits).collect()))
-        .collect()
+    outputs.into_iter().map(|FirstTexts(bundle)| RichOutput(bundle.into_iter().filter(&mut fits).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_with_more_outputs_than_are_taken_is_decoded_without_them() {
+        let many_names: Vec<_> = (0..5000).map(|number| format!("\"t/{number}\":\"x\"")).collect();
+        let bundles = format!("{{{}}},", many_names.join(",")) + &"{\"a/b\":\"x\"},".repeat(5000);
+        let text = format!("{{\"exit_code\":0,\"outputs\":[{}{{}}]}}", bundles);
+        let reply: GuestReply = serde_json::from_str(&text).unwrap();
+        assert_eq!(reply.outputs.len(), MAX_RICH_OUTPUTS);
+        assert_eq!(reply.outputs[0].0.len(), MAX_RICH_OUTPUTS);
+        // Few are all there, and what is no text is no reply.
+        let few: GuestReply = serde_json::from_str("{\"exit_code\":0,\"outputs\":[{\"a/b\":\"x\"},{}]}").unwrap();
+        assert_eq!((few.outputs.len(), few.outputs[0].0["a/b"].as_str()), (2, "x"));
+        assert!(serde_json::from_str::<GuestReply>("{\"exit_code\":0,\"outputs\":[{\"a/b\":1}]}").is_err());
+    }
 }

@@ -70,6 +70,11 @@ fn strays() -> Vec<Pid> {
     let known = lock(&KNOWN);
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().filter_map(Result::ok);
     let text: Vec<String> = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
+    if text.is_empty() {
+        // Without CONFIG_PROC_CHILDREN. Wardens end their trees by themselves;
+        // this is for when they could not.
+        tracing::error!("the kernel does not list children: what a killed warden left is not ended");
+    }
     let children = text.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.parse::<u32>().ok());
     let strays = children.filter(|child| !known.contains(child));
     strays.filter_map(|child| i32::try_from(child).ok()).map(Pid::from_raw).collect()
