@@ -6,11 +6,19 @@
 //! write-protected as well, which the kernel lifts page by page as the guest
 //! writes: then only what was written since the last look is found. Without
 //! either, every page counts.
+//!
+//! A page stops being the image's in a page fault, and the kernel counts those
+//! of every thread. So a memory that was written to without any has the same
+//! pages of its own as before, and is not scanned again: after its first few
+//! runs that is the rule, and saves a tenth of a millisecond each.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+
+use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::sys;
 
@@ -28,16 +36,50 @@ pub(super) struct DirtyPages {
     protection: Option<OwnedFd>,
 }
 
-/// How much of one memory is protected when written pages are looked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Protected {
-    bytes: usize,
+/// What is known of the pages of one memory.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// How much of it is protected.
+    protected_bytes: usize,
+    /// Those that are not the image's, perhaps, as long as that holds.
+    found: Option<Vec<Range<usize>>>,
 }
 
-impl Protected {
-    /// Whether anything is.
-    pub(super) const fn is_any(self) -> bool {
-        self.bytes > 0
+impl Known {
+    /// Whether any page is protected.
+    pub(super) const fn is_protected(&self) -> bool {
+        self.protected_bytes > 0
+    }
+
+    /// Takes note of writes to the memory, all by this thread and all after
+    /// `faults` were counted.
+    pub(super) fn written(&mut self, faults: PageFaults) {
+        if !faults.were_all() {
+            self.found = None;
+        }
+    }
+
+    /// Whether the next scan is spared.
+    #[cfg(test)]
+    pub(super) const fn is_complete(&self) -> bool {
+        self.found.is_some()
+    }
+}
+
+/// The page faults of this thread until now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageFaults(Option<(i64, i64)>);
+
+impl PageFaults {
+    /// Counts them.
+    pub(super) fn count() -> Self {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).ok();
+        Self(usage.map(|usage| (usage.minor_page_faults(), usage.major_page_faults())))
+    }
+
+    /// Whether there were none since.
+    fn were_all(self) -> bool {
+        self.0.is_some() && self.0 == Self::count().0
     }
 }
 
@@ -58,32 +100,36 @@ impl DirtyPages {
     }
 
     /// The pages of `memory` that are not what the image holds, perhaps.
-    pub(super) fn since_image(&self, memory: &[u8]) -> io::Result<Vec<Range<usize>>> {
-        match &self.pagemap {
-            Some(pagemap) => sys::dirty_pages(pagemap, memory.as_ptr().addr(), memory.len()),
-            None => Ok(std::iter::once(0..memory.len()).collect()),
-        }
+    pub(super) fn since_image<'a>(&self, memory: &[u8], known: &'a mut Known) -> io::Result<&'a [Range<usize>]> {
+        let found = match known.found.take() {
+            Some(found) => found,
+            None => match &self.pagemap {
+                Some(pagemap) => sys::dirty_pages(pagemap, memory.as_ptr().addr(), memory.len())?,
+                None => std::iter::once(0..memory.len()).collect(),
+            },
+        };
+        Ok(known.found.insert(found))
     }
 
-    /// The pages of `memory` that may have changed since the last call, which
-    /// left `protected`. `own_bytes` is how much of it differs from the image.
-    pub(super) fn since_last(
+    /// The pages of `memory` that may have changed since the last call.
+    /// `own_bytes` is how much of it differs from the image.
+    pub(super) fn since_last<'a>(
         &self,
         memory: &[u8],
         own_bytes: u64,
-        protected: &mut Protected,
-    ) -> io::Result<Vec<Range<usize>>> {
+        known: &'a mut Known,
+    ) -> io::Result<Cow<'a, [Range<usize>]>> {
         let (Some(pagemap), Some(protection)) = (&self.pagemap, &self.protection) else {
-            return self.since_image(memory);
+            return self.since_image(memory, known).map(Cow::Borrowed);
         };
-        if protected.bytes == 0 && own_bytes < LARGE_BYTES {
-            return self.since_image(memory);
+        if !known.is_protected() && own_bytes < LARGE_BYTES {
+            return self.since_image(memory, known).map(Cow::Borrowed);
         }
         let start = memory.as_ptr().addr();
-        if protected.bytes < memory.len() {
+        if known.protected_bytes < memory.len() {
             sys::protect_writes(protection, start, memory.len())?;
-            protected.bytes = memory.len();
+            known.protected_bytes = memory.len();
         }
-        sys::written_pages(pagemap, start, memory.len())
+        sys::written_pages(pagemap, start, memory.len()).map(Cow::Owned)
     }
 }

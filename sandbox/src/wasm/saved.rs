@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::dirty::PageFaults;
 use super::host_state::HostState;
 use super::image::Image;
 use super::pages::{Delta, Pages, Segment};
@@ -33,7 +34,7 @@ impl Slot {
         let doing = || "save the state of a session".to_owned();
         let memory = self.memory.data(&self.store);
         let memory_bytes = memory.len() as u64;
-        let candidates = image.dirty().since_last(memory, self.pages.own_bytes(), &mut self.protected).doing(doing)?;
+        let candidates = image.dirty().since_last(memory, self.pages.own_bytes(), &mut self.known).doing(doing)?;
         image.learn_hot(&candidates);
         let delta = self.pages.capture(memory, image, &candidates).doing(doing)?;
         let host = ready(async { Ok(self.store.data_mut().capture().await) })
@@ -48,6 +49,7 @@ impl Slot {
         let failed = |source: wasmtime::Error| Error::host("take over a saved session", source);
         let doing = || "take over a saved session".to_owned();
         let state: SlotState = postcard::from_bytes(state).map_err(|source| Error::host(doing(), source))?;
+        let faults = PageFaults::count();
         let size = self.memory.data_size(&self.store) as u64;
         let more = state.memory_bytes.saturating_sub(size) / WASM_PAGE;
         if more > 0 {
@@ -60,6 +62,7 @@ impl Slot {
         }
         let parts = parts.iter().map(Vec::as_slice);
         self.pages = Pages::restore(state.segments, parts, self.memory.data_mut(&mut self.store)).doing(doing)?;
+        self.known.written(faults);
         let host = self.store.data_mut();
         // What must be repeatable must not draw new entropy either.
         self.fresh = host.entropy.is_none();

@@ -22,7 +22,7 @@ use wasmtime::{CallHook, Global, Memory, Store, StoreContextMut, Trap as EngineT
 use wasmtime_wasi::I32Exit;
 
 use super::control::{Clocks, Grace, Reason, Verdict, drive};
-use super::dirty::Protected;
+use super::dirty::{Known, PageFaults};
 use super::engine::YIELD_INTERVAL;
 use super::entropy::Determinism;
 use super::host::{Host, MemoryLease, RunParts};
@@ -51,8 +51,8 @@ pub(crate) struct Slot {
     pub(super) memory: Memory,
     /// What of memory is not as in the image, as of the last capture.
     pub(super) pages: Pages,
-    /// How much of memory is protected to find what changes.
-    pub(super) protected: Protected,
+    /// Where it may not be.
+    pub(super) known: Known,
     stack_pointer: Global,
     initial_stack_pointer: i32,
     initial_bytes: usize,
@@ -113,7 +113,7 @@ impl Slot {
             store,
             memory,
             pages: Pages::default(),
-            protected: Protected::default(),
+            known: Known::default(),
             stack_pointer,
             initial_stack_pointer,
             alloc,
@@ -156,10 +156,12 @@ impl Slot {
     /// Writes what is there already, so that the pages are the slot's own.
     pub(super) fn write_again(&mut self, pages: &[Range<usize>], pristine: &Self) {
         let original = pristine.bytes();
+        let faults = PageFaults::count();
         let bytes = self.memory.data_mut(&mut self.store);
         for page in pages.iter().filter(|page| page.end <= original.len()) {
             bytes[page.clone()].copy_from_slice(&original[page.clone()]);
         }
+        self.known.written(faults);
     }
 
     /// Gives a slot that has not run, or was reset, its workspace.
@@ -185,6 +187,7 @@ impl Slot {
         self.store.set_fuel(tank).map_err(failed)?;
         self.uses += 1;
         self.intact = false;
+        let faults = PageFaults::count();
         let memory_bytes = self.memory.data_size(&self.store);
         let (memory, host) = self.memory.data_and_store_mut(&mut self.store);
         let nameless = ready(async { Ok(wasi::nameless_bytes(host, memory).await) }).map_err(failed)?;
@@ -194,6 +197,7 @@ impl Slot {
             run.quota.charge_nameless(nameless);
         }
         let (called, clocks) = drive(self.call(&request), &control, &limits, Grace::new(in_session));
+        self.known.written(faults);
         self.finish(called, clocks, control.interrupted_for(), tank, bounds)
     }
 
@@ -300,17 +304,17 @@ impl Slot {
     /// Makes this slot equal to a new instance, if the rules allow it.
     pub(super) fn reset(mut self, image: &Image) -> Result<Option<Self>, Error> {
         let has_grown = self.memory.data_size(&self.store) != self.initial_bytes;
-        if !self.intact || self.uses >= MAX_USES || has_grown || self.protected.is_any() {
+        if !self.intact || self.uses >= MAX_USES || has_grown || self.known.is_protected() {
             return Ok(None);
         }
         let doing = || "find the dirty pages of a guest".to_owned();
-        let dirty = image.dirty().since_image(self.bytes()).doing(doing)?;
-        image.learn_hot(&dirty);
+        let dirty = image.dirty().since_image(self.memory.data(&self.store), &mut self.known).doing(doing)?;
+        image.learn_hot(dirty);
         let Some(pristine) = image.pristine() else { return Ok(None) };
         let original = pristine.bytes();
         let bytes = self.memory.data_mut(&mut self.store);
         for range in dirty {
-            for page in range.step_by(PAGE) {
+            for page in range.clone().step_by(PAGE) {
                 let page = page..page + PAGE;
                 if bytes[page.clone()] != original[page.clone()] {
                     bytes[page.clone()].copy_from_slice(&original[page]);

@@ -76,6 +76,7 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
     Rule::when(libc::SYS_madvise, &[&[Int(2, libc::MADV_DONTNEED.cast_unsigned())]]), // giving back pages
     // Which pages of an instance changed, on descriptors opened before.
     Rule::when(libc::SYS_ioctl, &[&[Int(1, PAGEMAP_SCAN)], &[Int(1, UFFDIO_REGISTER)]]),
+    Rule::when(libc::SYS_getrusage, &[&[Int(0, libc::RUSAGE_THREAD.cast_unsigned())]]), // whether any did
     // Threads: one is started when all others are busy.
     Rule::when(libc::SYS_clone, &[&[Masked(0, !IGNORED, NEW_THREAD)]]), // starting one; see `REFUSED` for `clone3`
     Rule::always(libc::SYS_set_robust_list),                            // its start, in the C library
