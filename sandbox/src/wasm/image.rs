@@ -246,11 +246,19 @@ mod tests {
         let mut slot = image.take(&lease).unwrap();
         let (mut parts, mut spared) = (Vec::new(), 0);
         for turn in 0..60 {
-            // Now and then something takes pages that the session never had.
-            let code = if turn % 20 == 0 { format!("more{turn} = list(range(20_000))") } else { "x = 1".into() };
+            // Now and then something takes pages that the session never had:
+            // the guest itself, or the kernel when it reads a file for it.
+            let code = match turn % 20 {
+                0 => format!("more{turn} = list(range(20_000))"),
+                10 => {
+                    let content = format!("more{turn} = bytearray(300_000); open('f', 'wb').write(b'x' * 300_000)");
+                    format!("{content}; open('f', 'rb').readinto(more{turn})")
+                }
+                _ => "x = 1".into(),
+            };
             run(&mut slot, &code, Limits::defaults());
             spared += usize::from(slot.known.is_complete());
-            assert!(turn % 20 > 0 || !slot.known.is_complete(), "{code}");
+            assert!(turn % 10 > 0 || !slot.known.is_complete(), "{code}");
             let (delta, state) = slot.capture(&image).unwrap();
             parts.truncate(delta.keep);
             parts.extend(delta.parts);
@@ -261,7 +269,8 @@ mod tests {
             assert!(restored.bytes() == slot.bytes(), "turn {turn}");
             image.give_back(restored);
         }
-        assert!(spared > 30, "{spared}");
+        // Memory that the host took meanwhile costs page faults, too.
+        assert!(spared > 0, "no scan was spared");
         image.give_back(slot);
         let slot = image.take(&lease).unwrap();
         assert!(slot.uses() > 50 && slot.bytes() == image.pristine().unwrap().bytes());

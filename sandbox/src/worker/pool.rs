@@ -1,32 +1,28 @@
-//! The server's end: starts workers, sends them runs, and watches over them.
+//! The server's end: places runs in workers, and knows where sessions are.
 //!
 //! A principal has several workers and shares none. A session stays with the
 //! worker that holds its interpreter, which is saved after every run: so one
 //! that nobody uses makes room when memory is short. When a worker dies its
 //! runs are told so, and the next run gets a new one.
 
+mod memory;
+mod workers;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt as _;
-use std::pin::pin;
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use jailer::WorkerWall;
-use nix::sys::signal::Signal;
-use tokio::io::BufReader;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::child::{Role, Spawner, StartedChild};
+use super::child::Spawner;
 use super::frame;
-use super::handle::{Entry, Frame, LiveOutput, RunEnd, RunGuard, Worker};
-use super::preparation::{Ready, prepare};
-use super::protocol::{FromWorker, Interpreter, RunOrder, SessionOrder, ToWorker};
+use super::handle::{Entry, LiveOutput, RunEnd, RunGuard, Worker};
+use super::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::budget::{MemoryBudget, Share};
 use crate::error::{Error, IoContext as _};
@@ -38,14 +34,6 @@ use crate::state::StateDirectory;
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.
 const OVERDUE: Duration = Duration::from_secs(10);
-/// How long a run waits for memory that others use.
-const MEMORY_WAIT: Duration = Duration::from_secs(30);
-/// How long a growing guest waits for other workers to give unused memory back.
-const RECALL_WAIT: Duration = Duration::from_millis(100);
-/// What an instance is taken to start with until a worker has said so.
-const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
-/// How long a worker without runs and sessions is kept, beside the first.
-const IDLE_WORKER: Duration = Duration::from_secs(60);
 
 /// Compiled images, by the digest of what they were compiled from.
 pub(crate) type Images = HashMap<String, Arc<File>>;
@@ -287,16 +275,7 @@ impl Pool {
         let dead = worker.dead.load(Ordering::SeqCst);
         match end {
             Ok(RunEnd::Report(report)) if report.capture.is_some() && !dead => {
-                match (&mut home.share, share) {
-                    (Some(held), Some(share)) => held.merge(share),
-                    (None, Some(share)) => home.share = Some(share),
-                    (_, None) => {}
-                }
-                let initial = self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES);
-                let most = initial.saturating_mul(home.runtimes.len().max(1) as u64);
-                self.charge(&mut home, report.resident_bytes.min(most));
-                let memory = report.usage.get(Resource::MemoryBytes).unwrap_or(0);
-                home.grown_bytes = memory.saturating_sub(initial).min(self.budget.total_bytes());
+                self.pay_for_home(&mut home, report, share);
                 if !home.has(&runtime) {
                     home.runtimes.push(runtime);
                 }
@@ -313,46 +292,6 @@ impl Pool {
             worker.send(&ToWorker::CloseSession { session });
         } else {
             homes.insert(session, home);
-        }
-    }
-
-    /// Has a home pay for `bytes`. Where there is no more, it pays what it
-    /// paid: the memory is in use already, and what comes after has to wait.
-    fn charge(&self, home: &mut Home, bytes: u64) {
-        let Some(share) = &mut home.share else { return };
-        if share.bytes() >= bytes {
-            share.shrink_to(bytes);
-        } else if let Some(more) = self.budget.try_take(bytes - share.bytes()) {
-            share.merge(more);
-        }
-    }
-
-    /// Takes the memory that an instance starts with.
-    async fn admit(&self, cancel: &CancellationToken) -> Result<Share, Error> {
-        let bytes = self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES);
-        if let Some(share) = self.budget.try_take(bytes) {
-            return Ok(share);
-        }
-        let mut taken = pin!(self.budget.take(bytes));
-        let mut patience = pin!(tokio::time::sleep(MEMORY_WAIT));
-        let mut again = tokio::time::interval(RECALL_WAIT);
-        loop {
-            tokio::select! {
-                biased;
-                share = &mut taken => return share.ok_or_else(|| self.no_memory()),
-                () = cancel.cancelled() => return Err(self.no_memory()),
-                () = &mut patience => return Err(self.no_memory()),
-                // Some became idle only now.
-                _ = again.tick() => self.recall(bytes),
-            }
-        }
-    }
-
-    fn no_memory(&self) -> Error {
-        Error::Busy {
-            what: "the memory of all runs is in use, in MiB",
-            active: usize::try_from(self.budget.used_bytes() >> 20).unwrap_or(usize::MAX),
-            limit: usize::try_from(self.budget.total_bytes() >> 20).unwrap_or(usize::MAX),
         }
     }
 
@@ -379,158 +318,10 @@ impl Pool {
         }
     }
 
-    async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
-        let directory = self.state.of_principal(principal)?;
-        let older = lock(&self.older_images).clone();
-        let StartedChild { child, stream } =
-            self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
-        let mut unready = Unready { child: Some(child), spawner: &self.spawner };
-        let warm = self.settings.runs.div_ceil(self.settings.workers);
-        let prepared = match prepare(stream, &[(&self.images, warm), (&older, 0)], directory).await {
-            Err(Error::Interrupted) => Err(unready.reason().await),
-            other => other,
-        };
-        let Ready { reader, writer, wall, initial_bytes, resets } = prepared?;
-        if let Some(bytes) = initial_bytes {
-            let _ = self.initial_bytes.set(bytes);
-        }
-        self.resets.store(resets, Ordering::Relaxed);
-        let _ = self.wall.set(wall);
-        let (sender, frames) = mpsc::unbounded_channel();
-        let nothing =
-            self.budget.nothing().ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
-        let worker = Arc::new(Worker {
-            sender,
-            images: self.images.keys().chain(older.keys()).cloned().collect(),
-            runs: Mutex::default(),
-            fault: Mutex::default(),
-            leased: Mutex::new(nothing),
-            child: Mutex::new(unready.child.take()),
-            dead: AtomicBool::new(false),
-            last_used: Mutex::new(Instant::now()),
-        });
-        lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
-        tokio::spawn(write_frames(writer, frames));
-        tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
-        Ok(worker)
-    }
-
-    fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
-        match message {
-            FromWorker::Output { run, stream, bytes } => {
-                if let Some(live) = lock(&worker.runs).get_mut(&run).and_then(|entry| entry.live.as_mut()) {
-                    live(stream, &bytes);
-                }
-            }
-            FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
-            FromWorker::Failed { run, reason } => worker.end_run(run, Err(Error::host("run a program", reason))),
-            FromWorker::NoMemory { run } => worker.end_run(run, Err(self.no_memory())),
-            FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
-            FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
-            FromWorker::MemoryReturn { bytes } => lock(&worker.leased).give_back(bytes),
-        }
-    }
-
-    fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
-        let grant = move |worker: &Worker, share: Option<Share>| {
-            let granted = share.is_some();
-            if let Some(share) = share {
-                lock(&worker.leased).merge(share);
-            }
-            worker.send(&ToWorker::MemoryAnswer { ask, granted });
-        };
-        if let Some(share) = self.budget.try_take(bytes) {
-            return grant(worker, Some(share));
-        }
-        self.recall(bytes);
-        let (budget, worker) = (self.budget.clone(), Arc::clone(worker));
-        tokio::spawn(async move {
-            let share = tokio::time::timeout(RECALL_WAIT, budget.take(bytes)).await.ok().flatten();
-            grant(&worker, share);
-        });
-    }
-
-    /// Asks every worker to give back what it does not use, and drops
-    /// interpreters that nobody uses, the longest unused first, until `bytes`
-    /// are free: each is saved, and comes back when it is wanted.
-    fn recall(&self, bytes: u64) {
-        let mut homes = lock(&self.homes);
-        // What they had grown by comes back a little later.
-        let mut coming = 0;
-        while self.budget.total_bytes().saturating_sub(self.budget.used_bytes()) + coming < bytes {
-            let idle = homes.iter().filter(|(_, home)| !home.running).min_by_key(|(_, home)| home.last_used);
-            let Some(session) = idle.map(|(session, _)| session.clone()) else { break };
-            if let Some(home) = homes.remove(&session) {
-                tracing::debug!(%session, "an interpreter made room for others");
-                coming += home.grown_bytes;
-                home.worker.send(&ToWorker::CloseSession { session });
-            }
-        }
-        drop(homes);
-        for worker in lock(&self.workers).values().flatten() {
-            worker.send(&ToWorker::MemoryRecall);
-        }
-    }
-
-    /// Forgets a worker that has ended, and tells everyone who waited for it.
-    fn bury(&self, worker: &Arc<Worker>) {
-        worker.dead.store(true, Ordering::SeqCst);
-        for mine in lock(&self.workers).values_mut() {
-            mine.retain(|other| !Arc::ptr_eq(other, worker));
-        }
-        lock(&self.homes).retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
-        let fault = *lock(&worker.fault);
-        let runs: Vec<_> = lock(&worker.runs).drain().collect();
-        let pid = lock(&worker.child).as_ref().map(Child::id);
-        if !runs.is_empty() {
-            tracing::error!(pid, runs = runs.len(), fault, "a worker ended with runs in it");
-        }
-        for (number, entry) in runs {
-            // Without a word from the worker nothing tells a culprit from a
-            // bystander, and each may have done half of its work.
-            let end = if fault.is_none_or(|fault| fault == number) {
-                Ok(RunEnd::WorkerLost)
-            } else {
-                Err(Error::Interrupted)
-            };
-            let _ = entry.done.send(end);
-        }
-        self.end_worker(worker);
-    }
-
-    fn end_worker(&self, worker: &Worker) {
-        if let Some(child) = lock(&worker.child).take() {
-            drop(self.spawner.reap(child));
-        }
-    }
-
     /// Drops the interpreters of a session. None of its runs may be going on.
     pub(crate) fn close_session(&self, session: &SessionId) {
         if let Some(home) = lock(&self.homes).remove(session) {
             home.worker.send(&ToWorker::CloseSession { session: session.clone() });
-        }
-    }
-
-    /// Ends workers that nobody has used for a while, except the last.
-    pub(crate) fn evict_idle(&self, now: Instant) {
-        let homes = lock(&self.homes);
-        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
-        let mut idle = Vec::new();
-        for mine in lock(&self.workers).values_mut() {
-            while mine.len() > 1 {
-                let found = mine.iter().position(|worker| {
-                    lock(&worker.runs).is_empty()
-                        && !has_session(worker)
-                        && now.saturating_duration_since(*lock(&worker.last_used)) >= IDLE_WORKER
-                });
-                let Some(position) = found else { break };
-                idle.push(mine.swap_remove(position));
-            }
-        }
-        drop(homes);
-        for worker in idle {
-            worker.dead.store(true, Ordering::SeqCst);
-            self.end_worker(&worker);
         }
     }
 
@@ -546,34 +337,6 @@ impl Pool {
     }
 }
 
-/// A worker process that takes no orders yet. Ended when dropped.
-struct Unready<'a> {
-    child: Option<Child>,
-    spawner: &'a Spawner,
-}
-
-impl Unready<'_> {
-    /// Why it is gone. Whoever was killed from outside is no sign of what
-    /// will become of the next.
-    async fn reason(&mut self) -> Error {
-        let Some(child) = self.child.take() else { return Error::Interrupted };
-        match self.spawner.reap(child).await {
-            Ok(status) if status.signal() != Some(Signal::SIGKILL as i32) => {
-                Error::host("prepare a worker", format!("{status}; its log says why"))
-            }
-            _ => Error::Interrupted,
-        }
-    }
-}
-
-impl Drop for Unready<'_> {
-    fn drop(&mut self) {
-        if let Some(child) = self.child.take() {
-            drop(self.spawner.reap(child));
-        }
-    }
-}
-
 /// Passes a cancellation on, and returns when the run should long be over.
 async fn overdue(cancel: &CancellationToken, worker: &Worker, run: u64, wall_time: Duration) {
     tokio::select! {
@@ -581,31 +344,6 @@ async fn overdue(cancel: &CancellationToken, worker: &Worker, run: u64, wall_tim
         () = cancel.cancelled() => {
             worker.send(&ToWorker::Cancel { run });
             tokio::time::sleep(OVERDUE).await;
-        }
-    }
-}
-
-async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>) {
-    while let Some((bytes, attached)) = frames.recv().await {
-        let descriptor = attached.as_ref().map(|attached| attached.as_fd());
-        if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
-            tracing::debug!(%error, "a worker stopped reading");
-            return;
-        }
-    }
-}
-
-async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, worker: Arc<Worker>) {
-    loop {
-        let message = frame::read_async::<FromWorker>(&mut reader).await;
-        let Some(pool) = pool.upgrade() else { return };
-        match message {
-            Ok(Some(message)) => pool.handle(&worker, message),
-            Ok(None) => return pool.bury(&worker),
-            Err(error) => {
-                tracing::error!(%error, "a worker broke the protocol");
-                return pool.bury(&worker);
-            }
         }
     }
 }

@@ -1,0 +1,128 @@
+//! Who pays for memory: every instance that runs, every session for what it
+//! keeps, every worker for what its guests have grown by. Where there is none
+//! left, whoever needs some waits, and interpreters that nobody uses make room.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Home, Pool};
+use crate::budget::Share;
+use crate::error::Error;
+use crate::limits::Resource;
+use crate::lock::lock;
+use crate::worker::handle::Worker;
+use crate::worker::protocol::{RunReport, ToWorker};
+
+/// How long a run waits for memory that others use.
+const MEMORY_WAIT: Duration = Duration::from_secs(30);
+/// How long a growing guest waits for other workers to give unused memory back.
+const RECALL_WAIT: Duration = Duration::from_millis(100);
+/// What an instance is taken to start with until a worker has said so.
+const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
+
+impl Pool {
+    /// What an instance starts with.
+    fn initial(&self) -> u64 {
+        self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES)
+    }
+
+    /// Takes the memory that an instance starts with.
+    pub(super) async fn admit(&self, cancel: &CancellationToken) -> Result<Share, Error> {
+        let bytes = self.initial();
+        if let Some(share) = self.budget.try_take(bytes) {
+            return Ok(share);
+        }
+        let mut taken = pin!(self.budget.take(bytes));
+        let mut patience = pin!(tokio::time::sleep(MEMORY_WAIT));
+        let mut again = tokio::time::interval(RECALL_WAIT);
+        loop {
+            tokio::select! {
+                biased;
+                share = &mut taken => return share.ok_or_else(|| self.no_memory()),
+                () = cancel.cancelled() => return Err(self.no_memory()),
+                () = &mut patience => return Err(self.no_memory()),
+                // Some became idle only now.
+                _ = again.tick() => self.recall(bytes),
+            }
+        }
+    }
+
+    pub(super) fn no_memory(&self) -> Error {
+        Error::Busy {
+            what: "the memory of all runs is in use, in MiB",
+            active: usize::try_from(self.budget.used_bytes() >> 20).unwrap_or(usize::MAX),
+            limit: usize::try_from(self.budget.total_bytes() >> 20).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Has a home pay for what its interpreters keep after a run, which was
+    /// paid for with `share` if it began with a new one.
+    pub(super) fn pay_for_home(&self, home: &mut Home, report: &RunReport, share: Option<Share>) {
+        match (&mut home.share, share) {
+            (Some(held), Some(share)) => held.merge(share),
+            (None, Some(share)) => home.share = Some(share),
+            (_, None) => {}
+        }
+        let initial = self.initial();
+        let most = initial.saturating_mul(home.runtimes.len().max(1) as u64);
+        self.charge(home, report.resident_bytes.min(most));
+        let memory = report.usage.get(Resource::MemoryBytes).unwrap_or(0);
+        home.grown_bytes = memory.saturating_sub(initial).min(self.budget.total_bytes());
+    }
+
+    /// Has a home pay for `bytes`. Where there is no more, it pays what it
+    /// paid: the memory is in use already, and what comes after has to wait.
+    fn charge(&self, home: &mut Home, bytes: u64) {
+        let Some(share) = &mut home.share else { return };
+        if share.bytes() >= bytes {
+            share.shrink_to(bytes);
+        } else if let Some(more) = self.budget.try_take(bytes - share.bytes()) {
+            share.merge(more);
+        }
+    }
+
+    /// Answers a worker whose guest wants to grow by `bytes`.
+    pub(super) fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
+        let grant = move |worker: &Worker, share: Option<Share>| {
+            let granted = share.is_some();
+            if let Some(share) = share {
+                lock(&worker.leased).merge(share);
+            }
+            worker.send(&ToWorker::MemoryAnswer { ask, granted });
+        };
+        if let Some(share) = self.budget.try_take(bytes) {
+            return grant(worker, Some(share));
+        }
+        self.recall(bytes);
+        let (budget, worker) = (self.budget.clone(), Arc::clone(worker));
+        tokio::spawn(async move {
+            let share = tokio::time::timeout(RECALL_WAIT, budget.take(bytes)).await.ok().flatten();
+            grant(&worker, share);
+        });
+    }
+
+    /// Asks every worker to give back what it does not use, and drops
+    /// interpreters that nobody uses, the longest unused first, until `bytes`
+    /// are free: each is saved, and comes back when it is wanted.
+    fn recall(&self, bytes: u64) {
+        let mut homes = lock(&self.homes);
+        // What they had grown by comes back a little later.
+        let mut coming = 0;
+        while self.budget.total_bytes().saturating_sub(self.budget.used_bytes()) + coming < bytes {
+            let idle = homes.iter().filter(|(_, home)| !home.running).min_by_key(|(_, home)| home.last_used);
+            let Some(session) = idle.map(|(session, _)| session.clone()) else { break };
+            if let Some(home) = homes.remove(&session) {
+                tracing::debug!(%session, "an interpreter made room for others");
+                coming += home.grown_bytes;
+                home.worker.send(&ToWorker::CloseSession { session });
+            }
+        }
+        drop(homes);
+        for worker in lock(&self.workers).values().flatten() {
+            worker.send(&ToWorker::MemoryRecall);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! How workers come and go: each is started, prepared, listened to, and buried
+//! when its process has ended.
+
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+
+use super::Pool;
+use crate::error::{Error, IoContext as _};
+use crate::handle::Principal;
+use crate::lock::lock;
+use crate::worker::child::{Role, Spawner, StartedChild};
+use crate::worker::frame;
+use crate::worker::handle::{Frame, RunEnd, Worker};
+use crate::worker::preparation::{Ready, prepare};
+use crate::worker::protocol::FromWorker;
+
+/// How long a worker without runs and sessions is kept, beside the first.
+const IDLE_WORKER: Duration = Duration::from_secs(60);
+
+impl Pool {
+    /// Starts a worker and prepares it.
+    pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
+        let directory = self.state.of_principal(principal)?;
+        let older = lock(&self.older_images).clone();
+        let StartedChild { child, stream } =
+            self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
+        let mut unready = Unready { child: Some(child), spawner: &self.spawner };
+        let warm = self.settings.runs.div_ceil(self.settings.workers);
+        let prepared = match prepare(stream, &[(&self.images, warm), (&older, 0)], directory).await {
+            Err(Error::Interrupted) => Err(unready.reason().await),
+            other => other,
+        };
+        let Ready { reader, writer, wall, initial_bytes, resets } = prepared?;
+        if let Some(bytes) = initial_bytes {
+            let _ = self.initial_bytes.set(bytes);
+        }
+        self.resets.store(resets, Ordering::Relaxed);
+        let _ = self.wall.set(wall);
+        let (sender, frames) = mpsc::unbounded_channel();
+        let nothing =
+            self.budget.nothing().ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
+        let worker = Arc::new(Worker {
+            sender,
+            images: self.images.keys().chain(older.keys()).cloned().collect(),
+            runs: Mutex::default(),
+            fault: Mutex::default(),
+            leased: Mutex::new(nothing),
+            child: Mutex::new(unready.child.take()),
+            dead: AtomicBool::new(false),
+            last_used: Mutex::new(Instant::now()),
+        });
+        lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
+        tokio::spawn(write_frames(writer, frames));
+        tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
+        Ok(worker)
+    }
+
+    fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
+        match message {
+            FromWorker::Output { run, stream, bytes } => {
+                if let Some(live) = lock(&worker.runs).get_mut(&run).and_then(|entry| entry.live.as_mut()) {
+                    live(stream, &bytes);
+                }
+            }
+            FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
+            FromWorker::Failed { run, reason } => worker.end_run(run, Err(Error::host("run a program", reason))),
+            FromWorker::NoMemory { run } => worker.end_run(run, Err(self.no_memory())),
+            FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
+            FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
+            FromWorker::MemoryReturn { bytes } => lock(&worker.leased).give_back(bytes),
+        }
+    }
+
+    /// Forgets a worker that has ended, and tells everyone who waited for it.
+    fn bury(&self, worker: &Arc<Worker>) {
+        worker.dead.store(true, Ordering::SeqCst);
+        for mine in lock(&self.workers).values_mut() {
+            mine.retain(|other| !Arc::ptr_eq(other, worker));
+        }
+        lock(&self.homes).retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
+        let fault = *lock(&worker.fault);
+        let runs: Vec<_> = lock(&worker.runs).drain().collect();
+        let pid = lock(&worker.child).as_ref().map(Child::id);
+        if !runs.is_empty() {
+            tracing::error!(pid, runs = runs.len(), fault, "a worker ended with runs in it");
+        }
+        for (number, entry) in runs {
+            // Without a word from the worker nothing tells a culprit from a
+            // bystander, and each may have done half of its work.
+            let end = if fault.is_none_or(|fault| fault == number) {
+                Ok(RunEnd::WorkerLost)
+            } else {
+                Err(Error::Interrupted)
+            };
+            let _ = entry.done.send(end);
+        }
+        self.end_worker(worker);
+    }
+
+    /// Ends the process of a worker.
+    pub(super) fn end_worker(&self, worker: &Worker) {
+        if let Some(child) = lock(&worker.child).take() {
+            drop(self.spawner.reap(child));
+        }
+    }
+
+    /// Ends workers that nobody has used for a while, except the last.
+    pub(crate) fn evict_idle(&self, now: Instant) {
+        let homes = lock(&self.homes);
+        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
+        let mut idle = Vec::new();
+        for mine in lock(&self.workers).values_mut() {
+            while mine.len() > 1 {
+                let found = mine.iter().position(|worker| {
+                    lock(&worker.runs).is_empty()
+                        && !has_session(worker)
+                        && now.saturating_duration_since(*lock(&worker.last_used)) >= IDLE_WORKER
+                });
+                let Some(position) = found else { break };
+                idle.push(mine.swap_remove(position));
+            }
+        }
+        drop(homes);
+        for worker in idle {
+            worker.dead.store(true, Ordering::SeqCst);
+            self.end_worker(&worker);
+        }
+    }
+}
+
+/// A worker process that takes no orders yet. Ended when dropped.
+struct Unready<'a> {
+    child: Option<Child>,
+    spawner: &'a Spawner,
+}
+
+impl Unready<'_> {
+    /// Why it is gone. Whoever was killed from outside is no sign of what
+    /// will become of the next.
+    async fn reason(&mut self) -> Error {
+        let Some(child) = self.child.take() else { return Error::Interrupted };
+        match self.spawner.reap(child).await {
+            Ok(status) if status.signal() != Some(Signal::SIGKILL as i32) => {
+                Error::host("prepare a worker", format!("{status}; its log says why"))
+            }
+            _ => Error::Interrupted,
+        }
+    }
+}
+
+impl Drop for Unready<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            drop(self.spawner.reap(child));
+        }
+    }
+}
+
+async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>) {
+    while let Some((bytes, attached)) = frames.recv().await {
+        let descriptor = attached.as_ref().map(|attached| attached.as_fd());
+        if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
+            tracing::debug!(%error, "a worker stopped reading");
+            return;
+        }
+    }
+}
+
+async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, worker: Arc<Worker>) {
+    loop {
+        let message = frame::read_async::<FromWorker>(&mut reader).await;
+        let Some(pool) = pool.upgrade() else { return };
+        match message {
+            Ok(Some(message)) => pool.handle(&worker, message),
+            Ok(None) => return pool.bury(&worker),
+            Err(error) => {
+                tracing::error!(%error, "a worker broke the protocol");
+                return pool.bury(&worker);
+            }
+        }
+    }
+}
