@@ -11,8 +11,8 @@ use super::{Executor, remove_later};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
-use crate::limits::{Limits, Resource, Usage};
-use crate::outcome::{Outcome, Output, SessionReport, SessionState, Status, Trap};
+use crate::limits::{Limits, Resource};
+use crate::outcome::{Outcome, Output, SessionReport, SessionState};
 use crate::request::{ExecuteRequest, SessionChoice};
 use crate::runs::FinishedRun;
 use crate::scratch::{Scratch, write_files};
@@ -406,21 +406,7 @@ impl Drop for PassOn {
 fn report_of(end: RunEnd) -> RunReport {
     match end {
         RunEnd::Report(report) => *report,
-        RunEnd::WorkerLost => RunReport {
-            status: Status::Trapped(Trap::WorkerLost),
-            stdout: Output::default(),
-            stderr: Output::default(),
-            result: None,
-            error: None,
-            outputs: Vec::new(),
-            files: Vec::new(),
-            usage: Usage::default(),
-            warm: false,
-            capture: None,
-            resident_bytes: 0,
-            workspace_empty: false,
-            workspace_changed: true,
-        },
+        RunEnd::WorkerLost => RunReport::lost(),
     }
 }
 

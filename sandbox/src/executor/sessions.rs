@@ -174,9 +174,7 @@ impl Executor {
         principal: &Principal,
         id: &SessionId,
     ) -> Result<(SessionReport, SnapshotSummary), Error> {
-        let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
-        self.to_its_end(async move {
-            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+        self.in_turn(principal, id, |executor, mut turn| async move {
             let (count, limit) = (turn.snapshots.len(), executor.settings.snapshots);
             if count >= limit {
                 return Err(Error::Denied {
@@ -187,12 +185,14 @@ impl Executor {
             let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
             let bytes = snapshot::encode(&saved)?;
             executor.sessions.make_room(&mut turn, bytes.len() as u64).await?;
+            let (store, session) = (&executor.sessions.store, &turn.session);
+            let blob = store.put_blob(&session.owner, &session.id, turn.sequence + 1, bytes).await?;
             let record = SnapshotRecord {
                 id: SnapshotId::random(),
                 sequence: turn.sequence,
                 created: SystemTime::now(),
                 size_bytes: saved.size_bytes() + turn.tree.manifest().size_bytes(),
-                blob: executor.sessions.store.put_blob(&principal, &id, turn.sequence + 1, bytes).await?,
+                blob,
             };
             let summary = SnapshotSummary::from(&record);
             let mut snapshots = turn.snapshots.clone();
@@ -215,9 +215,8 @@ impl Executor {
         id: &SessionId,
         snapshot: &SnapshotId,
     ) -> Result<SessionReport, Error> {
-        let (executor, principal, id, snapshot) = (Arc::clone(self), principal.clone(), id.clone(), snapshot.clone());
-        self.to_its_end(async move {
-            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+        let snapshot = snapshot.clone();
+        self.in_turn(principal, id, |executor, mut turn| async move {
             let sessions = &executor.sessions;
             let saved = read_snapshot(&sessions.store, &turn.session, find(&turn, &snapshot)?).await?;
             let manifest = read_manifest(&sessions.store, &turn.session, &saved.files).await?;
@@ -239,9 +238,8 @@ impl Executor {
         id: &SessionId,
         snapshot: Option<&SnapshotId>,
     ) -> Result<SessionReport, Error> {
-        let (executor, principal, id, snapshot) = (Arc::clone(self), principal.clone(), id.clone(), snapshot.cloned());
-        self.to_its_end(async move {
-            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+        let snapshot = snapshot.cloned();
+        self.in_turn(principal, id, |executor, mut turn| async move {
             let store = &executor.sessions.store;
             let (saved, blobs, bytes) = match &snapshot {
                 Some(snapshot) => {
@@ -258,15 +256,15 @@ impl Executor {
                     (saved, blobs, bytes)
                 }
             };
-            let fork = Session::new(SessionId::random(), principal.clone());
+            let fork = Session::new(SessionId::random(), turn.session.owner.clone());
             let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
             // Links take no room, but the other session may go first.
             executor.sessions.make_room(&mut turn, bytes + body.len() as u64).await?;
             // Its numbers go on from those of the session it comes from, whose
             // blobs it takes over under their names.
             let sequence = turn.sequence + 1;
-            store.copy_blobs(&principal, &id, &fork.id, blobs, bytes).await?;
-            if store.commit(&principal, &fork.id, sequence, &body).await? == Committed::Fenced {
+            store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await?;
+            if store.commit(&fork.owner, &fork.id, sequence, &body).await? == Committed::Fenced {
                 return Err(Error::host("fork a session", "its new handle is taken"));
             }
             Ok(SessionReport {
@@ -290,9 +288,8 @@ impl Executor {
         id: &SessionId,
         snapshot: Option<&SnapshotId>,
     ) -> Result<SessionReport, Error> {
-        let (executor, principal, id, snapshot) = (Arc::clone(self), principal.clone(), id.clone(), snapshot.cloned());
-        self.to_its_end(async move {
-            let mut turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+        let snapshot = snapshot.cloned();
+        self.in_turn(principal, id, |executor, mut turn| async move {
             match snapshot {
                 Some(snapshot) => {
                     find(&turn, &snapshot)?;
@@ -300,7 +297,8 @@ impl Executor {
                     executor.sessions.commit(&mut turn, Change { snapshots: Some(rest), ..Change::default() }).await?;
                 }
                 None => {
-                    executor.sessions.store.close(&principal, &id, CloseReason::Closed).await?;
+                    let (store, session) = (&executor.sessions.store, &turn.session);
+                    store.close(&session.owner, &session.id, CloseReason::Closed).await?;
                     executor.sessions.leave(&mut turn);
                     return Ok(SessionReport { expires_at: SystemTime::now(), ..executor.report(&turn) });
                 }
@@ -347,7 +345,22 @@ impl Executor {
         self.look(work).await
     }
 
-    /// The same for what is still allowed while the server shuts down.
+    /// The same to one that is there, in its turn.
+    async fn in_turn<T: Send + 'static, W: Future<Output = Result<T, Error>> + Send>(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &SessionId,
+        work: impl FnOnce(Arc<Self>, Turn) -> W + Send + 'static,
+    ) -> Result<T, Error> {
+        let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
+        self.to_its_end(async move {
+            let turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+            work(executor, turn).await
+        })
+        .await
+    }
+
+    /// Does what is still allowed while the server shuts down.
     async fn look<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,

@@ -25,7 +25,7 @@ use super::users::OwnUser;
 use crate::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES};
 use crate::children;
 use crate::error::{Error, IoContext as _};
-use crate::limits::{Limits, Resource, Usage};
+use crate::limits::{Limits, Resource};
 use crate::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
 use crate::survey::Survey;
 use crate::worker::{LiveOutput, Role, RunReport, Spawner, StartedChild};
@@ -164,21 +164,7 @@ impl Launch {
         let taken_back = ownership::take_back(workspace.host_path(), user.is_some());
         let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
         let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
-        let mut report = RunReport {
-            status: Status::Trapped(Trap::WorkerLost),
-            stdout,
-            stderr,
-            result: None,
-            error: None,
-            outputs: Vec::new(),
-            files: Vec::new(),
-            usage: Usage::default(),
-            warm: false,
-            capture: None,
-            resident_bytes: 0,
-            workspace_changed: true,
-            workspace_empty: false,
-        };
+        let mut report = RunReport { stdout, stderr, ..RunReport::lost() };
         match end {
             End::Refused(refusal) => {
                 return Err(denied(format!("its confinement cannot be applied: {refusal}")));

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::at_most;
 use crate::handle::SessionId;
 use crate::limits::{Limits, Usage};
-use crate::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status};
+use crate::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::wasm::Stream;
 
 /// How many changed files a report names.
@@ -185,12 +185,32 @@ pub(crate) struct RunReport {
     pub(crate) workspace_empty: bool,
 }
 
+impl RunReport {
+    /// What is known of a run whose process was lost.
+    pub(crate) fn lost() -> Self {
+        Self {
+            status: Status::Trapped(Trap::WorkerLost),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            result: None,
+            error: None,
+            outputs: Vec::new(),
+            files: Vec::new(),
+            usage: Usage::default(),
+            warm: false,
+            capture: None,
+            resident_bytes: 0,
+            workspace_changed: true,
+            workspace_empty: false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::damage::try_damaged;
     use crate::limits::Resource;
-    use crate::outcome::Trap;
 
     fn report() -> Box<RunReport> {
         let mut usage = Usage::default();
