@@ -32,6 +32,7 @@ mod hibernation;
 mod images;
 mod limits;
 mod lock;
+mod mode;
 mod outcome;
 mod output;
 mod own_process;

@@ -139,6 +139,8 @@ pub struct FileEntry {
     pub path: String,
     /// Its apparent size.
     pub size_bytes: u64,
+    /// Whether it is a symbolic link, and the size that of its text.
+    pub is_link: bool,
 }
 
 /// What became of the session.

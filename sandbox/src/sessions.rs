@@ -375,7 +375,7 @@ impl Sessions {
             return Err(Error::Denied {
                 action: "keeping the files of this session".into(),
                 reason: format!(
-                    "their names and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got {}; \
+                    "their names, links and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got {}; \
                      keep fewer files, or pack them",
                     bytes.len()
                 ),

@@ -2,25 +2,36 @@
 //!
 //! # Format
 //!
-//! Two bytes of [`FORMAT`], little-endian, then a [`Commit`] or a [`Saved`] in
-//! postcard; the store seals them and binds them to principal, session and
-//! sequence number. What is large lies in blobs, which are named in them.
+//! Two bytes of [`FORMAT`], little-endian, then a [`Commit`], a [`Saved`] or a
+//! manifest of files (`tree/manifest.rs`) in postcard; the store seals them and
+//! binds them to principal, session and sequence number. What is large lies in
+//! blobs, which are named in them.
 //!
 //! A state holds, for each language that the session used, the memory of its
 //! interpreter as what differs from the guest image (see `wasm/pages.rs` and
 //! `wasm/delta.rs`), open files by name and offset, and the monotonic clock;
-//! and every file and directory of the workspace with its time of change.
+//! and every file, directory and symbolic link of the workspace with its time of
+//! change. Files and directories have their permissions, without those that give
+//! rights (`mode.rs`). A link is its text, wherever it leads to, of at most 4095
+//! bytes; nobody follows it but a program within its walls.
 //!
 //! It does not hold: the guest image itself, only its digest; the output of
-//! finished runs; files that are open and have no name any more; random state
-//! of the host (a guest re-seeds after it came back); limits, environment,
-//! arguments and standard input, which every run brings along.
+//! finished runs; files that are open and have no name any more; which names
+//! belong to the same file (they come back as files of their own); owners,
+//! extended attributes, FIFOs, sockets and devices; random state of the host (a
+//! guest re-seeds after it came back); limits, environment, arguments and
+//! standard input, which every run brings along.
 //!
 //! # Compatibility
 //!
 //! An interpreter opens if the guest image of that digest is at hand, not
 //! revoked, and speaks the ABI version it was saved under. The version of the
 //! engine is for people. Files open always.
+//!
+//! Format 1 is read as well: there, a manifest has no links and no permissions,
+//! and its files get those of any that the server makes. A session is written
+//! in the newest format with its next change, piece by piece, so each piece
+//! says its own.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::SystemTime;
@@ -33,7 +44,20 @@ use crate::handle::SnapshotId;
 use crate::store::BlobName;
 
 /// The version of everything here. Another number is another format.
-pub(crate) const FORMAT: u16 = 1;
+pub(crate) const FORMAT: u16 = 2;
+/// The first one, and the oldest that is read.
+const OLDEST: u16 = 1;
+
+/// What is stored, as this format and older ones have it.
+pub(crate) trait Versioned: DeserializeOwned {
+    /// Reads `body`, which is of `format`, from [`OLDEST`] to [`FORMAT`].
+    fn from_format(_format: u16, body: &[u8]) -> postcard::Result<Self> {
+        postcard::from_bytes(body)
+    }
+}
+
+impl Versioned for Commit {}
+impl Versioned for Saved {}
 
 /// One state of a session and where it comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,17 +158,17 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
 }
 
 /// Reads what [`encode`] wrote.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub(crate) fn decode<T: Versioned>(bytes: &[u8]) -> Result<T, Error> {
     let doing = "read a stored session";
     let (format, body) = bytes.split_first_chunk().ok_or_else(|| Error::host(doing, "it is too short"))?;
     let format = u16::from_le_bytes(*format);
-    if format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(Error::Denied {
             action: "opening this session".into(),
-            reason: format!("it has format {format}, this server reads format {FORMAT}"),
+            reason: format!("it has format {format}, this server reads formats {OLDEST} to {FORMAT}"),
         });
     }
-    postcard::from_bytes(body).map_err(|source| Error::host(doing, source))
+    T::from_format(format, body).map_err(|source| Error::host(doing, source))
 }
 
 #[cfg(test)]
@@ -192,11 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_refused_with_both_numbers() {
+    fn another_format_is_refused_by_its_number() {
         let mut bytes = encode(&Saved::default()).unwrap();
-        bytes[0] = 200;
-        let error = decode::<Saved>(&bytes).unwrap_err().to_string();
-        assert!(error.contains("format 200") && error.contains(&format!("reads format {FORMAT}")), "{error}");
+        for format in [0, FORMAT as u8 + 1, 200] {
+            bytes[0] = format;
+            let error = decode::<Saved>(&bytes).unwrap_err().to_string();
+            assert!(error.contains(&format!("it has format {format}, this server reads formats 1 to 2")), "{error}");
+        }
+        bytes[0] = 1;
+        assert_eq!(decode::<Saved>(&bytes).unwrap(), Saved::default());
         assert!(decode::<Saved>(&[1]).is_err());
     }
 }

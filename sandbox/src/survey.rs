@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt as _};
 use serde::{Deserialize, Serialize};
 
+use crate::mode::Mode;
 use crate::outcome::FileEntry;
 use crate::workspace::MAX_DEPTH;
 
@@ -28,6 +29,17 @@ pub struct DiskUse {
     pub files: u64,
 }
 
+/// What is at a path that is no directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Regular,
+    /// A symbolic link.
+    Link,
+    /// A FIFO, a socket or a device: counted, and not kept.
+    #[default]
+    Other,
+}
+
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileStamp {
@@ -36,7 +48,15 @@ pub(crate) struct FileStamp {
     pub(crate) changed: Time,
     pub(crate) inode: u64,
     pub(crate) modified: Time,
-    pub(crate) is_regular: bool,
+    pub(crate) mode: Mode,
+    pub(crate) kind: FileKind,
+}
+
+/// What tells one state of a directory from another, besides what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DirectoryStamp {
+    pub(crate) modified: Time,
+    pub(crate) mode: Mode,
 }
 
 /// All files of a workspace at one moment.
@@ -44,8 +64,8 @@ pub(crate) struct FileStamp {
 pub struct Survey {
     /// Everything but directories.
     pub(crate) files: BTreeMap<PathBuf, FileStamp>,
-    /// When each directory was modified; the workspace itself is not in it.
-    pub(crate) directories: BTreeMap<PathBuf, Time>,
+    /// The workspace itself is not in it.
+    pub(crate) directories: BTreeMap<PathBuf, DirectoryStamp>,
     /// What they use together.
     pub disk_use: DiskUse,
     began: Time,
@@ -58,14 +78,29 @@ impl From<&Metadata> for FileStamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
-            is_regular: metadata.is_file(),
+            mode: Mode::of(metadata.mode(), false),
+            kind: match metadata.file_type() {
+                kind if kind.is_file() => FileKind::Regular,
+                kind if kind.is_symlink() => FileKind::Link,
+                _ => FileKind::Other,
+            },
         }
     }
 }
 
+/// Why a workspace cannot be looked over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SurveyError {
+    /// Nothing that counts may be left out, so there is no survey of it.
+    #[error("its directories nest deeper than {MAX_DEPTH}")]
+    TooDeep,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
 impl Survey {
     /// Looks at everything beneath `dir`.
-    pub(crate) fn of(dir: &Dir) -> io::Result<Self> {
+    pub(crate) fn of(dir: &Dir) -> Result<Self, SurveyError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let began = (i64::try_from(now.as_secs()).unwrap_or(0), i64::from(now.subsec_nanos()));
         let mut survey = Self { began, ..Self::default() };
@@ -73,7 +108,7 @@ impl Survey {
         Ok(survey)
     }
 
-    fn add(&mut self, dir: &Dir, prefix: &Path, depth: usize) -> io::Result<()> {
+    fn add(&mut self, dir: &Dir, prefix: &Path, depth: usize) -> Result<(), SurveyError> {
         for entry in dir.entries()? {
             let entry = entry?;
             // Removed between the listing and the look: not there.
@@ -82,15 +117,14 @@ impl Survey {
             self.disk_use.bytes += metadata.len().max(metadata.blocks() * 512);
             let path = prefix.join(entry.file_name());
             if metadata.is_dir() {
-                // Nothing that counts may be left out, so a tree that is deeper
-                // than it can be is a fault.
                 if depth >= MAX_DEPTH {
-                    return Err(io::Error::other("a workspace is deeper than its limit"));
+                    return Err(SurveyError::TooDeep);
                 }
                 if let Ok(child) = DirEntry::open_dir(&entry) {
                     self.add(&child, &path, depth + 1)?;
                 }
-                self.directories.insert(path, (metadata.mtime(), metadata.mtime_nsec()));
+                let modified = (metadata.mtime(), metadata.mtime_nsec());
+                self.directories.insert(path, DirectoryStamp { modified, mode: Mode::of(metadata.mode(), true) });
                 continue;
             }
             self.files.insert(path, FileStamp::from(&metadata));
@@ -106,23 +140,17 @@ impl Survey {
     /// The same for files that changed hands and back meanwhile, which counts
     /// as a change for the kernel.
     pub(crate) fn changes_of_content_since(&self, before: &Self) -> Vec<FileEntry> {
-        let content = |stamp: &FileStamp| (stamp.size, stamp.inode, stamp.modified, stamp.is_regular);
+        let content = |stamp: &FileStamp| (stamp.size, stamp.inode, stamp.modified, stamp.mode, stamp.kind);
         self.entries(|path, stamp| before.files.get(path).map(content) != Some(content(stamp)))
     }
 
     fn entries(&self, is_wanted: impl Fn(&PathBuf, &FileStamp) -> bool) -> Vec<FileEntry> {
-        let entry = |(path, stamp): (&PathBuf, &FileStamp)| FileEntry {
-            path: path.to_string_lossy().into_owned(),
-            size_bytes: stamp.size,
-        };
         self.files.iter().filter(|(path, stamp)| is_wanted(path, stamp)).map(entry).collect()
     }
 
     /// Every file, in order of their paths.
     pub fn files(&self) -> impl Iterator<Item = FileEntry> + '_ {
-        self.files
-            .iter()
-            .map(|(path, stamp)| FileEntry { path: path.to_string_lossy().into_owned(), size_bytes: stamp.size })
+        self.files.iter().map(entry)
     }
 
     /// Whether there is nothing but the workspace itself.
@@ -142,6 +170,14 @@ impl Survey {
     /// has that stamp. One that had just changed could change again and keep it.
     pub(crate) fn is_settled(&self, stamp: &FileStamp) -> bool {
         nanoseconds(stamp.changed) + TICK_NANOSECONDS < nanoseconds(self.began)
+    }
+}
+
+fn entry((path, stamp): (&PathBuf, &FileStamp)) -> FileEntry {
+    FileEntry {
+        path: path.to_string_lossy().into_owned(),
+        size_bytes: stamp.size,
+        is_link: stamp.kind == FileKind::Link,
     }
 }
 

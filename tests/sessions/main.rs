@@ -9,6 +9,7 @@ mod fork;
 mod golden;
 mod hibernation;
 mod lifetime;
+mod links;
 mod open_files;
 mod order;
 mod restart;

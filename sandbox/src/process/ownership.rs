@@ -1,8 +1,11 @@
 //! Hands a workspace to the user of a run and takes it back, while no program
 //! runs in it.
 //!
-//! Afterwards it belongs to the server again and can be read by it whatever a
-//! program did to modes; nothing in it starts with rights of another user.
+//! Afterwards it belongs to the server again and has the modes that are kept
+//! (`mode.rs`), so that it can be read whatever a program did to them, and
+//! nothing in it starts with rights of another user. Symbolic links change hands
+//! themselves, and nothing is done to what they lead to, also if one takes the
+//! place of something else meanwhile.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,8 +15,9 @@ use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat};
-use nix::unistd::{Gid, Uid, chown, fchownat};
+use nix::unistd::{Gid, Uid, fchownat};
 
+use crate::mode;
 use crate::workspace::MAX_DEPTH;
 
 /// Why a workspace cannot be taken back as it is.
@@ -42,12 +46,11 @@ pub(super) fn take_back(path: &Path, is_given: bool) -> Result<(), TakeBackError
     each(path, is_given.then(|| (nix::unistd::geteuid(), nix::unistd::getegid())))
 }
 
-/// Only the server can put anything at `path` itself, so that is safe to name.
 fn each(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), TakeBackError> {
     if let Some((uid, gid)) = owner {
-        chown(path, Some(uid), Some(gid))?;
+        fchownat(AT_FDCWD, path, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
     }
-    fchmodat(AT_FDCWD, path, Mode::S_IRWXU, FchmodatFlags::FollowSymlink)?;
+    fchmodat(AT_FDCWD, path, Mode::S_IRWXU, FchmodatFlags::NoFollowSymlink)?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     below(Dir::open(path, flags, Mode::empty())?, owner, 0)
 }
@@ -72,11 +75,9 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
             continue;
         }
         let is_directory = kind == SFlag::S_IFDIR;
-        let mode = Mode::from_bits_truncate(found.st_mode & 0o7777);
-        let least = if is_directory { Mode::S_IRWXU } else { Mode::S_IRUSR | Mode::S_IWUSR };
-        let kept = (mode | least) & Mode::from_bits_truncate(0o777);
-        if kept != mode {
-            match fchmodat(directory.as_fd(), name, kept, FchmodatFlags::FollowSymlink) {
+        let kept = Mode::from(mode::Mode::of(found.st_mode, is_directory));
+        if kept != Mode::from_bits_truncate(found.st_mode & 0o7777) {
+            match fchmodat(directory.as_fd(), name, kept, FchmodatFlags::NoFollowSymlink) {
                 // Somebody else put it there; whoever reads it will be told.
                 Ok(()) | Err(Errno::EPERM) => {}
                 Err(errno) => return Err(errno.into()),
@@ -91,4 +92,56 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "acts as a program in a workspace")]
+
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn files_change_hands_with_their_modes_and_nothing_that_links_lead_to() {
+        let parent = tempfile::tempdir().unwrap();
+        let (top, outside) = (parent.path().join("w"), parent.path().join("outside"));
+        fs::create_dir_all(top.join("shut")).unwrap();
+        fs::create_dir_all(outside.join("directory")).unwrap();
+        for path in [top.join("script"), top.join("shut/file"), outside.join("file")] {
+            fs::write(path, "x").unwrap();
+        }
+        symlink(outside.join("file"), top.join("link")).unwrap();
+        symlink(&outside, top.join("directory")).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let look = |path: &Path| {
+            let found = fs::symlink_metadata(path).unwrap();
+            (found.uid(), found.mode() & 0o7777)
+        };
+        let own = nix::unistd::geteuid().as_raw();
+        set(&outside.join("file"), 0);
+        set(&outside, 0o755);
+        give(&top, 61_234, 61_234).unwrap();
+        assert_eq!((look(&top), look(&top.join("link")).0), ((61_234, 0o700), 61_234));
+        for (path, mode) in [("script", 0o4755), ("shut/file", 0o000), ("shut", 0o000)] {
+            set(&top.join(path), mode);
+        }
+        take_back(&top, true).unwrap();
+        assert_eq!((look(&top), look(&top.join("link")).0), ((own, 0o700), own));
+        assert_eq!(look(&top.join("script")), (own, 0o755));
+        assert_eq!((look(&top.join("shut")), look(&top.join("shut/file"))), ((own, 0o700), (own, 0o600)));
+        // Now without users: modes alone.
+        set(&top.join("script"), 0o111);
+        take_back(&top, false).unwrap();
+        assert_eq!(look(&top.join("script")), (own, 0o711));
+        assert_eq!((look(&outside.join("file")), look(&outside)), ((own, 0), (own, 0o755)));
+        // A link in the place of the workspace itself.
+        symlink(&outside, parent.path().join("v")).unwrap();
+        for is_given in [true, false] {
+            take_back(&parent.path().join("v"), is_given).unwrap_err();
+        }
+        give(&parent.path().join("v"), 61_234, 61_234).unwrap_err();
+        assert_eq!(look(&outside), (own, 0o755));
+    }
 }

@@ -14,7 +14,7 @@ use super::{IN_FLIGHT, SMALL_BYTES, Tree};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::store::{BlobHash, BlobName, Store, blocking};
-use crate::survey::{FileStamp, Survey};
+use crate::survey::{FileKind, FileStamp, Survey};
 use crate::workspace::Workspace;
 
 /// What the directory holds, as far as it was known or small.
@@ -87,29 +87,27 @@ impl Tree {
         Ok(Self::new(if is_same { Arc::clone(&self.manifest) } else { Arc::new(manifest) }, survey))
     }
 
-    /// Compares the directory with `self`, and reads small files that may have
-    /// changed. `None` when nothing has.
+    /// Compares the directory with `self`, and reads links and small files that
+    /// may have changed. `None` when nothing has.
     fn draft(&self, workspace: &Workspace, survey: Option<Survey>) -> Result<Option<Draft>, Error> {
         let mut survey = survey.map_or_else(|| workspace.survey(), Ok)?;
         if self.survey.is_all_unchanged(&survey) {
             return Ok(None);
         }
-        let directories = survey.directories.iter().map(|(path, modified)| Ok((tree_path(path)?, *modified)));
+        let directories = survey.directories.iter().map(|(path, stamp)| Ok((tree_path(path)?, *stamp)));
         let directories = directories.collect::<Result<_, Error>>()?;
         let (mut stamps, mut records) =
             (Cursor::new(self.survey.files.iter()), Cursor::new(self.manifest.files.iter()));
         let (mut files, mut large, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        for (path, stamp) in survey.files.iter_mut().filter(|(_, stamp)| stamp.is_regular) {
+        for (path, stamp) in survey.files.iter_mut().filter(|(_, stamp)| stamp.kind != FileKind::Other) {
             let is_unchanged =
                 stamps.seek(path).is_some_and(|(_, before)| before == stamp && self.survey.is_settled(before));
             if let Some((path, record)) = records.seek(path).filter(|_| is_unchanged) {
                 files.push((path.clone(), record.clone()));
-            } else if stamp.size > INLINE_BYTES {
+            } else if stamp.kind == FileKind::Regular && stamp.size > INLINE_BYTES {
                 large.push(tree_path(path)?);
-            } else if let Some((opened, content)) = read_small(workspace, path)? {
-                *stamp = opened;
-                let size = content.len() as u64;
-                let record = Record { size, modified: stamp.modified, content: Content::Inline(content) };
+            } else if let Some((read, record)) = take_small(workspace, path, stamp.kind)? {
+                *stamp = read;
                 files.push((tree_path(path)?, record));
             } else {
                 gone.push(path.clone());
@@ -168,7 +166,7 @@ impl Sink<'_> {
                 break;
             }
         }
-        let record = Record { size, modified: stamp.modified, content: Content::Blobs(blobs) };
+        let record = Record { size, modified: stamp.modified, mode: stamp.mode, content: Content::Blobs(blobs) };
         Ok((path, Some((stamp_of_read(stamp, size), record))))
     }
 
@@ -188,15 +186,23 @@ fn tree_path(path: &Path) -> Result<TreePath, Error> {
     })
 }
 
-/// The content of a small file and the stamp that it had before it was read.
-/// `None` when it is gone.
-fn read_small(workspace: &Workspace, path: &Path) -> Result<Option<(FileStamp, Vec<u8>)>, Error> {
+/// A link or small file, and the stamp that it had before it was read. `None`
+/// when there is none any more.
+fn take_small(workspace: &Workspace, path: &Path, kind: FileKind) -> Result<Option<(FileStamp, Record)>, Error> {
     let read = || {
+        if kind == FileKind::Link {
+            return Ok(workspace.read_link(path)?.map(|(text, stamp)| (stamp, text.len(), Content::Link(text))));
+        }
         let Some((mut file, stamp)) = workspace.open_file(path)? else { return Ok(None) };
         let content = read_at_most(&mut file, stamp.size.min(INLINE_BYTES))?;
-        Ok(Some((stamp_of_read(stamp, content.len() as u64), content)))
+        Ok(Some((stamp, content.len(), Content::Inline(content))))
     };
-    read().doing(|| format!("read {} of a workspace", path.display()))
+    let read = read().doing(|| format!("read {} of a workspace", path.display()))?;
+    Ok(read.map(|(stamp, length, content)| {
+        let size = length as u64;
+        let record = Record { size, modified: stamp.modified, mode: stamp.mode, content };
+        (stamp_of_read(stamp, size), record)
+    }))
 }
 
 /// The stamp of a file of which `read` bytes were read: one that no file has if

@@ -1,4 +1,5 @@
-//! Every file and directory of a workspace, in the form in which it is kept.
+//! Every file, symbolic link and directory of a workspace, in the form in which
+//! it is kept.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -7,30 +8,32 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{TreePath, bytes};
+use super::path::{MAX_BYTES, TreePath, bytes};
 use crate::error::Error;
+use crate::mode::Mode;
+use crate::snapshot::Versioned;
 use crate::store::BlobName;
-use crate::survey::{Survey, Time};
+use crate::survey::{DirectoryStamp, Survey, Time};
 
 /// Up to here the content of a file is kept in the manifest.
 pub(super) const INLINE_BYTES: u64 = 1 << 10;
 /// The size of each blob of a file but the last.
 pub(super) const BLOB_BYTES: u64 = 8 << 20;
 
-/// Every file and directory of a workspace at one moment. To be encoded with
-/// postcard.
+/// Every file, link and directory of a workspace at one moment. To be encoded
+/// with postcard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(super) files: BTreeMap<TreePath, Record>,
-    /// When each was last modified.
-    pub(super) directories: BTreeMap<TreePath, Time>,
+    pub(super) directories: BTreeMap<TreePath, DirectoryStamp>,
 }
 
-/// One file.
+/// One file or link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) size: u64,
     pub(super) modified: Time,
+    pub(super) mode: Mode,
     pub(super) content: Content,
 }
 
@@ -39,6 +42,41 @@ pub(super) enum Content {
     Inline(#[serde(with = "bytes")] Vec<u8>),
     /// In order, each of [`BLOB_BYTES`] but the last.
     Blobs(Vec<BlobName>),
+    /// It is a symbolic link, and this its text: where it leads to is for
+    /// programs to find out.
+    Link(#[serde(with = "bytes")] Vec<u8>),
+}
+
+/// A manifest of format 1.
+#[derive(Deserialize)]
+struct Modeless {
+    files: BTreeMap<TreePath, ModelessRecord>,
+    directories: BTreeMap<TreePath, Time>,
+}
+
+#[derive(Deserialize)]
+struct ModelessRecord {
+    size: u64,
+    modified: Time,
+    content: Content,
+}
+
+impl From<Modeless> for Manifest {
+    fn from(Modeless { files, directories }: Modeless) -> Self {
+        let record =
+            |ModelessRecord { size, modified, content }| Record { size, modified, mode: Mode::NEW_FILE, content };
+        let directory = |modified| DirectoryStamp { modified, mode: Mode::NEW_DIRECTORY };
+        Self {
+            files: files.into_iter().map(|(path, file)| (path, record(file))).collect(),
+            directories: directories.into_iter().map(|(path, modified)| (path, directory(modified))).collect(),
+        }
+    }
+}
+
+impl Versioned for Manifest {
+    fn from_format(format: u16, body: &[u8]) -> postcard::Result<Self> {
+        if format == 1 { postcard::from_bytes::<Modeless>(body).map(Self::from) } else { postcard::from_bytes(body) }
+    }
 }
 
 /// Looks paths up in the order in which they are, which takes a step or two
@@ -58,33 +96,35 @@ impl<'a, K: Borrow<Path> + 'a, V: 'a, I: Iterator<Item = (&'a K, &'a V)>> Cursor
 }
 
 impl Record {
-    /// Whether a file of `self` is one of `other` in every byte. Names of
+    /// Whether a file of `self` is one of `other` in every bit. Names of
     /// blobs may differ: a copied blob has another.
     pub(super) fn is_same_file(&self, other: &Self) -> bool {
         let is_same_content = match (&self.content, &other.content) {
-            (Content::Inline(one), Content::Inline(other)) => one == other,
+            (Content::Inline(one), Content::Inline(other)) | (Content::Link(one), Content::Link(other)) => one == other,
             (Content::Blobs(one), Content::Blobs(other)) => {
                 one.iter().map(BlobName::hash).eq(other.iter().map(BlobName::hash))
             }
-            (Content::Inline(_), Content::Blobs(_)) | (Content::Blobs(_), Content::Inline(_)) => false,
+            (Content::Inline(_) | Content::Blobs(_) | Content::Link(_), _) => false,
         };
-        is_same_content && self.size == other.size && self.modified == other.modified
+        is_same_content && self.size == other.size && self.modified == other.modified && self.mode == other.mode
     }
 
     /// The blobs of the file and how long each is.
     pub(super) fn blobs(&self) -> impl Iterator<Item = (&BlobName, u64)> {
         let names = match &self.content {
-            Content::Inline(_) => &[][..],
+            Content::Inline(_) | Content::Link(_) => &[][..],
             Content::Blobs(names) => names,
         };
         let starts = (0..self.size).step_by(usize::try_from(BLOB_BYTES).unwrap_or(usize::MAX));
         names.iter().zip(starts).map(|(name, start)| (name, BLOB_BYTES.min(self.size - start)))
     }
 
-    fn is_sound(&self) -> bool {
+    /// Whether its size is that of its content, and one that it can have.
+    fn has_sound_size(&self) -> bool {
         match &self.content {
             Content::Inline(bytes) => self.size == bytes.len() as u64 && self.size <= INLINE_BYTES,
             Content::Blobs(names) => self.size.div_ceil(BLOB_BYTES) == names.len() as u64,
+            Content::Link(text) => self.size == text.len() as u64 && (1..=MAX_BYTES).contains(&text.len()),
         }
     }
 }
@@ -105,10 +145,10 @@ impl Manifest {
         self.files.values().map(|record| record.size).sum()
     }
 
-    /// Whether its directories are those of `survey`, with their times.
+    /// Whether its directories are those of `survey`, with times and modes.
     pub(super) fn has_directories_of(&self, survey: &Survey) -> bool {
-        let own = self.directories.iter().map(|(path, modified)| (path.as_path(), modified));
-        own.eq(survey.directories.iter().map(|(path, modified)| (path.as_path(), modified)))
+        let own = self.directories.iter().map(|(path, stamp)| (path.as_path(), stamp));
+        own.eq(survey.directories.iter().map(|(path, stamp)| (path.as_path(), stamp)))
     }
 
     /// Checks that a workspace can be made of it. Each path was checked when
@@ -128,9 +168,18 @@ impl Manifest {
             if self.directories.contains_key(path) {
                 return damaged(path, "is a file and a directory");
             }
-            if !record.is_sound() {
+            if !record.has_sound_size() {
                 return damaged(path, "has not the size that it should have");
             }
+            if matches!(&record.content, Content::Link(text) if text.contains(&0)) {
+                return damaged(path, "is a link that cannot be made");
+            }
+            if !record.mode.is_sound(false) {
+                return damaged(path, "has a mode that is never kept");
+            }
+        }
+        if let Some((path, _)) = self.directories.iter().find(|(_, stamp)| !stamp.mode.is_sound(true)) {
+            return damaged(path, "has a mode that is never kept");
         }
         Ok(())
     }
@@ -151,15 +200,20 @@ mod tests {
         for number in 0..12_u64 {
             let directory = TreePath::new(format!("directory-{number}").into()).unwrap();
             let file = TreePath::new(directory.as_path().join("file")).unwrap();
-            manifest.directories.insert(directory, (1_800_000_000, 999_999_999));
-            let (size, content) = match number % 2 {
+            let (modified, mode) = ((1_800_000_000, 999_999_999), Mode::of(0o755, true));
+            manifest.directories.insert(directory, DirectoryStamp { modified, mode });
+            let (size, content) = match number % 3 {
                 0 => (number, Content::Inline(vec![7; usize::try_from(number).unwrap()])),
-                _ => (number * BLOB_BYTES, Content::Blobs(vec![blob.clone(); usize::try_from(number).unwrap()])),
+                1 => (number * BLOB_BYTES, Content::Blobs(vec![blob.clone(); usize::try_from(number).unwrap()])),
+                _ => (number * 9, Content::Link(b"../target".repeat(usize::try_from(number).unwrap()))),
             };
-            manifest.files.insert(file, Record { size, modified: (-1, 0), content });
+            let mode = Mode::of(0o755, false);
+            manifest.files.insert(file, Record { size, modified: (-1, 0), mode, content });
         }
         manifest.check().unwrap();
-        let valid = [manifest, Manifest::default()].map(|manifest| snapshot::encode(&manifest).unwrap());
+        let mut valid =
+            [manifest, Manifest::default(), Manifest::default()].map(|manifest| snapshot::encode(&manifest).unwrap());
+        valid[2] = OF_FORMAT_1.to_vec();
         crate::damage::try_damaged(&valid, |bytes| {
             let manifest = snapshot::decode::<Manifest>(bytes)?;
             // Whatever it says, asking must not panic.
@@ -170,11 +224,11 @@ mod tests {
     #[test]
     fn a_manifest_that_no_workspace_can_have_is_refused() {
         let path = |text: &str| TreePath::new(text.into()).unwrap();
-        let record = |size, content| Record { size, modified: (0, 0), content };
+        let record = |size, content| Record { size, modified: (0, 0), mode: Mode::NEW_FILE, content };
         let empty = || record(0, Content::Inline(Vec::new()));
         let with = |name: &str, record| {
             let mut manifest = Manifest::default();
-            manifest.directories.insert(path("d"), (0, 0));
+            manifest.directories.insert(path("d"), DirectoryStamp { modified: (0, 0), mode: Mode::NEW_DIRECTORY });
             manifest.files.insert(path(name), record);
             manifest.check().map_err(|error| std::error::Error::source(&error).unwrap().to_string())
         };
@@ -184,5 +238,27 @@ mod tests {
         assert!(with("d", empty()).unwrap_err().contains("a file and a directory"));
         assert!(with("x", record(2, Content::Inline(b"abc".to_vec()))).unwrap_err().contains("size"));
         assert!(with("x", record(BLOB_BYTES, Content::Blobs(Vec::new()))).unwrap_err().contains("size"));
+        let link = |text: &[u8]| with("x", record(text.len() as u64, Content::Link(text.to_vec())));
+        link(b"/etc/passwd").unwrap();
+        link(&[b'x'; MAX_BYTES]).unwrap();
+        assert!(link(b"").unwrap_err().contains("size") && link(&[b'x'; MAX_BYTES + 1]).unwrap_err().contains("size"));
+        assert!(link(b"a\0b").unwrap_err().contains("cannot be made"));
+        let shut = Record { mode: Mode::default(), ..empty() };
+        assert!(with("x", shut).unwrap_err().contains("never kept"));
+    }
+
+    /// As the build before format 2 wrote it: a file in a directory.
+    const OF_FORMAT_1: &[u8] = b"\x01\x00\x01\x03d/f\x02\xac\x02\x0a\x00\x02hi\x01\x01d\x90\x03\x00";
+
+    #[test]
+    fn a_manifest_of_format_1_has_the_modes_that_the_server_gives() {
+        let manifest: Manifest = snapshot::decode(OF_FORMAT_1).unwrap();
+        let path = |text: &str| TreePath::new(text.into()).unwrap();
+        let content = Content::Inline(b"hi".to_vec());
+        let file = Record { size: 2, modified: (150, 5), mode: Mode::NEW_FILE, content };
+        let directory = DirectoryStamp { modified: (200, 0), mode: Mode::NEW_DIRECTORY };
+        let expected = Manifest { files: [(path("d/f"), file)].into(), directories: [(path("d"), directory)].into() };
+        assert_eq!(manifest, expected);
+        manifest.check().unwrap();
     }
 }

@@ -1,5 +1,9 @@
 //! The files of a workspace as data: taken out to be kept, put back exactly.
 //!
+//! Files keep content, time of change and permissions, symbolic links their text
+//! and time. Files with several names come back as several files; FIFOs, sockets
+//! and devices do not come back.
+//!
 //! A file that has not changed since it was last taken out or put back is
 //! neither read nor written. What tells is its stamp, and only if the file was
 //! at rest by then: one that changes twice within a tick of the kernel's clock

@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::workspace::MAX_DEPTH;
 
-/// The longest path that the kernel takes, without the zero at its end.
-const MAX_BYTES: usize = 4095;
+/// The longest path that the kernel takes, without the zero at its end. The
+/// text of a link is no longer.
+pub(super) const MAX_BYTES: usize = 4095;
 
 /// A path beneath a workspace, of any bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

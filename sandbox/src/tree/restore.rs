@@ -11,6 +11,7 @@ use super::path::TreePath;
 use super::{IN_FLIGHT, SMALL_BYTES, Tree};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
+use crate::mode::Mode;
 use crate::store::{Store, blocking};
 use crate::survey::{Survey, Time};
 use crate::workspace::{NewFile, Workspace};
@@ -42,8 +43,8 @@ struct Source<'a> {
 
 impl Tree {
     /// Makes the directory equal to `manifest`, whose blobs are those of
-    /// `session`; nothing may write to it meanwhile. Only files and
-    /// directories remain. `now` is what the directory was last known to
+    /// `session`; nothing may write to it meanwhile. Only files, symbolic links
+    /// and directories remain. `now` is what the directory was last known to
     /// equal: files that are still so and are to be so are not touched.
     ///
     /// # Errors
@@ -80,8 +81,8 @@ impl Tree {
         Ok(Self::new(manifest, survey))
     }
 
-    /// Removes what is not in `wanted`, makes its directories and writes the
-    /// files whose content is in it. `self` is what the directory was.
+    /// Removes what is not in `wanted`, makes its directories and links and
+    /// writes the files whose content is in it. `self` is what the directory was.
     fn put_small(&self, wanted: &Manifest, workspace: &Workspace) -> Result<Progress, Error> {
         let survey = workspace.survey()?;
         let mut is_current = wanted.has_directories_of(&survey);
@@ -118,6 +119,13 @@ impl Tree {
                 Content::Inline(bytes) => {
                     wanted.write(workspace, record, bytes).doing(|| doing("write", path.as_path()))?;
                 }
+                Content::Link(text) => {
+                    if !wanted.is_new {
+                        workspace.remove_file(path.as_path()).doing(|| doing("replace", path.as_path()))?;
+                    }
+                    let made = workspace.make_link(path.as_path(), text, record.modified);
+                    made.doing(|| doing("make", path.as_path()))?;
+                }
             }
         }
         Ok(Progress { survey, is_current, large })
@@ -132,10 +140,11 @@ impl Wanted {
     fn write(&self, workspace: &Workspace, record: &Record, content: &[u8]) -> io::Result<()> {
         let mut file = self.start(workspace)?;
         file.write_all(content)?;
-        self.put(file, record.modified)
+        self.put(file, record.mode, record.modified)
     }
 
-    fn put(&self, file: NewFile, modified: Time) -> io::Result<()> {
+    fn put(&self, file: NewFile, mode: Mode, modified: Time) -> io::Result<()> {
+        file.set_mode(mode)?;
         file.set_modified(modified)?;
         file.put(self.path.as_path())
     }
@@ -156,7 +165,7 @@ impl Source<'_> {
     async fn put(&self, wanted: Wanted, record: &Record) -> Result<(), Error> {
         let doing = format!("write {} of a workspace", wanted.path.as_path().display());
         let wanted = Arc::new(wanted);
-        let (modified, mut blobs) = (record.modified, record.blobs().peekable());
+        let (mode, modified, mut blobs) = (record.mode, record.modified, record.blobs().peekable());
         let mut file: Option<NewFile> = None;
         while let Some((name, bytes)) = blobs.next() {
             let content = self.store.get_blob(self.principal, self.session, name, bytes).await?;
@@ -168,7 +177,7 @@ impl Source<'_> {
             let write = move || {
                 let mut file = file.map_or_else(|| wanted.start(&workspace), Ok)?;
                 file.write_all(&content)?;
-                if is_last { wanted.put(file, modified).map(|()| None) } else { Ok(Some(file)) }
+                if is_last { wanted.put(file, mode, modified).map(|()| None) } else { Ok(Some(file)) }
             };
             file = blocking(&doing, move || write().doing(|| "write a file of a workspace".into())).await?;
         }
@@ -176,15 +185,15 @@ impl Source<'_> {
     }
 }
 
-/// Sets the times of directories, which changed with what is in them, and
-/// looks at everything once more.
+/// Sets modes of directories, and their times, which changed with what is in
+/// them, and looks at everything once more.
 fn finish(wanted: &Manifest, workspace: &Workspace) -> Result<Survey, Error> {
     let mut survey = workspace.survey()?;
-    for (path, modified) in &wanted.directories {
-        if let Some(found) = survey.directories.get_mut(path.as_path()).filter(|found| *found != modified) {
-            let doing = || format!("set the time of {} of a workspace", path.as_path().display());
-            workspace.set_directory_time(path.as_path(), *modified).doing(doing)?;
-            *found = *modified;
+    for (path, stamp) in &wanted.directories {
+        if let Some(found) = survey.directories.get_mut(path.as_path()).filter(|found| *found != stamp) {
+            let doing = || format!("set mode and time of {} of a workspace", path.as_path().display());
+            workspace.set_directory(path.as_path(), *stamp).doing(doing)?;
+            *found = *stamp;
         }
     }
     Ok(survey)

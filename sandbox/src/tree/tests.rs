@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -72,6 +72,10 @@ impl Session {
         fs::metadata(self.path.join(name)).unwrap().ino()
     }
 
+    fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     fn stored_blobs(&self) -> usize {
         stored_files(&self.parent).iter().filter(|path| path.to_string_lossy().contains("/blobs/")).count()
     }
@@ -101,6 +105,10 @@ async fn a_workspace_goes_to_the_store_and_comes_back_in_every_byte() {
     let older = SystemTime::UNIX_EPOCH - Duration::from_secs(5);
     set_time(&session.path.join("small"), old);
     set_time(&session.path.join("large"), older);
+    symlink("nowhere", session.path.join("a/b/link")).unwrap();
+    for (name, mode) in [("small", 0o4755), ("a/b/c/medium", 0o711), ("large", 0o644), ("hollow", 0o1750)] {
+        session.set_mode(name, mode);
+    }
     set_time(&session.path.join("a/b"), old);
     let tree = session.capture(&Tree::empty(), 1).await;
     assert_eq!(tree.blobs().count(), 1 + 3 + 1);
@@ -111,6 +119,7 @@ async fn a_workspace_goes_to_the_store_and_comes_back_in_every_byte() {
     let manifest: Manifest = postcard::from_bytes(&encoded).unwrap();
     assert_eq!(manifest, **tree.manifest());
 
+    let session_path = session.path.clone();
     let elsewhere = Session { path: session.parent.path().join("v"), ..session };
     let workspace = Arc::new(Workspace::create(elsewhere.path.clone()).unwrap());
     let elsewhere = Session { workspace, ..elsewhere };
@@ -122,7 +131,13 @@ async fn a_workspace_goes_to_the_store_and_comes_back_in_every_byte() {
     assert_eq!(metadata("small").modified().unwrap(), old);
     assert_eq!(metadata("large").modified().unwrap(), older);
     assert_eq!(metadata("a/b").modified().unwrap(), old);
-    assert_eq!((metadata("small").mode() & 0o777, metadata("a/b").mode() & 0o777), (0o600, 0o700));
+    for (name, mode) in [("small", 0o755), ("a/b/c/medium", 0o711), ("large", 0o644), ("hollow", 0o750)] {
+        assert_eq!(metadata(name).mode() & 0o7777, mode, "{name}");
+    }
+    let link = elsewhere.path.join("a/b/link");
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("nowhere"));
+    let time = |path: &Path| fs::symlink_metadata(path).unwrap().modified().unwrap();
+    assert_eq!(time(&link), time(&session_path.join("a/b/link")));
     assert_eq!(elsewhere.look(1).await, *tree.manifest());
     assert!(Arc::ptr_eq(elsewhere.capture(&restored, 2).await.manifest(), restored.manifest()));
 }
@@ -182,8 +197,8 @@ async fn a_rewind_is_exact() {
         session.write("becomes-file", "x");
         fs::remove_dir(session.path.join("hollow")).unwrap();
         session.write("new/deep/file", pattern(3000, 4));
-        std::os::unix::fs::symlink("/etc/passwd", session.path.join("link")).unwrap();
-        std::os::unix::fs::symlink("/etc", session.path.join("hollow")).unwrap();
+        symlink("/etc/passwd", session.path.join("link")).unwrap();
+        symlink("/etc", session.path.join("hollow")).unwrap();
         nix::unistd::mkfifo(&session.path.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     };
     spoil();
@@ -191,8 +206,8 @@ async fn a_rewind_is_exact() {
     let names: Vec<_> = after.manifest().files.keys().map(|path| path.as_path().display().to_string()).collect();
     assert_eq!(
         names,
-        ["becomes-directory/inside", "becomes-file", "changed", "new/deep/file", "stays", "touched"],
-        "links and FIFOs are left out"
+        ["becomes-directory/inside", "becomes-file", "changed", "hollow", "link", "new/deep/file", "stays", "touched"],
+        "the FIFO is left out"
     );
     let stays = session.inode("stays");
     let rewound = session.restore(before.manifest(), Some(&before)).await.unwrap();
@@ -298,4 +313,133 @@ fn captures_and_restores_are_tasks() {
     assert_send(&session.restore(tree.manifest(), None));
     assert_send(&session.store.commit(&me, &session.id, 1, b""));
     assert_send(&session.store.sweep(SystemTime::now(), &std::collections::HashSet::new()));
+}
+
+/// What a test makes of a place: nothing, or something of each kind.
+fn put(session: &Session, kind: &str) {
+    let path = session.path.join("place");
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(&path).unwrap(),
+        Ok(_) => fs::remove_file(&path).unwrap(),
+        Err(_) => {}
+    }
+    match kind {
+        "file" => session.write("place", "text"),
+        "executable" => {
+            session.write("place", "text");
+            session.set_mode("place", 0o755);
+        }
+        "large" => session.write("place", pattern(5000, 1)),
+        "directory" => session.write("place/inside", "x"),
+        "open directory" => {
+            session.write("place/inside", "x");
+            session.set_mode("place", 0o755);
+        }
+        "hole" => {}
+        target => symlink(target, &path).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn whatever_takes_the_place_of_another_the_way_back_is_exact() {
+    let kinds = [
+        "file",
+        "executable",
+        "large",
+        "directory",
+        "open directory",
+        "hole",
+        "/etc/passwd",
+        "/etc",
+        "..",
+        "beside",
+        "place",
+    ];
+    let session = Session::new();
+    session.write("beside/file", "beside");
+    let mut trees = Vec::new();
+    for kind in kinds {
+        put(&session, kind);
+        trees.push(session.settle(&Tree::empty(), 1).await);
+    }
+    for (from, _) in kinds.iter().zip(&trees) {
+        for (to, tree) in kinds.iter().zip(&trees) {
+            put(&session, from);
+            let now = session.settle(&Tree::empty(), 1).await;
+            let restored = session.restore(tree.manifest(), Some(&now)).await.unwrap();
+            assert_eq!(session.look(1).await, *tree.manifest(), "{from} to {to}");
+            assert!(Arc::ptr_eq(session.capture(&restored, 1).await.manifest(), tree.manifest()), "{from} to {to}");
+        }
+    }
+    assert_eq!(session.read("beside/file"), b"beside");
+}
+
+#[tokio::test]
+async fn a_new_mode_and_a_new_target_are_changes() {
+    let session = Session::new();
+    session.write("script", "x");
+    session.write("d/file", "x");
+    symlink("aaa", session.path.join("link")).unwrap();
+    let mut tree = session.settle(&Tree::empty(), 1).await;
+    let changes: [(&str, &dyn Fn()); 4] = [
+        ("chmod", &|| session.set_mode("script", 0o700)),
+        ("chmod of a directory", &|| session.set_mode("d", 0o711)),
+        ("another target", &|| {
+            let time = fs::symlink_metadata(session.path.join("link")).unwrap();
+            fs::remove_file(session.path.join("link")).unwrap();
+            // Of the same length and at the same time.
+            session.workspace.make_link(Path::new("link"), b"bbb", (time.mtime(), time.mtime_nsec())).unwrap();
+        }),
+        ("a file for a link", &|| {
+            fs::remove_file(session.path.join("link")).unwrap();
+            session.write("link", "bbb");
+        }),
+    ];
+    for (what, change) in changes {
+        let before = session.workspace.survey().unwrap();
+        change();
+        assert!(!before.is_all_unchanged(&session.workspace.survey().unwrap()), "{what}");
+        let after = session.settle(&tree, 1).await;
+        assert_ne!(after.manifest(), tree.manifest(), "{what}");
+        session.restore(tree.manifest(), Some(&after)).await.unwrap();
+        assert_eq!(session.look(1).await, *tree.manifest(), "{what}");
+        session.restore(after.manifest(), None).await.unwrap();
+        assert_eq!(session.look(1).await, *after.manifest(), "{what}");
+        tree = session.settle(&Tree::empty(), 1).await;
+    }
+}
+
+#[tokio::test]
+async fn links_to_the_host_are_neither_read_nor_written_through() {
+    let session = Session::new();
+    let outside = session.parent.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    for name in ["small", "large", "link"] {
+        fs::write(outside.join(name), "of the host").unwrap();
+    }
+    session.write("d/small", "mine");
+    session.write("d/large", pattern(5000, 1));
+    symlink("text", session.path.join("d/link")).unwrap();
+    symlink("/etc/passwd", session.path.join("x")).unwrap();
+    let tree = session.settle(&Tree::empty(), 1).await;
+    let survey = session.workspace.survey().unwrap();
+    let swap = || {
+        fs::rename(session.path.join("d"), session.parent.path().join("aside")).unwrap();
+        symlink(&outside, session.path.join("d")).unwrap();
+    };
+    // The control: nothing took the place of anything.
+    let me = Principal::local();
+    let empty = Tree::empty();
+    let capture = |survey: Survey| empty.capture(&session.workspace, Some(survey), &session.store, &me, &session.id, 1);
+    assert_eq!(capture(survey.clone()).await.unwrap().manifest(), tree.manifest());
+    swap();
+    // Looked at before, read after it.
+    let error = capture(survey).await.unwrap_err().to_string();
+    assert!(error.contains("of a workspace"), "{error}");
+    session.restore(tree.manifest(), Some(&tree)).await.unwrap();
+    assert_eq!(session.look(1).await, *tree.manifest());
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 3);
+    for name in ["small", "large", "link"] {
+        assert_eq!(fs::read(outside.join(name)).unwrap(), b"of the host", "{name}");
+    }
 }

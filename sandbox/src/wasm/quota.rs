@@ -98,7 +98,8 @@ const fn remaining(limit: DiskUse, used: DiskUse) -> DiskUse {
     DiskUse { bytes: limit.bytes.saturating_sub(used.bytes), files: limit.files.saturating_sub(used.files) }
 }
 
-/// How deep a path leads. There are no links, so names alone tell.
+/// How deep a path leads as far as names tell. Links of native programs may lead
+/// deeper: what a guest makes there is not kept, and it is told so.
 fn depth(path: &[u8]) -> usize {
     path.split(|byte| *byte == b'/').fold(0, |depth: usize, part| match part {
         b"" | b"." => depth,

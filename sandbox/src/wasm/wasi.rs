@@ -1,8 +1,8 @@
 //! WASI preview 1 as guests see it: Wasmtime's functions, with those wrapped
 //! that a limit or an interrupt must reach.
 //!
-//! Wrapped are: writes and opens (quota and descriptor limit), links (refused,
-//! so that no link can appear in a workspace), standard streams (ours from end
+//! Wrapped are: writes and opens (quota and descriptor limit), making links
+//! (refused: native programs alone do), standard streams (ours from end
 //! to end), `poll_oneoff` (sleeping obeys deadlines and cancellation), and all
 //! that takes a descriptor (poisoned ones answer `STALE`). The exception are
 //! `fd_prestat_get` and `fd_prestat_dir_name`: a libc that looks for preopens

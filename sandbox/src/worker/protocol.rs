@@ -223,7 +223,7 @@ mod tests {
             result: Some(text(4)),
             error: Some(GuestError { name: text(1), value: text(2), traceback: text(30) }),
             outputs: vec![RichOutput(vec![("text/plain".into(), text(3)), ("image/png".into(), text(20))]); 3],
-            files: (0..20).map(|size| FileEntry { path: text(1), size_bytes: size << 20 }).collect(),
+            files: (0..20).map(|size| FileEntry { path: text(1), size_bytes: size << 20, is_link: false }).collect(),
             usage,
             warm: true,
             capture: Some(Capture { keep: 3, parts: vec![1 << 20; 5], tail: vec![300; 2], state: vec![7; 200] }),
@@ -256,7 +256,7 @@ mod tests {
     fn a_report_with_longer_lists_than_any_run_makes_is_refused() {
         type Change = fn(&mut RunReport, usize);
         let changes: [(Change, usize); 5] = [
-            (|report, count| report.files = vec![FileEntry { path: String::new(), size_bytes: 0 }; count], MAX_FILES),
+            (|report, count| report.files = vec![report.files[0].clone(); count], MAX_FILES),
             (|report, count| report.outputs = vec![RichOutput(Vec::new()); count], MAX_RICH_OUTPUTS),
             (|report, count| report.outputs[0].0 = vec![Default::default(); count], MAX_RICH_OUTPUTS),
             (|report, count| report.capture.as_mut().unwrap().parts = vec![0; count], MAX_PARTS),

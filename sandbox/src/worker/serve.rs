@@ -269,10 +269,13 @@ impl Shared {
             }
         };
         // The run has happened: what cannot be counted now is left out.
-        let after = workspace.survey().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the files of a run could not be counted");
-            before.clone()
-        });
+        let (after, is_counted) = match workspace.survey() {
+            Ok(after) => (after, true),
+            Err(error) => {
+                tracing::warn!(%error, "the files of a run could not be counted");
+                (before.clone(), false)
+            }
+        };
         finished.usage.set(Resource::DiskBytes, after.disk_use.bytes);
         finished.usage.set(Resource::DiskFiles, after.disk_use.files);
         let capture = match transfer.filter(|_| finished.intact && order.session.is_some()) {
@@ -297,7 +300,7 @@ impl Shared {
             usage: finished.usage,
             warm,
             resident_bytes: slot.own_bytes(),
-            workspace_changed: !before.is_all_unchanged(&after),
+            workspace_changed: !is_counted || !before.is_all_unchanged(&after),
             capture,
         };
         match order.session.filter(|_| report.capture.is_some()) {

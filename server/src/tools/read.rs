@@ -77,6 +77,10 @@ struct Reply {
     size_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<Vec<FileReply>>,
+    // Not in the schema, as with `FileReply`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    link_target: Option<String>,
     /// Pass as offset to go on
     #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
@@ -174,6 +178,13 @@ fn read_workspace(
                 return read_text(file, size_bytes, part);
             }
             read_binary(&mut file, size_bytes, &start, part)
+        }
+        Found::Link { target } => {
+            let text = format!(
+                "[a symbolic link to {}; links are not followed: read that path itself]",
+                reply::one_line(&target)
+            );
+            Ok(reply::structured(text, &Reply { link_target: Some(target), ..Reply::default() }))
         }
     }
 }
@@ -326,7 +337,7 @@ fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<V
         .files()
         .filter_map(|entry| {
             let relative = entry.path.strip_prefix(&prefix)?.to_owned();
-            matcher.is_match(&relative).then_some(FileEntry { path: relative, size_bytes: entry.size_bytes })
+            matcher.is_match(&relative).then_some(FileEntry { path: relative, ..entry })
         })
         .collect())
 }
@@ -340,7 +351,8 @@ fn list(entries: Vec<FileEntry>, part: &Part) -> Result<CallToolResult, ErrorDat
         if taken.len() as u64 >= part.limit || text.len() + entry.path.len() > MAX_TEXT_BYTES {
             break;
         }
-        text.push_str(&format!("{}\t{}\n", reply::one_line(&entry.path), entry.size_bytes));
+        let kind = if entry.is_link { "\tsymbolic link" } else { "" };
+        text.push_str(&format!("{}\t{}{kind}\n", reply::one_line(&entry.path), entry.size_bytes));
         taken.push(FileReply::from(entry));
     }
     let end = skip + taken.len() as u64;

@@ -91,11 +91,21 @@ struct ErrorReply {
 pub(crate) struct FileReply {
     pub(crate) path: String,
     pub(crate) size_bytes: u64,
+    // Not in the schema, which all clients pay for: where it is, it says what
+    // it means.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schemars(skip)]
+    is_link: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl From<FileEntry> for FileReply {
     fn from(entry: FileEntry) -> Self {
-        Self { path: entry.path, size_bytes: entry.size_bytes }
+        Self { path: entry.path, size_bytes: entry.size_bytes, is_link: entry.is_link }
     }
 }
 
@@ -199,7 +209,10 @@ fn text_of_outcome(outcome: &Outcome) -> String {
             .files
             .iter()
             .take(TEXT_FILES)
-            .map(|file| format!("{} ({} bytes)", one_line(&file.path), file.size_bytes))
+            .map(|file| {
+                let size = if file.is_link { "symbolic link".to_owned() } else { format!("{} bytes", file.size_bytes) };
+                format!("{} ({size})", one_line(&file.path))
+            })
             .collect();
         if outcome.files.len() > TEXT_FILES {
             names.push(format!("and {} more", outcome.files.len() - TEXT_FILES));

@@ -3,92 +3,39 @@
 //!
 //! Every path goes through [`WorkspacePath`], every open through cap-std,
 //! which resolves beneath the directory's descriptor. Whatever a path meets on
-//! its way, the answer is a regular file or directory of this workspace, or an
-//! error: symbolic links, FIFOs and devices are never followed, opened or read.
+//! its way, the answer is a regular file or directory of this workspace, the
+//! text of a symbolic link, or an error. Links are made and read as text, of
+//! whatever content, and never followed: that, and not where they lead to, is
+//! what protects the host. FIFOs, sockets and devices are not opened.
+
+mod new_file;
+mod path;
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt as _;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt as _};
 use nix::libc;
-use nix::sys::stat::futimens;
+use nix::sys::stat::{UtimensatFlags, fchmod, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::unistd::symlinkat;
 
+pub(crate) use self::new_file::NewFile;
+use self::new_file::{set_modified, time_spec};
+pub use self::path::WorkspacePath;
+pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES};
 use crate::error::{Error, IoContext as _};
+use crate::mode::Mode;
 use crate::outcome::FileEntry;
 use crate::removal::remove_tree;
-use crate::survey::{DiskUse, FileStamp, Survey, Time};
+use crate::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyError, Time};
 
-/// The longest path of a workspace, in bytes.
-pub(crate) const MAX_PATH_BYTES: usize = 1024;
-/// How deep directories may nest. Recursion over a workspace is bounded by it.
-pub(crate) const MAX_DEPTH: usize = 32;
 /// Where a guest sees its workspace.
 pub(crate) const GUEST_PATH: &str = "/workspace";
-
-/// A checked path, relative to a workspace. It may name the workspace itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WorkspacePath(PathBuf);
-
-impl WorkspacePath {
-    /// Checks `text`, which is relative or starts with `/workspace`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidRequest`] for `field` when the path is empty, absolute
-    /// elsewhere, too long or too deep, leads upwards, or holds a control
-    /// character.
-    pub fn new(field: &str, text: &str) -> Result<Self, Error> {
-        let refuse = |reason: &str| {
-            let shown: String = text.chars().take(80).collect();
-            Err(Error::invalid(field, format!("{reason}, got {shown:?}")))
-        };
-        if text.len() > MAX_PATH_BYTES {
-            return refuse(&format!("must be at most {MAX_PATH_BYTES} bytes of path"));
-        }
-        if text.chars().any(char::is_control) {
-            return refuse("must be a path without control characters");
-        }
-        let relative = match text.strip_prefix(GUEST_PATH) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
-            _ if text.starts_with('/') => return refuse("must be relative to the workspace"),
-            _ if text.is_empty() => return refuse("must not be empty; `.` is the workspace itself"),
-            _ => text,
-        };
-        let mut path = PathBuf::new();
-        for part in relative.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => return refuse("must not lead upwards"),
-                name => path.push(name),
-            }
-        }
-        if path.iter().count() > MAX_DEPTH {
-            return refuse(&format!("must be at most {MAX_DEPTH} directories deep"));
-        }
-        Ok(Self(path))
-    }
-
-    /// The path as given to cap-std; the workspace itself is `.`.
-    fn as_path(&self) -> &Path {
-        if self.0.as_os_str().is_empty() { Path::new(".") } else { &self.0 }
-    }
-
-    /// Whether this is the workspace itself.
-    pub fn is_root(&self) -> bool {
-        self.0.as_os_str().is_empty()
-    }
-}
-
-impl std::fmt::Display for WorkspacePath {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.as_path().display().fmt(formatter)
-    }
-}
 
 /// What a read found.
 #[derive(Debug)]
@@ -102,7 +49,14 @@ pub enum Found {
     },
     /// A directory: names with sizes, sorted; directories end in `/`.
     Directory(Vec<FileEntry>),
+    /// A symbolic link, which is not followed.
+    Link {
+        /// Its text, of which a program may make anything.
+        target: String,
+    },
 }
+
+const BEHIND_LINK: &str = "it leads through a symbolic link, which is not followed";
 
 /// A directory tree that guests write and the server reads.
 #[derive(Debug)]
@@ -160,19 +114,25 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// [`Error::Host`] when the tree cannot be read. Entries that vanish
-    /// meanwhile are left out.
+    /// [`Error::Denied`] when directories nest too deep, [`Error::Host`] when
+    /// the tree cannot be read. Entries that vanish meanwhile are left out.
     pub fn survey(&self) -> Result<Survey, Error> {
-        Survey::of(&self.dir).doing(|| format!("count the files of {}", self.path.display()))
+        Survey::of(&self.dir).map_err(|error| match error {
+            SurveyError::TooDeep => Error::Denied { action: "using these files".into(), reason: error.to_string() },
+            SurveyError::Io(source) => Error::host(format!("count the files of {}", self.path.display()), source),
+        })
     }
 
     /// Writes files whole, making the directories above them. Blocks.
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] past `quota`, [`Error::InvalidRequest`] when a path
-    /// is a directory or goes through a file, [`Error::Host`] otherwise.
-    /// A failed write leaves the old content, and stops before the next file.
+    /// [`Error::Denied`] past `quota` and through a symbolic link,
+    /// [`Error::InvalidRequest`] when a path is a directory or goes through a
+    /// file, [`Error::Host`] otherwise. A failed write leaves the old content,
+    /// and stops before the next file.
+    ///
+    /// A file that is replaced keeps its mode; a link is replaced itself.
     pub fn write<'a>(
         &self,
         files: impl IntoIterator<Item = (&'a WorkspacePath, &'a [u8])>,
@@ -186,7 +146,12 @@ impl Workspace {
         if path.is_root() {
             return Err(Error::invalid("path", "must name a file, got the workspace itself"));
         }
+        if self.is_behind_link(path) {
+            return Err(Error::Denied { action: format!("writing {path}"), reason: BEHIND_LINK.into() });
+        }
         let used = self.check_quota(path, bytes.len() as u64, quota, survey)?;
+        let replaced = survey.files.get(path.as_path()).filter(|stamp| stamp.kind == FileKind::Regular);
+        let mode = replaced.map_or(Mode::NEW_FILE, |stamp| stamp.mode);
         let as_caller = |source: io::Error| match source.kind() {
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 Error::invalid("path", format!("goes through a file that is not a directory, got {path}"))
@@ -200,11 +165,14 @@ impl Workspace {
         if let Some(parent) = path.as_path().parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.dir.create_dir_all(parent).map_err(as_caller)?;
         }
-        self.start_file()
-            .and_then(|mut new| new.write_all(bytes).and_then(|()| new.put(path.as_path())))
-            .map_err(as_caller)?;
+        let put = |mut new: NewFile| {
+            new.write_all(bytes)?;
+            new.set_mode(mode)?;
+            new.put(path.as_path())
+        };
+        self.start_file().and_then(put).map_err(as_caller)?;
         survey.disk_use = used;
-        let stamp = FileStamp { size: bytes.len() as u64, ..FileStamp::default() };
+        let stamp = FileStamp { size: bytes.len() as u64, mode, kind: FileKind::Regular, ..FileStamp::default() };
         survey.files.insert(path.as_path().to_path_buf(), stamp);
         Ok(())
     }
@@ -237,13 +205,19 @@ impl Workspace {
         Ok(DiskUse { bytes, files })
     }
 
-    /// Opens a file or lists a directory.
+    /// Whether something above `path` is a symbolic link.
+    fn is_behind_link(&self, path: &WorkspacePath) -> bool {
+        let above = path.as_path().ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        let is_link = |above| self.dir.symlink_metadata(above).is_ok_and(|found| found.is_symlink());
+        above.into_iter().any(is_link)
+    }
+
+    /// Opens a file, lists a directory, or reads where a link says it leads.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`] when nothing is there, [`Error::Denied`] when it is
-    /// neither a regular file nor a directory, or is reached through a
-    /// symbolic link.
+    /// of another kind, or is reached through a symbolic link.
     pub fn read(&self, path: &WorkspacePath) -> Result<Found, Error> {
         let missing = || Error::NotFound {
             kind: "file",
@@ -251,19 +225,17 @@ impl Workspace {
             advice: " in the workspace; read `.` to list what is there",
         };
         let denied = |reason: &str| Error::Denied { action: format!("reading {path}"), reason: reason.into() };
-        let mut prefix = PathBuf::new();
-        for part in path.0.iter() {
-            prefix.push(part);
-            match self.dir.symlink_metadata(&prefix) {
-                Ok(metadata) if metadata.is_symlink() => return Err(denied("it leads through a symbolic link")),
-                Ok(_) => {}
-                Err(_) => return Err(missing()),
-            }
+        if self.is_behind_link(path) {
+            return Err(denied(BEHIND_LINK));
         }
         // NONBLOCK so that a FIFO cannot make the server wait for a writer.
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
-        let metadata = self.dir.metadata(path.as_path()).map_err(|_| missing())?;
+        let metadata = self.dir.symlink_metadata(path.as_path()).map_err(|_| missing())?;
+        if metadata.is_symlink() {
+            let target = self.dir.read_link_contents(path.as_path()).map_err(|_| missing())?;
+            return Ok(Found::Link { target: target.to_string_lossy().into_owned() });
+        }
         if metadata.is_dir() {
             let dir = if path.is_root() { self.dir.try_clone() } else { self.dir.open_dir(path.as_path()) };
             return list(&dir.map_err(|_| missing())?)
@@ -271,7 +243,7 @@ impl Workspace {
                 .map(Found::Directory);
         }
         if !metadata.is_file() {
-            return Err(denied("it is neither a regular file nor a directory"));
+            return Err(denied("it is neither a regular file nor a directory nor a symbolic link"));
         }
         let file = self.dir.open_with(path.as_path(), &options).map_err(|_| missing())?.into_std();
         // Another program may have put something else there meanwhile.
@@ -312,7 +284,33 @@ impl Workspace {
             other => other?,
         };
         let stamp = FileStamp::from(&file.metadata()?);
-        Ok(stamp.is_regular.then(|| (file.into_std(), stamp)))
+        Ok((stamp.kind == FileKind::Regular).then(|| (file.into_std(), stamp)))
+    }
+
+    /// The text of the symbolic link at `path`. `None` when there is none.
+    pub(crate) fn read_link(&self, path: &Path) -> io::Result<Option<(Vec<u8>, FileStamp)>> {
+        let stamp = match self.dir.symlink_metadata(path) {
+            Err(error) if is_no_file(&error) => return Ok(None),
+            other => FileStamp::from(&other?),
+        };
+        if stamp.kind != FileKind::Link {
+            return Ok(None);
+        }
+        match self.dir.read_link_contents(path) {
+            // Something else took its place.
+            Err(error) if is_no_file(&error) || error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            other => Ok(Some((other?.into_os_string().into_vec(), stamp))),
+        }
+    }
+
+    /// Makes a symbolic link of any content. Nothing may have its name.
+    pub(crate) fn make_link(&self, path: &Path, target: &[u8], modified: Time) -> io::Result<()> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let parent = self.dir.open_dir(parent)?;
+        symlinkat(OsStr::from_bytes(target), &parent, name)?;
+        let time = time_spec(modified);
+        Ok(utimensat(&parent, name, &TimeSpec::UTIME_OMIT, &time, UtimensatFlags::NoFollowSymlink)?)
     }
 
     /// Makes one directory.
@@ -332,12 +330,14 @@ impl Workspace {
         self.dir.remove_file(path)
     }
 
-    /// Sets when a directory was last modified.
-    pub(crate) fn set_directory_time(&self, path: &Path, modified: Time) -> io::Result<()> {
+    /// Sets who may use a directory, and when it was last modified.
+    pub(crate) fn set_directory(&self, path: &Path, stamp: DirectoryStamp) -> io::Result<()> {
         // Not `open_dir`: through such a descriptor nothing can be changed.
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW);
-        set_modified(&self.dir.open_with(path, &options)?.into_std(), modified)
+        let directory = self.dir.open_with(path, &options)?.into_std();
+        fchmod(&directory, stamp.mode.into())?;
+        set_modified(&directory, stamp.modified)
     }
 
     /// Removes the whole tree, later, on a thread that may block. Its path is
@@ -363,47 +363,6 @@ impl Workspace {
     pub fn remove(&self) -> Result<(), Error> {
         remove_tree(&self.path).doing(|| format!("remove the workspace {}", self.path.display()))
     }
-}
-
-/// A file that is not whole yet. Removed when dropped.
-#[derive(Debug)]
-pub(crate) struct NewFile {
-    dir: Dir,
-    file: std::fs::File,
-    unfinished: Option<PathBuf>,
-}
-
-impl NewFile {
-    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
-    }
-
-    pub(crate) fn set_modified(&self, modified: Time) -> io::Result<()> {
-        set_modified(&self.file, modified)
-    }
-
-    /// Gives it its name, in the place of whatever file has it.
-    pub(crate) fn put(mut self, path: &Path) -> io::Result<()> {
-        if let Some(unfinished) = self.unfinished.as_deref().filter(|unfinished| *unfinished != path) {
-            self.dir.rename(unfinished, &self.dir, path)?;
-        }
-        self.unfinished = None;
-        Ok(())
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if let Some(unfinished) = &self.unfinished {
-            // If it stays it counts as any file of the workspace.
-            let _ = self.dir.remove_file(unfinished);
-        }
-    }
-}
-
-fn set_modified(file: &std::fs::File, modified: Time) -> io::Result<()> {
-    let (seconds, nanoseconds) = modified;
-    futimens(file, &TimeSpec::UTIME_OMIT, &TimeSpec::new(seconds, nanoseconds)).map_err(io::Error::from)
 }
 
 /// Whether there is no file that could be opened: a symbolic link, a socket,
@@ -436,7 +395,8 @@ fn list(dir: &Dir) -> io::Result<Vec<FileEntry>> {
             if metadata.is_dir() {
                 path.push('/');
             }
-            Ok(FileEntry { path, size_bytes: if metadata.is_dir() { 0 } else { metadata.len() } })
+            let size_bytes = if metadata.is_dir() { 0 } else { metadata.len() };
+            Ok(FileEntry { path, size_bytes, is_link: metadata.is_symlink() })
         })
         .collect::<io::Result<Vec<_>>>()?;
     entries.sort_by(|one, other| one.path.cmp(&other.path));
@@ -444,88 +404,4 @@ fn list(dir: &Dir) -> io::Result<Vec<FileEntry>> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::disallowed_methods, reason = "looks from outside")]
-
-    use super::*;
-
-    const QUOTA: DiskUse = DiskUse { bytes: 1 << 20, files: 10 };
-
-    fn workspace() -> (tempfile::TempDir, Workspace) {
-        let parent = tempfile::tempdir().unwrap();
-        let workspace = Workspace::create(parent.path().join("w")).unwrap();
-        (parent, workspace)
-    }
-
-    fn write(workspace: &Workspace, name: &str, bytes: &[u8], quota: DiskUse) -> Result<(), Error> {
-        workspace.write([(&path(name), bytes)], quota)
-    }
-
-    fn path(text: &str) -> WorkspacePath {
-        WorkspacePath::new("path", text).unwrap()
-    }
-
-    #[test]
-    fn paths_that_leave_the_workspace_are_refused_with_the_reason() {
-        for (text, reason) in [
-            ("../x", "upwards"),
-            ("a/../../x", "upwards"),
-            ("/etc/passwd", "relative"),
-            ("/workspacex/y", "relative"),
-            ("", "empty"),
-            ("a\nb", "control"),
-            ("a\0b", "control"),
-            (&"x/".repeat(40), "deep"),
-            (&"x".repeat(2000), "bytes of path"),
-        ] {
-            let error = WorkspacePath::new("path", text).unwrap_err().to_string();
-            assert!(error.contains(reason), "{text:?}: {error}");
-        }
-        assert_eq!(path("/workspace/a//./b"), path("a/b"));
-        assert!(path("/workspace").is_root());
-    }
-
-    #[test]
-    fn symbolic_links_and_fifos_are_denied_where_a_plain_file_is_read() {
-        let (parent, workspace) = workspace();
-        std::fs::write(parent.path().join("secret"), "s").unwrap();
-        write(&workspace, "plain", b"p", QUOTA).unwrap();
-        std::os::unix::fs::symlink("plain", parent.path().join("w/inner")).unwrap();
-        std::os::unix::fs::symlink("../secret", parent.path().join("w/outer")).unwrap();
-        std::os::unix::fs::symlink("..", parent.path().join("w/up")).unwrap();
-        nix::unistd::mkfifo(&parent.path().join("w/fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(workspace.read(&path("plain")).unwrap(), Found::File { size_bytes: 1, .. }));
-        for name in ["inner", "outer", "up/secret"] {
-            let error = workspace.read(&path(name)).unwrap_err().to_string();
-            assert!(error.contains("symbolic link"), "{name}: {error}");
-        }
-        assert!(workspace.read(&path("fifo")).unwrap_err().to_string().contains("neither a regular file"));
-        // Writing through a link replaces the link, not what it names.
-        write(&workspace, "outer", b"mine", QUOTA).unwrap();
-        assert_eq!(std::fs::read(parent.path().join("secret")).unwrap(), b"s");
-    }
-
-    #[test]
-    fn writes_stop_at_the_quota_and_keep_the_old_content() {
-        let (_parent, workspace) = workspace();
-        let small = DiskUse { bytes: 16 << 10, files: 2 };
-        write(&workspace, "a", b"old", small).unwrap();
-        let error = write(&workspace, "a", &[0; 20 << 10], small).unwrap_err().to_string();
-        assert!(error.contains("disk_bytes") && error.contains("16384"), "{error}");
-        write(&workspace, "b", b"", small).unwrap();
-        let error = write(&workspace, "c/d", b"", small).unwrap_err().to_string();
-        assert!(error.contains("disk_files"), "{error}");
-        let Found::File { mut file, .. } = workspace.read(&path("a")).unwrap() else { panic!() };
-        assert_eq!(read_range(&mut file, 0, 10).unwrap(), b"old");
-    }
-
-    #[test]
-    fn a_survey_tells_what_changed() {
-        let (_parent, workspace) = workspace();
-        write(&workspace, "same", b"1", QUOTA).unwrap();
-        let before = workspace.survey().unwrap();
-        write(&workspace, "d/new", b"22", QUOTA).unwrap();
-        let changes = workspace.survey().unwrap().changes_since(&before);
-        assert_eq!(changes, [FileEntry { path: "d/new".into(), size_bytes: 2 }]);
-    }
-}
+mod tests;
