@@ -65,7 +65,7 @@ pub use limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use output::SPOOL_BYTES;
 pub use own_process::protect_own_process;
-pub use process::{NativeHealth, NativeSettings, Tier};
+pub use process::{NativeHealth, NativeSettings, Tier, jailer_command};
 pub use request::{ExecuteRequest, InputFile, SessionChoice};
 pub use runs::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use state::make_files_private;

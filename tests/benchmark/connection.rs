@@ -130,8 +130,8 @@ impl Connection {
     }
 
     /// Memory of the server's own process alone.
-    pub(crate) fn server_bytes(&self) -> u64 {
-        pss_of(i32::try_from(self.child.id()).expect("a process number fits")).unwrap_or(0) * 1024
+    pub(crate) fn server_bytes(&self) -> Option<u64> {
+        pss_of(i32::try_from(self.child.id()).expect("a process number fits"))
     }
 
     fn processes(&self) -> Vec<i32> {
@@ -146,16 +146,16 @@ impl Connection {
     }
 
     /// Proportional memory of the server and all its workers.
-    pub(crate) fn pss_bytes(&self) -> u64 {
-        self.processes().into_iter().filter_map(pss_of).sum::<u64>() * 1024
+    pub(crate) fn pss_bytes(&self) -> Option<u64> {
+        self.processes().into_iter().map(pss_of).sum()
     }
 }
 
-/// In KiB.
+/// Memory of a process. `None` where this user may not know.
 fn pss_of(pid: i32) -> Option<u64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
 impl Drop for Connection {

@@ -38,6 +38,12 @@ impl Samples {
     }
 }
 
+/// An amount of memory, where this user may know it.
+pub(crate) fn mebibytes(bytes: Option<u64>) -> String {
+    let Some(bytes) = bytes else { return "unknown: only root may read it of a server".to_owned() };
+    format!("{:.2} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 /// A duration in milliseconds, aligned.
 pub(crate) fn milliseconds(duration: Duration) -> String {
     format!("{:>7.2} ms", duration.as_secs_f64() * 1e3)

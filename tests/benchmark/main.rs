@@ -20,7 +20,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use connection::Connection;
-use figures::Samples;
+use figures::{Samples, mebibytes};
 
 const HELLO: &str = "print('hi')";
 
@@ -52,6 +52,11 @@ fn main() {
         && role == wall::ROLE
     {
         return wall::serve(&wall.to_string_lossy(), directory.as_ref());
+    }
+    if let [_, role] = &arguments[..]
+        && role == native::ROLE
+    {
+        return native::launches();
     }
     println!("belljar {}; {}\n", env!("CARGO_PKG_VERSION"), machine());
     start();
@@ -204,13 +209,14 @@ fn memory() {
     for _ in 0..SESSIONS {
         server.execute("x = 1\nprint('hi')", Some("new"));
     }
-    let each = server.pss_bytes().saturating_sub(idle) / SESSIONS;
-    println!("memory (PSS) of an idle server    {:.1} MiB, all processes", mib(idle));
-    println!("memory (PSS) per live session     {:.2} MiB", mib(each));
+    let each = grown(idle, server.pss_bytes()).map(|bytes| bytes / SESSIONS);
+    println!("memory (PSS), idle, all processes {}", mebibytes(idle));
+    println!("memory (PSS) per live session     {}", mebibytes(each));
 }
 
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+/// How much there is more of something, where that can be told.
+fn grown(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    Some(after?.saturating_sub(before?))
 }
 
 /// How long anything may take before the benchmark gives up.

@@ -4,12 +4,12 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jailer::{Access, Confinement, Descriptor, Mount, Program, Report, Scratch, TreeLimits};
-use tests::binary;
 
 use crate::connection::Connection;
 use crate::figures::{Samples, milliseconds};
@@ -23,13 +23,22 @@ const SOME_USER: u32 = 64_243;
 /// What the program sees.
 const SYSTEM: [&str; 6] = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives", "/etc/ld.so.cache"];
 
+/// As this, the program does [`launches`] alone.
+pub(crate) const ROLE: &str = "native-launches";
+
 /// Prints all of it.
 pub(crate) fn measure() {
     launches();
+    if nix::unistd::geteuid().is_root() {
+        // Bubblewrap changes no user, and the jailer changes its own for root.
+        let status = Command::new("/proc/self/exe").arg(ROLE).uid(SOME_USER).gid(SOME_USER).current_dir("/").status();
+        assert!(status.expect("it can be started").success(), "the same as another user");
+    }
     calls();
 }
 
-fn launches() {
+/// Prints what it costs this user to start a confined program.
+pub(crate) fn launches() {
     let workspace = tempfile::tempdir().expect("a directory can be made");
     let is_root = nix::unistd::geteuid().is_root();
     if is_root {
@@ -45,6 +54,7 @@ fn launches() {
         }
     }
     let [ours, plain] = [ours, plain].map(Samples::of);
+    println!("as {}", if is_root { "root" } else { "a user" });
     println!("start {PROGRAM}, no wall       p10 {}  p50 {}", milliseconds(plain.p10()), plain.p50());
     println!("  jailer, namespaces and all      p10 {}  p50 {}", milliseconds(ours.p10()), ours.p50());
     if bubblewrap {
@@ -96,9 +106,8 @@ fn wrapped(workspace: &Path) -> Command {
 /// Starts the jailer as the server does, and waits until its program is gone.
 fn jail(workspace: &Path, is_root: bool) {
     let (ours, theirs) = UnixStream::pair().expect("a connection can be made");
-    let mut jailer = Command::new(binary())
-        .args(["jailer-process", &std::process::id().to_string()])
-        .env_clear()
+    let mut jailer = sandbox::jailer_command()
+        .expect("memory can be executed")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .spawn()

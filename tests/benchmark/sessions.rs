@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Reply};
-use super::figures::{Samples, milliseconds};
-use super::{HELLO, mib};
+use super::figures::{Samples, mebibytes, milliseconds};
+use super::{HELLO, grown};
 
 const DICT: &str = "d = {str(n): [n] for n in range(5000)}\nx = 0";
 const STEP: &str = "x += 1";
@@ -141,8 +141,8 @@ fn live() {
     for _ in 0..LIVE {
         server.execute(DICT, Some("new")).assert_success();
     }
-    let each = server.pss_bytes().saturating_sub(idle) / LIVE;
-    println!("memory (PSS) of each of {LIVE} live sessions with a 5,000-entry dict  {:.2} MiB", mib(each));
+    let each = grown(idle, server.pss_bytes()).map(|bytes| bytes / LIVE);
+    println!("memory (PSS) of each of {LIVE} live sessions with a 5,000-entry dict  {}", mebibytes(each));
 }
 
 fn hibernated() {
@@ -155,7 +155,7 @@ fn hibernated() {
         let reply: Reply = server.execute(DICT, Some("new"));
         last = reply.session();
     }
-    let grown = server.server_bytes().saturating_sub(before);
+    let larger = grown(before, server.server_bytes());
     let disk: u64 = objects(state.path()).into_iter().map(|(_, bytes)| bytes).sum();
     drop(server);
     let samples = Samples::take(20, || {
@@ -165,9 +165,9 @@ fn hibernated() {
         started.elapsed()
     });
     println!(
-        "{MANY} hibernated sessions with that dict              {} KiB of disk each, the server grew by {:.1} MiB",
+        "{MANY} hibernated sessions with that dict              {} KiB of disk each, the server grew by {}",
         disk / MANY / 1024,
-        mib(grown)
+        mebibytes(larger)
     );
     println!("  start of a server, to the first result in one of them  p50 {}  p95 {}", samples.p50(), samples.p95());
 }

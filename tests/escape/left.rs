@@ -23,13 +23,9 @@ pub(crate) fn marked(mark: &str) -> Vec<Process> {
     all_processes().filter(has_mark).filter_map(Process::find).collect()
 }
 
-/// The jailers and wardens of a server: what runs its own binary beneath it
-/// and is no worker.
+/// The jailers and wardens of a server.
 pub(crate) fn jailers(server: i32) -> Vec<Process> {
-    let is_jailer = |process: &Process| {
-        let arguments = std::fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
-        arguments.split(|byte| *byte == 0).any(|argument| argument.starts_with(b"jailer"))
-    };
+    let is_jailer = |process: &Process| process.arguments().first().is_some_and(|name| name == "belljar-jailer");
     let mut found: Vec<_> = Process::children_of(server).into_iter().filter(is_jailer).collect();
     let mut next = 0;
     while next < found.len() {

@@ -29,6 +29,16 @@ fn native_languages_can_be_switched_off() {
 }
 
 #[test]
+fn a_host_that_executes_no_memory_is_named_with_the_remedy() {
+    // What `vm.memfd_noexec = 2` does; the control is every other test here.
+    let server = Server::with().restricted(Restriction::user(SOME_USER).error("memfd_create", "EACCES")).start();
+    let reply = run(&server, "bash", "echo hi", json!({}));
+    let refusal = reply.refusal();
+    assert!(refusal.contains("executed from memory") && refusal.contains("vm.memfd_noexec"), "{refusal}");
+    server.assert_usable();
+}
+
+#[test]
 fn a_tier_that_the_machine_does_not_reach_is_refused_by_name() {
     // An ordinary user may make no control group.
     let server = Server::with().flag("--native-tier=isolated").restricted(Restriction::user(SOME_USER)).start();

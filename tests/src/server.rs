@@ -21,19 +21,22 @@ use crate::reply::Reply;
 use crate::restriction::Restriction;
 use crate::store::Store;
 
-/// Cargo's target directory: test programs lie in `<target>/release/deps`.
-pub fn target_directory() -> PathBuf {
-    let program = std::env::current_exe().expect("a test program knows its path");
-    program.ancestors().nth(3).expect("test programs lie beneath the target directory").to_path_buf()
-}
-
-/// The binary under test. It lies beside the folder of the test programs, and
-/// beside the benchmark.
-pub fn binary() -> PathBuf {
-    let program = std::env::current_exe().expect("a test program knows its path");
+/// Where Cargo puts programs: those of tests lie in the folder `deps` there.
+fn profile_directory() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows its path");
     let folder = program.parent().expect("a program lies in a folder");
     let profile = if folder.ends_with("deps") { folder.parent().expect("folders nest") } else { folder };
-    let binary = profile.join("belljar");
+    profile.to_path_buf()
+}
+
+/// Cargo's target directory.
+pub fn target_directory() -> PathBuf {
+    profile_directory().parent().expect("programs lie beneath the target directory").to_path_buf()
+}
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    let binary = profile_directory().join("belljar");
     assert!(binary.exists(), "{} is missing: run `cargo test --release --workspace`", binary.display());
     binary
 }
@@ -60,8 +63,8 @@ pub(crate) fn cache_directory() -> &'static Path {
     })
 }
 
-/// What a process of the server becomes that confines a native program.
-const JAILER: &str = "jailer-process";
+/// What the processes that confine a native program are called.
+const JAILER: &str = "belljar-jailer";
 
 /// How a server is to be started.
 #[derive(Debug, Default)]
@@ -304,17 +307,17 @@ impl Server {
 
     /// Its workers, or the process that compiles.
     pub fn workers(&self) -> Vec<Process> {
-        self.children(|role| role != JAILER)
+        self.children(|name| name != JAILER)
     }
 
     /// The jailers of native programs that are running.
     pub fn jails(&self) -> Vec<Process> {
-        self.children(|role| role == JAILER)
+        self.children(|name| name == JAILER)
     }
 
     fn children(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Process> {
         let children = Process::children_of(self.process.pid()).into_iter().filter(Process::is_running);
-        children.filter(|child| child.arguments().get(1).is_some_and(|role| is_wanted(role))).collect()
+        children.filter(|child| matches!(&child.arguments()[..], [name, _, ..] if is_wanted(name))).collect()
     }
 
     /// The largest amount of memory that `work` makes the workers hold

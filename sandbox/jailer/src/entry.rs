@@ -1,5 +1,6 @@
 //! The entry: the order of the steps.
 
+use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -18,12 +19,18 @@ use crate::guard::Guard;
 use crate::refuse::{Refuse, exit_code};
 use crate::{capabilities, cgroups, credentials, namespaces, parent, rlimits, sys, warden};
 
+/// What the processes of the jailer are called.
+const NAME: &CStr = c"belljar-jailer";
+
 /// The jailer. Standard input is the connection to the server; this process
 /// has one thread.
 ///
 /// Ends with 0 when the program ran, whatever became of it, and with 65 and up
 /// when a step could not be taken: 65 for the first of [`Step`], and so on.
 pub fn main() -> ExitCode {
+    // It was executed by a number, and a name is for people: without one
+    // nothing is weaker.
+    let _ = prctl::set_name(NAME);
     let Ok(connection) = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else {
         return exit_code(Step::Receive);
     };

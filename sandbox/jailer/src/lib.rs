@@ -2,8 +2,8 @@
 //! and stays as its warden until every process of it is gone. And, for the
 //! process that Wasm guests run in, [`confine_worker`], which executes nothing.
 //!
-//! The code here runs in a process of its own with a single thread: the one
-//! binary enters [`main`] before any thread exists. No event loop, no engine,
+//! The code here runs in a process of its own with a single thread: [`main`] is
+//! all that the program `belljar-jailer` does. No event loop, no engine,
 //! no logging framework, no retries and no fallbacks: a step that is asked for
 //! and cannot be taken ends the process before the program starts, and names
 //! the step.

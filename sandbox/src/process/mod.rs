@@ -3,9 +3,11 @@
 //! Nothing here decides how that is done; it decides what a program gets: which
 //! parts of the file system, which user, which limits. `host` knows the
 //! machine, `tier` tries what it can enforce, `runtime` turns a run into a
-//! confinement, `supervise` takes output and reports until nothing is left.
+//! confinement, `executable` is the jailer that applies it, `supervise` takes
+//! output and reports until nothing is left.
 
 mod cgroup;
+mod executable;
 mod host;
 mod inbox;
 mod launch;
@@ -15,6 +17,8 @@ mod supervise;
 mod tier;
 mod users;
 
+pub use executable::jailer_command;
+pub(crate) use executable::not_executable;
 pub use runtime::{NativeHealth, NativeSettings};
 pub(crate) use runtime::{NativeOrder, NativeRuntime};
 pub use tier::Tier;

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroups;
+use super::executable::jailer_command;
 use super::host::Interpreter;
 use super::launch::{Launch, launch};
 use super::tier::{Form, Tier};
@@ -180,6 +181,7 @@ impl NativeRuntime {
 
     async fn find_form(&self, missing: &mut Vec<String>) -> Result<(Form, Enforced), String> {
         let minimum = self.settings.tier.ok_or("native programs are switched off (native_tier = \"off\")")?;
+        jailer_command().map_err(|error| error.to_string())?;
         let users = Users::of_this_process()?;
         if users.is_none() {
             missing.push("a user for each run: only root can become another user".into());

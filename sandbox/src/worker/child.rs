@@ -1,5 +1,6 @@
 //! Starts the processes that this one binary becomes when asked by its first
-//! argument: workers, and the one that compiles.
+//! argument, workers and the one that compiles, and those of the jailer, whose
+//! executable it holds.
 //!
 //! All of them are started from one thread that lives as long as the server,
 //! because the kernel ends a child with the *thread* that started it
@@ -22,11 +23,11 @@ use tokio::sync::oneshot;
 
 use crate::children;
 use crate::error::{Error, IoContext as _};
+use crate::process::{jailer_command, not_executable};
 use crate::wasm::{CodeCache, ImageName};
 
 const WORKER: &str = "worker-process";
 const COMPILE: &str = "compile-process";
-const JAILER: &str = "jailer-process";
 
 /// The largest compressed image. Above any of ours.
 const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
@@ -37,13 +38,7 @@ const LOG_VARIABLE: &str = "BELLJAR_LOG";
 /// Becomes one of our own processes if `arguments` ask for it. Call it first
 /// in `main`, before any thread exists; `None` means go on as usual.
 pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
-    match arguments.get(1).map(String::as_str) {
-        // Small, and with nobody to log to: what it has to say goes to whoever
-        // started it.
-        Some(JAILER) => return Some(jailer::main()),
-        Some(WORKER | COMPILE) => {}
-        _ => return None,
-    }
+    let Some(WORKER | COMPILE) = arguments.get(1).map(String::as_str) else { return None };
     start_log();
     if !dies_with_its_parent(arguments.get(2)) {
         return Some(ExitCode::FAILURE);
@@ -79,7 +74,7 @@ fn this_binary(role: &str) -> Command {
     command
 }
 
-/// What this binary becomes, with a connection to the server.
+/// What a process of ours does, with a connection to the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Role {
     /// Hosts guests in WebAssembly.
@@ -96,13 +91,16 @@ pub(crate) struct StartedChild {
 
 fn start(role: Role) -> io::Result<StartedChild> {
     let (ours, theirs) = UnixStream::pair()?;
-    let name = match role {
-        Role::Worker => WORKER,
-        Role::Jailer => JAILER,
+    let mut command = match role {
+        Role::Worker => this_binary(WORKER),
+        Role::Jailer => jailer_command()?,
     };
     // Standard output is the protocol's; none of them must even have it.
-    let mut command = this_binary(name);
-    let child = children::start(command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()))?;
+    let started = children::start(command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()));
+    let child = started.map_err(|error| match role {
+        Role::Worker => error,
+        Role::Jailer => not_executable(&error),
+    })?;
     Ok(StartedChild { child, stream: ours })
 }
 
