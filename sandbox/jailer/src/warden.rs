@@ -19,7 +19,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
-use nix::unistd::{ForkResult, Pid, getpid, setpgid, setsid};
+use nix::unistd::{ForkResult, Pid, getpid, getppid, setpgid, setsid};
 
 use crate::capabilities;
 use crate::confinement::{Cause, Confinement, Ended, Enforced, Refusal, Report, Step, Stop};
@@ -72,6 +72,8 @@ enum Started {
 
 struct Warden {
     guard: UnixStream,
+    /// The guard's number, as far as the warden can see it.
+    parent: Pid,
     signals: SignalFd,
     tree: Tree,
     watch: Watch,
@@ -94,12 +96,13 @@ impl Warden {
         channel: Option<UnixStream>,
     ) -> Result<Self, Refusal> {
         let namespaces = confinement.namespaces;
-        // Where the warden can be asked, it is: it has others to end first.
-        let signal = if namespaces { Signal::SIGKILL } else { Signal::SIGTERM };
+        // Without a namespace the warden is asked: it has others to end first.
+        // By the one signal that reaches a stopped process too and can be read.
+        let signal = if namespaces { Signal::SIGKILL } else { Signal::SIGCONT };
         let signals = blocked_signals().at(Step::Warden)?;
         // The first process of a namespace does not see its parent's number.
-        let seen = if namespaces { Pid::from_raw(0) } else { guard };
-        parent::end_with(seen, signal).at(Step::Warden)?;
+        let parent = if namespaces { Pid::from_raw(0) } else { guard };
+        parent::end_with(parent, signal).at(Step::Warden)?;
         // A signal to the guard's process group is not for the warden.
         leave_group().at(Step::Warden)?;
         if let Some(parts) = parts {
@@ -111,6 +114,7 @@ impl Warden {
         let guard = channel.ok_or_else(|| Failure::new("copying a descriptor", "there is none")).at(Step::Warden)?;
         Ok(Self {
             guard,
+            parent,
             signals,
             tree,
             watch,
@@ -161,7 +165,7 @@ impl Warden {
                     }
                 }
             }
-            if events.signal && self.orphaned() {
+            if events.signal && self.is_to_end() {
                 self.cause.get_or_insert(Cause::Stopped);
                 break;
             }
@@ -254,14 +258,14 @@ impl Warden {
         }
     }
 
-    /// Takes the signals that came. Says whether the guard is gone; those of
-    /// children only wake the loop.
-    fn orphaned(&self) -> bool {
-        let mut orphaned = false;
+    /// Takes the signals that came, which may be about children and only wake
+    /// the loop. Says whether the guard is gone, or somebody asks for the end.
+    fn is_to_end(&self) -> bool {
+        let mut asked = false;
         while let Ok(Some(signal)) = self.signals.read_signal() {
-            orphaned |= signal.ssi_signo == Signal::SIGTERM as u32;
+            asked |= signal.ssi_signo == Signal::SIGTERM as u32;
         }
-        orphaned
+        asked || getppid() != self.parent
     }
 
     fn reap(&mut self) {
@@ -332,6 +336,7 @@ fn last_word(channel: &UnixStream) -> Result<Option<Enforced>, Refusal> {
 fn blocked_signals() -> Result<SignalFd, Failure> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGCHLD);
+    signals.add(Signal::SIGCONT);
     signals.add(Signal::SIGTERM);
     signals.thread_block().doing("blocking signals")?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;

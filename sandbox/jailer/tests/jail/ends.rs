@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("nothing_outlives_the_program", nothing_outlives_the_program),
     ("nothing_outlives_the_warden", nothing_outlives_the_warden),
     ("nothing_outlives_the_jailer", nothing_outlives_the_jailer),
+    ("a_warden_that_was_stopped_goes_on", a_warden_that_was_stopped_goes_on),
     ("nothing_outlives_the_connection", nothing_outlives_the_connection),
     ("nothing_outlives_the_server", nothing_outlives_the_server),
     ("asked_to_end", asked_to_end),
@@ -66,6 +67,13 @@ fn start_daemons(namespaces: bool, host: Host) -> (Jail, Running, String) {
     (jail, running, word)
 }
 
+/// Stops a process, as somebody outside may.
+fn stop(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    until("it is stopped", || state().contains(") T ").then_some(()));
+}
+
 fn none_left(word: &str) {
     until("nothing is left", || processes_with(word).is_empty().then_some(()));
 }
@@ -101,11 +109,30 @@ fn nothing_outlives_the_warden() {
 
 fn nothing_outlives_the_jailer() {
     everywhere(|namespaces, host| {
-        let (_jail, mut running, word) = start_daemons(namespaces, host);
-        running.jailer.kill().unwrap();
-        none_left(&word);
-        assert_eq!(wait(&mut running.jailer), None);
-        assert_eq!(read_report(&running.connection).unwrap(), None);
+        for is_stopped in [false, true] {
+            let (_jail, mut running, word) = start_daemons(namespaces, host);
+            if is_stopped {
+                stop(running.warden());
+            }
+            running.jailer.kill().unwrap();
+            none_left(&word);
+            assert_eq!(wait(&mut running.jailer), None);
+            assert_eq!(read_report(&running.connection).unwrap(), None);
+        }
+    });
+}
+
+fn a_warden_that_was_stopped_goes_on() {
+    everywhere(|namespaces, host| {
+        let mut jail = Jail::bash(namespaces, host, "echo up; until [ -e go ]; do :; done");
+        let mut running = jail.start().unwrap();
+        assert_eq!(running.line(), "up");
+        let warden = running.warden();
+        stop(warden);
+        kill(Pid::from_raw(warden), Signal::SIGCONT).unwrap();
+        std::fs::write(jail.workspace.path().join("go"), "").unwrap();
+        let finished = running.finish();
+        assert_eq!((finished.ended.wait_status, finished.ended.cause), (Some(0), None), "{finished:?}");
     });
 }
 
