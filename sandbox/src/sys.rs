@@ -174,6 +174,21 @@ pub(crate) fn protect_writes(protection: &OwnedFd, start: usize, length: usize) 
     Ok(())
 }
 
+/// Gives back the memory of a constant that is not needed any more. Whoever
+/// reads it after all reads it from this program's file again.
+pub(crate) fn give_back(constant: &'static [u8]) {
+    let start = constant.as_ptr().addr().next_multiple_of(PAGE);
+    let end = (constant.as_ptr().addr() + constant.len()) / PAGE * PAGE;
+    if start < end {
+        let skipped = start - constant.as_ptr().addr();
+        let address = constant[skipped..].as_ptr().cast_mut().cast();
+        // SAFETY: whole pages of a constant, which lies in the read-only part of
+        // this program and was never written: they still are what the file behind
+        // them holds, and stay mapped.
+        let _ = unsafe { libc::madvise(address, end - start, libc::MADV_DONTNEED) };
+    }
+}
+
 /// Takes ownership of a descriptor that was received in a message.
 pub(crate) fn own_received(descriptor: RawFd) -> OwnedFd {
     // SAFETY: `recvmsg` just installed this descriptor in this process for

@@ -16,6 +16,8 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::sys;
+
 const NAME: &str = "belljar-jailer";
 
 /// Built by `build.rs`.
@@ -62,6 +64,7 @@ fn make() -> io::Result<File> {
     };
     let mut file = File::from(made?);
     file.write_all(CONTENT)?;
+    sys::give_back(CONTENT);
     let all = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
     fcntl(&file, FcntlArg::F_ADD_SEALS(all))?;
     Ok(file)
