@@ -3,10 +3,13 @@
 #![expect(unsafe_code, reason = "system calls and machine code that no safe interface offers")]
 #![expect(clippy::disallowed_methods, reason = "asks the kernel where things are")]
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use nix::libc;
 
@@ -187,6 +190,13 @@ pub(crate) fn give_back(constant: &'static [u8]) {
         // them holds, and stay mapped.
         let _ = unsafe { libc::madvise(address, end - start, libc::MADV_DONTNEED) };
     }
+}
+
+/// Whether a file has an extended attribute of this name.
+pub(crate) fn has_attribute(path: &Path, name: &CStr) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: both are strings with an end, and room of no size is not written.
+    unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
 }
 
 /// Takes ownership of a descriptor that was received in a message.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use jailer::TreeLimits;
 
+use super::delegation::divide;
+
 /// What the jailer's own processes need beside the program.
 const OWN_BYTES: u64 = 16 << 20;
 const OWN_PROCESSES: u64 = 2;
@@ -143,6 +145,16 @@ impl Group {
             .any(|line| line.strip_prefix(name).is_some_and(|count| count.trim().parse::<u64>().unwrap_or(0) > 0))
     }
 
+    /// Whether its limits are those it was made with. With version 2 whoever
+    /// manages the group above can take the controllers away.
+    pub(super) fn is_intact(&self) -> bool {
+        let is_limited = |directory: &PathBuf, name: &str| {
+            fs::read_to_string(directory.join(name)).is_ok_and(|limit| limit.trim() != "max")
+        };
+        self.is_version_1
+            || self.directories.iter().all(|both| is_limited(both, "memory.max") && is_limited(both, "pids.max"))
+    }
+
     /// Kills whatever is still in it.
     pub(super) fn kill(&self) {
         for directory in &self.directories {
@@ -202,18 +214,13 @@ fn version_1(mounts: &str, own: &str, controller: &str) -> Option<PathBuf> {
     mount.find(path)
 }
 
-/// The directory of this process, if both controllers are on below it.
+/// The directory of this process, once it is divided.
 fn version_2(mounts: &str, own: &str) -> Result<PathBuf, String> {
     let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2");
     let path = own.lines().find_map(|line| line.strip_prefix("0::"));
     let directory =
         mount.zip(path).and_then(|(mount, path)| mount.find(path)).ok_or("no control groups are mounted")?;
-    let on = fs::read_to_string(directory.join("cgroup.subtree_control")).unwrap_or_default();
-    let is_on = |name: &str| on.split_whitespace().any(|word| word == name);
-    if is_on("memory") && is_on("pids") {
-        return Ok(directory);
-    }
-    Err(format!("the controllers memory and pids are not on below {}", directory.display()))
+    divide(&directory)
 }
 
 struct Mount<'a> {
@@ -254,6 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn a_group_of_version_2_without_its_limits_is_not_intact() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = Group { directories: vec![directory.path().to_path_buf()], is_version_1: false };
+        assert!(!group.is_intact());
+        fs::write(directory.path().join("memory.max"), "4096\n").unwrap();
+        fs::write(directory.path().join("pids.max"), "5\n").unwrap();
+        assert!(group.is_intact());
+        fs::write(directory.path().join("memory.max"), "max\n").unwrap();
+        assert!(!group.is_intact());
+        std::mem::forget(group);
+    }
+
+    #[test]
     fn where_groups_can_be_made_limits_are_set_and_nothing_is_left() {
         // Where they cannot, that is what is said of this machine.
         let Ok(cgroups) = Cgroups::find() else { return };
@@ -271,6 +291,7 @@ mod tests {
         let directories = group.directories.clone();
         assert_eq!(fs::read_to_string(directories.last().unwrap().join("pids.max")).unwrap().trim(), "7");
         assert!(!group.ran_out_of_memory() && !group.ran_out_of_processes());
+        assert!(group.is_intact());
         drop(group);
         assert!(directories.iter().all(|directory| !directory.exists()));
     }

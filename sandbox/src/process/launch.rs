@@ -172,6 +172,9 @@ impl Launch {
             End::Ended(_) if !enforced.is_some_and(|enforced| self.form.is_met_by(&enforced)) => {
                 return Err(denied("less was enforced around it than before; restart the server".into()));
             }
+            End::Ended(_) if group.as_ref().is_some_and(|group| !group.is_intact()) => {
+                return Err(denied("its control group lost its limits; under systemd it needs Delegate=yes".into()));
+            }
             End::Ended(ended) => self.conclude(&mut report, &ended, &reply, group.as_ref()),
             End::Lost if group.as_ref().is_some_and(Group::ran_out_of_memory) => {
                 report.status = Status::LimitExceeded(Resource::MemoryBytes);

@@ -7,6 +7,7 @@
 //! output and reports until nothing is left.
 
 mod cgroup;
+mod delegation;
 mod executable;
 mod host;
 mod inbox;
