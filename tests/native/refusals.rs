@@ -7,8 +7,10 @@ use crate::run;
 
 #[test]
 fn doctor_shows_that_every_limit_and_wall_holds() {
-    let user = Server::with().restricted(Restriction::user(SOME_USER));
-    for (builder, tier) in [(Server::with(), "isolated"), (user, "namespaced")] {
+    let user = || Restriction::user(SOME_USER);
+    let shared = Server::with().restricted(user().option("--no-user-namespaces"));
+    let user = Server::with().restricted(user());
+    for (builder, tier) in [(Server::with(), "isolated"), (user, "namespaced"), (shared, "container")] {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         builder.give(directory.path());
