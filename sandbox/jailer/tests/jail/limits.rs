@@ -131,8 +131,8 @@ fn memory() {
         let tree = "import os, time\nfor i in range(10):\n if os.fork() == 0: b = bytearray(b'x') * (150 << 20); time.sleep(60)\nos.wait()";
         let finished = limit(Jail::python(namespaces, host, tree));
         killed(&finished, Cause::Memory);
-        // Half of what it would take.
-        assert!(finished.ended.usage.memory_bytes.unwrap() < 800 << 20, "{finished:?}");
+        // How much of what it would take depends on who is looked at when.
+        assert!(finished.ended.usage.memory_bytes.unwrap() < 1500 << 20, "{finished:?}");
         let file = "import mmap, os\nf = open('f', 'w+b'); f.truncate(500 << 20)\nm = mmap.mmap(f.fileno(), 500 << 20)\nfor i in range(0, 500 << 20, 4096): m[i] = 1";
         killed(
             &limit(Jail::python(namespaces, host, file).limits(|limits| limits.disk_bytes = 1 << 30)),
