@@ -66,6 +66,9 @@ pub(crate) fn cache_directory() -> &'static Path {
 /// What the processes that confine a native program are called.
 const JAILER: &str = "belljar-jailer";
 
+/// The first argument of the processes that host guests, or compile them.
+const OWN_ROLES: [&str; 2] = ["worker-process", "compile-process"];
+
 /// How a server is to be started.
 #[derive(Debug, Default)]
 pub struct Builder {
@@ -307,17 +310,19 @@ impl Server {
 
     /// Its workers, or the process that compiles.
     pub fn workers(&self) -> Vec<Process> {
-        self.children(|name| name != JAILER)
+        self.children(|arguments| arguments.get(1).is_some_and(|role| OWN_ROLES.contains(&role.as_str())))
     }
 
     /// The jailers of native programs that are running.
     pub fn jails(&self) -> Vec<Process> {
-        self.children(|name| name == JAILER)
+        self.children(|arguments| arguments.first().is_some_and(|name| name == JAILER))
     }
 
-    fn children(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Process> {
+    /// A child that has not executed its program yet has the arguments of the
+    /// server, and is neither.
+    fn children(&self, is_wanted: impl Fn(&[String]) -> bool) -> Vec<Process> {
         let children = Process::children_of(self.process.pid()).into_iter().filter(Process::is_running);
-        children.filter(|child| matches!(&child.arguments()[..], [name, _, ..] if is_wanted(name))).collect()
+        children.filter(|child| is_wanted(&child.arguments())).collect()
     }
 
     /// The largest amount of memory that `work` makes the workers hold
