@@ -11,6 +11,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use sandbox::{Executor, Principal};
+use tokio_util::sync::CancellationToken;
 
 use crate::tools;
 
@@ -29,12 +30,14 @@ pub(crate) struct Handler {
     principal: Principal,
     tools: Arc<Vec<Tool>>,
     started: Instant,
+    /// When the client has closed its end, or the transport is about to go.
+    ended: CancellationToken,
 }
 
 impl Handler {
-    pub(crate) fn new(executor: Arc<Executor>, principal: Principal) -> Self {
+    pub(crate) fn new(executor: Arc<Executor>, principal: Principal, ended: CancellationToken) -> Self {
         let tools = Arc::new(tools::definitions(&executor));
-        Self { executor, principal, tools, started: Instant::now() }
+        Self { executor, principal, tools, started: Instant::now(), ended }
     }
 }
 
@@ -67,7 +70,7 @@ impl ServerHandler for Handler {
         let arguments = request.arguments.unwrap_or_default();
         let (executor, principal) = (&self.executor, &self.principal);
         let result = match request.name.as_ref() {
-            tools::execute::NAME => tools::execute::call(executor, principal, arguments, &context).await,
+            tools::execute::NAME => tools::execute::call(executor, principal, arguments, &context, &self.ended).await,
             tools::read::NAME => tools::read::call(executor, principal, arguments).await,
             tools::session::NAME => tools::session::call(executor, principal, arguments).await,
             tools::write::NAME => tools::write::call(executor, principal, arguments).await,

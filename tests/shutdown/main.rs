@@ -149,6 +149,20 @@ fn the_end_of_input_lets_short_runs_finish_and_cancels_long_ones() {
 }
 
 #[test]
+fn a_run_that_has_progress_to_report_when_nobody_takes_it_is_answered() {
+    for signal in [None, Some(Signal::SIGTERM)] {
+        let server = Server::with().flag("--drain-seconds=1").start();
+        let (_, run) = begin(&server, "import time\nprint('begun')\nwhile True: print('on'); time.sleep(0.01)");
+        match signal {
+            Some(signal) => server.signal(signal),
+            None => server.client.close(),
+        }
+        run.wait().assert_status("cancelled");
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
 fn a_client_that_closes_at_once_is_no_failure() {
     for silent in [true, false] {
         let server = if silent { Server::with().without_handshake().start() } else { Server::start() };

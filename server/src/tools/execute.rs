@@ -85,12 +85,14 @@ pub(crate) async fn call(
     principal: &Principal,
     arguments: JsonObject,
     context: &RequestContext<RoleServer>,
+    ended: &CancellationToken,
 ) -> Result<CallToolResult, ErrorData> {
     let request = match request(arguments) {
         Ok(request) => request,
         Err(error) => return reply::error(error),
     };
-    let reports = context.meta.get_progress_token().map(|token| Reports::start(context.peer.clone(), token));
+    let reports =
+        context.meta.get_progress_token().map(|token| Reports::start(context.peer.clone(), token, ended.clone()));
     let live = reports.as_ref().map(Reports::sink);
     let outcome = executor.execute(principal, request, &context.ct, live).await;
     if let Some(reports) = reports {
@@ -136,10 +138,14 @@ struct News {
 }
 
 impl Reports {
-    fn start(peer: Peer<RoleServer>, token: ProgressToken) -> Self {
+    /// Reports to `peer` until the connection has `ended`.
+    fn start(peer: Peer<RoleServer>, token: ProgressToken, ended: CancellationToken) -> Self {
         let news = Arc::<Mutex<News>>::default();
         let enough = CancellationToken::new();
-        let task = tokio::spawn(report(peer, token, Arc::clone(&news), enough.clone()));
+        let reports = report(peer, token, Arc::clone(&news), enough.clone());
+        // After the end nobody takes what the peer is to send, and waiting for
+        // it would keep back the result, which is still sent.
+        let task = tokio::spawn(async move { ended.run_until_cancelled(reports).await.unwrap_or_default() });
         Self { news, enough, task }
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn serve(executor: Arc<Executor>, mut signals: Signals, drain: 
     let ended = CancellationToken::new();
     let reader = Watched { reader, ended: ended.clone(), line_bytes: 0 };
     let transport = AsyncRwTransport::new_server(reader, writer).with_max_line_length(MAX_LINE_BYTES);
-    let handler = Handler::new(Arc::clone(&executor), principal);
+    let handler = Handler::new(Arc::clone(&executor), principal, ended.clone());
     let stop = CancellationToken::new();
     let serving = handler.serve_with_ct(transport, stop.clone());
     let mut cause = Cause::EndOfInput;
@@ -65,6 +65,7 @@ pub(crate) async fn serve(executor: Arc<Executor>, mut signals: Signals, drain: 
             Cause::EndOfInput => drop(waiting.await?),
             Cause::Signal => {
                 stop.cancel();
+                ended.cancel();
                 drop(waiting.await?);
             }
         }
