@@ -5,9 +5,10 @@
 //! back, and waking two threads takes longer than the operation. Outside the
 //! event loop's own threads they happen where they are called.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::pin::pin;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
@@ -21,26 +22,53 @@ const THREADS: usize = 4;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A few threads without an event loop. They end with the last sender.
+/// A few threads without an event loop. They end when this is dropped.
 #[derive(Debug)]
-pub(super) struct Threads(Sender<Work>);
+pub(super) struct Threads(Arc<Queue>);
+
+/// What is to be done. Adding to it wakes one thread, not a second one that
+/// then waits in its place: the machine has other work.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    work: VecDeque<Work>,
+    closed: bool,
+}
+
+impl Queue {
+    fn next(&self) -> Option<Work> {
+        let is_idle = |state: &mut State| state.work.is_empty() && !state.closed;
+        let waited = self.changed.wait_while(lock(&self.state), is_idle);
+        waited.unwrap_or_else(PoisonError::into_inner).work.pop_front()
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Queue").finish_non_exhaustive()
+    }
+}
 
 impl Threads {
     pub(super) fn start() -> Result<Self, Error> {
-        let (sender, work) = channel::<Work>();
-        let work = Arc::new(Mutex::new(work));
+        let threads = Self(Arc::default());
         for _ in 0..THREADS {
-            let work = Arc::clone(&work);
+            let queue = Arc::clone(&threads.0);
             std::thread::Builder::new()
                 .name("store".into())
                 .spawn(move || {
-                    while let Some(work) = next(&work) {
+                    while let Some(work) = queue.next() {
                         work()
                     }
                 })
                 .doing(|| "start the threads of the store".into())?;
         }
-        Ok(Self(sender))
+        Ok(threads)
     }
 
     /// Does `work` on one of them.
@@ -49,16 +77,19 @@ impl Threads {
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, done) = oneshot::channel();
-        let gone = "its threads have ended";
         // Whoever asked may be gone by then.
         let work = Box::new(move || drop(reply.send(block_on(work))));
-        self.0.send(work).map_err(|_| Error::host("use the store", gone))?;
-        done.await.map_err(|_| Error::host("use the store", gone))?
+        lock(&self.0.state).work.push_back(work);
+        self.0.changed.notify_one();
+        done.await.map_err(|_| Error::host("use the store", "its threads have ended"))?
     }
 }
 
-fn next(work: &Mutex<Receiver<Work>>) -> Option<Work> {
-    lock(work).recv().ok()
+impl Drop for Threads {
+    fn drop(&mut self) {
+        lock(&self.0.state).closed = true;
+        self.0.changed.notify_all();
+    }
 }
 
 struct Unpark(Thread);
