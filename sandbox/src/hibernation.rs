@@ -42,6 +42,9 @@ impl Sessions {
         sessions.sort_unstable_by_key(|session| session.last_used());
         for session in &sessions {
             if let Some(turn) = session.idle_turn() {
+                if let Some(pool) = self.pool.get() {
+                    pool.close_session_later(&session.id);
+                }
                 self.hibernate(turn);
                 return Ok(());
             }

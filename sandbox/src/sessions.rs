@@ -24,7 +24,7 @@ use crate::state::StateDirectory;
 use crate::store::{Committed, Store};
 use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
 use crate::tree::{Manifest, Tree};
-use crate::worker::Pool;
+use crate::worker::{Pool, Transfers};
 use crate::workspace::Workspace;
 
 /// How many calls may wait for one session.
@@ -43,7 +43,8 @@ pub(crate) struct Sessions {
     pub(crate) store: Store,
     state: Arc<StateDirectory>,
     pub(crate) spares: Arc<Spares>,
-    pool: Arc<OnceCell<Arc<Pool>>>,
+    pub(crate) transfers: Arc<Transfers>,
+    pub(crate) pool: Arc<OnceCell<Arc<Pool>>>,
     settings: SessionSettings,
 }
 
@@ -75,7 +76,7 @@ impl Sessions {
         pool: Arc<OnceCell<Arc<Pool>>>,
         settings: SessionSettings,
     ) -> Self {
-        Self { here: Mutex::default(), store, state, spares, pool, settings }
+        Self { here: Mutex::default(), store, state, spares, transfers: Arc::default(), pool, settings }
     }
 
     pub(crate) const fn settings(&self) -> &SessionSettings {
@@ -209,7 +210,9 @@ impl Sessions {
             return Ok(());
         }
         let (session, known) = (Arc::clone(&turn.session), (turn.life == Life::Loaded).then_some(turn.sequence));
-        let head = self.store.at_once(|store| async move { look_up(&store, &session, known, wanted).await }).await?;
+        let transfers = Arc::clone(&self.transfers);
+        let look_up = |store| async move { look_up(&store, &transfers, &session, known, wanted).await };
+        let head = self.store.at_once(look_up).await?;
         let gone = match head {
             LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },
             LookedUp::Newer(stored) => return self.load(turn, *stored).await,

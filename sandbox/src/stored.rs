@@ -10,7 +10,7 @@ use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, Snapsho
 use crate::store::{BlobName, CloseReason, Head, Store};
 use crate::tree::Manifest;
 use crate::wasm::MAX_PART_BYTES;
-use crate::worker::Transfer;
+use crate::worker::{Transfer, Transfers};
 
 /// The largest manifest. The server holds that of every session that is here.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
@@ -55,6 +55,7 @@ pub(crate) struct Stored {
 /// interpreter for the `wanted` runtime.
 pub(crate) async fn look_up(
     store: &Store,
+    transfers: &Transfers,
     session: &Session,
     known: Option<u64>,
     wanted: Option<&str>,
@@ -77,16 +78,21 @@ pub(crate) async fn look_up(
     let manifest = read_manifest(store, session, &commit.saved.files).await?;
     let saved = wanted.and_then(|runtime| commit.saved.interpreters.get(runtime));
     let fetched = match saved.filter(|saved| saved.size_bytes() <= SOON_BYTES) {
-        Some(saved) => Some(fetch(store, session, saved).await?),
+        Some(saved) => Some(fetch(store, transfers, session, saved).await?),
         None => None,
     };
     Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest, fetched })))
 }
 
 /// Reads a saved interpreter, for a worker to take over.
-pub(crate) async fn fetch(store: &Store, session: &Session, saved: &SavedInterpreter) -> Result<Fetched, Error> {
+pub(crate) async fn fetch(
+    store: &Store,
+    transfers: &Transfers,
+    session: &Session,
+    saved: &SavedInterpreter,
+) -> Result<Fetched, Error> {
     let doing = || "hand over the state of a session".to_owned();
-    let transfer = Transfer::new().doing(doing)?;
+    let transfer = transfers.take(&session.owner).doing(doing)?;
     let mut lengths = Vec::with_capacity(saved.parts.len() + saved.tail.len());
     for part in &saved.parts {
         let bytes = store.get_blob(&session.owner, &session.id, &part.blob, MAX_PART_BYTES as u64).await?;

@@ -158,3 +158,30 @@ fn a_run_that_the_server_died_under_never_was() {
     assert!(run.wait_or_end().is_none(), "a killed server cannot answer");
     assert_eq!(next.execute_in(&session, "ran").value(), Some("[]"));
 }
+
+#[test]
+fn every_way_to_change_a_file_is_saved_also_when_it_is_all_that_a_run_does() {
+    let mut server = Server::start();
+    let session = server.new_session();
+    server.execute_in(&session, "import os\nkept = open('kept', 'w+')").assert_status("exited 0");
+    // What a run changes, and what tells that it is there afterwards.
+    let changes = [
+        ("os.mkdir('d')", "os.path.isdir('d')"),
+        ("os.close(os.open('d/new', os.O_CREAT | os.O_WRONLY))", "os.path.getsize('d/new') == 0"),
+        ("_ = kept.write('text'); kept.flush()", "open('kept').read() == 'text'"),
+        ("_ = os.pwrite(kept.fileno(), b'T', 0)", "open('kept').read() == 'Text'"),
+        ("os.ftruncate(kept.fileno(), 2)", "open('kept').read() == 'Te'"),
+        ("os.utime('kept', (5, 5))", "os.stat('kept').st_mtime == 5"),
+        ("os.rename('d/new', 'd/moved')", "os.listdir('d') == ['moved']"),
+        ("os.unlink('d/moved')", "os.listdir('d') == []"),
+        ("os.rmdir('d')", "not os.path.exists('d')"),
+    ];
+    for (change, told_by) in changes {
+        let before = server.execute_in(&session, told_by).value() == Some("True");
+        let status = server.execute_in(&session, change).status();
+        server = server.kill().start();
+        let after = server.execute_in(&session, told_by);
+        assert_eq!(after.value(), Some("True"), "{change}: {status} {}", after.text());
+        assert!(!before, "{change}: it was so before");
+    }
+}

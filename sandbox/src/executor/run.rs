@@ -185,6 +185,7 @@ impl Executor {
                 let files = report.workspace_changed || wrote_files;
                 let changed = if files { report.files.iter().map(|file| file.size_bytes).sum() } else { 0 };
                 self.commit_run(turn, job.runtime, capture, &transfer, files, changed).await?;
+                self.sessions.transfers.give_back(&turn.session.owner, transfer);
                 SessionState::Kept
             }
             None => {
@@ -219,7 +220,9 @@ impl Executor {
     ) -> Result<(RunEnd, Arc<Transfer>), Error> {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
         let (id, runtime) = (&session.id, job.runtime);
-        let empty = || Transfer::new().map(Arc::new).doing(|| "make room for the state of a session".into());
+        let transfers = &self.sessions.transfers;
+        let empty =
+            || transfers.take(&session.owner).map(Arc::new).doing(|| "make room for the state of a session".into());
         let saved = turn.interpreters.get(runtime.id());
         let (interpreter, transfer) = match saved {
             None => (Interpreter::New, empty()?),
@@ -230,8 +233,9 @@ impl Executor {
                     if let Some(fetched) = fetched {
                         return Ok(fetched);
                     }
-                    let (session, saved) = (Arc::clone(&session), saved.clone());
-                    self.sessions.store.at_once(|store| async move { fetch(&store, &session, &saved).await }).await
+                    let (session, saved, transfers) = (Arc::clone(&session), saved.clone(), Arc::clone(transfers));
+                    let fetch = |store| async move { fetch(&store, &transfers, &session, &saved).await };
+                    self.sessions.store.at_once(fetch).await
                 };
                 let Fetched { transfer, lengths } = self.unless_stopped(&job.stop, fetched).await??;
                 (Interpreter::Saved { lengths, state: saved.state.clone() }, transfer)

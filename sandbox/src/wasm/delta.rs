@@ -126,8 +126,13 @@ fn encode_page(page: &[u8], image: &[u8], runs: &mut Vec<(usize, usize)>, out: &
 }
 
 /// Writes every page of a part into `memory`, whose pages still are those of
-/// the image, except those that `wanted` declines.
-pub(super) fn apply(part: &[u8], memory: &mut [u8], wanted: impl FnMut(u32) -> bool) -> io::Result<()> {
+/// the image, except those that `wanted` declines. `written` is shown each.
+pub(super) fn apply(
+    part: &[u8],
+    memory: &mut [u8],
+    wanted: impl FnMut(u32) -> bool,
+    written: impl FnMut(u32, &[u8]),
+) -> io::Result<()> {
     thread_local! {
         /// Both are dear: one to set up, the other because the kernel has to
         /// find every page of it.
@@ -145,7 +150,7 @@ pub(super) fn apply(part: &[u8], memory: &mut [u8], wanted: impl FnMut(u32) -> b
         raw.clear();
         raw.reserve(size);
         decompressor.decompress_to_buffer(part, raw)?;
-        let applied = apply_records(raw, memory, wanted);
+        let applied = apply_records(raw, memory, wanted, written);
         if raw.capacity() > KEPT_BYTES {
             *raw = Vec::new();
         }
@@ -153,7 +158,12 @@ pub(super) fn apply(part: &[u8], memory: &mut [u8], wanted: impl FnMut(u32) -> b
     })
 }
 
-fn apply_records(raw: &[u8], memory: &mut [u8], mut wanted: impl FnMut(u32) -> bool) -> io::Result<()> {
+fn apply_records(
+    raw: &[u8],
+    memory: &mut [u8],
+    mut wanted: impl FnMut(u32) -> bool,
+    mut written: impl FnMut(u32, &[u8]),
+) -> io::Result<()> {
     let mut records = Records(raw);
     let mut next = 0_u32;
     while !records.0.is_empty() {
@@ -161,8 +171,12 @@ fn apply_records(raw: &[u8], memory: &mut [u8], mut wanted: impl FnMut(u32) -> b
         next = number.checked_add(1).ok_or_else(damaged)?;
         let start = number as usize * PAGE;
         let page = memory.get_mut(start..start + PAGE).ok_or_else(damaged)?;
-        let page = if wanted(number) { Some(page) } else { None };
-        records.apply_to(page)?;
+        if wanted(number) {
+            records.apply_to(Some(&mut *page))?;
+            written(number, page);
+        } else {
+            records.apply_to(None)?;
+        }
     }
     Ok(())
 }
@@ -249,7 +263,7 @@ mod tests {
             let mut restored = image.clone();
             restored.resize(memory.len(), 0);
             for part in &parts {
-                apply(part, &mut restored, |_| true).unwrap();
+                apply(part, &mut restored, |_| true, |_, _| {}).unwrap();
             }
             assert!(restored == memory);
         }
@@ -261,7 +275,7 @@ mod tests {
         let memory = vec![9; 4 * PAGE];
         let parts = encode(&memory, image.as_slice(), 0..4).unwrap();
         let mut restored = image.clone();
-        apply(&parts[0], &mut restored, |number| number != 2).unwrap();
+        apply(&parts[0], &mut restored, |number| number != 2, |_, _| {}).unwrap();
         assert!(restored[2 * PAGE..3 * PAGE] == image[..PAGE]);
         assert!(restored[3 * PAGE..] == memory[..PAGE]);
     }
@@ -276,7 +290,7 @@ mod tests {
         let mut restored = image;
         for part in &parts {
             assert!(part.len() <= MAX_PART_BYTES);
-            apply(part, &mut restored, |_| true).unwrap();
+            apply(part, &mut restored, |_| true, |_, _| {}).unwrap();
         }
         assert!(restored == memory);
     }
@@ -287,9 +301,12 @@ mod tests {
         let mut numbers = Numbers(99);
         let memory = changed_memory(&mut numbers, &image, 8);
         let raw = zstd::bulk::decompress(&encode(&memory, image.as_slice(), 0..8).unwrap()[0], MAX_RAW_BYTES).unwrap();
-        apply_records(&raw, &mut image.clone(), |_| true).unwrap();
-        assert!(apply_records(&raw, &mut image[..4 * PAGE].to_vec(), |_| true).is_err(), "past the end of memory");
-        assert!(apply_records(&raw[..raw.len() - 1], &mut image.clone(), |_| true).is_err(), "cut short");
+        apply_records(&raw, &mut image.clone(), |_| true, |_, _| {}).unwrap();
+        assert!(
+            apply_records(&raw, &mut image[..4 * PAGE].to_vec(), |_| true, |_, _| {}).is_err(),
+            "past the end of memory"
+        );
+        assert!(apply_records(&raw[..raw.len() - 1], &mut image.clone(), |_| true, |_, _| {}).is_err(), "cut short");
         for _ in 0..20_000 {
             let mut bytes = raw.clone();
             for _ in 0..=numbers.below(4) {
@@ -298,14 +315,14 @@ mod tests {
             }
             bytes.truncate(1 + numbers.below(bytes.len()));
             // Whatever it says, it must not panic; a panic fails the test.
-            let _ = apply_records(&bytes, &mut image.clone(), |_| true);
+            let _ = apply_records(&bytes, &mut image.clone(), |_| true, |_, _| {});
         }
     }
 
     #[test]
     fn a_frame_that_would_inflate_past_its_bound_is_refused() {
         let bomb = zstd::bulk::compress(&vec![0; MAX_RAW_BYTES + 1], 1).unwrap();
-        let refused = |part: &[u8]| apply(part, &mut [], |_| true).unwrap_err().to_string();
+        let refused = |part: &[u8]| apply(part, &mut [], |_| true, |_, _| {}).unwrap_err().to_string();
         assert!(bomb.len() < 10_000 && peak_of(|| refused(&bomb)).1 < 1 << 20);
         // One that fits is looked into. Zeros are pages without a change, of which memory has none.
         let largest = zstd::bulk::compress(&vec![0; MAX_RAW_BYTES], 1).unwrap();

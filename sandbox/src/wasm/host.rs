@@ -172,6 +172,8 @@ pub(super) struct Host {
     pub(super) fuel_reserve: u64,
     /// Absent while no run is going on.
     pub(super) run: Option<RunParts>,
+    /// Whether the guest made any call in the run that could reach a file.
+    pub(super) reached_files: bool,
 }
 
 impl Host {
@@ -188,6 +190,7 @@ impl Host {
             open_files: OpenFiles::default(),
             fuel_reserve: 0,
             run: None,
+            reached_files: false,
         }
     }
 
@@ -215,9 +218,16 @@ impl Host {
         Ok(())
     }
 
-    /// The WASI context: of the workspace once [`Host::open`] was called,
-    /// before that one with nothing in it.
+    /// The WASI context for whatever may reach a file.
     pub(super) fn wasi(&mut self) -> &mut WasiP1Ctx {
+        self.reached_files = true;
+        self.wasi_beside_files()
+    }
+
+    /// The WASI context for clocks, random bytes and the like. It is that of
+    /// the workspace once [`Host::open`] was called, before that one with
+    /// nothing in it.
+    pub(super) fn wasi_beside_files(&mut self) -> &mut WasiP1Ctx {
         self.wasi.get_or_insert_with(|| WasiCtxBuilder::new().build_p1())
     }
 
@@ -232,6 +242,7 @@ impl Host {
         self.memory_limit.last_limit = self.memory_limit.limit.saturating_add(HEADROOM_BYTES).min(most);
         self.memory_limit.denied = false;
         self.open_files.begin(parts.limits.get(Resource::OpenFiles));
+        self.reached_files = false;
         self.run = Some(parts);
     }
 }

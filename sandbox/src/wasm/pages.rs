@@ -237,12 +237,11 @@ impl Pages {
         let mut tail = Vec::new();
         for (part, home) in parts.zip(homes).rev() {
             let link = u32::try_from(home).unwrap_or(u32::MAX);
-            delta::apply(part, memory, |page| {
-                let first = written.get_mut(page as usize).is_some_and(|written| !std::mem::replace(written, true));
-                if first {
-                    marks.push(Mark { page, link, hash: 0 });
-                }
-                first
+            let is_first =
+                |page| written.get_mut(page as usize).is_some_and(|written| !std::mem::replace(written, true));
+            // While it is still in the nearest cache.
+            delta::apply(part, memory, is_first, |page, content| {
+                marks.push(Mark { page, link, hash: hash_of(content) });
             })?;
             if home >= segments.len() {
                 tail.push(part.to_vec());
@@ -250,9 +249,6 @@ impl Pages {
         }
         tail.reverse();
         marks.sort_unstable_by_key(|mark| mark.page);
-        for mark in &mut marks {
-            mark.hash = hash_of(page_of(memory, mark.page));
-        }
         Ok(Self { marks, segments, tail })
     }
 }

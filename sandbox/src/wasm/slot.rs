@@ -77,6 +77,8 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     /// Whether the instance can run again with its state.
     pub(crate) intact: bool,
+    /// Whether anything it did could reach a file.
+    pub(crate) reached_files: bool,
 }
 
 impl Slot {
@@ -251,6 +253,7 @@ impl Slot {
             outputs: Vec::new(),
             usage,
             intact: false,
+            reached_files: host.reached_files,
         };
         let reply = match called {
             None => None,

@@ -73,7 +73,7 @@ macro_rules! add_guarded {
 
 /// Adds all of WASI preview 1.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
-    p1::add_to_linker_async(linker, Host::wasi)?;
+    p1::add_to_linker_async(linker, Host::wasi_beside_files)?;
     linker.allow_shadowing(true);
 
     linker.func_wrap_async(MODULE, "fd_write", |caller, (fd, iovs, count, out): (i32, i32, i32, i32)| {

@@ -45,6 +45,8 @@ pub(super) struct Worker {
     pub(super) child: Mutex<Option<Child>>,
     pub(super) dead: AtomicBool,
     pub(super) last_used: Mutex<Instant>,
+    /// Whether it will be told to tidy up.
+    pub(super) untidy: AtomicBool,
 }
 
 /// A run that is going on in a worker.

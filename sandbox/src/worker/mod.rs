@@ -18,4 +18,4 @@ pub(crate) use handle::RunEnd;
 pub use pool::PoolHealth;
 pub(crate) use pool::{Images, Pool, PoolSettings};
 pub(crate) use protocol::{Capture, Interpreter, RunOrder, RunReport, SessionOrder};
-pub(crate) use transfer::Transfer;
+pub(crate) use transfer::{Transfer, Transfers};

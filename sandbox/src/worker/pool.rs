@@ -35,6 +35,10 @@ use crate::state::StateDirectory;
 /// covers the grace periods, and a reply of the largest size.
 const OVERDUE: Duration = Duration::from_secs(10);
 
+/// When a worker clears away what is left of sessions, if no run has ended in
+/// it before.
+const TIDY_UP: Duration = Duration::from_millis(20);
+
 /// Compiled images, by the digest of what they were compiled from.
 pub(crate) type Images = HashMap<String, Arc<File>>;
 
@@ -216,7 +220,7 @@ impl Pool {
             return Some(Arc::clone(&home.worker));
         }
         if let Some(left) = homes.remove(session) {
-            left.worker.send(&ToWorker::CloseSession { session: session.clone() });
+            left.worker.send(&ToWorker::CloseSession { session: session.clone(), later: false });
         }
         None
     }
@@ -289,7 +293,7 @@ impl Pool {
         }
         if home.runtimes.is_empty() {
             // Whatever it still holds, nobody will ask for it.
-            worker.send(&ToWorker::CloseSession { session });
+            worker.send(&ToWorker::CloseSession { session, later: false });
         } else {
             homes.insert(session, home);
         }
@@ -321,7 +325,23 @@ impl Pool {
     /// Drops the interpreters of a session. None of its runs may be going on.
     pub(crate) fn close_session(&self, session: &SessionId) {
         if let Some(home) = lock(&self.homes).remove(session) {
-            home.worker.send(&ToWorker::CloseSession { session: session.clone() });
+            home.worker.send(&ToWorker::CloseSession { session: session.clone(), later: false });
+        }
+    }
+
+    /// The same for a session that makes room for a run to come, which should
+    /// not have to share the machine with the clearing away.
+    pub(crate) fn close_session_later(&self, session: &SessionId) {
+        let Some(home) = lock(&self.homes).remove(session) else { return };
+        // That run may need memory which the session holds.
+        let later = home.grown_bytes == 0;
+        home.worker.send(&ToWorker::CloseSession { session: session.clone(), later });
+        if later && !home.worker.untidy.swap(true, Ordering::SeqCst) {
+            tokio::spawn(async move {
+                tokio::time::sleep(TIDY_UP).await;
+                home.worker.untidy.store(false, Ordering::SeqCst);
+                home.worker.send(&ToWorker::TidyUp);
+            });
         }
     }
 

@@ -67,8 +67,11 @@ pub(crate) enum ToWorker {
     Run(Box<RunOrder>),
     /// Stop a run.
     Cancel { run: u64 },
-    /// Drop the interpreter states of a session.
-    CloseSession { session: SessionId },
+    /// Forget the interpreters of a session. What is left of them is cleared
+    /// away at once, or `later`: after the next reply, or by [`Self::TidyUp`].
+    CloseSession { session: SessionId, later: bool },
+    /// Clear away what is left of sessions.
+    TidyUp,
     /// The answer to [`FromWorker::MemoryAsk`].
     MemoryAnswer { ask: u64, granted: bool },
     /// Give unused memory back.

@@ -69,8 +69,8 @@ pub(crate) fn main() -> ExitCode {
 enum Work {
     /// A run that this process was asked for.
     Run { order: Box<RunOrder>, control: Arc<RunControl>, transfer: Option<Transfer> },
-    /// A session that is over here.
-    TidyUp(HashMap<String, Kept>),
+    /// What is left of sessions.
+    TidyUp,
 }
 
 /// The interpreter of a session between two runs.
@@ -90,6 +90,8 @@ struct Shared {
     /// By digest.
     images: HashMap<String, Arc<Image>>,
     sessions: Mutex<HashMap<SessionId, HashMap<String, Kept>>>,
+    /// What is left of sessions that are over here.
+    left: Mutex<Vec<Kept>>,
     controls: Mutex<HashMap<u64, Arc<RunControl>>>,
 }
 
@@ -103,6 +105,7 @@ impl Shared {
             writer,
             images,
             sessions: Mutex::default(),
+            left: Mutex::default(),
             controls: Mutex::default(),
         }
     }
@@ -115,7 +118,7 @@ impl Shared {
             // an unknown state, and so may be what it shares with others.
             let outcome = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Run { order, control, transfer } => self.run_one(*order, control, transfer),
-                Work::TidyUp(session) => session.into_values().for_each(|kept| self.recycle(&kept.image, kept.slot)),
+                Work::TidyUp => self.tidy_up(),
             }));
             if outcome.is_err() {
                 if let Some(run) = number {
@@ -147,13 +150,15 @@ impl Shared {
                     lock(&self.controls).insert(order.run, Arc::clone(&control));
                     Work::Run { order, control, transfer: descriptor.map(Transfer::received) }
                 }
-                // Where that starts no thread: many sessions may end at once.
-                ToWorker::CloseSession { session } if self.waiting.load(Ordering::SeqCst) > 0 => {
-                    match lock(&self.sessions).remove(&session) {
-                        Some(kept) => Work::TidyUp(kept),
-                        None => continue,
+                ToWorker::CloseSession { session, later } => {
+                    let kept = lock(&self.sessions).remove(&session);
+                    lock(&self.left).extend(kept.into_iter().flat_map(HashMap::into_values));
+                    if later || !self.must_tidy_up() {
+                        continue;
                     }
+                    Work::TidyUp
                 }
+                ToWorker::TidyUp if self.must_tidy_up() => Work::TidyUp,
                 message => {
                     // A thread that fails here leaves nobody to read.
                     if catch_unwind(AssertUnwindSafe(|| self.obey(message))).is_err() {
@@ -185,15 +190,9 @@ impl Shared {
                     control.cancel();
                 }
             }
-            ToWorker::CloseSession { session } => {
-                let session = lock(&self.sessions).remove(&session);
-                for kept in session.into_iter().flat_map(HashMap::into_values) {
-                    self.drop_slot(kept.slot);
-                }
-            }
             ToWorker::MemoryAnswer { ask, granted } => self.lease.answer(ask, granted),
             ToWorker::MemoryRecall => self.lease.release_all(),
-            ToWorker::Run(_) => {}
+            ToWorker::Run(_) | ToWorker::CloseSession { .. } | ToWorker::TidyUp => {}
         }
     }
 
@@ -211,6 +210,7 @@ impl Shared {
             Ok((report, leftover)) => {
                 send(&self.writer, &FromWorker::Finished { run: number, report: Box::new(report) });
                 // After the reply: cleaning up is not the caller's time.
+                self.tidy_up();
                 match leftover {
                     Some((image, Some(slot))) => self.recycle(&image, slot),
                     // A session kept its own.
@@ -269,7 +269,8 @@ impl Shared {
             }
         };
         // The run has happened: what cannot be counted now is left out.
-        let (after, is_counted) = match workspace.survey() {
+        let after = if finished.reached_files { workspace.survey() } else { Ok(before.clone()) };
+        let (after, is_counted) = match after {
             Ok(after) => (after, true),
             Err(error) => {
                 tracing::warn!(%error, "the files of a run could not be counted");
@@ -358,6 +359,26 @@ impl Shared {
                 Err(error)
             }
         }
+    }
+
+    /// Whether something is left of sessions that another thread should clear
+    /// away. Where there is none to go on here it is dropped instead: many
+    /// sessions may end at once, and must not start a thread each.
+    fn must_tidy_up(&self) -> bool {
+        let mut left = lock(&self.left);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            return !left.is_empty();
+        }
+        let dropped = std::mem::take(&mut *left);
+        drop(left);
+        dropped.into_iter().for_each(|kept| self.drop_slot(kept.slot));
+        false
+    }
+
+    /// Clears away what is left of sessions.
+    fn tidy_up(&self) {
+        let left = std::mem::take(&mut *lock(&self.left));
+        left.into_iter().for_each(|kept| self.recycle(&kept.image, kept.slot));
     }
 
     fn recycle(&self, image: &Image, slot: Slot) {

@@ -4,16 +4,31 @@
 //!
 //! Either end reads it by copying, never by mapping: the other end may write
 //! to it, or cut it short, at any time.
+//!
+//! A file that a run came back with serves another of the same principal: the
+//! kernel has its pages ready, and finding them takes longer than filling them.
+//! A worker that broke out could read or spoil there what is on its way to
+//! another session of its principal, as it could in their workspaces.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::handle::Principal;
+use crate::lock::lock;
 use crate::wasm::MAX_PART_BYTES;
+
+/// The most that a file keeps which is to serve again: several times the state
+/// of a small session.
+const KEPT_BYTES: u64 = 1 << 20;
+/// The most files of one principal that wait for a run.
+const MAX_WAITING: usize = 4;
 
 /// Parts of a saved memory, one after the other.
 #[derive(Debug)]
@@ -33,10 +48,10 @@ impl Transfer {
         Self { file: File::from(descriptor), end: AtomicU64::new(0) }
     }
 
-    /// Removes everything in it.
+    /// Forgets everything in it.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        self.end.store(0, Ordering::Relaxed);
-        self.file.set_len(0)
+        let end = self.end.swap(0, Ordering::Relaxed);
+        if end > KEPT_BYTES { self.file.set_len(0) } else { Ok(()) }
     }
 
     /// Adds a part, and returns its length.
@@ -50,9 +65,10 @@ impl Transfer {
     ///
     /// # Errors
     ///
-    /// When there is less in it, or a part is larger than any can be.
+    /// When the file is shorter, or a part is larger than any can be.
     pub(crate) fn parts(&self, lengths: Vec<u32>) -> impl Iterator<Item = io::Result<Vec<u8>>> + use<'_> {
         let mut at = 0;
+        self.end.store(lengths.iter().map(|length| u64::from(*length)).sum(), Ordering::Relaxed);
         lengths.into_iter().map(move |length| {
             if length as usize > MAX_PART_BYTES {
                 return Err(io::Error::new(
@@ -65,6 +81,30 @@ impl Transfer {
             at += u64::from(length);
             Ok(part)
         })
+    }
+}
+
+/// Files that wait for a run, each of one principal and never of another.
+#[derive(Debug, Default)]
+pub(crate) struct Transfers(Mutex<HashMap<Principal, Vec<Transfer>>>);
+
+impl Transfers {
+    /// An empty one.
+    pub(crate) fn take(&self, principal: &Principal) -> io::Result<Transfer> {
+        let waiting = lock(&self.0).get_mut(principal).and_then(Vec::pop);
+        waiting.map_or_else(Transfer::new, Ok)
+    }
+
+    /// Takes back one whose run has ended: its worker is done with it.
+    pub(crate) fn give_back(&self, principal: &Principal, transfer: Arc<Transfer>) {
+        let Some(transfer) = Arc::into_inner(transfer) else { return };
+        let is_small = transfer.file.metadata().is_ok_and(|metadata| metadata.len() <= KEPT_BYTES);
+        let mut all = lock(&self.0);
+        let waiting = all.entry(principal.clone()).or_default();
+        if is_small && waiting.len() < MAX_WAITING {
+            transfer.end.store(0, Ordering::Relaxed);
+            waiting.push(transfer);
+        }
     }
 }
 
@@ -87,9 +127,46 @@ mod tests {
         assert_eq!(parts, [&b"one"[..], b"", b"three"]);
         other_end.clear().unwrap();
         other_end.append(b"x").unwrap();
-        assert!(transfer.parts(vec![1, 1]).collect::<io::Result<Vec<_>>>().is_err());
+        assert_eq!(transfer.parts(vec![1]).collect::<io::Result<Vec<_>>>().unwrap(), [b"x"]);
+        assert!(transfer.parts(vec![1, 8]).collect::<io::Result<Vec<_>>>().is_err());
         assert!(
             transfer.parts(vec![u32::MAX]).collect::<io::Result<Vec<_>>>().unwrap_err().to_string().contains("large")
         );
+    }
+
+    #[test]
+    fn a_file_serves_its_principal_again_unless_it_is_large_or_in_use() {
+        let (me, other, transfers) = (Principal::local(), Principal::named("other"), Transfers::default());
+        let count = |principal| lock(&transfers.0).get(principal).map_or(0, Vec::len);
+        let used = |bytes: usize| {
+            let transfer = Arc::new(transfers.take(&me).unwrap());
+            transfer.append(&vec![7; bytes]).unwrap();
+            transfer
+        };
+        transfers.give_back(&me, used(KEPT_BYTES as usize));
+        assert_eq!(count(&me), 1);
+        transfers.take(&other).unwrap();
+        assert_eq!(count(&me), 1, "it is not theirs");
+        let again = transfers.take(&me).unwrap();
+        assert_eq!((count(&me), again.append(b"x").unwrap(), again.end.into_inner()), (0, 1, 1));
+        transfers.give_back(&me, used(KEPT_BYTES as usize + 1));
+        let in_use = used(1);
+        transfers.give_back(&me, Arc::clone(&in_use));
+        assert_eq!(count(&me), 0);
+        let many: Vec<_> = (0..=MAX_WAITING).map(|_| used(1)).collect();
+        many.into_iter().for_each(|transfer| transfers.give_back(&me, transfer));
+        assert_eq!(count(&me), MAX_WAITING);
+    }
+
+    #[test]
+    fn a_large_state_leaves_no_memory_behind_when_it_is_cleared() {
+        let transfer = Transfer::new().unwrap();
+        let size = || transfer.file.metadata().unwrap().len();
+        transfer.append(&vec![7; KEPT_BYTES as usize]).unwrap();
+        transfer.clear().unwrap();
+        assert_eq!(size(), KEPT_BYTES);
+        transfer.append(&vec![7; KEPT_BYTES as usize + 1]).unwrap();
+        transfer.clear().unwrap();
+        assert_eq!(size(), 0);
     }
 }
