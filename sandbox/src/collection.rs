@@ -10,6 +10,10 @@ use crate::snapshot::Saved;
 use crate::store::Store;
 use crate::stored::{blobs_of, read_snapshot};
 
+/// From how many old commits on a session that leaves is tidied. Each is as
+/// large as the tail of a state, and its small files.
+const MANY_COMMITS: u64 = 4;
+
 impl Sessions {
     /// Checks that `bytes` may be added to the store, if need be once what
     /// nothing refers to was removed.
@@ -22,11 +26,20 @@ impl Sessions {
         if self.store.room(&owner, bytes).is_ok() {
             return Ok(());
         }
-        turn.collected = 0;
+        turn.oldest = 0;
         if let Some(collection) = self.collection(turn) {
             collection.await;
         }
         self.store.room(&owner, bytes)
+    }
+
+    /// Tidies the store after a session if there is much to remove. Small
+    /// commits are left until there are some: whoever comes after it is in more
+    /// of a hurry.
+    pub(crate) fn collect_much(&self, turn: &mut Turn) {
+        if turn.has_let_go || turn.is_untidy || turn.sequence - turn.oldest >= MANY_COMMITS {
+            self.collect(turn);
+        }
     }
 
     /// Tidies the store in the background and beside later commits.
@@ -38,11 +51,12 @@ impl Sessions {
 
     /// The removal of what nothing refers to as of the last commit.
     fn collection(&self, turn: &mut Turn) -> Option<impl Future<Output = ()> + Send + use<>> {
-        if turn.life != Life::Loaded || turn.collected == turn.sequence {
+        if turn.life != Life::Loaded || turn.oldest == turn.sequence {
             return None;
         }
-        turn.collected = turn.sequence;
+        turn.oldest = turn.sequence;
         turn.is_untidy = false;
+        turn.has_let_go = false;
         let mut keep: HashSet<_> = turn.tree.blobs().cloned().collect();
         Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() }.add_blobs(&mut keep);
         let (store, session) = (self.store.clone(), Arc::clone(&turn.session));

@@ -39,7 +39,7 @@ impl Sessions {
         if sessions.len() < self.settings().limit {
             return Ok(());
         }
-        sessions.sort_unstable_by_key(|session| session.last_used());
+        sessions.sort_by_cached_key(|session| session.last_used());
         for session in &sessions {
             if let Some(turn) = session.idle_turn() {
                 if let Some(pool) = self.pool.get() {
@@ -59,7 +59,7 @@ impl Sessions {
     /// Lets a session lie in the store alone.
     fn hibernate(&self, mut turn: Turn) {
         tracing::debug!(session = %turn.session.id, "a session hibernates");
-        self.collect(&mut turn);
+        self.collect_much(&mut turn);
         self.leave(&mut turn);
     }
 

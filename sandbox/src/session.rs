@@ -47,8 +47,10 @@ pub(crate) struct Head {
     pub(crate) snapshots: Vec<SnapshotRecord>,
     /// Whether interpreters and files may have gone on past the last commit.
     pub(crate) is_ahead: bool,
-    /// The last commit up to which the store was tidied.
-    pub(crate) collected: u64,
+    /// The oldest commit that may still be in the store.
+    pub(crate) oldest: u64,
+    /// Whether a commit let go of blobs since the store was tidied.
+    pub(crate) has_let_go: bool,
     /// Whether something failed that may have written to the store.
     pub(crate) is_untidy: bool,
 }
@@ -64,9 +66,21 @@ impl Default for Head {
             tree: Tree::empty(),
             snapshots: Vec::new(),
             is_ahead: false,
-            collected: 0,
+            oldest: 0,
+            has_let_go: false,
             is_untidy: false,
         }
+    }
+}
+
+impl Head {
+    /// Whether `interpreters` do without a blob that the present ones need.
+    pub(crate) fn lets_go(&self, interpreters: &BTreeMap<String, SavedInterpreter>) -> bool {
+        self.interpreters.iter().any(|(runtime, old)| {
+            let kept = interpreters.get(runtime).map_or(&[][..], |new| &new.parts);
+            // Parts are only ever cut off, and others put in their place.
+            !old.parts.iter().zip(kept).all(|(old, new)| old.blob == new.blob) || kept.len() < old.parts.len()
+        })
     }
 }
 

@@ -226,7 +226,7 @@ impl Sessions {
 
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, commit, manifest, fetched } = stored;
+        let Stored { sequence, modified, oldest, commit, manifest, fetched } = stored;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
         self.drop_interpreters(&session.id);
@@ -248,8 +248,9 @@ impl Sessions {
             tree,
             snapshots,
             is_ahead: false,
-            collected: sequence.saturating_sub(1),
+            oldest,
             is_untidy: turn.is_untidy,
+            has_let_go: turn.has_let_go,
         };
         **turn = head;
         turn.fetched = fetched;
@@ -334,6 +335,9 @@ impl Sessions {
         if committed == Committed::Fenced {
             return Err(Error::Fenced { session: session.id.to_string() });
         }
+        turn.has_let_go |= change.tree.is_some()
+            || commit.snapshots.len() < turn.snapshots.len()
+            || turn.lets_go(&commit.saved.interpreters);
         turn.sequence = sequence;
         turn.modified = SystemTime::now();
         turn.interpreters = commit.saved.interpreters;
@@ -343,7 +347,7 @@ impl Sessions {
             turn.tree = tree;
         }
         turn.is_ahead = false;
-        if turn.is_untidy || sequence - turn.collected >= COLLECT_INTERVAL {
+        if turn.is_untidy || sequence - turn.oldest >= COLLECT_INTERVAL {
             self.collect(turn);
         }
         Ok(())

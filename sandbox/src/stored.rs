@@ -45,6 +45,7 @@ pub(crate) struct Fetched {
 pub(crate) struct Stored {
     pub(crate) sequence: u64,
     pub(crate) modified: SystemTime,
+    pub(crate) oldest: u64,
     pub(crate) commit: Commit,
     pub(crate) manifest: Manifest,
     /// The interpreter that was wanted with it, if there is one and it is small.
@@ -60,8 +61,8 @@ pub(crate) async fn look_up(
     known: Option<u64>,
     wanted: Option<&str>,
 ) -> Result<LookedUp, Error> {
-    let (sequence, modified) = match store.head(&session.owner, &session.id).await? {
-        Head::At { sequence, modified } => (sequence, modified),
+    let (sequence, modified, oldest) = match store.head(&session.owner, &session.id).await? {
+        Head::At { sequence, modified, oldest } => (sequence, modified, oldest),
         Head::Absent => return Ok(LookedUp::Gone(NEVER)),
         Head::Closed(closed) => {
             return Ok(LookedUp::Gone(match closed.reason {
@@ -81,7 +82,7 @@ pub(crate) async fn look_up(
         Some(saved) => Some(fetch(store, transfers, session, saved).await?),
         None => None,
     };
-    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest, fetched })))
+    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, oldest, commit, manifest, fetched })))
 }
 
 /// Reads a saved interpreter, for a worker to take over.

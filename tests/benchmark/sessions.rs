@@ -96,7 +96,7 @@ fn objects(state: &Path) -> Vec<((i64, i64), u64)> {
 }
 
 fn fork_and_resume() {
-    const FORKS: u32 = 200;
+    const FORKS: u32 = 500;
     /// How many sessions are in memory at once unless somebody says otherwise.
     const PLACES: usize = 64;
     let state = tempfile::tempdir().expect("a directory can be made");

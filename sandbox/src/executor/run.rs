@@ -342,6 +342,7 @@ impl Executor {
             args: std::mem::take(&mut request.args),
             env: std::mem::take(&mut request.env),
             stdin: std::mem::take(&mut request.stdin),
+            left: Vec::new(),
             live: job.live.is_some(),
             deterministic: self.settings.deterministic,
         })

@@ -37,7 +37,12 @@ pub(crate) enum Head {
     Closed(Closed),
     /// Its newest commit. That may be collected as soon as another server
     /// commits the next: whoever finds it gone looks again.
-    At { sequence: u64, modified: SystemTime },
+    At {
+        sequence: u64,
+        modified: SystemTime,
+        /// Its oldest commit that is there still.
+        oldest: u64,
+    },
 }
 
 /// How a session ended.
@@ -116,9 +121,12 @@ impl Store {
         {
             return Ok(Head::Closed(closed));
         }
-        let newest = listing.commits.last_key_value();
-        Ok(newest
-            .map_or(Head::Absent, |(sequence, commit)| Head::At { sequence: *sequence, modified: commit.modified }))
+        let (Some((oldest, _)), Some((sequence, newest))) =
+            (listing.commits.first_key_value(), listing.commits.last_key_value())
+        else {
+            return Ok(Head::Absent);
+        };
+        Ok(Head::At { sequence: *sequence, modified: newest.modified, oldest: *oldest })
     }
 
     /// The body of a commit.

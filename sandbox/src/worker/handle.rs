@@ -14,6 +14,7 @@ use super::frame;
 use super::protocol::{RunReport, ToWorker};
 use crate::budget::Share;
 use crate::error::Error;
+use crate::handle::SessionId;
 use crate::lock::lock;
 use crate::wasm::Stream;
 
@@ -45,8 +46,8 @@ pub(super) struct Worker {
     pub(super) child: Mutex<Option<Child>>,
     pub(super) dead: AtomicBool,
     pub(super) last_used: Mutex<Instant>,
-    /// Whether it will be told to tidy up.
-    pub(super) untidy: AtomicBool,
+    /// Sessions that left it, which it has not been told yet.
+    pub(super) left: Mutex<Vec<SessionId>>,
 }
 
 /// A run that is going on in a worker.

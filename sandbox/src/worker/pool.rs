@@ -35,9 +35,9 @@ use crate::state::StateDirectory;
 /// covers the grace periods, and a reply of the largest size.
 const OVERDUE: Duration = Duration::from_secs(10);
 
-/// When a worker clears away what is left of sessions, if no run has ended in
-/// it before.
-const TIDY_UP: Duration = Duration::from_millis(20);
+/// How long a worker is not told of sessions that left it, unless an order
+/// comes first.
+const LEFT_WAIT: Duration = Duration::from_millis(20);
 
 /// Compiled images, by the digest of what they were compiled from.
 pub(crate) type Images = HashMap<String, Arc<File>>;
@@ -220,7 +220,7 @@ impl Pool {
             return Some(Arc::clone(&home.worker));
         }
         if let Some(left) = homes.remove(session) {
-            left.worker.send(&ToWorker::CloseSession { session: session.clone(), later: false });
+            left.worker.send(&ToWorker::CloseSession { session: session.clone() });
         }
         None
     }
@@ -235,6 +235,7 @@ impl Pool {
     ) -> Result<RunEnd, Error> {
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
+        order.left = std::mem::take(&mut *lock(&worker.left));
         let number = order.run;
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
@@ -293,7 +294,7 @@ impl Pool {
         }
         if home.runtimes.is_empty() {
             // Whatever it still holds, nobody will ask for it.
-            worker.send(&ToWorker::CloseSession { session, later: false });
+            worker.send(&ToWorker::CloseSession { session });
         } else {
             homes.insert(session, home);
         }
@@ -325,22 +326,29 @@ impl Pool {
     /// Drops the interpreters of a session. None of its runs may be going on.
     pub(crate) fn close_session(&self, session: &SessionId) {
         if let Some(home) = lock(&self.homes).remove(session) {
-            home.worker.send(&ToWorker::CloseSession { session: session.clone(), later: false });
+            home.worker.send(&ToWorker::CloseSession { session: session.clone() });
         }
     }
 
-    /// The same for a session that makes room for a run to come, which should
-    /// not have to share the machine with the clearing away.
+    /// The same for a session that makes room for a run to come. Its worker
+    /// hears of it with the next order: another message would get in the way of
+    /// that, and so would the clearing away.
     pub(crate) fn close_session_later(&self, session: &SessionId) {
         let Some(home) = lock(&self.homes).remove(session) else { return };
-        // That run may need memory which the session holds.
-        let later = home.grown_bytes == 0;
-        home.worker.send(&ToWorker::CloseSession { session: session.clone(), later });
-        if later && !home.worker.untidy.swap(true, Ordering::SeqCst) {
+        let worker = home.worker;
+        if home.grown_bytes > 0 {
+            // That run may need memory which the session holds.
+            return worker.send(&ToWorker::CloseSession { session: session.clone() });
+        }
+        let mut left = lock(&worker.left);
+        left.push(session.clone());
+        if left.len() == 1 {
+            let worker = Arc::clone(&worker);
             tokio::spawn(async move {
-                tokio::time::sleep(TIDY_UP).await;
-                home.worker.untidy.store(false, Ordering::SeqCst);
-                home.worker.send(&ToWorker::TidyUp);
+                tokio::time::sleep(LEFT_WAIT).await;
+                for session in std::mem::take(&mut *lock(&worker.left)) {
+                    worker.send(&ToWorker::CloseSession { session });
+                }
             });
         }
     }

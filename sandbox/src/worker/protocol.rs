@@ -67,11 +67,8 @@ pub(crate) enum ToWorker {
     Run(Box<RunOrder>),
     /// Stop a run.
     Cancel { run: u64 },
-    /// Forget the interpreters of a session. What is left of them is cleared
-    /// away at once, or `later`: after the next reply, or by [`Self::TidyUp`].
-    CloseSession { session: SessionId, later: bool },
-    /// Clear away what is left of sessions.
-    TidyUp,
+    /// Drop the interpreter states of a session.
+    CloseSession { session: SessionId },
     /// The answer to [`FromWorker::MemoryAsk`].
     MemoryAnswer { ask: u64, granted: bool },
     /// Give unused memory back.
@@ -95,6 +92,9 @@ pub(crate) struct RunOrder {
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) stdin: Vec<u8>,
+    /// Sessions that made room for this run: their interpreters are dropped,
+    /// and what is left of them is cleared away after the reply.
+    pub(crate) left: Vec<SessionId>,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
     /// Whether clocks and random bytes are to be the same in every run.

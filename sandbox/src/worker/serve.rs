@@ -146,19 +146,20 @@ impl Shared {
             };
             let work = match message {
                 ToWorker::Run(order) => {
+                    order.left.iter().for_each(|session| self.forget(session));
                     let control = Arc::new(RunControl::default());
                     lock(&self.controls).insert(order.run, Arc::clone(&control));
                     Work::Run { order, control, transfer: descriptor.map(Transfer::received) }
                 }
-                ToWorker::CloseSession { session, later } => {
-                    let kept = lock(&self.sessions).remove(&session);
-                    lock(&self.left).extend(kept.into_iter().flat_map(HashMap::into_values));
-                    if later || !self.must_tidy_up() {
+                ToWorker::CloseSession { session } => {
+                    self.forget(&session);
+                    // Where that starts no thread: many sessions may end at once.
+                    if self.waiting.load(Ordering::SeqCst) == 0 {
+                        self.take_left().for_each(|kept| self.drop_slot(kept.slot));
                         continue;
                     }
                     Work::TidyUp
                 }
-                ToWorker::TidyUp if self.must_tidy_up() => Work::TidyUp,
                 message => {
                     // A thread that fails here leaves nobody to read.
                     if catch_unwind(AssertUnwindSafe(|| self.obey(message))).is_err() {
@@ -192,7 +193,7 @@ impl Shared {
             }
             ToWorker::MemoryAnswer { ask, granted } => self.lease.answer(ask, granted),
             ToWorker::MemoryRecall => self.lease.release_all(),
-            ToWorker::Run(_) | ToWorker::CloseSession { .. } | ToWorker::TidyUp => {}
+            ToWorker::Run(_) | ToWorker::CloseSession { .. } => {}
         }
     }
 
@@ -361,24 +362,19 @@ impl Shared {
         }
     }
 
-    /// Whether something is left of sessions that another thread should clear
-    /// away. Where there is none to go on here it is dropped instead: many
-    /// sessions may end at once, and must not start a thread each.
-    fn must_tidy_up(&self) -> bool {
-        let mut left = lock(&self.left);
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            return !left.is_empty();
-        }
-        let dropped = std::mem::take(&mut *left);
-        drop(left);
-        dropped.into_iter().for_each(|kept| self.drop_slot(kept.slot));
-        false
+    /// Takes the interpreters of a session out of the way.
+    fn forget(&self, session: &SessionId) {
+        let kept = lock(&self.sessions).remove(session);
+        lock(&self.left).extend(kept.into_iter().flat_map(HashMap::into_values));
+    }
+
+    fn take_left(&self) -> impl Iterator<Item = Kept> + use<> {
+        std::mem::take(&mut *lock(&self.left)).into_iter()
     }
 
     /// Clears away what is left of sessions.
     fn tidy_up(&self) {
-        let left = std::mem::take(&mut *lock(&self.left));
-        left.into_iter().for_each(|kept| self.recycle(&kept.image, kept.slot));
+        self.take_left().for_each(|kept| self.recycle(&kept.image, kept.slot));
     }
 
     fn recycle(&self, image: &Image, slot: Slot) {

@@ -117,7 +117,7 @@ impl Pool {
             if let Some(home) = homes.remove(&session) {
                 tracing::debug!(%session, "an interpreter made room for others");
                 coming += home.grown_bytes;
-                home.worker.send(&ToWorker::CloseSession { session, later: false });
+                home.worker.send(&ToWorker::CloseSession { session });
             }
         }
         drop(homes);

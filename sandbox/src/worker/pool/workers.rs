@@ -57,7 +57,7 @@ impl Pool {
             child: Mutex::new(unready.child.take()),
             dead: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
-            untidy: AtomicBool::new(false),
+            left: Mutex::default(),
         });
         lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
         tokio::spawn(write_frames(writer, frames));
