@@ -68,6 +68,26 @@ fn what_is_no_longer_needed_is_removed() {
 }
 
 #[test]
+fn sessions_that_come_and_go_leave_a_few_small_commits_and_no_blobs() {
+    // Each call makes the other session leave.
+    let server = Server::with().flag("--sessions=1").start();
+    let small = server.execute_in("new", "x = 0").session();
+    let large = server.execute_in("new", "import os; block = os.urandom(1_000_000)").session();
+    assert_eq!(server.store().blobs(&large).len(), 1);
+    for turn in 1..=20 {
+        let counted = server.execute_in(&small, "x += 1\nx");
+        assert_eq!(counted.value(), Some(turn.to_string().as_str()));
+        // What it replaces is as large as what it keeps.
+        let reply = server.execute_in(&large, "block = os.urandom(1_000_000)\nlen(block)");
+        assert_eq!(reply.value(), Some("1000000"));
+        let commits = server.store().commits(&small).len();
+        assert!(commits <= 8, "{commits} commits after {turn} turns");
+    }
+    server.execute_in(&small, "x").assert_status("exited 0");
+    eventually("the large session to be tidied", || (server.store().blobs(&large).len() <= 2).then_some(()));
+}
+
+#[test]
 fn the_store_is_for_its_owner_alone_and_shows_nothing() {
     let server = Server::start();
     let secret = "a secret that must not be read";
