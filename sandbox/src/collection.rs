@@ -51,10 +51,11 @@ impl Sessions {
 
     /// The removal of what nothing refers to as of the last commit.
     fn collection(&self, turn: &mut Turn) -> Option<impl Future<Output = ()> + Send + use<>> {
-        if turn.life != Life::Loaded || turn.oldest == turn.sequence {
+        if turn.life != Life::Loaded || (turn.oldest == turn.sequence && !turn.has_let_go) {
             return None;
         }
         turn.oldest = turn.sequence;
+        turn.collected = turn.sequence;
         turn.is_untidy = false;
         turn.has_let_go = false;
         let mut keep: HashSet<_> = turn.tree.blobs().cloned().collect();

@@ -49,6 +49,8 @@ pub(crate) struct Head {
     pub(crate) is_ahead: bool,
     /// The oldest commit that may still be in the store.
     pub(crate) oldest: u64,
+    /// The commit at which the store was last tidied, as far as is known.
+    pub(crate) collected: u64,
     /// Whether a commit let go of blobs since the store was tidied.
     pub(crate) has_let_go: bool,
     /// Whether something failed that may have written to the store.
@@ -66,7 +68,8 @@ impl Default for Head {
             tree: Tree::empty(),
             snapshots: Vec::new(),
             is_ahead: false,
-            oldest: 0,
+            oldest: 1,
+            collected: 0,
             has_let_go: false,
             is_untidy: false,
         }

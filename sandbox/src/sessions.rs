@@ -249,6 +249,7 @@ impl Sessions {
             snapshots,
             is_ahead: false,
             oldest,
+            collected: sequence,
             is_untidy: turn.is_untidy,
             has_let_go: turn.has_let_go,
         };
@@ -329,9 +330,9 @@ impl Sessions {
         if commit.snapshots.len() >= turn.snapshots.len() {
             self.make_room(turn, body.len() as u64).await?;
         }
-        let to = Arc::clone(&session);
-        let committed =
-            self.store.at_once(|store| async move { store.commit(&to.owner, &to.id, sequence, &body).await }).await?;
+        let (to, old) = (Arc::clone(&session), turn.oldest);
+        let write = |store: Store| async move { store.commit_from(&to.owner, &to.id, sequence, &body, old).await };
+        let committed = self.store.at_once(write).await?;
         if committed == Committed::Fenced {
             return Err(Error::Fenced { session: session.id.to_string() });
         }
@@ -347,7 +348,12 @@ impl Sessions {
             turn.tree = tree;
         }
         turn.is_ahead = false;
-        if turn.is_untidy || sequence - turn.oldest >= COLLECT_INTERVAL {
+        // What was there has served again, or was gone.
+        if turn.oldest > 0 && turn.oldest + 1 < sequence {
+            turn.oldest += 1;
+        }
+        let is_due = |since: u64| sequence - since >= COLLECT_INTERVAL;
+        if turn.is_untidy || is_due(turn.oldest) || (turn.has_let_go && is_due(turn.collected)) {
             self.collect(turn);
         }
         Ok(())

@@ -61,20 +61,31 @@ pub(crate) async fn look_up(
     known: Option<u64>,
     wanted: Option<&str>,
 ) -> Result<LookedUp, Error> {
-    let (sequence, modified, oldest) = match store.head(&session.owner, &session.id).await? {
-        Head::At { sequence, modified, oldest } => (sequence, modified, oldest),
-        Head::Absent => return Ok(LookedUp::Gone(NEVER)),
-        Head::Closed(closed) => {
-            return Ok(LookedUp::Gone(match closed.reason {
-                CloseReason::Closed => CLOSED,
-                CloseReason::Expired => EXPIRED,
-            }));
+    let mut head = store.head(&session.owner, &session.id).await?;
+    let (sequence, modified, oldest, body) = loop {
+        let (sequence, modified, oldest) = match head {
+            Head::At { sequence, modified, oldest } => (sequence, modified, oldest),
+            Head::Absent => return Ok(LookedUp::Gone(NEVER)),
+            Head::Closed(closed) => {
+                return Ok(LookedUp::Gone(match closed.reason {
+                    CloseReason::Closed => CLOSED,
+                    CloseReason::Expired => EXPIRED,
+                }));
+            }
+        };
+        if known == Some(sequence) {
+            return Ok(LookedUp::Known);
+        }
+        let loaded = store.load(&session.owner, &session.id, sequence).await;
+        let now = if loaded.is_err() { store.head(&session.owner, &session.id).await? } else { head };
+        match loaded {
+            Ok(body) => break (sequence, modified, oldest, body),
+            // Another server went on, and what was read is gone, or became
+            // something else while it was read.
+            Err(_) if now != head => head = now,
+            Err(error) => return Err(error),
         }
     };
-    if known == Some(sequence) {
-        return Ok(LookedUp::Known);
-    }
-    let body = store.load(&session.owner, &session.id, sequence).await?;
     let commit: Commit = snapshot::decode(&body)?;
     let manifest = read_manifest(store, session, &commit.saved.files).await?;
     let saved = wanted.and_then(|runtime| commit.saved.interpreters.get(runtime));

@@ -139,7 +139,7 @@ pub struct Flags {
         help_heading = "Settings"
     )]
     native_programs: Vec<ProgramSetting>,
-    /// Make clocks and random numbers the same in every run. For tests: programs must not make secrets then
+    /// Make clocks and random numbers the same in every run, and times of files zero. For tests: programs must not make secrets then
     #[arg(long, global = true, env = "BELLJAR_DETERMINISTIC", help_heading = "Settings")]
     deterministic: bool,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]

@@ -16,7 +16,7 @@ const CALLS: [&str; 8] = [
     "def fail(n):\n    return 1 / n if n == 0 else fail(n - 1)\nprint('before', file=sys.stderr) if 'sys' in globals() else None\nfail(5)",
     "open('f', 'a').write(str(random.random()))\nos.makedirs('d', exist_ok=True)\n\
      for n in range(5): open(f'd/{n}', 'w').write(secrets.token_hex(n))\n\
-     with tempfile.NamedTemporaryFile(dir='.') as file: print(file.name)\nprint(open('f').read())",
+     with tempfile.NamedTemporaryFile(dir='.') as file: print(file.name)\nprint(open('f').read(), os.stat('f').st_mtime_ns, os.stat('d').st_ctime)",
     "import re, decimal\nlost = 0\ntry:\n    while True: lost += 1\nexcept BaseException as error: print(type(error).__name__, lost)",
 ];
 

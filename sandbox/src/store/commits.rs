@@ -29,7 +29,7 @@ pub(crate) enum Committed {
 }
 
 /// What a session is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
     /// There never was one, or its end is forgotten too.
     Absent,
@@ -75,6 +75,20 @@ impl Store {
         sequence: u64,
         body: &[u8],
     ) -> Result<Committed, Error> {
+        self.commit_from(principal, session, sequence, body, 0).await
+    }
+
+    /// The same, in the file of commit `old` if that is there and no longer
+    /// needed: when there is one between it and this one, which no other is
+    /// above. It is collected by that.
+    pub(crate) async fn commit_from(
+        &self,
+        principal: &Principal,
+        session: &SessionId,
+        sequence: u64,
+        body: &[u8],
+        old: u64,
+    ) -> Result<Committed, Error> {
         if body.len() > MAX_COMMIT_BYTES {
             return Err(Error::Denied {
                 action: "keeping this session".into(),
@@ -86,7 +100,16 @@ impl Store {
         let path = place(owner, session, &Object::Commit(sequence));
         let sealed = self.seal(binding, body).await?;
         let bytes = sealed.len() as u64;
-        if !self.create(owner, &path, sealed).await? {
+        let recycled = if old > 0 && old + 1 < sequence {
+            self.create_from(owner, &place(owner, session, &Object::Commit(old)), &path, &sealed).await?
+        } else {
+            None
+        };
+        let is_made = match recycled {
+            Some(is_made) => is_made,
+            None => self.create(owner, &path, sealed).await?,
+        };
+        if !is_made {
             return Ok(Committed::Fenced);
         }
         let mut listing = self.look_at(owner, session).await?;

@@ -177,6 +177,29 @@ impl Store {
         }
     }
 
+    /// The same with the file of an object that nobody needs any longer, which
+    /// is gone then. None when that cannot be had.
+    pub(super) async fn create_from(
+        &self,
+        principal: &str,
+        old: &Path,
+        path: &Path,
+        sealed: &[u8],
+    ) -> Result<Option<bool>, Error> {
+        let Some(root) = &self.root else { return Ok(None) };
+        let (old, new, content) = (root.join(old.as_ref()), root.join(path.as_ref()), sealed.to_vec());
+        let durable = self.settings.durability == Durability::Disk;
+        let doing = format!("write {path} to the store");
+        let recycle =
+            move || directory::recycle(&old, &new, &content, durable).map_err(|source| failed_io(doing, source));
+        let Some(recycled) = blocking("write to the store", recycle).await? else { return Ok(None) };
+        self.usage.removed(principal, recycled.old_bytes);
+        if recycled.placed {
+            self.usage.wrote(principal, sealed.len() as u64);
+        }
+        Ok(Some(recycled.placed))
+    }
+
     /// Reads what was sealed for one place, at most `max_bytes` of content.
     /// `None` when nothing is there.
     pub(super) async fn read(&self, path: &Path, binding: Binding, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -232,14 +255,22 @@ pub(crate) async fn blocking<T: Send + 'static>(
 pub(super) fn failed(doing: String, source: object_store::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
     while let Some(error) = cause {
-        let kind = error.downcast_ref().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return Error::Denied {
-                action: "keeping this session".into(),
-                reason: "the disk of the host is full".into(),
-            };
+        if error.downcast_ref().is_some_and(is_full) {
+            return disk_is_full();
         }
         cause = error.source();
     }
     Error::host(doing, source)
+}
+
+fn failed_io(doing: String, source: io::Error) -> Error {
+    if is_full(&source) { disk_is_full() } else { Error::host(doing, source) }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn disk_is_full() -> Error {
+    Error::Denied { action: "keeping this session".into(), reason: "the disk of the host is full".into() }
 }

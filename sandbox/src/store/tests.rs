@@ -228,22 +228,57 @@ async fn of_commits_with_one_number_exactly_one_is_done() {
             Store::open(settings(parent.path(), durability)).unwrap()
         };
         let session = SessionId::random();
-        for sequence in 1..=5 {
+        for sequence in 1..=20_u64 {
             let tasks: Vec<_> = (0..16_u8)
                 .map(|number| {
                     let store = if number % 2 == 0 { store.clone() } else { beside.clone() };
                     let session = session.clone();
-                    let commit = async move { store.commit(&me(), &session, sequence, &[number]).await.unwrap() };
+                    // All want the file of the same old commit; one gets it.
+                    let old = sequence.saturating_sub(2);
+                    let commit = async move { store.commit_from(&me(), &session, sequence, &[number], old).await };
                     (number, tokio::spawn(commit))
                 })
                 .collect();
             let mut winners = Vec::new();
             for (number, task) in tasks {
-                if task.await.unwrap() == Committed::Done {
+                if task.await.unwrap().unwrap() == Committed::Done {
                     winners.push(number);
                 }
             }
             assert_eq!(winners, store.load(&me(), &session, sequence).await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn commits_one_after_the_other_take_turns_with_two_files() {
+    for durability in [Durability::Process, Durability::Disk] {
+        let (parent, store) = store(durability);
+        let session = SessionId::random();
+        let inodes = || {
+            let directory = parent.path().join("store/objects").join(me().directory_name()).join(session.as_str());
+            let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+            entries.map(|entry| entry.metadata().unwrap().ino()).collect::<HashSet<_>>()
+        };
+        let mut first = HashSet::new();
+        for sequence in 1..=30_u64 {
+            let body = vec![7; 3000 - 50 * sequence as usize];
+            let done = store.commit_from(&me(), &session, sequence, &body, sequence.saturating_sub(2)).await.unwrap();
+            assert_eq!(done, Committed::Done);
+            assert_eq!(store.load(&me(), &session, sequence).await.unwrap(), body);
+            if sequence == 2 {
+                first = inodes();
+            }
+            assert!(sequence < 2 || inodes() == first, "after {sequence}");
+        }
+        assert_eq!(store.load(&me(), &session, 29).await.unwrap().len(), 3000 - 50 * 29);
+        assert!(store.load(&me(), &session, 28).await.is_err());
+        let stored = store.list(&me()).await.unwrap()[0].bytes;
+        assert_eq!(store.usage.get(me().directory_name()).1, stored, "what served again is counted once");
+        // Neither the head nor what is above it is taken for that.
+        for old in [30, 31, 40] {
+            assert_eq!(store.commit_from(&me(), &session, 30, b"late", old).await.unwrap(), Committed::Fenced);
+            assert_eq!(sequence_of(&store, &session).await, Some(30), "{old}");
         }
     }
 }
