@@ -78,9 +78,9 @@ impl Store {
         self.commit_from(principal, session, sequence, body, 0).await
     }
 
-    /// The same, in the file of commit `old` if that is there and no longer
-    /// needed: when there is one between it and this one, which no other is
-    /// above. It is collected by that.
+    /// The same, written into the file of commit `old` if that is there, and no
+    /// longer needed because another commit stands between the two. `old` is
+    /// collected by that.
     pub(crate) async fn commit_from(
         &self,
         principal: &Principal,
