@@ -10,10 +10,6 @@ use crate::snapshot::Saved;
 use crate::store::Store;
 use crate::stored::{blobs_of, read_snapshot};
 
-/// From how many old commits on a session that leaves is tidied. Each is as
-/// large as the tail of a state, and its small files.
-const MANY_COMMITS: u64 = 4;
-
 impl Sessions {
     /// Checks that `bytes` may be added to the store, if need be once what
     /// nothing refers to was removed.
@@ -26,18 +22,15 @@ impl Sessions {
         if self.store.room(&owner, bytes).is_ok() {
             return Ok(());
         }
-        turn.oldest = 0;
         if let Some(collection) = self.collection(turn) {
             collection.await;
         }
         self.store.room(&owner, bytes)
     }
 
-    /// Tidies the store after a session if there is much to remove. Small
-    /// commits are left until there are some: whoever comes after it is in more
-    /// of a hurry.
-    pub(crate) fn collect_much(&self, turn: &mut Turn) {
-        if turn.has_let_go || turn.is_untidy || turn.sequence - turn.oldest >= MANY_COMMITS {
+    /// Tidies the store after a session if there is anything to remove.
+    pub(crate) fn collect_rest(&self, turn: &mut Turn) {
+        if turn.has_let_go || turn.is_untidy {
             self.collect(turn);
         }
     }
@@ -51,10 +44,9 @@ impl Sessions {
 
     /// The removal of what nothing refers to as of the last commit.
     fn collection(&self, turn: &mut Turn) -> Option<impl Future<Output = ()> + Send + use<>> {
-        if turn.life != Life::Loaded || (turn.oldest == turn.sequence && !turn.has_let_go) {
+        if turn.life != Life::Loaded {
             return None;
         }
-        turn.oldest = turn.sequence;
         turn.collected = turn.sequence;
         turn.is_untidy = false;
         turn.has_let_go = false;

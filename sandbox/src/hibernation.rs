@@ -59,7 +59,7 @@ impl Sessions {
     /// Lets a session lie in the store alone.
     fn hibernate(&self, mut turn: Turn) {
         tracing::debug!(session = %turn.session.id, "a session hibernates");
-        self.collect_much(&mut turn);
+        self.collect_rest(&mut turn);
         self.leave(&mut turn);
     }
 

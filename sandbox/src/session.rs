@@ -47,8 +47,6 @@ pub(crate) struct Head {
     pub(crate) snapshots: Vec<SnapshotRecord>,
     /// Whether interpreters and files may have gone on past the last commit.
     pub(crate) is_ahead: bool,
-    /// The oldest commit that may still be in the store.
-    pub(crate) oldest: u64,
     /// The commit at which the store was last tidied, as far as is known.
     pub(crate) collected: u64,
     /// Whether a commit let go of blobs since the store was tidied.
@@ -68,7 +66,6 @@ impl Default for Head {
             tree: Tree::empty(),
             snapshots: Vec::new(),
             is_ahead: false,
-            oldest: 1,
             collected: 0,
             has_let_go: false,
             is_untidy: false,

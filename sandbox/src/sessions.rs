@@ -33,8 +33,8 @@ const QUEUE: usize = 16;
 const ATTEMPTS: u32 = 3;
 /// A manifest up to this size lies in the commit itself.
 const INLINE_BYTES: usize = 32 << 10;
-/// What only commits name is removed from the store every so many of them, and
-/// after one that failed.
+/// Blobs that nothing refers to any more are removed from the store every so
+/// many commits, and after one that failed.
 const COLLECT_INTERVAL: u64 = 8;
 
 /// All sessions of this server.
@@ -226,7 +226,7 @@ impl Sessions {
 
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, oldest, commit, manifest, fetched } = stored;
+        let Stored { sequence, modified, commit, manifest, fetched } = stored;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
         self.drop_interpreters(&session.id);
@@ -248,7 +248,6 @@ impl Sessions {
             tree,
             snapshots,
             is_ahead: false,
-            oldest,
             collected: sequence,
             is_untidy: turn.is_untidy,
             has_let_go: turn.has_let_go,
@@ -330,8 +329,8 @@ impl Sessions {
         if commit.snapshots.len() >= turn.snapshots.len() {
             self.make_room(turn, body.len() as u64).await?;
         }
-        let (to, old) = (Arc::clone(&session), turn.oldest);
-        let write = |store: Store| async move { store.commit_from(&to.owner, &to.id, sequence, &body, old).await };
+        let to = Arc::clone(&session);
+        let write = |store: Store| async move { store.commit(&to.owner, &to.id, sequence, &body).await };
         let committed = self.store.at_once(write).await?;
         if committed == Committed::Fenced {
             return Err(Error::Fenced { session: session.id.to_string() });
@@ -348,12 +347,8 @@ impl Sessions {
             turn.tree = tree;
         }
         turn.is_ahead = false;
-        // What was there has served again, or was gone.
-        if turn.oldest > 0 && turn.oldest + 1 < sequence {
-            turn.oldest += 1;
-        }
-        let is_due = |since: u64| sequence - since >= COLLECT_INTERVAL;
-        if turn.is_untidy || is_due(turn.oldest) || (turn.has_let_go && is_due(turn.collected)) {
+        let is_due = sequence - turn.collected >= COLLECT_INTERVAL;
+        if turn.is_untidy || (turn.has_let_go && is_due) {
             self.collect(turn);
         }
         Ok(())

@@ -45,7 +45,6 @@ pub(crate) struct Fetched {
 pub(crate) struct Stored {
     pub(crate) sequence: u64,
     pub(crate) modified: SystemTime,
-    pub(crate) oldest: u64,
     pub(crate) commit: Commit,
     pub(crate) manifest: Manifest,
     /// The interpreter that was wanted with it, if there is one and it is small.
@@ -62,9 +61,9 @@ pub(crate) async fn look_up(
     wanted: Option<&str>,
 ) -> Result<LookedUp, Error> {
     let mut head = store.head(&session.owner, &session.id).await?;
-    let (sequence, modified, oldest, body) = loop {
-        let (sequence, modified, oldest) = match head {
-            Head::At { sequence, modified, oldest } => (sequence, modified, oldest),
+    let (sequence, modified, body) = loop {
+        let (sequence, modified) = match head {
+            Head::At { sequence, modified } => (sequence, modified),
             Head::Absent => return Ok(LookedUp::Gone(NEVER)),
             Head::Closed(closed) => {
                 return Ok(LookedUp::Gone(match closed.reason {
@@ -79,7 +78,7 @@ pub(crate) async fn look_up(
         let loaded = store.load(&session.owner, &session.id, sequence).await;
         let now = if loaded.is_err() { store.head(&session.owner, &session.id).await? } else { head };
         match loaded {
-            Ok(body) => break (sequence, modified, oldest, body),
+            Ok(body) => break (sequence, modified, body),
             // Another server went on, and what was read is gone, or became
             // something else while it was read.
             Err(_) if now != head => head = now,
@@ -93,7 +92,7 @@ pub(crate) async fn look_up(
         Some(saved) => Some(fetch(store, transfers, session, saved).await?),
         None => None,
     };
-    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, oldest, commit, manifest, fetched })))
+    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest, fetched })))
 }
 
 /// Reads a saved interpreter, for a worker to take over.

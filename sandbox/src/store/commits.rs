@@ -4,11 +4,13 @@
 //! may be collected at any time. So a writer that comes very late may find its
 //! number free again: what decides is whether anything is above it.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Object, place};
+use super::listing::Stored;
 use super::objects::Store;
 use super::seal::Binding;
 use crate::error::Error;
@@ -37,12 +39,7 @@ pub(crate) enum Head {
     Closed(Closed),
     /// Its newest commit. That may be collected as soon as another server
     /// commits the next: whoever finds it gone looks again.
-    At {
-        sequence: u64,
-        modified: SystemTime,
-        /// Its oldest commit that is there still.
-        oldest: u64,
-    },
+    At { sequence: u64, modified: SystemTime },
 }
 
 /// How a session ended.
@@ -75,20 +72,6 @@ impl Store {
         sequence: u64,
         body: &[u8],
     ) -> Result<Committed, Error> {
-        self.commit_from(principal, session, sequence, body, 0).await
-    }
-
-    /// The same, written into the file of commit `old` if that is there, and no
-    /// longer needed because another commit stands between the two. `old` is
-    /// collected by that.
-    pub(crate) async fn commit_from(
-        &self,
-        principal: &Principal,
-        session: &SessionId,
-        sequence: u64,
-        body: &[u8],
-        old: u64,
-    ) -> Result<Committed, Error> {
         if body.len() > MAX_COMMIT_BYTES {
             return Err(Error::Denied {
                 action: "keeping this session".into(),
@@ -100,16 +83,7 @@ impl Store {
         let path = place(owner, session, &Object::Commit(sequence));
         let sealed = self.seal(binding, body).await?;
         let bytes = sealed.len() as u64;
-        let recycled = if old > 0 && old + 1 < sequence {
-            self.create_from(owner, &place(owner, session, &Object::Commit(old)), &path, &sealed).await?
-        } else {
-            None
-        };
-        let is_made = match recycled {
-            Some(is_made) => is_made,
-            None => self.create(owner, &path, sealed).await?,
-        };
-        if !is_made {
+        if !self.create_again(owner, &path, sealed).await? {
             return Ok(Committed::Fenced);
         }
         let mut listing = self.look_at(owner, session).await?;
@@ -122,6 +96,7 @@ impl Store {
         }
         let is_newest = listing.commits.last_key_value().is_none_or(|(newest, _)| *newest <= sequence);
         if is_newest && listing.closed.is_none() {
+            self.let_go(owner, session, listing.commits.range(..sequence)).await;
             return Ok(Committed::Done);
         }
         // Others may have built on it, and will collect it.
@@ -129,6 +104,22 @@ impl Store {
             self.remove(owner, [(path, bytes)].into()).await?;
         }
         Ok(Committed::Fenced)
+    }
+
+    /// Has the files of commits below the head serve again, or removes them.
+    async fn let_go(&self, owner: &str, session: &SessionId, commits: impl Iterator<Item = (&u64, &Stored)>) {
+        let mut removed = HashMap::new();
+        for (sequence, commit) in commits {
+            let path = place(owner, session, &Object::Commit(*sequence));
+            let serves = self.local.as_ref().is_some_and(|local| local.unneeded.add(owner, path.clone(), commit.bytes));
+            if !serves {
+                removed.insert(path, commit.bytes);
+            }
+        }
+        if let Err(error) = self.remove(owner, removed).await {
+            // The next commit tries again.
+            tracing::warn!(%error, %session, "old commits were left in the store");
+        }
     }
 
     /// What the session is now.
@@ -144,12 +135,8 @@ impl Store {
         {
             return Ok(Head::Closed(closed));
         }
-        let (Some((oldest, _)), Some((sequence, newest))) =
-            (listing.commits.first_key_value(), listing.commits.last_key_value())
-        else {
-            return Ok(Head::Absent);
-        };
-        Ok(Head::At { sequence: *sequence, modified: newest.modified, oldest: *oldest })
+        let Some((sequence, newest)) = listing.commits.last_key_value() else { return Ok(Head::Absent) };
+        Ok(Head::At { sequence: *sequence, modified: newest.modified })
     }
 
     /// The body of a commit.

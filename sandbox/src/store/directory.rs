@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -43,68 +43,6 @@ pub(super) fn open(directory: &Path) -> Result<(PathBuf, [u8; 32]), Error> {
         }
     }
     Ok((objects, secret(directory)?))
-}
-
-/// What became of a file that was to serve again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Recycled {
-    /// Whether it is in its new place, where nothing was.
-    pub(super) placed: bool,
-    /// How large it was.
-    pub(super) old_bytes: u64,
-}
-
-/// Puts `content` at `new` into the file at `old`, which nobody needs any
-/// longer, and leaves what is at `new` already. None when the file at `old`
-/// cannot be had for that.
-///
-/// A file system like ext4 does not give out again what was deleted in the last
-/// minutes, and looks through all of that for each new file: a store that
-/// makes and deletes one for every call gets slower and slower.
-pub(super) fn recycle(old: &Path, new: &Path, content: &[u8], durable: bool) -> io::Result<Option<Recycled>> {
-    let mut number = [0; 8];
-    getrandom::fill(&mut number).map_err(io::Error::other)?;
-    let mut staging = new.as_os_str().to_owned();
-    staging.push(format!("#{}", u64::from_le_bytes(number)));
-    let staging = PathBuf::from(staging);
-    // From here on it is ours alone.
-    match fs::rename(old, &staging) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    }
-    let recycled = refill(&staging, new, content, durable);
-    fs::remove_file(&staging)?;
-    if durable && let Some(directory) = new.parent() {
-        fs::File::open(directory)?.sync_all()?;
-    }
-    recycled
-}
-
-fn refill(staging: &Path, new: &Path, content: &[u8], durable: bool) -> io::Result<Option<Recycled>> {
-    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(staging);
-    let Ok(file) = opened else { return Ok(None) };
-    let metadata = file.metadata()?;
-    // It may have another name in somebody's backup.
-    if !metadata.is_file() || metadata.nlink() != 1 || !is_private(&metadata) {
-        return Ok(None);
-    }
-    file.write_all_at(content, 0)?;
-    if metadata.len() > content.len() as u64 {
-        file.set_len(content.len() as u64)?;
-    }
-    if durable {
-        file.sync_all()?;
-    }
-    let placed = match fs::hard_link(staging, new) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-        other => other.map(|()| true)?,
-    };
-    Ok(Some(Recycled { placed, old_bytes: metadata.len() }))
-}
-
-/// Whether there is a file for an object.
-pub(super) fn has(root: &Path, object: &object_store::path::Path) -> bool {
-    fs::symlink_metadata(root.join(object.as_ref())).is_ok()
 }
 
 /// The files of one directory: name, size, and when it was last modified. None
@@ -142,7 +80,7 @@ fn check_umask(status: &str) -> Result<(), Error> {
     })
 }
 
-fn is_private(metadata: &fs::Metadata) -> bool {
+pub(super) fn is_private(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o077 == 0 && metadata.uid() == nix::unistd::geteuid().as_raw()
 }
 
@@ -224,7 +162,7 @@ pub(super) fn last_addition(directory: &Path) -> SystemTime {
 }
 
 /// `LocalFileSystem` writes to `name#1` before it puts a file in its place, and
-/// [`recycle`] does so with a longer number.
+/// what serves again waits under a longer number.
 fn is_staging_name(name: &OsStr) -> bool {
     let number = name.as_bytes().rsplitn(2, |byte| *byte == b'#').next().unwrap_or_default();
     number.len() < name.len() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
@@ -242,47 +180,6 @@ mod tests {
         for status in ["Umask:\t0022\n", "Umask:\t0067\n", "Name:\tx\n"] {
             assert!(check_umask(status).unwrap_err().to_string().contains("must be 077"), "{status}");
         }
-    }
-
-    #[test]
-    fn a_file_serves_again_only_where_nothing_is_and_if_it_has_no_other_name() {
-        let parent = tempfile::tempdir().unwrap();
-        let at = |name: &str| parent.path().join(name);
-        let make = |name: &str, text: &str| {
-            fs::write(at(name), text).unwrap();
-            fs::set_permissions(at(name), fs::Permissions::from_mode(0o600)).unwrap();
-        };
-        let names = || {
-            let mut names: Vec<_> =
-                fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            names.sort();
-            names
-        };
-        let recycle = |old: &str, new: &str, text: &str, durable| {
-            let recycled = recycle(&at(old), &at(new), text.as_bytes(), durable).unwrap();
-            recycled.map(|recycled| (recycled.placed, recycled.old_bytes))
-        };
-        make("1", "a long text");
-        let inode = fs::metadata(at("1")).unwrap().ino();
-        assert_eq!(recycle("1", "3", "short", false), Some((true, 11)));
-        assert_eq!((names(), fs::read(at("3")).unwrap()), (vec!["3".into()], b"short".to_vec()));
-        assert_eq!(recycle("3", "5", "a longer one", true), Some((true, 5)));
-        assert_eq!(fs::read(at("5")).unwrap(), b"a longer one");
-        assert_eq!(fs::metadata(at("5")).unwrap().ino(), inode);
-        assert_eq!(recycle("3", "6", "x", false), None, "it is gone");
-
-        make("4", "old");
-        assert_eq!(recycle("4", "5", "late", false), Some((false, 3)));
-        assert_eq!((names(), fs::read(at("5")).unwrap()), (vec!["5".into()], b"a longer one".to_vec()));
-
-        make("4", "old");
-        fs::hard_link(at("4"), at("backup")).unwrap();
-        assert_eq!(recycle("4", "6", "new", false), None);
-        assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
-
-        std::os::unix::fs::symlink("backup", at("4")).unwrap();
-        assert_eq!(recycle("4", "6", "new", false), None);
-        assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
     }
 
     #[test]

@@ -107,8 +107,8 @@ impl Store {
 
     /// One session without its blobs.
     pub(super) async fn look_at(&self, owner: &str, session: &SessionId) -> Result<Listing, Error> {
-        if let Some(root) = &self.root {
-            let directory = root.join(session_place(owner, session).as_ref());
+        if let Some(local) = &self.local {
+            let directory = local.path(&session_place(owner, session));
             let doing = format!("list {}", directory.display());
             // What an object store asks of a directory takes several times as long.
             return blocking(&doing.clone(), move || Ok(Listing::of(files(&directory).doing(|| doing)?))).await;

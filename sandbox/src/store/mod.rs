@@ -26,10 +26,12 @@ mod commits;
 mod directory;
 mod layout;
 mod listing;
+mod local;
 mod objects;
 mod seal;
 mod sweep;
 mod threads;
+mod unneeded;
 mod usage;
 
 pub(crate) use commits::{CloseReason, Committed, Head};

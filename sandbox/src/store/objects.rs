@@ -11,12 +11,12 @@ use futures_util::{StreamExt as _, stream};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
 use super::directory;
 use super::layout::{Object, place};
+use super::local::Local;
 use super::seal::{Binding, Keys, OVERHEAD};
-use super::threads::Threads;
 use super::usage::Counted;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
@@ -68,9 +68,8 @@ pub(crate) struct Store {
     pub(super) keys: Arc<Keys>,
     pub(super) usage: Arc<Counted>,
     pub(super) settings: Arc<StoreSettings>,
-    /// Where objects are files, if they are.
-    pub(super) root: Option<PathBuf>,
-    pub(super) threads: Option<Arc<Threads>>,
+    /// Where objects are files.
+    pub(super) local: Option<Arc<Local>>,
 }
 
 impl Store {
@@ -82,24 +81,24 @@ impl Store {
     /// [`Error::Denied`] when others than the user of this process could read
     /// what is or will be in it, [`Error::Host`] when it cannot be made.
     pub(crate) fn open(settings: StoreSettings) -> Result<Self, Error> {
-        let (objects, root, secret): (Arc<dyn ObjectStore>, _, _) = if settings.durability == Durability::None {
+        let (objects, local, secret): (Arc<dyn ObjectStore>, _, _) = if settings.durability == Durability::None {
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
             (Arc::new(InMemory::new()), None, secret)
         } else {
             let (root, secret) = directory::open(&settings.directory)?;
+            let durable = settings.durability == Durability::Disk;
             let files = LocalFileSystem::new_with_prefix(&root)
                 .map_err(|source| failed(format!("open the store {}", root.display()), source))?
-                .with_fsync(settings.durability == Durability::Disk);
-            (Arc::new(files), Some(root), secret)
+                .with_fsync(durable);
+            (Arc::new(files), Some(Arc::new(Local::open(root, durable)?)), secret)
         };
         Ok(Self {
             objects,
             keys: Arc::new(Keys::derive(&secret)),
             usage: Arc::default(),
             settings: Arc::new(settings),
-            threads: root.as_ref().map(|_| Threads::start()).transpose()?.map(Arc::new),
-            root,
+            local,
         })
     }
 
@@ -109,8 +108,8 @@ impl Store {
         work: impl FnOnce(Self) -> F,
     ) -> Result<T, Error> {
         let work = work(self.clone());
-        match &self.threads {
-            Some(threads) => threads.run(work).await,
+        match &self.local {
+            Some(local) => local.threads.run(work).await,
             None => work.await,
         }
     }
@@ -118,11 +117,8 @@ impl Store {
     /// Whether commit `sequence` seems to be the newest still. A cheap hint
     /// that looks at a few names: [`Store::commit`] finds out for certain.
     pub(crate) fn seems_newest(&self, principal: &Principal, session: &SessionId, sequence: u64) -> bool {
-        let Some(root) = &self.root else { return true };
-        let exists = |object| {
-            let path = place(principal.directory_name(), session, &object);
-            directory::has(root, &path)
-        };
+        let Some(local) = &self.local else { return true };
+        let exists = |object| local.has(&place(principal.directory_name(), session, &object));
         exists(Object::Commit(sequence)) && !exists(Object::Commit(sequence + 1)) && !exists(Object::Closed)
     }
 
@@ -165,9 +161,15 @@ impl Store {
 
     /// Writes what is sealed, unless something is there. Returns whether it
     /// did.
-    pub(super) async fn create(&self, principal: &str, path: &Path, sealed: Vec<u8>) -> Result<bool, Error> {
-        let bytes = sealed.len() as u64;
-        match self.objects.put_opts(path, sealed.into(), PutMode::Create.into()).await {
+    pub(super) async fn create(
+        &self,
+        principal: &str,
+        path: &Path,
+        sealed: impl Into<PutPayload>,
+    ) -> Result<bool, Error> {
+        let sealed = sealed.into();
+        let bytes = sealed.content_length() as u64;
+        match self.objects.put_opts(path, sealed, PutMode::Create.into()).await {
             Ok(_) => {
                 self.usage.wrote(principal, bytes);
                 Ok(true)
@@ -177,27 +179,23 @@ impl Store {
         }
     }
 
-    /// The same with the file of an object that nobody needs any longer, which
-    /// is gone then. None when that cannot be had.
-    pub(super) async fn create_from(
-        &self,
-        principal: &str,
-        old: &Path,
-        path: &Path,
-        sealed: &[u8],
-    ) -> Result<Option<bool>, Error> {
-        let Some(root) = &self.root else { return Ok(None) };
-        let (old, new, content) = (root.join(old.as_ref()), root.join(path.as_ref()), sealed.to_vec());
-        let durable = self.settings.durability == Durability::Disk;
-        let doing = format!("write {path} to the store");
-        let recycle =
-            move || directory::recycle(&old, &new, &content, durable).map_err(|source| failed_io(doing, source));
-        let Some(recycled) = blocking("write to the store", recycle).await? else { return Ok(None) };
-        self.usage.removed(principal, recycled.old_bytes);
-        if recycled.placed {
-            self.usage.wrote(principal, sealed.len() as u64);
+    /// The same, in the place of a commit that nobody needs any longer, if
+    /// there is one.
+    pub(super) async fn create_again(&self, principal: &str, path: &Path, sealed: Vec<u8>) -> Result<bool, Error> {
+        let sealed = PutPayload::from(sealed);
+        if let Some(local) = self.local.clone() {
+            let (owner, new, content) = (principal.to_owned(), path.clone(), sealed.clone());
+            let doing = format!("write {path} to the store");
+            let place = move || local.place_again(&owner, &new, &content).map_err(|source| failed_io(doing, source));
+            if let Some(placed) = blocking("write to the store", place).await? {
+                self.usage.removed(principal, placed.gone_bytes);
+                if placed.is_new {
+                    self.usage.wrote(principal, sealed.content_length() as u64);
+                }
+                return Ok(placed.is_new);
+            }
         }
-        Ok(Some(recycled.placed))
+        self.create(principal, path, sealed).await
     }
 
     /// Reads what was sealed for one place, at most `max_bytes` of content.

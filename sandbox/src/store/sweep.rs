@@ -60,8 +60,8 @@ impl Store {
         }
         swept.sessions += seen.keys().filter(|(_, id)| in_use.contains(id)).count();
         self.usage.replace(&before, found);
-        if let Some(root) = self.root.clone() {
-            swept.leftovers = blocking("sweep the store", move || remove_leftovers(&root, now)).await?;
+        if let Some(local) = self.local.clone() {
+            swept.leftovers = blocking("sweep the store", move || remove_leftovers(&local.root, now)).await?;
         }
         swept.bytes = self.usage.current().all();
         Ok(swept)
@@ -111,8 +111,8 @@ impl Store {
     /// When a session was last given an object, where objects are files: a
     /// copy is a link there, and as old as what it was copied from.
     async fn last_addition(&self, owner: &str, id: &SessionId) -> Result<SystemTime, Error> {
-        let Some(root) = self.root.as_ref() else { return Ok(SystemTime::UNIX_EPOCH) };
-        let path = root.join(blobs_place(owner, id).as_ref());
+        let Some(local) = self.local.as_ref() else { return Ok(SystemTime::UNIX_EPOCH) };
+        let path = local.path(&blobs_place(owner, id));
         blocking("sweep the store", move || Ok(last_addition(&path))).await
     }
 }

@@ -83,9 +83,9 @@ async fn what_is_written_is_read_back_until_the_session_is_closed() {
         let blob = store.put_blob(&me(), &session, 1, large.clone()).await.unwrap();
         assert_eq!(store.blob_hash(&me(), &large), blob.hash());
         assert_eq!(store.commit(&me(), &session, 1, b"one").await.unwrap(), Committed::Done);
+        assert_eq!(store.load(&me(), &session, 1).await.unwrap(), b"one");
         assert_eq!(store.commit(&me(), &session, 2, &large).await.unwrap(), Committed::Done);
         assert_eq!(sequence_of(&store, &session).await, Some(2));
-        assert_eq!(store.load(&me(), &session, 1).await.unwrap(), b"one");
         assert_eq!(store.load(&me(), &session, 2).await.unwrap(), large);
         assert_eq!(store.get_blob(&me(), &session, &blob, 1_000_000).await.unwrap(), large);
         let listed = store.list(&me()).await.unwrap();
@@ -140,10 +140,11 @@ async fn everything_on_disk_is_for_its_owner_alone() {
 async fn damaged_moved_and_swapped_objects_are_refused_and_named() {
     let (parent, store) = store(Durability::Process);
     let (one, other) = (SessionId::random(), SessionId::random());
-    for session in [&one, &other] {
-        store.commit(&me(), session, 1, b"first").await.unwrap();
-        store.commit(&me(), session, 2, b"second").await.unwrap();
-    }
+    store.commit(&me(), &one, 1, b"first").await.unwrap();
+    let of_before = fs::read(commit_path(&parent, &one, 1)).unwrap();
+    store.commit(&me(), &other, 1, b"first").await.unwrap();
+    store.commit(&me(), &one, 2, b"second").await.unwrap();
+    store.commit(&me(), &other, 2, b"second").await.unwrap();
     let load = async |session, sequence| store.load(&me(), session, sequence).await.map_err(|error| error.to_string());
     assert_eq!(load(&one, 2).await.unwrap(), b"second");
 
@@ -151,7 +152,6 @@ async fn damaged_moved_and_swapped_objects_are_refused_and_named() {
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
     let of_other = fs::read(commit_path(&parent, &other, 2)).unwrap();
-    let of_before = fs::read(commit_path(&parent, &one, 1)).unwrap();
     for bad in [flipped, of_other, of_before, Vec::new()] {
         fs::write(&place, bad).unwrap();
         assert_eq!(load(&one, 2).await.unwrap_err(), format!("failed to open commit 2 of session {one}"));
@@ -233,9 +233,8 @@ async fn of_commits_with_one_number_exactly_one_is_done() {
                 .map(|number| {
                     let store = if number % 2 == 0 { store.clone() } else { beside.clone() };
                     let session = session.clone();
-                    // All want the file of the same old commit; one gets it.
-                    let old = sequence.saturating_sub(2);
-                    let commit = async move { store.commit_from(&me(), &session, sequence, &[number], old).await };
+                    // All want the file of an old commit; one gets it.
+                    let commit = async move { store.commit(&me(), &session, sequence, &[number]).await };
                     (number, tokio::spawn(commit))
                 })
                 .collect();
@@ -263,8 +262,7 @@ async fn commits_one_after_the_other_take_turns_with_two_files() {
         let mut first = HashSet::new();
         for sequence in 1..=30_u64 {
             let body = vec![7; 3000 - 50 * sequence as usize];
-            let done = store.commit_from(&me(), &session, sequence, &body, sequence.saturating_sub(2)).await.unwrap();
-            assert_eq!(done, Committed::Done);
+            assert_eq!(store.commit(&me(), &session, sequence, &body).await.unwrap(), Committed::Done);
             assert_eq!(store.load(&me(), &session, sequence).await.unwrap(), body);
             if sequence == 2 {
                 first = inodes();
@@ -275,12 +273,46 @@ async fn commits_one_after_the_other_take_turns_with_two_files() {
         assert!(store.load(&me(), &session, 28).await.is_err());
         let stored = store.list(&me()).await.unwrap()[0].bytes;
         assert_eq!(store.usage.get(me().directory_name()).1, stored, "what served again is counted once");
-        // Neither the head nor what is above it is taken for that.
-        for old in [30, 31, 40] {
-            assert_eq!(store.commit_from(&me(), &session, 30, b"late", old).await.unwrap(), Committed::Fenced);
-            assert_eq!(sequence_of(&store, &session).await, Some(30), "{old}");
-        }
+        assert_eq!(store.commit(&me(), &session, 30, b"late").await.unwrap(), Committed::Fenced);
+        assert_eq!(sequence_of(&store, &session).await, Some(30));
+        assert_eq!(store.load(&me(), &session, 30).await.unwrap().len(), 3000 - 50 * 30);
     }
+}
+
+#[tokio::test]
+async fn the_first_commit_of_a_session_here_takes_the_file_that_another_let_go() {
+    let (parent, store) = store(Durability::Process);
+    let (one, two) = (SessionId::random(), SessionId::random());
+    let inode = |session, sequence| fs::metadata(commit_path(&parent, session, sequence)).unwrap().ino();
+    for session in [&one, &two] {
+        store.commit(&me(), session, 1, b"one").await.unwrap();
+    }
+    // Another server goes on with both.
+    let beside = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    beside.commit(&me(), &one, 2, b"two").await.unwrap();
+    let let_go = inode(&one, 1);
+    beside.commit(&me(), &two, 2, b"two").await.unwrap();
+    assert!(inode(&two, 2) == let_go && !commit_path(&parent, &one, 1).exists());
+    for session in [&one, &two] {
+        assert_eq!(store.load(&me(), session, 2).await.unwrap(), b"two");
+    }
+    // What the first one knows of is of no use any more, and no harm.
+    assert_eq!(store.commit(&me(), &one, 2, b"late").await.unwrap(), Committed::Fenced);
+    assert_eq!(store.commit(&me(), &one, 3, b"three").await.unwrap(), Committed::Done);
+    let other = Principal::named("other");
+    beside.commit(&other, &SessionId::random(), 1, b"x").await.unwrap();
+    assert!(commit_path(&parent, &two, 1).exists(), "it is not theirs");
+}
+
+#[tokio::test]
+async fn old_commits_do_not_pile_up_where_no_file_serves_again() {
+    let (_parent, store) = store(Durability::None);
+    let session = SessionId::random();
+    for sequence in 1..=30 {
+        store.commit(&me(), &session, sequence, &[0; 1000]).await.unwrap();
+    }
+    assert_eq!(store.list(&me()).await.unwrap()[0].bytes, 1000 + 56);
+    assert_eq!(store.usage.get(me().directory_name()).1, 1000 + 56);
 }
 
 #[tokio::test]

@@ -1,0 +1,184 @@
+//! What a store has besides its objects where those are files: their
+//! directory, threads that work on it, and files that serve again.
+//!
+//! A file system like ext4 does not give out again what was deleted in the last
+//! minutes, and looks through all of that for each new file: a store that makes
+//! and deletes one for every call gets slower and slower. So a commit goes into
+//! the file of another that nobody needs any longer.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use nix::libc;
+use object_store::PutPayload;
+use object_store::path::Path;
+
+use super::directory::is_private;
+use super::threads::Threads;
+use super::unneeded::Unneeded;
+use crate::error::Error;
+
+/// The directory of a local store, and what belongs to it.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub(super) root: PathBuf,
+    pub(super) threads: Threads,
+    pub(super) unneeded: Unneeded,
+    /// Whether what is written must be on disk.
+    durable: bool,
+}
+
+/// What became of content that was to be put in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// Whether it is there, where nothing was.
+    pub(super) is_new: bool,
+    /// How large the object was whose file served again, and which is gone.
+    pub(super) gone_bytes: u64,
+}
+
+impl Local {
+    pub(super) fn open(root: PathBuf, durable: bool) -> Result<Self, Error> {
+        Ok(Self { root, threads: Threads::start()?, unneeded: Unneeded::default(), durable })
+    }
+
+    /// The file of an object.
+    pub(super) fn path(&self, object: &Path) -> PathBuf {
+        self.root.join(object.as_ref())
+    }
+
+    /// Whether there is a file for an object.
+    pub(super) fn has(&self, object: &Path) -> bool {
+        fs::symlink_metadata(self.path(object)).is_ok()
+    }
+
+    /// Puts `content` at `new`, and leaves what is there already, in the file of
+    /// a commit of `principal` that nobody needs any longer. None when there is
+    /// none.
+    pub(super) fn place_again(&self, principal: &str, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+        // Where a session begins its directory is yet to be made.
+        if !self.path(new).parent().is_some_and(|parent| fs::symlink_metadata(parent).is_ok()) {
+            return Ok(None);
+        }
+        while let Some(old) = self.unneeded.take(principal) {
+            if let Some(placed) = self.recycle(&old, new, content)? {
+                return Ok(Some(placed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// None when the file at `old` cannot be had for that.
+    fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+        let (old, new) = (self.path(old), self.path(new));
+        let mut number = [0; 8];
+        getrandom::fill(&mut number).map_err(io::Error::other)?;
+        let mut staging = new.as_os_str().to_owned();
+        staging.push(format!("#{}", u64::from_le_bytes(number)));
+        let staging = PathBuf::from(staging);
+        // From here on it is ours alone.
+        match fs::rename(&old, &staging) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        }
+        if self.durable && old.parent() != new.parent() {
+            // What comes into it must not show at its old place again.
+            sync_parent(&old)?;
+        }
+        let placed = self.refill(&staging, &new, content);
+        fs::remove_file(&staging)?;
+        if self.durable {
+            sync_parent(&new)?;
+        }
+        placed
+    }
+
+    fn refill(
+        &self,
+        staging: &std::path::Path,
+        new: &std::path::Path,
+        content: &PutPayload,
+    ) -> io::Result<Option<Placed>> {
+        let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(staging);
+        let Ok(file) = opened else { return Ok(None) };
+        let metadata = file.metadata()?;
+        // It may have another name in somebody's backup.
+        if !metadata.is_file() || metadata.nlink() != 1 || !is_private(&metadata) {
+            return Ok(None);
+        }
+        if metadata.len() > content.content_length() as u64 {
+            file.set_len(content.content_length() as u64)?;
+        }
+        self.fill(&file, content)?;
+        let is_new = unless_there(fs::hard_link(staging, new))?;
+        Ok(Some(Placed { is_new, gone_bytes: metadata.len() }))
+    }
+
+    fn fill(&self, mut file: &File, content: &PutPayload) -> io::Result<()> {
+        content.iter().try_for_each(|chunk| file.write_all(chunk))?;
+        if self.durable { file.sync_all() } else { Ok(()) }
+    }
+}
+
+fn unless_there(linked: io::Result<()>) -> io::Result<bool> {
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a directory of the store is synced")]
+fn sync_parent(path: &std::path::Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_serves_again_only_where_nothing_is_and_if_it_has_no_other_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name: &str| parent.path().join(name);
+        let make = |name: &str, text: &str| {
+            fs::write(at(name), text).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        let names = || {
+            let mut names: Vec<_> =
+                fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let recycle = |old: &str, new: &str, text: &str, durable| {
+            let local = Local::open(parent.path().to_path_buf(), durable).unwrap();
+            let placed = local.recycle(&old.into(), &new.into(), &text.as_bytes().to_vec().into()).unwrap();
+            placed.map(|placed| (placed.is_new, placed.gone_bytes))
+        };
+        make("1", "a long text");
+        let inode = fs::metadata(at("1")).unwrap().ino();
+        assert_eq!(recycle("1", "3", "short", false), Some((true, 11)));
+        assert_eq!((names(), fs::read(at("3")).unwrap()), (vec!["3".into()], b"short".to_vec()));
+        assert_eq!(recycle("3", "5", "a longer one", true), Some((true, 5)));
+        assert_eq!(fs::read(at("5")).unwrap(), b"a longer one");
+        assert_eq!(fs::metadata(at("5")).unwrap().ino(), inode);
+        assert_eq!(recycle("3", "6", "x", false), None, "it is gone");
+
+        make("4", "old");
+        assert_eq!(recycle("4", "5", "late", false), Some((false, 3)));
+        assert_eq!((names(), fs::read(at("5")).unwrap()), (vec!["5".into()], b"a longer one".to_vec()));
+
+        make("4", "old");
+        fs::hard_link(at("4"), at("backup")).unwrap();
+        assert_eq!(recycle("4", "6", "new", false), None);
+        assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
+
+        std::os::unix::fs::symlink("backup", at("4")).unwrap();
+        assert_eq!(recycle("4", "6", "new", false), None);
+        assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
+    }
+}
