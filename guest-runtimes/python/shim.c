@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE 1
 #include <Python.h>
+#include <sqlite3.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,12 +240,41 @@ enter_workspace(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
     Py_RETURN_NONE;
 }
 
+/* SQLite's own way on Unix reads a device that is not here, and then takes the
+ * clock. */
+static int
+sqlite_entropy(sqlite3_vfs *Py_UNUSED(vfs), int size, char *bytes)
+{
+    /* The most that one call gives (getentropy(3)). */
+    const int most = 256;
+    for (int at = 0; at < size; at += most) {
+        int count = size - at < most ? size - at : most;
+        if (getentropy(bytes + at, (size_t)count) != 0) {
+            return at;
+        }
+    }
+    return size;
+}
+
+/* renew_sqlite() -> None: random() and randomblob() start anew. */
+static PyObject *
+renew_sqlite(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    if (vfs != NULL) {
+        vfs->xRandomness = sqlite_entropy;
+    }
+    sqlite3_randomness(0, NULL);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef native_methods[] = {
     {"compile_cell", compile_cell, METH_VARARGS, NULL},
     {"arm", arm, METH_O, NULL},
     {"was_interrupted", was_interrupted, METH_NOARGS, NULL},
     {"enter_workspace", enter_workspace, METH_NOARGS, NULL},
     {"set_zone", zone_set, METH_O, NULL},
+    {"renew_sqlite", renew_sqlite, METH_NOARGS, NULL},
     {"raise_interrupt", raise_interrupt, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

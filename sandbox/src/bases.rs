@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex};
 
 use guest_runtimes::{GuestRuntime, Image};
 use tokio::sync::Mutex as AsyncMutex;
-use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 use crate::images;
@@ -108,20 +107,20 @@ impl Bases {
         Ok(self.store.base(digest).await?.map(Older::Store))
     }
 
-    /// Has the store keep the image of this build, now that a session differs
-    /// from it. Returns at once; the first call for an image does something.
-    pub(crate) fn keep(&self, image: &'static Image, tracker: &TaskTracker) {
+    /// Has the store keep the image of this build, before the first session
+    /// that differs from it is acknowledged. Later calls do nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when the disk is full, [`Error::Host`].
+    pub(crate) async fn keep(&self, image: &'static Image) -> Result<(), Error> {
         let digest = image.digest();
-        if !lock(&self.kept).insert(digest) {
-            return;
+        if lock(&self.kept).contains(digest) {
+            return Ok(());
         }
-        let (store, kept) = (self.store.clone(), Arc::clone(&self.kept));
-        tracker.spawn(async move {
-            if let Err(error) = store.keep_base(digest, image.compressed()).await {
-                tracing::warn!(%error, digest, "the store does not keep a guest image; tried again with the next commit");
-                lock(&kept).remove(digest);
-            }
-        });
+        self.store.keep_base(digest, image.compressed()).await?;
+        lock(&self.kept).insert(digest);
+        Ok(())
     }
 }
 

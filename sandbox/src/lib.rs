@@ -68,6 +68,7 @@ pub use own_process::protect_own_process;
 pub use process::{NativeHealth, NativeSettings, Tier, jailer_command};
 pub use request::{ExecuteRequest, InputFile, SessionChoice};
 pub use runs::{FinishedRun, RUN_LIFETIME, StreamText};
+pub use session::SessionFiles;
 pub use state::make_files_private;
 pub use store::Durability;
 pub use survey::{DiskUse, Survey};

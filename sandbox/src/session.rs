@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
 
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
 use crate::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::stored::Fetched;
-use crate::tree::Tree;
+use crate::tree::{Manifest, Tree};
 use crate::workspace::Workspace;
 
 /// A session that this server holds, or is about to load.
@@ -26,11 +26,30 @@ pub(crate) struct Session {
     pub(crate) owner: Principal,
     /// Its files, once they are there.
     workspace: Mutex<Option<Arc<Workspace>>>,
-    /// Whether they are being put in order.
-    files_hidden: AtomicBool,
+    /// Held while they are put in order, and shared by those who look at them.
+    layout: Arc<RwLock<()>>,
+    /// Whether they must be put in order before anybody looks at them.
+    disordered: AtomicBool,
     head: Arc<AsyncMutex<Head>>,
     waiting: Mutex<usize>,
     last_used: Mutex<Instant>,
+}
+
+/// The files of a session, to look at while others may use it: as they are
+/// before or after a restore, never in between. While a program runs they are
+/// those that it sees. A restore waits for whoever has this.
+#[derive(Debug)]
+pub struct SessionFiles {
+    workspace: Arc<Workspace>,
+    _layout: OwnedRwLockReadGuard<()>,
+}
+
+impl Deref for SessionFiles {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        &self.workspace
+    }
 }
 
 /// What a session is now.
@@ -44,6 +63,8 @@ pub(crate) struct Head {
     pub(crate) interpreters: BTreeMap<String, SavedInterpreter>,
     pub(crate) files: SavedFiles,
     pub(crate) tree: Tree,
+    /// The files as interpreters last saw them, as far as this server knows.
+    pub(crate) seen: Arc<Manifest>,
     pub(crate) snapshots: Vec<SnapshotRecord>,
     /// Whether interpreters and files may have gone on past the last commit.
     pub(crate) is_ahead: bool,
@@ -64,6 +85,7 @@ impl Default for Head {
             interpreters: BTreeMap::new(),
             files: SavedFiles::default(),
             tree: Tree::empty(),
+            seen: Arc::default(),
             snapshots: Vec::new(),
             is_ahead: false,
             collected: 0,
@@ -125,7 +147,8 @@ impl Session {
             id,
             owner,
             workspace: Mutex::default(),
-            files_hidden: AtomicBool::new(false),
+            layout: Arc::default(),
+            disordered: AtomicBool::new(false),
             head: Arc::default(),
             waiting: Mutex::default(),
             last_used: Mutex::new(Instant::now()),
@@ -160,10 +183,10 @@ impl Session {
         Ok(Turn { session: Arc::clone(self), fetched: None, head })
     }
 
-    /// The session, if nobody uses it or waits for it.
+    /// The session, if nobody uses it, waits for it or looks at its files.
     pub(crate) fn idle_turn(self: &Arc<Self>) -> Option<Turn> {
         let waiting = lock(&self.waiting);
-        if *waiting > 0 {
+        if *waiting > 0 || self.layout.try_write().is_err() {
             return None;
         }
         let head = Arc::clone(&self.head).try_lock_owned().ok()?;
@@ -175,21 +198,29 @@ impl Session {
         lock(&self.workspace).clone()
     }
 
-    /// Its files, unless they are being put in order.
-    pub(crate) fn files_to_read(&self) -> Option<Arc<Workspace>> {
-        self.workspace().filter(|_| !self.files_hidden.load(Ordering::SeqCst))
+    /// The same to look at. Waits while they are put in order.
+    pub(crate) async fn files(&self) -> Option<SessionFiles> {
+        self.files_under(Arc::clone(&self.layout).read_owned().await)
+    }
+
+    /// The same, unless they are being put in order, or have to be.
+    pub(crate) fn files_to_read(&self) -> Option<SessionFiles> {
+        let layout = Arc::clone(&self.layout).try_read_owned().ok()?;
+        self.files_under(layout).filter(|_| !self.disordered.load(Ordering::SeqCst))
+    }
+
+    fn files_under(&self, layout: OwnedRwLockReadGuard<()>) -> Option<SessionFiles> {
+        Some(SessionFiles { workspace: self.workspace()?, _layout: layout })
+    }
+
+    /// Sets whether its files are those of a run that was refused.
+    pub(crate) fn set_disordered(&self, disordered: bool) {
+        self.disordered.store(disordered, Ordering::SeqCst);
     }
 
     /// Keeps its files from readers until the answer is dropped.
-    pub(crate) fn hide_files(&self) -> impl Drop + use<'_> {
-        struct Hidden<'a>(&'a AtomicBool);
-        impl Drop for Hidden<'_> {
-            fn drop(&mut self) {
-                self.0.store(false, Ordering::SeqCst);
-            }
-        }
-        self.files_hidden.store(true, Ordering::SeqCst);
-        Hidden(&self.files_hidden)
+    pub(crate) async fn hide_files(&self) -> impl Drop + use<> {
+        Arc::clone(&self.layout).write_owned().await
     }
 
     pub(crate) fn set_workspace(&self, workspace: Option<Arc<Workspace>>) -> Option<Arc<Workspace>> {

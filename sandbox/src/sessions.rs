@@ -14,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Error;
+use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
-use crate::session::{Head, Life, Session, Turn};
+use crate::session::{Head, Life, Session, SessionFiles, Turn};
 use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::spares::Spares;
 use crate::state::StateDirectory;
@@ -25,12 +25,13 @@ use crate::store::{Committed, Store};
 use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
 use crate::tree::{Manifest, Tree};
 use crate::worker::{Pool, Transfers};
-use crate::workspace::Workspace;
 
 /// How many calls may wait for one session.
 const QUEUE: usize = 16;
 /// How often a session is loaded before it is given up.
 const ATTEMPTS: u32 = 3;
+/// How often in its lifetime use of a session is written down at the most.
+const TOUCHES: u32 = 64;
 /// A manifest up to this size lies in the commit itself.
 const INLINE_BYTES: usize = 32 << 10;
 /// Blobs that nothing refers to any more are removed from the store every so
@@ -146,6 +147,7 @@ impl Sessions {
             }
             turn.session.touch();
             self.refresh(&mut turn, wanted).await?;
+            self.touch(&mut turn).await;
             return Ok(turn);
         }
     }
@@ -157,17 +159,18 @@ impl Sessions {
         owner: &Principal,
         id: &SessionId,
         stop: &CancellationToken,
-    ) -> Result<Arc<Workspace>, Error> {
+    ) -> Result<SessionFiles, Error> {
         let session = self.find(owner, id)?;
         session.touch();
         // While a run is going on, its files are those that it sees.
         if session.idle_turn().is_none()
-            && let Some(workspace) = session.files_to_read()
+            && let Some(files) = session.files_to_read()
         {
-            return Ok(workspace);
+            return Ok(files);
         }
         let turn = self.turn(owner, id, stop, None).await?;
-        turn.session.workspace().ok_or_else(|| Error::host("read the files of a session", "it has no workspace"))
+        let files = turn.session.files().await;
+        files.ok_or_else(|| Error::host("read the files of a session", "it has no workspace"))
     }
 
     /// The session as it is known here; one that is not known is looked up by
@@ -194,13 +197,40 @@ impl Sessions {
     async fn refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
             match self.try_refresh(turn, wanted).await {
-                Err(error) if turn.life == Life::Unknown && !matches!(error, Error::Busy { .. }) => {
+                Err(error) if turn.life != Life::Gone && !matches!(error, Error::Busy { .. }) => {
                     tracing::debug!(error = ?error, session = %turn.session.id, "a session is loaded again");
                 }
                 done => return done,
             }
         }
         self.try_refresh(turn, wanted).await
+    }
+
+    /// Has the lifetime of a session that is used begin anew, also when nothing
+    /// comes of it that is committed. Not each time: a small part of a lifetime
+    /// does not matter.
+    async fn touch(&self, turn: &mut Turn) {
+        let now = SystemTime::now();
+        let age = now.duration_since(turn.modified).unwrap_or_default();
+        if turn.sequence == 0 || age < self.settings.lifetime / TOUCHES {
+            return;
+        }
+        let touched = self.store.touch(&turn.session.owner, &turn.session.id, turn.sequence, now).await;
+        match touched {
+            Ok(()) => turn.modified = now,
+            // It has lived on until now, and says itself until when.
+            Err(error) => tracing::debug!(%error, session = %turn.session.id, "a session was not touched"),
+        }
+    }
+
+    /// Why what the last commit refers to could not be read: because it is not
+    /// the last any more, perhaps.
+    pub(crate) fn fenced_or(&self, error: Error, turn: &mut Turn) -> Error {
+        if self.store.seems_newest(&turn.session.owner, &turn.session.id, turn.sequence) {
+            return error;
+        }
+        turn.life = Life::Unknown;
+        Error::Fenced { session: turn.session.id.to_string() }
     }
 
     async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
@@ -226,7 +256,7 @@ impl Sessions {
 
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, commit, manifest, fetched } = stored;
+        let Stored { sequence, modified, commit, manifest, fetched, is_tidy } = stored;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
         self.drop_interpreters(&session.id);
@@ -245,12 +275,13 @@ impl Sessions {
             modified,
             interpreters,
             files,
+            seen: Arc::clone(tree.manifest()),
             tree,
             snapshots,
             is_ahead: false,
             collected: sequence,
             is_untidy: turn.is_untidy,
-            has_let_go: turn.has_let_go,
+            has_let_go: turn.has_let_go || !is_tidy,
         };
         **turn = head;
         turn.fetched = fetched;
@@ -261,7 +292,7 @@ impl Sessions {
     async fn lay_out(&self, turn: &Turn, manifest: Arc<Manifest>) -> Result<Tree, Error> {
         let session = &turn.session;
         // Nobody may read it in between.
-        let hidden = session.hide_files();
+        let hidden = session.hide_files().await;
         let restore = |tree: Tree| {
             let manifest = Arc::clone(&manifest);
             async move {
@@ -281,6 +312,7 @@ impl Sessions {
             self.make_workspace(session)?;
             tree = restore(Tree::empty()).await;
         }
+        session.set_disordered(tree.is_err());
         drop(hidden);
         tree
     }
@@ -307,6 +339,7 @@ impl Sessions {
         let committed = self.try_commit(turn, change).await;
         if committed.is_err() {
             self.drop_interpreters(&turn.session.id);
+            turn.session.set_disordered(true);
             turn.is_ahead = true;
             turn.life = if turn.sequence == 0 { turn.life } else { Life::Unknown };
         }
@@ -359,13 +392,32 @@ impl Sessions {
         let Saved { interpreters, files } = saved;
         let change = Change { interpreters: Some(interpreters), files: Some(files), ..Change::default() };
         self.commit(turn, change).await?;
+        turn.has_let_go = true;
         // It is so from here on. If its files cannot be laid out now, they
         // will be when it is loaded.
         turn.life = Life::Unknown;
         self.drop_interpreters(&turn.session.id);
         turn.tree = self.lay_out(turn, manifest).await?;
+        turn.seen = Arc::clone(turn.tree.manifest());
         turn.life = Life::Loaded;
         Ok(())
+    }
+
+    /// The same after something else than an interpreter changed files. One of
+    /// a session may have a file open, and knows it by its size and time when it
+    /// comes back: another with the same gets the next time there is.
+    pub(crate) async fn captured_files_apart(&self, turn: &Turn) -> Result<Change, Error> {
+        let change = self.captured_files(turn).await?;
+        let (Some(tree), Some(workspace)) = (&change.tree, turn.session.workspace()) else { return Ok(change) };
+        let doubles = tree.manifest().doubles(&turn.seen);
+        if turn.interpreters.is_empty() || doubles.is_empty() {
+            return Ok(change);
+        }
+        for (path, (seconds, nanoseconds)) in doubles {
+            let next = if nanoseconds < 999_999_999 { (seconds, nanoseconds + 1) } else { (seconds + 1, 0) };
+            workspace.set_modified(path, next).doing(|| format!("set the time of {}", path.display()))?;
+        }
+        self.captured_files(turn).await
     }
 
     /// What files there are now, as a change to commit.

@@ -31,8 +31,13 @@ impl Spares {
 
     /// The same at `path`, where nothing is.
     pub(crate) fn take_as(&self, principal: &Principal, path: PathBuf) -> Result<Arc<Workspace>, Error> {
-        let spare = lock(&self.0).get_mut(principal).and_then(Vec::pop);
-        let Some(mut spare) = spare.and_then(Arc::into_inner) else { return Workspace::create(path).map(Arc::new) };
+        let taken = {
+            let mut spares = lock(&self.0);
+            let mine = spares.get_mut(principal);
+            // Somebody may still be about to let go of one.
+            mine.and_then(|mine| Some(mine.swap_remove(mine.iter().position(|spare| Arc::strong_count(spare) == 1)?)))
+        };
+        let Some(mut spare) = taken.and_then(Arc::into_inner) else { return Workspace::create(path).map(Arc::new) };
         spare.rename(path)?;
         Ok(Arc::new(spare))
     }
@@ -41,7 +46,7 @@ impl Spares {
     /// free then. Returns it when there is something in it, when somebody reads
     /// it still, who must not see what comes next, or when there are enough.
     pub(crate) fn take_over(&self, principal: &Principal, mut workspace: Arc<Workspace>) -> Option<Arc<Workspace>> {
-        let Some(own) = Arc::get_mut(&mut workspace).filter(|own| own.is_empty()) else { return Some(workspace) };
+        let Some(own) = Arc::get_mut(&mut workspace).filter(|own| own.is_as_new()) else { return Some(workspace) };
         if let Err(error) = own.rename(own.host_path().with_file_name(random_name())) {
             tracing::warn!(%error, "the workspace of a session cannot be used again");
             return Some(workspace);
@@ -49,8 +54,12 @@ impl Spares {
         self.give_back(principal, workspace)
     }
 
-    /// Takes back a workspace that is empty. Returns it when there are enough.
+    /// Takes back a workspace. Returns it when there is something in it, or
+    /// when there are enough.
     pub(crate) fn give_back(&self, principal: &Principal, workspace: Arc<Workspace>) -> Option<Arc<Workspace>> {
+        if !workspace.is_as_new() {
+            return Some(workspace);
+        }
         let mut spares = lock(&self.0);
         let mine = spares.entry(principal.clone()).or_default();
         if mine.len() >= MAX_SPARES {

@@ -49,6 +49,8 @@ pub(crate) struct Stored {
     pub(crate) manifest: Manifest,
     /// The interpreter that was wanted with it, if there is one and it is small.
     pub(crate) fetched: Option<Fetched>,
+    /// Whether there are no blobs but those that it refers to.
+    pub(crate) is_tidy: bool,
 }
 
 /// Looks up a session, and reads it unless it is at the `known` commit, with its
@@ -61,7 +63,7 @@ pub(crate) async fn look_up(
     wanted: Option<&str>,
 ) -> Result<LookedUp, Error> {
     let mut head = store.head(&session.owner, &session.id).await?;
-    let (sequence, modified, body) = loop {
+    loop {
         let (sequence, modified) = match head {
             Head::At { sequence, modified } => (sequence, modified),
             Head::Absent => return Ok(LookedUp::Gone(NEVER)),
@@ -75,16 +77,26 @@ pub(crate) async fn look_up(
         if known == Some(sequence) {
             return Ok(LookedUp::Known);
         }
-        let loaded = store.load(&session.owner, &session.id, sequence).await;
-        let now = if loaded.is_err() { store.head(&session.owner, &session.id).await? } else { head };
-        match loaded {
-            Ok(body) => break (sequence, modified, body),
+        let read = read_commit(store, transfers, session, (sequence, modified), wanted).await;
+        let now = if read.is_err() { store.head(&session.owner, &session.id).await? } else { head };
+        match read {
+            Ok(stored) => return Ok(LookedUp::Newer(Box::new(stored))),
             // Another server went on, and what was read is gone, or became
             // something else while it was read.
             Err(_) if now != head => head = now,
             Err(error) => return Err(error),
         }
-    };
+    }
+}
+
+async fn read_commit(
+    store: &Store,
+    transfers: &Transfers,
+    session: &Session,
+    (sequence, modified): (u64, SystemTime),
+    wanted: Option<&str>,
+) -> Result<Stored, Error> {
+    let body = store.load(&session.owner, &session.id, sequence).await?;
     let commit: Commit = snapshot::decode(&body)?;
     let manifest = read_manifest(store, session, &commit.saved.files).await?;
     let saved = wanted.and_then(|runtime| commit.saved.interpreters.get(runtime));
@@ -92,7 +104,12 @@ pub(crate) async fn look_up(
         Some(saved) => Some(fetch(store, transfers, session, saved).await?),
         None => None,
     };
-    Ok(LookedUp::Newer(Box::new(Stored { sequence, modified, commit, manifest, fetched })))
+    let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
+    commit.saved.add_blobs(&mut blobs);
+    blobs.extend(commit.snapshots.iter().map(|record| record.blob.clone()));
+    // What snapshots refer to besides is not known here, and not asked for.
+    let is_tidy = store.count_blobs(&session.owner, &session.id) <= blobs.len();
+    Ok(Stored { sequence, modified, commit, manifest, fetched, is_tidy })
 }
 
 /// Reads a saved interpreter, for a worker to take over.

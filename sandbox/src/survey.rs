@@ -20,6 +20,10 @@ pub(crate) type Time = (i64, i64);
 /// Twice that.
 const TICK_NANOSECONDS: i128 = 20_000_000;
 
+/// The most that is looked at. Every limit on files is far below it, and holds
+/// for whatever keeps to them.
+const MAX_ENTRIES: u64 = 1_000_000;
+
 /// What is used of a workspace, as the quota counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskUse {
@@ -94,6 +98,8 @@ pub(crate) enum SurveyError {
     /// Nothing that counts may be left out, so there is no survey of it.
     #[error("its directories nest deeper than {MAX_DEPTH}")]
     TooDeep,
+    #[error("there are more than {MAX_ENTRIES} of them")]
+    TooMany,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -110,10 +116,17 @@ impl Survey {
 
     fn add(&mut self, dir: &Dir, prefix: &Path, depth: usize) -> Result<(), SurveyError> {
         for entry in dir.entries()? {
-            let entry = entry?;
+            let entry = match entry {
+                // The directory itself was removed while it was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                entry => entry?,
+            };
             // Removed between the listing and the look: not there.
             let Ok(metadata) = entry.metadata() else { continue };
             self.disk_use.files += 1;
+            if self.disk_use.files > MAX_ENTRIES {
+                return Err(SurveyError::TooMany);
+            }
             self.disk_use.bytes += metadata.len().max(metadata.blocks() * 512);
             let path = prefix.join(entry.file_name());
             if metadata.is_dir() {

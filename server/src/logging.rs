@@ -20,7 +20,14 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     for directive in ALWAYS {
         filter = filter.add_directive(directive.parse()?);
     }
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // A line that cannot be written is lost: complaining about it would end in a
+    // panic, on the same standard error.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .log_internal_errors(false)
+        .init();
     Ok(())
 }
 

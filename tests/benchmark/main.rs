@@ -80,8 +80,8 @@ fn machine() -> String {
 }
 
 fn start() {
-    // Compiles the image if this is the first run ever.
-    drop(Connection::start());
+    // Waits until the image is compiled, if this is the first run ever.
+    Connection::start().execute(HELLO, None).assert_success();
     let ours = Samples::take(20, || {
         let started = Instant::now();
         let mut server = Connection::start();

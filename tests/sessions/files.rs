@@ -119,3 +119,46 @@ fn a_refused_call_says_what_to_change() {
     // Nothing of that changed the file.
     assert_eq!(read(&server, &session, json!({"path": "f"})).text(), "x\n[lines 1-1 of 1]");
 }
+
+#[test]
+fn a_listing_does_not_fail_beside_a_program_that_removes_files() {
+    let server = Server::start();
+    let session = server.execute_in("new", "open('kept', 'w').close()").session();
+    let code = "import os\nprint('begun')\nwhile not os.path.exists('stop'):\n    \
+                for n in range(50): os.makedirs(f'd{n}', exist_ok=True); open(f'd{n}/f', 'w').close()\n    \
+                for n in range(50): os.remove(f'd{n}/f'); os.rmdir(f'd{n}')";
+    let limits = json!({"wall_time_ms": 120_000, "cpu_time_ms": 120_000});
+    let run = server.begin_execute(code, json!({"session": session, "limits": limits}));
+    server.client.progress(&run, "begun");
+    for _ in 0..300 {
+        for more in [json!({}), json!({"pattern": "**"})] {
+            let reply = read(&server, &session, more);
+            let entries = reply.structured()["entries"].as_array().unwrap();
+            assert!(entries.iter().any(|entry| entry["path"] == "kept"), "{}", reply.text());
+        }
+    }
+    std::fs::write(server.workspace(&session).join("stop"), "").unwrap();
+    run.wait().assert_status("exited 0");
+}
+
+#[test]
+fn a_reader_sees_files_as_before_a_restore_or_after_it() {
+    let server = Server::start();
+    let make = |count: u32| format!("for n in range({count}): open(f'f{{n}}', 'w').write('x' * 2000)");
+    let session = server.execute_in("new", &make(40)).session();
+    let few = server.snapshot(&session);
+    server.execute_in(&session, &make(60)).assert_status("exited 0");
+    let many = server.snapshot(&session);
+    for turn in 0..40 {
+        let snapshot = if turn % 2 == 0 { &few } else { &many };
+        let restore = json!({"action": "restore", "session": session, "snapshot": snapshot});
+        let restore = server.begin("session", restore);
+        let looks: Vec<_> = (0..10).map(|_| server.begin("read", json!({"session": session}))).collect();
+        for look in looks {
+            let reply = look.wait();
+            let count = reply.structured()["entries"].as_array().unwrap().len();
+            assert!(count == 40 || count == 60, "{count} files");
+        }
+        assert!(!restore.wait().is_error());
+    }
+}

@@ -100,3 +100,18 @@ fn many_sessions_at_once_in_the_places_of_few_lose_nothing() {
         }
     }
 }
+
+#[test]
+fn a_session_that_this_server_is_too_small_for_says_so_and_gives_its_files() {
+    let server = Server::start();
+    let code = "x = bytearray(150 << 20)\nopen('f', 'w').write('kept')";
+    let session = server.execute_in("new", code).session();
+    let small = server.kill().flag("--memory-bytes=134217728").start();
+    let refused = small.execute_in(&session, "len(x)");
+    let text = refused.refusal();
+    assert!(text.contains("MiB of memory") && text.contains("memory_bytes of this server is 128 MiB"), "{text}");
+    assert!(small.read(&session, "f").text().starts_with("kept\n"));
+    // The control: nothing is lost, and a larger one goes on.
+    let large = small.kill().start();
+    assert_eq!(large.execute_in(&session, "len(x)").value(), Some("157286400"));
+}

@@ -121,3 +121,25 @@ fn a_handle_that_is_none_is_refused_before_it_is_looked_up() {
         assert!(reply.refusal().contains("must be a handle that a tool returned"), "{handle:?}: {}", reply.text());
     }
 }
+
+#[test]
+fn a_session_that_is_only_read_lives_on_and_says_until_when() {
+    let server = Server::with().flag("--session-lifetime-seconds=2").start();
+    // It knows nothing of what the first has in memory, and sweeps as well.
+    let beside = server.beside().flag("--session-lifetime-seconds=2").start();
+    let session = server.execute_in("new", "open('f', 'w').write('x')").session();
+    let idle = server.new_session();
+    let expires_at = || {
+        let list = server.session("list", &session);
+        list.structured()["session"]["expires_at"].as_str().unwrap().to_owned()
+    };
+    let first = expires_at();
+    eventually("the session that nobody reads to expire", || {
+        assert!(server.read(&session, "f").text().starts_with("x\n"));
+        let list = beside.call("session", json!({"action": "list"}));
+        let sessions = list.structured()["sessions"].as_array().unwrap();
+        sessions.iter().all(|listed| listed["id"] != idle.as_str()).then_some(())
+    });
+    assert!(expires_at() > first);
+    assert!(beside.read(&session, "f").text().starts_with("x\n"));
+}

@@ -7,6 +7,7 @@ mod determinism;
 mod files;
 mod fork;
 mod golden;
+mod harm;
 mod hibernation;
 mod lifetime;
 mod links;

@@ -1,5 +1,6 @@
 //! Files that are open while their session is not in memory.
 
+use serde_json::json;
 use tests::Server;
 
 /// Lets every session hibernate that is not used: there is one place, and
@@ -141,4 +142,30 @@ fn a_file_that_a_call_replaced_is_stale_until_it_is_back() {
     server.session_at("restore", &session, &snapshot).result();
     hibernate(&server);
     assert_eq!(server.execute_in(&session, &look).output(), "f b'aaa'\n");
+}
+
+#[test]
+fn another_file_of_the_same_size_and_time_is_not_taken_for_the_one_that_is_open() {
+    let server = start();
+    let code = "open('a', 'w').write('AAAA')\nopen('b', 'w').write('BBBB')\nopen('c', 'w').write('CCCC')\n\
+                held = [open(name, 'r+b', buffering=0) for name in 'ac']";
+    let session = server.execute_in("new", code).session();
+    let replace = "touch -d @1000000000 a b c; cat a b c";
+    let bash = |code: &str| server.call("execute", json!({"language": "bash", "code": code, "session": session}));
+    assert_eq!(bash(replace).output(), "AAAABBBBCCCC");
+    // So that the interpreter is saved with these times.
+    server.execute_in(&session, "[file.read(1) for file in held]").assert_status("exited 0");
+    // In two calls, of which neither makes a double of what was there before it.
+    bash("mv b a; touch a").assert_status("exited 0");
+    bash("touch -d @1000000000 a").assert_status("exited 0");
+    hibernate(&server);
+    let look = format!(
+        "{TRY}for file in held: attempt('read', lambda: file.read(3)); attempt('write', lambda: file.write(b'!'))"
+    );
+    assert_eq!(
+        server.execute_in(&session, &look).output(),
+        "read ESTALE\nwrite ESTALE\nread b'CCC'\nwrite 1\n",
+        "the other one was not replaced"
+    );
+    assert_eq!(bash("cat a c").output(), "BBBBCCCC!");
 }

@@ -164,3 +164,23 @@ fn the_first_run_of_a_session_can_be_undone_too() {
     let look = "import os\nprint('x' in globals(), os.listdir())";
     assert_eq!(server.execute_in(&reply.session(), look).output(), "False []\n");
 }
+
+#[test]
+fn databases_draw_other_numbers_in_every_run_session_and_fork() {
+    let server = Server::start();
+    let draw = "import sqlite3\nsqlite3.connect(':memory:').execute('select random(), hex(randomblob(8))').fetchone()";
+    let session = server.execute_in("new", "import sqlite3\ndb = sqlite3.connect(':memory:')").session();
+    let fork = server.session("fork", &session).session();
+    let here = "db.execute('select random(), hex(randomblob(8))').fetchone()";
+    let draws = [
+        server.execute(draw),
+        server.execute(draw),
+        server.execute_in("new", draw),
+        server.execute_in(&session, here),
+        server.execute_in(&session, here),
+        server.execute_in(&fork, here),
+    ];
+    let draws: Vec<_> = draws.iter().map(|reply| reply.value().unwrap()).collect();
+    let different: std::collections::HashSet<_> = draws.iter().collect();
+    assert_eq!(different.len(), draws.len(), "{draws:?}");
+}

@@ -232,3 +232,20 @@ fn another_key_is_refused_by_name() {
     assert_eq!(server.execute_in(&session, LOOK).output(), "secret secret\n");
     assert!(server.execute_in(&control, "x").refusal().contains("sealed with key"));
 }
+
+#[test]
+fn a_log_that_cannot_be_written_costs_no_answer() {
+    let server = Server::start();
+    let session = server.execute_in("new", SECRET).session();
+    let control = server.execute_in("new", "x = 'control'").session();
+    let head = server.store().commits(&session).pop().unwrap();
+    let server = server.kill().log_to("/dev/full").start();
+    // What is damaged is logged, with every call that meets it.
+    flip(&head);
+    assert_unusable(&server, &session, &control);
+    for worker in server.workers() {
+        worker.signal(nix::sys::signal::Signal::SIGKILL);
+    }
+    server.wait_for_health("the loss of the workers", |health| health["workers"] == 0);
+    server.assert_usable();
+}

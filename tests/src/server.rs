@@ -77,6 +77,7 @@ pub struct Builder {
     silent: bool,
     restriction: Option<Restriction>,
     home: Option<Arc<TempDir>>,
+    log: Option<PathBuf>,
 }
 
 impl Builder {
@@ -89,6 +90,12 @@ impl Builder {
     /// Sets a variable in the environment of the server.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Has the server log to a file that is there.
+    pub fn log_to(mut self, log: impl Into<PathBuf>) -> Self {
+        self.log = Some(log.into());
         self
     }
 
@@ -116,7 +123,8 @@ impl Builder {
             restriction.give(home.path());
             restriction.give(&state);
         }
-        let log = home.path().join(format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed)));
+        let new_log = || home.path().join(format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed)));
+        let log = self.log.clone().unwrap_or_else(new_log);
         let log_file = File::create(&log).expect("a log file can be made");
         let mut child = self
             .command(&state)

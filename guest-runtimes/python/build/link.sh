@@ -5,7 +5,7 @@
 say "link"
 cd "$FROZEN"
 defines="-D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS"
-includes="-I$INTERPRETER -I$SOURCE/Include -I$SOURCE/Include/internal -I$HERE"
+includes="-I$INTERPRETER -I$SOURCE/Include -I$SOURCE/Include/internal -I$LIBRARIES/include -I$HERE"
 for name in shim zone paths allocate; do
   $CLANG -O2 -DNDEBUG -Wall -Wextra $FEATURES $MAPPED $defines $includes -c "$HERE/$name.c" -o $name.o
 done

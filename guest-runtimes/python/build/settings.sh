@@ -21,15 +21,15 @@ PYTHON_VERSION=3.13.5
 PYTHON_MAJOR=3.13
 DEBIAN_REVISION=2+deb13u5
 TZDATA=tzdata-2026.6-py2.py3-none-any.whl
-# The C library of the target; a Python of the same version that runs here.
+# The C library of the target; a Python of the same version that runs here, and
+# what it is linked to: in whatever version Debian has now, since older ones
+# vanish from its mirrors, and nothing of it reaches the image.
 DEBIAN_PACKAGES=(
   "wasi-libc=0.0~git20241209.574b88d-2"
   "python3.13-minimal=$PYTHON_VERSION-$DEBIAN_REVISION"
   "libpython3.13-minimal=$PYTHON_VERSION-$DEBIAN_REVISION"
   "libpython3.13-stdlib=$PYTHON_VERSION-$DEBIAN_REVISION"
-  "libc6=2.41-12+deb13u4"
-  "libexpat1=2.9.0-1~deb13u1"
-  "zlib1g=1:1.3.dfsg+really1.3.1-1+deb13u1"
+  libc6 libexpat1 zlib1g
 )
 
 # What every engine we support has had for years. No exceptions, no threads.

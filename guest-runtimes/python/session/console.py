@@ -57,6 +57,7 @@ sys.stdout = sys.__stdout__ = _stdout
 sys.stderr = sys.__stderr__ = _stderr
 
 _argv = [PROGRAM]
+_environment = os.environ
 tempfile.tempdir = TEMPORARY
 
 
@@ -67,10 +68,12 @@ def begin(request):
     args = request.get("args") or []
     if len(args) != len(_argv) - 1 or args != _argv[1:]:
         _argv[1:] = args
-    if sys.argv != _argv:
+    if getattr(sys, "argv", None) != _argv:
         sys.argv = _argv.copy()
+    # A program may have put a plain dictionary there, mock.patch among others.
+    os.environ = _environment
     environment = request.get("env") or {}
-    if environment or os.environ._data:
+    if environment or _environment._data:
         _replace_environment(environment)
         tempfile.tempdir = environment.get("TMPDIR", TEMPORARY)
     zone = environment.get("TZ")
@@ -78,22 +81,40 @@ def begin(request):
         time_zone.use(zone)
 
 
+def _is_usable(stream):
+    try:
+        return not stream.closed
+    except ValueError:
+        # It, or its buffer, was detached.
+        return False
+
+
 def _restore_streams():
     global _stdin, _stdout, _stderr
-    if _Input.used or _stdin.closed or sys.stdin is not _stdin:
+    if _Input.used or getattr(sys, "stdin", None) is not _stdin or not _is_usable(_stdin):
         _stdin = sys.stdin = sys.__stdin__ = _open_input()
-    if sys.stdout is not _stdout or _stdout.closed:
-        if _stdout.closed:
+    if getattr(sys, "stdout", None) is not _stdout or not _is_usable(_stdout):
+        if not _is_usable(_stdout):
             _stdout = _open_output(1, "<stdout>")
         sys.stdout = sys.__stdout__ = _stdout
-    if sys.stderr is not _stderr or _stderr.closed:
-        if _stderr.closed:
+    if getattr(sys, "stderr", None) is not _stderr or not _is_usable(_stderr):
+        if not _is_usable(_stderr):
             _stderr = _open_output(2, "<stderr>")
         sys.stderr = sys.__stderr__ = _stderr
 
 
+def repair():
+    """Makes anew what a program may have broken."""
+    global _stdin, _stdout, _stderr
+    _stdin = sys.stdin = sys.__stdin__ = _open_input()
+    _stdout = sys.stdout = sys.__stdout__ = _open_output(1, "<stdout>")
+    _stderr = sys.stderr = sys.__stderr__ = _open_output(2, "<stderr>")
+    # Not what any request asks for.
+    time_zone.current = False
+
+
 def _replace_environment(wanted):
-    here = os.environ
+    here = _environment
     for name in [name for name in here if name not in wanted]:
         del here[name]
     for name, value in wanted.items():
@@ -107,9 +128,9 @@ def _replace_environment(wanted):
 
 def flush():
     """Sends what the program wrote."""
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
         try:
-            stream.flush()
+            getattr(sys, name).flush()
         except Exception:
             # The program put something else in its place, or closed it.
             pass
@@ -117,7 +138,8 @@ def flush():
 
 def end():
     """Sends what is left after the program ended, whatever it did."""
-    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+    flush()
+    for stream in (_stdout, _stderr):
         try:
             stream.flush()
         except BaseException:

@@ -12,6 +12,9 @@ import time
 
 from . import missing
 
+# A stopped run is given 100 ms, or 500 ms in a session, before it is dropped.
+TIDY_SECONDS = 0.03
+
 
 class _Timers:
     """A selector that watches nothing."""
@@ -108,12 +111,43 @@ def install():
 
 
 def run(coroutine):
-    """Runs a cell that awaits. Its tasks live on until the next such cell."""
+    """Runs a cell that awaits. Tasks that it started live on until the next
+    such cell; the cell itself does not, however it ends."""
     global _loop
+    if _loop is not None and _loop.is_running():
+        # A cell was interrupted while it left the loop.
+        asyncio.events._set_running_loop(None)
+        _loop = None
     if _loop is None or _loop.is_closed():
         _loop = asyncio.new_event_loop()
     asyncio.set_event_loop(_loop)
-    return _loop.run_until_complete(coroutine)
+    cell = _loop.create_task(coroutine)
+    try:
+        return _loop.run_until_complete(cell)
+    finally:
+        if not cell.done():
+            _end(cell, coroutine)
+
+
+def _end(cell, coroutine):
+    """Ends a cell that was stopped or cannot go on, so that nothing of it
+    happens in a later one."""
+    # Nobody asks what became of it.
+    cell.add_done_callback(lambda task: task.cancelled() or task.exception())
+    cell.cancel()
+    try:
+        # It may tidy up, but not take its time over it: the host has little.
+        _loop.run_until_complete(asyncio.wait({cell}, timeout=TIDY_SECONDS))
+    except RuntimeError:
+        # Somebody closed the loop.
+        pass
+    finally:
+        if not cell.done():
+            try:
+                coroutine.close()
+            except RuntimeError:
+                # It awaits even then.
+                pass
 
 
 def forget():

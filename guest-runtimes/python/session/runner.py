@@ -5,9 +5,14 @@ path does little, allocates little and imports nothing.
 """
 import builtins
 import inspect
+import io
 import json
 import linecache
+import os
+import random
 import sys
+import tempfile
+import time
 import types
 from collections import deque
 
@@ -35,6 +40,8 @@ DEFAULT_OUTPUT_BYTES = 4 * 1024 * 1024
 
 PLAIN_REPLY = b'{"exit_code":0,"result":null,"error":null,"outputs":[]}'
 
+# Programs may put something else in the place of these.
+_exec, _eval = exec, eval
 _decode = json.JSONDecoder(strict=False).raw_decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _CO_COROUTINE = inspect.CO_COROUTINE
@@ -60,13 +67,14 @@ _namespace = _main_namespace()
 
 def run(text):
     """Runs the request in the JSON `text` and returns the reply in JSON."""
-    request, _ = _decode(text)
+    try:
+        request = _begin(text)
+    except BaseException:
+        # What a program did to the interpreter must not cost its session.
+        _repair()
+        request = _begin(text)
     code = request["code"]
     limit = request.get("result_bytes", DEFAULT_RESULT_BYTES)
-    if request.get("fresh"):
-        entropy.renew()
-    console.begin(request)
-    display.begin(limit, request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
 
     exit_code = 0
     result = error = None
@@ -96,6 +104,31 @@ def run(text):
     return _encode(reply).encode("utf-8", "replace")
 
 
+def _begin(text):
+    request, _ = _decode(text)
+    if request.get("fresh"):
+        entropy.renew()
+    console.begin(request)
+    display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),
+                  request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
+    return request
+
+
+# What a program may replace and the way into a run needs, as it was.
+_originals = []
+
+
+def _keep_originals():
+    for module in (builtins, io, os, random, tempfile, time):
+        _originals.append((module.__dict__, module.__dict__.copy()))
+
+
+def _repair():
+    for current, original in _originals:
+        current.update(original)
+    console.repair()
+
+
 def _remember(code):
     """Keeps the lines of `code` for tracebacks; returns its file name."""
     global _cells, _remembered_characters
@@ -121,9 +154,9 @@ def _execute(code, name):
     if _awaits(statements) or _awaits(expression):
         return event_loop.run(_execute_awaiting(statements, expression))
     if statements is not None:
-        exec(statements, _namespace)
+        _exec(statements, _namespace)
     if expression is not None:
-        return eval(expression, _namespace)
+        return _eval(expression, _namespace)
     return None
 
 
@@ -136,7 +169,7 @@ async def _execute_awaiting(statements, expression):
     value = None
     for code in (statements, expression):
         if code is not None:
-            value = eval(code, _namespace)
+            value = _eval(code, _namespace)
             if _awaits(code):
                 value = await value
     return value
@@ -200,5 +233,6 @@ def warm_up():
     sys.path[:] = [WORKSPACE]
     _remembered.clear()
     _cells = _remembered_characters = 0
+    _keep_originals()
     gc.collect()
     gc.freeze()

@@ -37,6 +37,7 @@ impl Executor {
                 format!("must be at most {total}, all that runs share, got {memory_bytes}"),
             )
         })?;
+        workspace.serve_native();
         let spool = self.spool(&job.principal, run)?;
         let has_session = job.request.session != SessionChoice::None;
         let request = &mut job.request;
@@ -71,7 +72,7 @@ impl Executor {
         }
         let changed = report.files.iter().map(|file| file.size_bytes).sum();
         self.sessions.make_room(turn, changed).await?;
-        let files = self.sessions.captured_files(turn).await?;
+        let files = self.sessions.captured_files_apart(turn).await?;
         self.sessions.commit(turn, files).await?;
         Ok((report, SessionState::FilesOnly))
     }

@@ -237,7 +237,11 @@ impl Executor {
                     let fetch = |store| async move { fetch(&store, &transfers, &session, &saved).await };
                     self.sessions.store.at_once(fetch).await
                 };
-                let Fetched { transfer, lengths } = self.unless_stopped(&job.stop, fetched).await??;
+                let Fetched { transfer, lengths } = match self.unless_stopped(&job.stop, fetched).await? {
+                    Ok(fetched) => fetched,
+                    // It waited for its place, and another server may have gone on.
+                    Err(error) => return Err(self.sessions.fenced_or(error, turn)),
+                };
                 (Interpreter::Saved { lengths, state: saved.state.clone() }, transfer)
             }
         };
@@ -268,11 +272,15 @@ impl Executor {
         // A worker is not trusted: it may be the guest that speaks.
         let memory = self.settings.limit_ceilings.get(Resource::MemoryBytes);
         let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
+        let most_bytes = memory + (memory >> 4) + (64 << 20);
+        let kept = parts.iter().take(capture.keep).map(|part| u64::from(part.bytes)).sum::<u64>();
+        // Segments halve in size, so all together are less than twice the first.
         if capture.keep > parts.len()
-            || capture.parts.len() > most_parts
+            || capture.keep + capture.parts.len() > 2 * most_parts
             || capture.tail.len() > most_parts
             || capture.parts.iter().chain(&capture.tail).any(|length| *length == 0)
-            || new > memory + (memory >> 4) + (64 << 20)
+            || new > most_bytes
+            || kept + new > 2 * most_bytes
             || tail > MAX_TAIL_BYTES
             || capture.state.len() > MAX_STATE_BYTES
         {
@@ -314,10 +322,11 @@ impl Executor {
         };
         interpreters.insert(runtime.id().to_owned(), saved);
         let files = if files { self.sessions.captured_files(turn).await? } else { Change::default() };
-        self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await?;
         if is_current {
-            self.bases.keep(own_image, &self.tracker);
+            self.bases.keep(own_image).await?;
         }
+        self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await?;
+        turn.seen = Arc::clone(turn.tree.manifest());
         Ok(())
     }
 

@@ -14,12 +14,12 @@ use crate::lock::lock;
 use crate::outcome::{SessionReport, SessionState};
 use crate::request::InputFile;
 use crate::scratch::write_files;
-use crate::session::{Life, Session, Turn};
+use crate::session::{Life, Session, SessionFiles, Turn};
 use crate::sessions::Change;
 use crate::snapshot::{self, Commit, Saved, SnapshotRecord};
 use crate::store::{CloseReason, Committed};
-use crate::stored::{blobs_of, read_manifest, read_snapshot};
-use crate::workspace::Workspace;
+use crate::stored::{read_manifest, read_snapshot};
+use crate::tree::Manifest;
 
 /// The store is looked over this often: for sessions that have expired, and
 /// for what others wrote to it.
@@ -106,7 +106,7 @@ impl Executor {
         turn.is_ahead = true;
         write_files(&workspace, vec![file], &self.settings.default_limits).await?;
         // Interpreters have not gone on, and stay where they are.
-        let change = self.sessions.captured_files(turn).await?;
+        let change = self.sessions.captured_files_apart(turn).await?;
         self.sessions.commit(turn, change).await
     }
 
@@ -115,11 +115,7 @@ impl Executor {
     /// # Errors
     ///
     /// [`Error::NotFound`].
-    pub async fn session_files(
-        self: &Arc<Self>,
-        principal: &Principal,
-        id: &SessionId,
-    ) -> Result<Arc<Workspace>, Error> {
+    pub async fn session_files(self: &Arc<Self>, principal: &Principal, id: &SessionId) -> Result<SessionFiles, Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
         self.look(async move { executor.sessions.files(&principal, &id, &executor.cancel_all).await }).await
     }
@@ -218,12 +214,23 @@ impl Executor {
         let snapshot = snapshot.clone();
         self.in_turn(principal, id, |executor, mut turn| async move {
             let sessions = &executor.sessions;
-            let saved = read_snapshot(&sessions.store, &turn.session, find(&turn, &snapshot)?).await?;
-            let manifest = read_manifest(&sessions.store, &turn.session, &saved.files).await?;
-            sessions.rewind(&mut turn, saved, Arc::new(manifest)).await?;
+            let (saved, manifest) = executor.remembered(&mut turn, &snapshot).await?;
+            sessions.rewind(&mut turn, saved, manifest).await?;
             Ok(executor.report(&turn))
         })
         .await
+    }
+
+    /// The state that a snapshot of a session remembers.
+    async fn remembered(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(Saved, Arc<Manifest>), Error> {
+        let (store, session) = (&self.sessions.store, Arc::clone(&turn.session));
+        let record = find(turn, snapshot)?.clone();
+        let read = async {
+            let saved = read_snapshot(store, &session, &record).await?;
+            let manifest = read_manifest(store, &session, &saved.files).await?;
+            Ok((saved, Arc::new(manifest)))
+        };
+        read.await.map_err(|error| self.sessions.fenced_or(error, turn))
     }
 
     /// Makes a second session of one, as it is now or as a snapshot remembers
@@ -241,21 +248,16 @@ impl Executor {
         let snapshot = snapshot.cloned();
         self.in_turn(principal, id, |executor, mut turn| async move {
             let store = &executor.sessions.store;
-            let (saved, blobs, bytes) = match &snapshot {
-                Some(snapshot) => {
-                    let record = find(&turn, snapshot)?;
-                    let saved = read_snapshot(store, &turn.session, record).await?;
-                    let blobs = blobs_of(store, &turn.session, &saved).await?;
-                    (saved, blobs, record.size_bytes)
-                }
+            let (saved, manifest) = match &snapshot {
+                Some(snapshot) => executor.remembered(&mut turn, snapshot).await?,
                 None => {
                     let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
-                    let mut blobs: HashSet<_> = turn.tree.blobs().cloned().collect();
-                    saved.add_blobs(&mut blobs);
-                    let bytes = saved.size_bytes() + turn.tree.manifest().size_bytes();
-                    (saved, blobs, bytes)
+                    (saved, Arc::clone(turn.tree.manifest()))
                 }
             };
+            let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
+            saved.add_blobs(&mut blobs);
+            let bytes = saved.size_bytes() + manifest.stored_bytes();
             let fork = Session::new(SessionId::random(), turn.session.owner.clone());
             let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
             // Links take no room, but the other session may go first.
@@ -263,7 +265,11 @@ impl Executor {
             // Its numbers go on from those of the session it comes from, whose
             // blobs it takes over under their names.
             let sequence = turn.sequence + 1;
-            store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await?;
+            let copied = store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
+            if let Err(error) = copied {
+                store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
+                return Err(executor.sessions.fenced_or(error, &mut turn));
+            }
             if store.commit(&fork.owner, &fork.id, sequence, &body).await? == Committed::Fenced {
                 return Err(Error::host("fork a session", "its new handle is taken"));
             }

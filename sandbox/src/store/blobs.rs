@@ -84,7 +84,7 @@ impl Store {
         bytes: u64,
     ) -> Result<(), Error> {
         let owner = principal.directory_name();
-        self.usage.wrote(owner, bytes);
+        self.usage.linked(owner, names.len(), bytes);
         let paths: Vec<_> = names
             .into_iter()
             .map(Object::Blob)
@@ -96,7 +96,9 @@ impl Store {
                 copied.map_err(|error| failed(format!("copy blob {source}"), error))
             })
             .buffer_unordered(COPIES)
-            .try_collect()
-            .await
+            .try_collect::<()>()
+            .await?;
+        self.usage.began(owner);
+        Ok(())
     }
 }

@@ -38,7 +38,7 @@ impl Store {
         // From the oldest on: a number that is free again has none below it.
         for (sequence, commit) in listing.commits.range(..committed) {
             let path = place(owner, session, &Object::Commit(*sequence));
-            self.remove(owner, [(path, commit.bytes)].into()).await?;
+            self.remove(owner, [(path, commit.map_or(0, |commit| commit.bytes))].into()).await?;
         }
         let is_unneeded = |object: &Object| match object {
             Object::Blob(name) => name.sequence() <= committed && !keep.contains(name),

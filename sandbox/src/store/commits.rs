@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Object, place};
-use super::listing::Stored;
+use super::listing::{Listing, Stored};
 use super::objects::Store;
 use super::seal::Binding;
 use crate::error::Error;
@@ -86,16 +86,20 @@ impl Store {
         if !self.create_again(owner, &path, sealed).await? {
             return Ok(Committed::Fenced);
         }
+        // Our own name is missing when another server went past it and tidied.
+        let is_head = |listing: &Listing| listing.newest() == Some(sequence) && !listing.is_closed;
         let mut listing = self.look_at(owner, session).await?;
-        // The commit before is collected when another server went on from this
-        // one, or when all this was long ago. Then the listing may have missed
-        // the head: a commit and a collection during a listing can hide both
-        // the old head and the new one. The next listing shows it.
-        if sequence > 1 && !listing.commits.contains_key(&(sequence - 1)) {
+        // The commit before is gone when another server went on from this one,
+        // or when all this was long ago. Then the listing may have missed the
+        // head: a commit and a collection during a listing can hide both the
+        // old head and the new one. The next listing shows it.
+        if is_head(&listing) && sequence > 1 && !listing.commits.contains_key(&(sequence - 1)) {
             listing = self.look_at(owner, session).await?;
         }
-        let is_newest = listing.commits.last_key_value().is_none_or(|(newest, _)| *newest <= sequence);
-        if is_newest && listing.closed.is_none() {
+        if is_head(&listing) {
+            if sequence == 1 {
+                self.usage.began(owner);
+            }
             self.let_go(owner, session, listing.commits.range(..sequence)).await;
             return Ok(Committed::Done);
         }
@@ -107,13 +111,14 @@ impl Store {
     }
 
     /// Has the files of commits below the head serve again, or removes them.
-    async fn let_go(&self, owner: &str, session: &SessionId, commits: impl Iterator<Item = (&u64, &Stored)>) {
+    async fn let_go(&self, owner: &str, session: &SessionId, commits: impl Iterator<Item = (&u64, &Option<Stored>)>) {
         let mut removed = HashMap::new();
         for (sequence, commit) in commits {
+            let Some(Stored { bytes, .. }) = *commit else { continue };
             let path = place(owner, session, &Object::Commit(*sequence));
-            let serves = self.local.as_ref().is_some_and(|local| local.unneeded.add(owner, path.clone(), commit.bytes));
+            let serves = self.local.as_ref().is_some_and(|local| local.unneeded.add(owner, path.clone(), bytes));
             if !serves {
-                removed.insert(path, commit.bytes);
+                removed.insert(path, bytes);
             }
         }
         if let Err(error) = self.remove(owner, removed).await {
@@ -126,17 +131,18 @@ impl Store {
     pub(crate) async fn head(&self, principal: &Principal, session: &SessionId) -> Result<Head, Error> {
         let owner = principal.directory_name();
         let mut listing = self.look_at(owner, session).await?;
-        if listing.is_empty() {
+        if listing.commits.last_key_value().is_none_or(|(_, newest)| newest.is_none()) {
             // As in `commit`: it may have changed under the listing.
             listing = self.look_at(owner, session).await?;
         }
-        if listing.closed.is_some()
+        if listing.is_closed
             && let Some(closed) = self.closed(owner, session).await?
         {
             return Ok(Head::Closed(closed));
         }
         let Some((sequence, newest)) = listing.commits.last_key_value() else { return Ok(Head::Absent) };
-        Ok(Head::At { sequence: *sequence, modified: newest.modified })
+        let modified = newest.map_or(SystemTime::UNIX_EPOCH, |newest| newest.modified);
+        Ok(Head::At { sequence: *sequence, modified })
     }
 
     /// The body of a commit.
@@ -172,18 +178,66 @@ impl Store {
         session: &SessionId,
         reason: CloseReason,
     ) -> Result<(), Error> {
-        self.close_of(principal.directory_name(), session, reason).await
+        let owner = principal.directory_name();
+        let marked = self.mark_closed(owner, session, reason).await?;
+        self.remove_contents(owner, session).await?;
+        if marked.is_some() {
+            self.usage.ended(owner);
+        }
+        Ok(())
     }
 
-    pub(super) async fn close_of(&self, owner: &str, session: &SessionId, reason: CloseReason) -> Result<(), Error> {
+    /// Ends a session that nobody has used for its lifetime, unless its newest
+    /// commit is not `head` any more, as it was `found`. Returns whether it is
+    /// over.
+    pub(super) async fn expire(
+        &self,
+        owner: &str,
+        session: &SessionId,
+        head: u64,
+        found: Stored,
+    ) -> Result<bool, Error> {
+        let Some(bytes) = self.mark_closed(owner, session, CloseReason::Expired).await? else { return Ok(false) };
+        // Somebody may have used it until then, and was told that it lives on.
+        let listing = self.look_at(owner, session).await?;
+        let is_used = listing.newest().is_some_and(|newest| newest > head)
+            || listing.commits.get(&head).is_some_and(|commit| commit.is_some_and(|now| now != found));
+        if is_used {
+            self.remove(owner, [(place(owner, session, &Object::Closed), bytes)].into()).await?;
+            return Ok(false);
+        }
+        self.remove_contents(owner, session).await?;
+        self.usage.ended(owner);
+        Ok(true)
+    }
+
+    /// First of all, so that whoever commits meanwhile is fenced. Returns how
+    /// many bytes that took, and none if it was over already.
+    async fn mark_closed(&self, owner: &str, session: &SessionId, reason: CloseReason) -> Result<Option<u64>, Error> {
         let doing = || format!("close session {session}");
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let body = postcard::to_stdvec(&(reason, since_epoch)).map_err(|source| Error::host(doing(), source))?;
         let binding = Binding::Closed { principal: owner.into(), session: session.clone() };
-        let sealed = self.seal(binding, body).await?;
-        // First, so that whoever commits meanwhile is fenced.
-        self.create(owner, &place(owner, session, &Object::Closed), sealed).await?;
-        self.remove_contents(owner, session).await
+        let (path, sealed) = (place(owner, session, &Object::Closed), self.seal(binding, body).await?);
+        let bytes = sealed.len() as u64;
+        let mut made = self.create_again(owner, &path, sealed.clone()).await;
+        if matches!(made, Err(Error::Denied { .. })) {
+            // The disk is full, and closing must make room. What ends has a
+            // place on it; its newest commit goes last.
+            let listing = self.look_at(owner, session).await?;
+            for sequence in listing.commits.keys() {
+                let commit = place(owner, session, &Object::Commit(*sequence));
+                match self.create_in(owner, commit, &path, sealed.clone()).await? {
+                    Some(is_new) => made = Ok(is_new),
+                    // It made room at least.
+                    None => made = self.create(owner, &path, sealed.clone()).await,
+                }
+                if made.is_ok() {
+                    break;
+                }
+            }
+        }
+        Ok(made?.then_some(bytes))
     }
 
     async fn closed(&self, owner: &str, session: &SessionId) -> Result<Option<Closed>, Error> {

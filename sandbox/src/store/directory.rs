@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::libc;
 
+use super::listing::Stored;
 use crate::error::{Error, IoContext as _};
 
 const KEY: &str = "key";
@@ -27,7 +28,9 @@ const LEFTOVER: Duration = Duration::from_secs(3600);
 
 /// Makes the directory of a store if it is not there. Returns where its
 /// objects go, and its secret.
-pub(super) fn open(directory: &Path) -> Result<(PathBuf, [u8; 32]), Error> {
+///
+/// All of it is on disk then if `durable`.
+pub(super) fn open(directory: &Path, durable: bool) -> Result<(PathBuf, [u8; 32]), Error> {
     let status = fs::read_to_string("/proc/self/status").doing(|| "read the umask of this process".into())?;
     check_umask(&status)?;
     let objects = directory.join(OBJECTS);
@@ -42,12 +45,25 @@ pub(super) fn open(directory: &Path) -> Result<(PathBuf, [u8; 32]), Error> {
             });
         }
     }
-    Ok((objects, secret(directory)?))
+    let secret = secret(directory)?;
+    if durable {
+        // Whoever made it, and its parents.
+        for path in objects.ancestors().skip(1) {
+            let doing = || format!("sync {}", path.display());
+            match fs::File::open(path) {
+                // Not ours to read, so not ours to make.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                opened => opened.and_then(|directory| directory.sync_all()).doing(doing)?,
+            }
+        }
+    }
+    Ok((objects, secret))
 }
 
-/// The files of one directory: name, size, and when it was last modified. None
-/// where there is no directory.
-pub(super) fn files(directory: &Path) -> io::Result<Vec<(OsString, u64, SystemTime)>> {
+/// The files of one directory: name, and size and time of the last change
+/// unless they vanished after they were listed. None where there is no
+/// directory.
+pub(super) fn files(directory: &Path) -> io::Result<Vec<(OsString, Option<Stored>)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -55,18 +71,25 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<(OsString, u64, SystemTi
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // The kernel says so without another look.
-        if !entry.file_type()?.is_file() {
+        // The kernel says so without another look, mostly.
+        let is_file = unless_gone(entry.file_type())?.is_none_or(|kind| kind.is_file());
+        if !is_file {
             continue;
         }
-        match entry.metadata() {
-            Ok(metadata) => files.push((entry.file_name(), metadata.len(), metadata.modified()?)),
-            // Removed meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        let metadata = unless_gone(entry.metadata())?;
+        let stored =
+            |metadata: fs::Metadata| metadata.modified().map(|modified| Stored { bytes: metadata.len(), modified });
+        files.push((entry.file_name(), metadata.map(stored).transpose()?));
     }
     Ok(files)
+}
+
+/// None for what is not there any more.
+pub(super) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    match looked {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 fn check_umask(status: &str) -> Result<(), Error> {
@@ -137,12 +160,16 @@ pub(super) fn remove_leftovers(root: &Path, now: SystemTime) -> Result<usize, Er
 }
 
 fn remove_leftovers_in(directory: &Path, now: SystemTime, depth: usize, removed: &mut usize) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
+    // Others remove things too.
+    let Some(entries) = unless_gone(fs::read_dir(directory))? else { return Ok(()) };
+    for entry in entries {
         let entry = entry?;
         let path = entry.path();
-        // Others remove things too.
         let Ok(metadata) = entry.metadata() else { continue };
-        let is_old = metadata.modified().is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age > LEFTOVER));
+        // Not when it was written to: what serves again, or is a link to what
+        // is old, is new under this name.
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.ctime().max(0).unsigned_abs());
+        let is_old = now.duration_since(changed).is_ok_and(|age| age > LEFTOVER);
         if metadata.is_dir() && depth < DIRECTORY_DEPTH {
             remove_leftovers_in(&path, now, depth + 1, removed)?;
             if is_old {

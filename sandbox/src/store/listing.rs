@@ -11,6 +11,7 @@ use object_store::path::Path;
 use super::directory::files;
 use super::layout::{Object, parse, parse_beside_blobs, principal_place, session_place};
 use super::objects::{Store, blocking, failed};
+use super::usage::{SESSION_BYTES, taken_by};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 
@@ -29,8 +30,10 @@ pub(crate) struct StoredSession {
 /// The commits of one session and whether it is over.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    pub(super) commits: BTreeMap<u64, Stored>,
-    pub(super) closed: Option<Stored>,
+    /// None for one that vanished after it was listed. It was there all the
+    /// same, and whoever asks what the newest is must know of it.
+    pub(super) commits: BTreeMap<u64, Option<Stored>>,
+    pub(super) is_closed: bool,
 }
 
 /// One object as a listing tells it.
@@ -47,27 +50,34 @@ pub(super) struct Seen {
     pub(super) closed: Option<Stored>,
     /// Of everything, also of what says that it is over.
     pub(super) bytes: u64,
+    /// What that takes of a disk.
+    pub(super) taken: u64,
     /// When anything was last written.
     pub(super) newest: SystemTime,
 }
 
 impl Listing {
     pub(super) fn is_empty(&self) -> bool {
-        self.commits.is_empty() && self.closed.is_none()
+        self.commits.is_empty() && !self.is_closed
     }
 
-    fn of(files: Vec<(OsString, u64, SystemTime)>) -> Self {
+    /// The newest commit.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.commits.last_key_value().map(|(sequence, _)| *sequence)
+    }
+
+    fn of(files: Vec<(OsString, Option<Stored>)>) -> Self {
         let mut listing = Self::default();
-        for (name, bytes, modified) in files {
-            listing.add(name.to_str().and_then(parse_beside_blobs), Stored { bytes, modified });
+        for (name, stored) in files {
+            listing.add(name.to_str().and_then(parse_beside_blobs), stored);
         }
         listing
     }
 
-    fn add(&mut self, object: Option<Object>, stored: Stored) {
+    fn add(&mut self, object: Option<Object>, stored: Option<Stored>) {
         match object {
             Some(Object::Commit(sequence)) => drop(self.commits.insert(sequence, stored)),
-            Some(Object::Closed) => self.closed = Some(stored),
+            Some(Object::Closed) => self.is_closed = true,
             Some(Object::Blob(_)) | None => {}
         }
     }
@@ -82,6 +92,7 @@ impl From<&ObjectMeta> for Stored {
 impl Seen {
     fn add(&mut self, object: &Object, stored: Stored) {
         self.bytes += stored.bytes;
+        self.taken += taken_by(stored.bytes);
         self.newest = self.newest.max(stored.modified);
         match object {
             Object::Commit(sequence) if self.head.is_none_or(|(newest, _)| newest < *sequence) => {
@@ -120,7 +131,7 @@ impl Store {
             .map_err(|source| failed(format!("list session {session}"), source))?;
         let mut listing = Listing::default();
         for meta in &found.objects {
-            listing.add(parse(&meta.location).map(|(_, _, object)| object), meta.into());
+            listing.add(parse(&meta.location).map(|(_, _, object)| object), Some(meta.into()));
         }
         Ok(listing)
     }
@@ -133,7 +144,7 @@ impl Store {
             let meta = meta.map_err(|source| failed("list the store".into(), source))?;
             let Some((owner, id, object)) = parse(&meta.location) else { continue };
             let stored = Stored::from(&meta);
-            let empty = Seen { head: None, closed: None, bytes: 0, newest: stored.modified };
+            let empty = Seen { head: None, closed: None, bytes: 0, taken: SESSION_BYTES, newest: stored.modified };
             sessions.entry((owner, id)).or_insert(empty).add(&object, stored);
         }
         Ok(sessions)

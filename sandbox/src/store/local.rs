@@ -6,16 +6,20 @@
 //! and deletes one for every call gets slower and slower. So a commit goes into
 //! the file of another that nobody needs any longer.
 
+#![expect(clippy::disallowed_methods, reason = "owns the files of the store")]
+
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use nix::libc;
 use object_store::PutPayload;
 use object_store::path::Path;
 
-use super::directory::is_private;
+use super::directory::{is_private, unless_gone};
 use super::threads::Threads;
 use super::unneeded::Unneeded;
 use crate::error::Error;
@@ -49,9 +53,16 @@ impl Local {
         self.root.join(object.as_ref())
     }
 
-    /// Whether there is a file for an object.
-    pub(super) fn has(&self, object: &Path) -> bool {
-        fs::symlink_metadata(self.path(object)).is_ok()
+    /// Sets when an object was made.
+    pub(super) fn touch(&self, object: &Path, now: SystemTime) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        options.open(self.path(object))?.set_modified(now)
+    }
+
+    /// The names in a directory of objects; none where there is no directory.
+    pub(super) fn names(&self, directory: &Path) -> impl Iterator<Item = OsString> + use<> {
+        fs::read_dir(self.path(directory)).into_iter().flatten().flatten().map(|entry| entry.file_name())
     }
 
     /// Puts `content` at `new`, and leaves what is there already, in the file of
@@ -59,7 +70,7 @@ impl Local {
     /// none.
     pub(super) fn place_again(&self, principal: &str, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
         // Where a session begins its directory is yet to be made.
-        if !self.path(new).parent().is_some_and(|parent| fs::symlink_metadata(parent).is_ok()) {
+        if self.path(new).parent().is_none_or(|parent| fs::symlink_metadata(parent).is_err()) {
             return Ok(None);
         }
         while let Some(old) = self.unneeded.take(principal) {
@@ -70,8 +81,9 @@ impl Local {
         Ok(None)
     }
 
-    /// None when the file at `old` cannot be had for that.
-    fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+    /// Puts `content` at `new` into the file at `old`, which is gone then. None
+    /// when that cannot be had.
+    pub(super) fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
         let (old, new) = (self.path(old), self.path(new));
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(io::Error::other)?;
@@ -79,16 +91,15 @@ impl Local {
         staging.push(format!("#{}", u64::from_le_bytes(number)));
         let staging = PathBuf::from(staging);
         // From here on it is ours alone.
-        match fs::rename(&old, &staging) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other?,
+        if unless_gone(fs::rename(&old, &staging))?.is_none() {
+            return Ok(None);
         }
         if self.durable && old.parent() != new.parent() {
             // What comes into it must not show at its old place again.
             sync_parent(&old)?;
         }
         let placed = self.refill(&staging, &new, content);
-        fs::remove_file(&staging)?;
+        unless_gone(fs::remove_file(&staging))?;
         if self.durable {
             sync_parent(&new)?;
         }
@@ -112,7 +123,12 @@ impl Local {
             file.set_len(content.content_length() as u64)?;
         }
         self.fill(&file, content)?;
-        let is_new = unless_there(fs::hard_link(staging, new))?;
+        let is_new = match fs::hard_link(staging, new) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            // Somebody tidied up, or the whole session is gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            linked => linked.map(|()| true)?,
+        };
         Ok(Some(Placed { is_new, gone_bytes: metadata.len() }))
     }
 
@@ -122,14 +138,6 @@ impl Local {
     }
 }
 
-fn unless_there(linked: io::Result<()>) -> io::Result<bool> {
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        other => other.map(|()| true),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a directory of the store is synced")]
 fn sync_parent(path: &std::path::Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

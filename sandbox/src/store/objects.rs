@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 use object_store::local::LocalFileSystem;
@@ -14,8 +14,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
 use super::directory;
-use super::layout::{Object, place};
-use super::local::Local;
+use super::layout::{Object, blobs_place, parse_beside_blobs, place, session_place};
+use super::local::{Local, Placed};
 use super::seal::{Binding, Keys, OVERHEAD};
 use super::usage::Counted;
 use crate::error::Error;
@@ -86,8 +86,8 @@ impl Store {
             getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
             (Arc::new(InMemory::new()), None, secret)
         } else {
-            let (root, secret) = directory::open(&settings.directory)?;
             let durable = settings.durability == Durability::Disk;
+            let (root, secret) = directory::open(&settings.directory, durable)?;
             let files = LocalFileSystem::new_with_prefix(&root)
                 .map_err(|source| failed(format!("open the store {}", root.display()), source))?
                 .with_fsync(durable);
@@ -115,11 +115,24 @@ impl Store {
     }
 
     /// Whether commit `sequence` seems to be the newest still. A cheap hint
-    /// that looks at a few names: [`Store::commit`] finds out for certain.
+    /// that looks at names alone: [`Store::commit`] finds out for certain.
     pub(crate) fn seems_newest(&self, principal: &Principal, session: &SessionId, sequence: u64) -> bool {
         let Some(local) = &self.local else { return true };
-        let exists = |object| local.has(&place(principal.directory_name(), session, &object));
-        exists(Object::Commit(sequence)) && !exists(Object::Commit(sequence + 1)) && !exists(Object::Closed)
+        let names = local.names(&session_place(principal.directory_name(), session));
+        let mut newest = None;
+        for object in names.filter_map(|name| parse_beside_blobs(name.to_str()?)) {
+            match object {
+                Object::Commit(number) => newest = newest.max(Some(number)),
+                Object::Closed => return false,
+                Object::Blob(_) => {}
+            }
+        }
+        newest == Some(sequence)
+    }
+
+    /// How many blobs of a session there are, where that is cheap to tell.
+    pub(crate) fn count_blobs(&self, principal: &Principal, session: &SessionId) -> usize {
+        self.local.as_ref().map_or(0, |local| local.names(&blobs_place(principal.directory_name(), session)).count())
     }
 
     /// Checks that `principal` may store `more` bytes. What other servers
@@ -183,19 +196,45 @@ impl Store {
     /// there is one.
     pub(super) async fn create_again(&self, principal: &str, path: &Path, sealed: Vec<u8>) -> Result<bool, Error> {
         let sealed = PutPayload::from(sealed);
-        if let Some(local) = self.local.clone() {
-            let (owner, new, content) = (principal.to_owned(), path.clone(), sealed.clone());
-            let doing = format!("write {path} to the store");
-            let place = move || local.place_again(&owner, &new, &content).map_err(|source| failed_io(doing, source));
-            if let Some(placed) = blocking("write to the store", place).await? {
-                self.usage.removed(principal, placed.gone_bytes);
-                if placed.is_new {
-                    self.usage.wrote(principal, sealed.content_length() as u64);
-                }
-                return Ok(placed.is_new);
-            }
+        let (owner, content) = (principal.to_owned(), sealed.clone());
+        let placed =
+            self.place_with(principal, path, &sealed, move |local, new| local.place_again(&owner, new, &content));
+        match placed.await? {
+            Some(is_new) => Ok(is_new),
+            None => self.create(principal, path, sealed).await,
         }
-        self.create(principal, path, sealed).await
+    }
+
+    /// The same, in the place of `old`, which is gone then. None when there is
+    /// no file to be had for it.
+    pub(super) async fn create_in(
+        &self,
+        principal: &str,
+        old: Path,
+        path: &Path,
+        sealed: Vec<u8>,
+    ) -> Result<Option<bool>, Error> {
+        let sealed = PutPayload::from(sealed);
+        let content = sealed.clone();
+        self.place_with(principal, path, &sealed, move |local, new| local.recycle(&old, new, &content)).await
+    }
+
+    async fn place_with(
+        &self,
+        principal: &str,
+        path: &Path,
+        sealed: &PutPayload,
+        place: impl FnOnce(&Local, &Path) -> io::Result<Option<Placed>> + Send + 'static,
+    ) -> Result<Option<bool>, Error> {
+        let Some(local) = self.local.clone() else { return Ok(None) };
+        let (doing, new) = (format!("write {path} to the store"), path.clone());
+        let place = move || place(&local, &new).map_err(|source| failed_io(doing, source));
+        let Some(placed) = blocking("write to the store", place).await? else { return Ok(None) };
+        self.usage.removed(principal, placed.gone_bytes);
+        if placed.is_new {
+            self.usage.wrote(principal, sealed.content_length() as u64);
+        }
+        Ok(Some(placed.is_new))
     }
 
     /// Reads what was sealed for one place, at most `max_bytes` of content.
@@ -217,6 +256,25 @@ impl Store {
         }
         let keys = Arc::clone(&self.keys);
         blocking("open an object", move || keys.open(&binding, sealed)).await.map(Some)
+    }
+
+    /// Has a commit look as if it was made just now.
+    pub(crate) async fn touch(
+        &self,
+        principal: &Principal,
+        session: &SessionId,
+        sequence: u64,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let path = place(principal.directory_name(), session, &Object::Commit(sequence));
+        let doing = format!("touch {path} in the store");
+        match self.local.clone() {
+            Some(local) => {
+                let touch = move || local.touch(&path, now).map_err(|source| failed_io(doing, source));
+                blocking("use the store", touch).await
+            }
+            None => self.objects.copy(&path, &path).await.map_err(|source| failed(doing, source)),
+        }
     }
 
     /// Removes objects of these sizes, in no order. Those that are gone

@@ -5,7 +5,6 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use super::commits::CloseReason;
 use super::directory::{last_addition, remove_leftovers};
 use super::layout::{Object, blobs_place, place};
 use super::listing::Seen;
@@ -53,13 +52,17 @@ impl Store {
         let seen = self.see(None).await?;
         let mut found = Usage::default();
         for ((owner, _), session) in &seen {
-            found.add(owner, session.bytes);
+            found.add(owner, session.taken);
         }
-        for ((owner, id), session) in seen.iter().filter(|((_, id), _)| !in_use.contains(id)) {
-            self.sweep_session(owner, id, session, now, &mut swept).await?;
-        }
-        swept.sessions += seen.keys().filter(|(_, id)| in_use.contains(id)).count();
         self.usage.replace(&before, found);
+        for ((owner, id), session) in &seen {
+            if in_use.contains(id) {
+                swept.sessions += 1;
+            } else if let Err(error) = self.sweep_session(owner, id, session, now, &mut swept).await {
+                // The others must not suffer for it.
+                tracing::warn!(%error, session = %id, "a session in the store could not be swept");
+            }
+        }
         if let Some(local) = self.local.clone() {
             swept.leftovers = blocking("sweep the store", move || remove_leftovers(&local.root, now)).await?;
         }
@@ -84,14 +87,17 @@ impl Store {
                 }
                 if is_older(lifetime.max(REMEMBERED), closed.modified) {
                     self.remove(owner, [(place(owner, id, &Object::Closed), closed.bytes)].into()).await?;
+                    self.usage.ended(owner);
                     swept.forgotten += 1;
                 }
             }
             (None, Some((_, modified))) if is_older(lifetime, modified) => {
                 // It was listed a while ago.
                 let listing = self.look_at(owner, id).await?;
-                if listing.commits.last_key_value().is_some_and(|(_, head)| is_older(lifetime, head.modified)) {
-                    self.close_of(owner, id, CloseReason::Expired).await?;
+                if let Some((head, Some(commit))) = listing.commits.last_key_value()
+                    && is_older(lifetime, commit.modified)
+                    && self.expire(owner, id, *head, *commit).await?
+                {
                     swept.expired += 1;
                 }
             }
@@ -99,6 +105,7 @@ impl Store {
                 // A commit and a collection during the listing can hide a head.
                 if self.look_at(owner, id).await?.is_empty() {
                     self.remove_contents(owner, id).await?;
+                    self.usage.ended(owner);
                     swept.abandoned += 1;
                 }
             }

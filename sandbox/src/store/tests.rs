@@ -11,9 +11,13 @@ use tempfile::TempDir;
 
 use super::commits::Closed;
 use super::sweep::Swept;
+use super::usage::SESSION_BYTES;
 use super::*;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
+
+/// What a small session takes: two directories and a small object.
+const SMALL: u64 = SESSION_BYTES + 4096;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -271,8 +275,7 @@ async fn commits_one_after_the_other_take_turns_with_two_files() {
         }
         assert_eq!(store.load(&me(), &session, 29).await.unwrap().len(), 3000 - 50 * 29);
         assert!(store.load(&me(), &session, 28).await.is_err());
-        let stored = store.list(&me()).await.unwrap()[0].bytes;
-        assert_eq!(store.usage.get(me().directory_name()).1, stored, "what served again is counted once");
+        assert_eq!(store.usage.get(me().directory_name()).1, SMALL + 4096, "what served again is counted once");
         assert_eq!(store.commit(&me(), &session, 30, b"late").await.unwrap(), Committed::Fenced);
         assert_eq!(sequence_of(&store, &session).await, Some(30));
         assert_eq!(store.load(&me(), &session, 30).await.unwrap().len(), 3000 - 50 * 30);
@@ -305,6 +308,49 @@ async fn the_first_commit_of_a_session_here_takes_the_file_that_another_let_go()
 }
 
 #[tokio::test]
+async fn a_server_notices_what_others_added_whatever_serves_again() {
+    let (parent, first) = store(Durability::Process);
+    let (session, other) = (SessionId::random(), SessionId::random());
+    for sequence in 1..=3 {
+        first.commit(&me(), &session, sequence, b"x").await.unwrap();
+    }
+    assert!(first.seems_newest(&me(), &session, 3));
+    // Others go on with it one after the other, and with another session.
+    let mut sequence = 3;
+    for round in 1..=6 {
+        let next = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+        for _ in 0..round {
+            sequence += 1;
+            next.commit(&me(), &session, sequence, b"x").await.unwrap();
+            next.commit(&me(), &other, sequence, b"x").await.unwrap();
+            assert!(!first.seems_newest(&me(), &session, 3), "{sequence}");
+            assert!(next.seems_newest(&me(), &session, sequence));
+            let listing = next.look_at(me().directory_name(), &session).await.unwrap();
+            let numbers: Vec<_> = listing.commits.keys().copied().collect();
+            assert!(
+                numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+                "a number is free above another: {numbers:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_in_the_place_of_its_own_commits_where_there_is_no_other() {
+    let (parent, store) = store(Durability::Process);
+    let session = SessionId::random();
+    store.commit(&me(), &session, 1, b"x").await.unwrap();
+    let inode = fs::metadata(commit_path(&parent, &session, 1)).unwrap().ino();
+    let (closed, owner) = (path_of(&parent, &session, "closed"), me());
+    let place = |name: &str| object_store::path::Path::from(format!("local/{session}/{name}"));
+    let old = place("0000000000000001");
+    let made = store.create_in(owner.directory_name(), old.clone(), &place("closed"), b"over".to_vec()).await.unwrap();
+    assert_eq!((made, fs::metadata(&closed).unwrap().ino()), (Some(true), inode));
+    assert!(!commit_path(&parent, &session, 1).exists());
+    assert_eq!(store.create_in(owner.directory_name(), old, &place("other"), Vec::new()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn old_commits_do_not_pile_up_where_no_file_serves_again() {
     let (_parent, store) = store(Durability::None);
     let session = SessionId::random();
@@ -312,7 +358,7 @@ async fn old_commits_do_not_pile_up_where_no_file_serves_again() {
         store.commit(&me(), &session, sequence, &[0; 1000]).await.unwrap();
     }
     assert_eq!(store.list(&me()).await.unwrap()[0].bytes, 1000 + 56);
-    assert_eq!(store.usage.get(me().directory_name()).1, 1000 + 56);
+    assert_eq!(store.usage.get(me().directory_name()).1, SMALL);
 }
 
 #[tokio::test]
@@ -342,6 +388,31 @@ async fn a_writer_that_comes_late_is_fenced_even_when_its_number_is_free_again()
         assert!(matches!(store.head(&me(), &session).await.unwrap(), Head::Closed(_)));
         assert!(store.load(&me(), &session, 6).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_writer_that_comes_late_is_fenced_while_another_commits_and_tidies() {
+    let (parent, store) = store(Durability::Process);
+    let late = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let session = SessionId::random();
+    let id = session.clone();
+    let ahead = tokio::spawn(async move {
+        for sequence in 1..=400 {
+            assert_eq!(store.commit(&me(), &id, sequence, b"x").await.unwrap(), Committed::Done);
+            store.collect(&me(), &id, sequence, &HashSet::new()).await.unwrap();
+        }
+    });
+    let mut stale = 0;
+    while !ahead.is_finished() {
+        let Some(head) = sequence_of(&late, &session).await else { continue };
+        for sequence in [head.saturating_sub(3), head.saturating_sub(1), head].into_iter().filter(|one| *one > 0) {
+            let done = late.commit(&me(), &session, sequence, b"late").await.unwrap();
+            assert_eq!(done, Committed::Fenced, "{sequence} when the head was at least {head}");
+            stale += 1;
+        }
+    }
+    ahead.await.unwrap();
+    assert!(stale > 0 && sequence_of(&late, &session).await == Some(400));
 }
 
 #[tokio::test]
@@ -399,18 +470,18 @@ async fn collections_beside_a_writer_lose_nothing() {
 #[tokio::test]
 async fn room_is_refused_with_the_bound_and_what_to_do() {
     let (parent, _) = store(Durability::None);
-    let tight = StoreSettings { bytes: 3000, principal_bytes: 2000, ..settings(parent.path(), Durability::None) };
+    let tight = StoreSettings { bytes: 30_000, principal_bytes: 20_000, ..settings(parent.path(), Durability::None) };
     let store = Store::open(tight).unwrap();
     let (session, other) = (SessionId::random(), Principal::named("other"));
-    store.room(&me(), 2000).unwrap();
+    store.room(&me(), 20_000).unwrap();
     store.commit(&me(), &session, 1, &[0; 1000]).await.unwrap();
-    let error = store.room(&me(), 1000).unwrap_err().to_string();
-    assert!(error.contains("principal_store_bytes: at most 2000, got 2056; close sessions"), "{error}");
-    store.room(&other, 1944).unwrap();
-    let error = store.room(&other, 1945).unwrap_err().to_string();
-    assert!(error.contains(" store_bytes: at most 3000, got 3001"), "{error}");
+    let error = store.room(&me(), 10_000).unwrap_err().to_string();
+    assert!(error.contains("principal_store_bytes: at most 20000, got 22288; close sessions"), "{error}");
+    store.room(&other, 30_000 - SMALL).unwrap();
+    let error = store.room(&other, 30_001 - SMALL).unwrap_err().to_string();
+    assert!(error.contains(" store_bytes: at most 30000, got 30001"), "{error}");
     store.close(&me(), &session, CloseReason::Closed).await.unwrap();
-    store.room(&me(), 1900).unwrap();
+    store.room(&me(), 15_000).unwrap();
 }
 
 #[tokio::test]
@@ -430,13 +501,12 @@ async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     other.room(&me(), 60 << 20).unwrap();
     let now = SystemTime::now();
     let swept = other.sweep(now, &HashSet::new()).await.unwrap();
-    let tombstone = fs::metadata(path_of(&parent, &closed, "closed")).unwrap().len();
-    assert_eq!(swept, Swept { sessions: 1, bytes: 2 * 156 + tombstone, ..Swept::default() });
+    assert_eq!(swept, Swept { sessions: 1, bytes: 3 * SMALL, ..Swept::default() });
     assert!(other.room(&me(), 60 << 20).is_err(), "what another server wrote counts after a sweep");
     assert!(staged.exists());
 
     let swept = other.sweep(now + 2 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!(swept, Swept { sessions: 1, abandoned: 1, leftovers: 1, bytes: 156 + tombstone, ..Swept::default() });
+    assert_eq!(swept, Swept { sessions: 1, abandoned: 1, leftovers: 1, bytes: 2 * SMALL, ..Swept::default() });
     assert!(!staged.exists());
     let swept = other.sweep(now + 31 * DAY, &HashSet::new()).await.unwrap();
     assert_eq!((swept.expired, swept.forgotten), (1, 1));
@@ -446,6 +516,83 @@ async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     let swept = other.sweep(now + 62 * DAY, &HashSet::new()).await.unwrap();
     assert_eq!((swept.forgotten, swept.bytes), (1, 0));
     assert!(files(&parent).is_empty());
+}
+
+#[tokio::test]
+async fn a_session_that_was_used_before_it_could_expire_lives_on() {
+    for durability in EVERY {
+        let (_parent, store) = store(durability);
+        let (used, unused) = (SessionId::random(), SessionId::random());
+        let owner = me();
+        let (read, owner) = (SessionId::random(), owner.directory_name());
+        let mut found = Vec::new();
+        for session in [&used, &unused, &read] {
+            store.commit(&me(), session, 7, b"x").await.unwrap();
+            found.push(store.look_at(owner, session).await.unwrap().commits[&7].unwrap());
+        }
+        // As if the sweep had looked before that, and was stopped.
+        store.commit(&me(), &used, 8, b"y").await.unwrap();
+        store.touch(&me(), &read, 7, SystemTime::now() + DAY).await.unwrap();
+        assert!(!store.expire(owner, &used, 7, found[0]).await.unwrap());
+        assert!(store.expire(owner, &unused, 7, found[1]).await.unwrap());
+        assert!(!store.expire(owner, &read, 7, found[2]).await.unwrap());
+        assert_eq!(sequence_of(&store, &read).await, Some(7));
+        assert_eq!(sequence_of(&store, &used).await, Some(8));
+        assert_eq!(store.commit(&me(), &used, 9, b"z").await.unwrap(), Committed::Done);
+        assert!(matches!(store.head(&me(), &unused).await.unwrap(), Head::Closed(_)));
+        // Somebody else has closed it: that stays.
+        store.close(&me(), &used, CloseReason::Closed).await.unwrap();
+        assert!(!store.expire(owner, &used, 7, found[0]).await.unwrap());
+        assert!(matches!(store.head(&me(), &used).await.unwrap(), Head::Closed(_)));
+    }
+}
+
+#[tokio::test]
+async fn use_without_a_commit_lets_a_session_live_on() {
+    for durability in EVERY {
+        let (_parent, store) = store(durability);
+        let session = SessionId::random();
+        store.commit(&me(), &session, 1, b"x").await.unwrap();
+        let now = SystemTime::now();
+        store.touch(&me(), &session, 1, now + 20 * DAY).await.unwrap();
+        if durability == Durability::None {
+            // Its times are those of the clock.
+            continue;
+        }
+        assert_eq!(store.sweep(now + 40 * DAY, &HashSet::new()).await.unwrap().expired, 0);
+        assert_eq!(store.sweep(now + 51 * DAY, &HashSet::new()).await.unwrap().expired, 1);
+        assert!(store.touch(&me(), &session, 1, now).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn one_session_that_cannot_be_swept_is_nothing_to_the_others() {
+    let (parent, store) = store(Durability::Process);
+    let (bad, good) = (SessionId::random(), SessionId::random());
+    for session in [&bad, &good] {
+        store.commit(&me(), session, 1, b"x").await.unwrap();
+    }
+    // What says that it is over cannot be written where a directory is.
+    fs::create_dir(path_of(&parent, &bad, "closed")).unwrap();
+    fs::write(path_of(&parent, &bad, "closed/x"), "").unwrap();
+    let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let swept = other.sweep(SystemTime::now() + 31 * DAY, &HashSet::new()).await.unwrap();
+    assert_eq!(swept.expired, 1);
+    assert!(matches!(store.head(&me(), &good).await.unwrap(), Head::Closed(_)));
+    assert!(other.usage.get(me().directory_name()).1 >= SMALL, "both are counted");
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_alone_what_only_looks_old() {
+    let (parent, store) = store(Durability::Process);
+    let session = SessionId::random();
+    store.commit(&me(), &session, 1, b"x").await.unwrap();
+    let staged = path_of(&parent, &session, "0000000000000002#1");
+    fs::write(&staged, "x").unwrap();
+    let now = SystemTime::now();
+    fs::File::options().write(true).open(&staged).unwrap().set_modified(now - 2 * DAY).unwrap();
+    assert_eq!(store.sweep(now, &HashSet::new()).await.unwrap().leftovers, 0);
+    assert_eq!(store.sweep(now + DAY, &HashSet::new()).await.unwrap().leftovers, 1);
 }
 
 #[tokio::test]
@@ -469,7 +616,6 @@ async fn a_base_is_kept_once_and_is_nobodys_session() {
     let (parent, store) = store(Durability::Process);
     let (session, namesake) = (SessionId::random(), Principal::named("bases"));
     store.commit(&namesake, &session, 1, &[0; 100]).await.unwrap();
-    let session_bytes = store.list(&namesake).await.unwrap()[0].bytes;
     assert_eq!(store.base(&digest).await.unwrap(), None);
     store.keep_base(&digest, b"image").await.unwrap();
     store.keep_base(&digest, b"another").await.unwrap();
@@ -482,7 +628,7 @@ async fn a_base_is_kept_once_and_is_nobodys_session() {
     assert_eq!(store.list(&namesake).await.unwrap().len(), 1);
     assert_eq!(
         store.sweep(now, &HashSet::new()).await.unwrap(),
-        Swept { sessions: 1, bytes: session_bytes, ..Swept::default() }
+        Swept { sessions: 1, bytes: SMALL, ..Swept::default() }
     );
     assert_eq!(store.sweep(now + 90 * DAY, &HashSet::new()).await.unwrap().expired, 1);
     assert!(path.exists(), "another server may need it");

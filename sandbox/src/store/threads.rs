@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -63,7 +64,8 @@ impl Threads {
                 .name("store".into())
                 .spawn(move || {
                     while let Some(work) = queue.next() {
-                        work()
+                        // Whoever waits for it hears that there is no answer.
+                        let _ = catch_unwind(AssertUnwindSafe(work));
                     }
                 })
                 .doing(|| "start the threads of the store".into())?;
@@ -81,7 +83,7 @@ impl Threads {
         let work = Box::new(move || drop(reply.send(block_on(work))));
         lock(&self.0.state).work.push_back(work);
         self.0.changed.notify_one();
-        done.await.map_err(|_| Error::host("use the store", "its threads have ended"))?
+        done.await.map_err(|_| Error::host("use the store", "its thread failed"))?
     }
 }
 

@@ -38,16 +38,24 @@ impl Unneeded {
         true
     }
 
-    /// Takes the one that was added last: its pages are in memory most likely.
+    /// Takes one of the session that was used last, whose pages are in memory
+    /// most likely: its oldest, so that a number which is free again has none
+    /// below it.
     pub(super) fn take(&self, principal: &str) -> Option<Path> {
         let mut all = lock(&self.0);
         let mine = all.get_mut(principal)?;
-        let commit = mine.pop();
+        let session = session_of(mine.last()?).to_owned();
+        let oldest = (0..mine.len()).filter(|at| session_of(&mine[*at]) == session).min_by_key(|at| &mine[*at])?;
+        let commit = mine.remove(oldest);
         if mine.is_empty() {
             all.remove(principal);
         }
-        commit
+        Some(commit)
     }
+}
+
+fn session_of(commit: &Path) -> &str {
+    commit.as_ref().rsplit_once('/').map_or("", |(session, _)| session)
 }
 
 #[cfg(test)]
@@ -55,12 +63,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_taken_once_the_last_first_and_by_its_principal() {
+    fn the_oldest_of_the_session_that_was_used_last_goes_first() {
+        let unneeded = Unneeded::default();
+        for commit in ["s/2", "t/1", "s/3", "t/5", "s/1"] {
+            unneeded.add("one", commit.into(), 1);
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| unneeded.take("one")).map(String::from).collect();
+        assert_eq!(taken, ["s/1", "t/1", "t/5", "s/2", "s/3"][..]);
+    }
+
+    #[test]
+    fn each_is_taken_once_and_by_its_principal() {
         let unneeded = Unneeded::default();
         assert!(unneeded.add("one", "a".into(), 1) && unneeded.add("one", "b".into(), MAX_BYTES));
         assert!(unneeded.add("one", "a".into(), 1), "it is there already");
         assert_eq!(unneeded.take("other"), None);
-        assert_eq!([(); 3].map(|()| unneeded.take("one")), [Some("b".into()), Some("a".into()), None]);
+        assert_eq!([(); 3].map(|()| unneeded.take("one")), [Some("a".into()), Some("b".into()), None]);
     }
 
     #[test]

@@ -1,10 +1,21 @@
-//! How many bytes the store holds, as far as this server knows: what the last
-//! sweep found, and what this server wrote and removed since.
+//! How many bytes the store takes of a disk, as far as this server knows: what
+//! the last sweep found, and what this server wrote and removed since.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::lock::lock;
+
+/// File systems give out space in blocks of this size, as a rule.
+const BLOCK: u64 = 4096;
+/// What a session takes besides its objects: a directory for it and one for its
+/// blobs. Without that, sessions with nothing in them would be free.
+pub(super) const SESSION_BYTES: u64 = 2 * BLOCK;
+
+/// What an object of `bytes` takes.
+pub(super) const fn taken_by(bytes: u64) -> u64 {
+    bytes.next_multiple_of(BLOCK)
+}
 
 /// Signed: what others wrote may be removed before it is counted.
 #[derive(Clone, Debug, Default)]
@@ -42,13 +53,33 @@ impl Usage {
 }
 
 impl Counted {
-    /// Counts what was written.
+    /// Counts an object that was written.
     pub(super) fn wrote(&self, principal: &str, bytes: u64) {
-        lock(&self.0).add(principal, bytes);
+        lock(&self.0).add(principal, taken_by(bytes));
     }
 
-    /// Counts what was removed.
+    /// Counts objects that were linked.
+    pub(super) fn linked(&self, principal: &str, objects: usize, bytes: u64) {
+        let rest = BLOCK.saturating_mul(objects as u64) / 2;
+        lock(&self.0).add(principal, bytes.saturating_add(rest));
+    }
+
+    /// Counts an object that was removed.
     pub(super) fn removed(&self, principal: &str, bytes: u64) {
+        self.less(principal, taken_by(bytes));
+    }
+
+    /// Counts a session that began.
+    pub(super) fn began(&self, principal: &str) {
+        lock(&self.0).add(principal, SESSION_BYTES);
+    }
+
+    /// Counts a session that is over.
+    pub(super) fn ended(&self, principal: &str) {
+        self.less(principal, SESSION_BYTES);
+    }
+
+    fn less(&self, principal: &str, bytes: u64) {
         lock(&self.0).change(principal, -i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
@@ -83,13 +114,24 @@ mod tests {
         let counted = Counted::default();
         counted.wrote("one", 100);
         let before = counted.current();
-        counted.wrote("one", 7);
+        counted.wrote("one", 5000);
         counted.removed("one", 2);
         counted.wrote("two", 1);
         let mut found = Usage::default();
-        found.add("one", 1000);
+        found.add("one", 10 * BLOCK);
         counted.replace(&before, found);
-        assert_eq!(counted.get("one"), (1006, 1005));
-        assert_eq!(counted.get("two"), (1006, 1));
+        assert_eq!(counted.get("one"), (12 * BLOCK, 11 * BLOCK));
+        assert_eq!(counted.get("two"), (12 * BLOCK, BLOCK));
+    }
+
+    #[test]
+    fn nothing_in_the_store_is_free_and_what_ends_leaves_nothing() {
+        let counted = Counted::default();
+        counted.began("one");
+        counted.wrote("one", 1);
+        assert_eq!(counted.get("one").1, SESSION_BYTES + BLOCK);
+        counted.removed("one", 1);
+        counted.ended("one");
+        assert_eq!(counted.get("one"), (0, 0));
     }
 }

@@ -2,7 +2,7 @@
 //! it is kept.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::iter::Peekable;
 use std::path::Path;
 
@@ -138,6 +138,21 @@ impl Manifest {
     /// Whether there is neither a file nor a directory.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.directories.is_empty()
+    }
+
+    /// What their contents take in the store, where each content is once.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.files.values().flat_map(Record::blobs).collect::<HashMap<_, _>>().into_values().sum()
+    }
+
+    /// Files that are others than in `before`, with the size and time of those.
+    pub(crate) fn doubles(&self, before: &Self) -> Vec<(&Path, Time)> {
+        let is_double = |path: &TreePath, record: &Record| {
+            let old = before.files.get(path).filter(|old| (old.size, old.modified) == (record.size, record.modified));
+            old.is_some_and(|old| old.content != record.content)
+        };
+        let doubles = self.files.iter().filter(|(path, record)| is_double(path, record));
+        doubles.map(|(path, record)| (path.as_path(), record.modified)).collect()
     }
 
     /// The sizes of all files together.

@@ -8,7 +8,7 @@
 //! either, every page counts.
 //!
 //! A page stops being the image's in a page fault, and the kernel counts those
-//! of every thread. So a memory that was written to without any has the same
+//! of every thread; workers have no huge pages, which would come otherwise. So a memory that was written to without any has the same
 //! pages of its own as before, and is not scanned again: after its first few
 //! runs that is the rule, and saves a tenth of a millisecond each.
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 use std::process::Child;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -36,6 +36,8 @@ pub(super) type Frame = (Vec<u8>, Option<Arc<dyn AsFd + Send + Sync>>);
 /// A worker process as the server sees it.
 pub(super) struct Worker {
     pub(super) sender: mpsc::UnboundedSender<Frame>,
+    /// How many messages wait to be written.
+    pub(super) queued: Arc<AtomicUsize>,
     /// The digests of the images that it was sent: all that it will have.
     pub(super) images: HashSet<String>,
     pub(super) runs: Mutex<HashMap<u64, Entry>>,
@@ -61,7 +63,10 @@ impl Worker {
     pub(super) fn send(&self, message: &ToWorker) {
         match frame::encode(message) {
             // A worker that is gone is noticed where its output ends.
-            Ok(bytes) => drop(self.sender.send((bytes, None))),
+            Ok(bytes) => {
+                self.queued.fetch_add(1, Ordering::Relaxed);
+                drop(self.sender.send((bytes, None)));
+            }
             Err(error) => tracing::error!(%error, "a message to a worker could not be written"),
         }
     }

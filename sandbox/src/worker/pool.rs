@@ -242,6 +242,7 @@ impl Pool {
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
         lock(&worker.runs).insert(number, Entry { done, live });
         let _guard = RunGuard { worker: Arc::clone(worker), number };
+        worker.queued.fetch_add(1, Ordering::Relaxed);
         if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, descriptor)).is_err() {
             // It died between choice and use; the order never reached it.
             return Err(Error::Interrupted);

@@ -149,8 +149,9 @@ pub(crate) enum FromWorker {
     Finished { run: u64, report: Box<RunReport> },
     /// A run could not be carried out, through a fault of the host.
     Failed { run: u64, reason: String },
-    /// There is no memory for the session that a run belongs to.
-    NoMemory { run: u64 },
+    /// There is no memory for the session that a run belongs to, and how large
+    /// that is.
+    NoMemory { run: u64, mebibytes: u64 },
     /// The worker is about to end because of this run.
     Fault { run: u64 },
     /// May this worker use so many more bytes?
@@ -247,7 +248,7 @@ mod tests {
             FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 500] },
             FromWorker::Finished { run: 7, report: report() },
             FromWorker::Failed { run: 1 << 50, reason: reason() },
-            FromWorker::NoMemory { run: 9 },
+            FromWorker::NoMemory { run: 9, mebibytes: 300 },
             FromWorker::Fault { run: 9 },
             FromWorker::MemoryAsk { ask: 1, bytes: 1 << 25 },
             FromWorker::MemoryReturn { bytes: 1 << 25 },

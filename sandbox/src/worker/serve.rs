@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nix::sys::prctl::set_thp_disable;
 use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
 
 use super::frame;
@@ -45,9 +46,12 @@ pub(crate) fn main() -> ExitCode {
     let Ok(writer) = stream.try_clone() else { return ExitCode::FAILURE };
     // Guests of all runs share this process's descriptors; each has a limit of
     // its own. And a crash must not write their memory to disk.
+    // And a huge page that the kernel puts in the place of small ones takes in
+    // pages that no guest ever had a page fault for: see `wasm/dirty.rs`.
     let limited = getrlimit(KernelResource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(KernelResource::RLIMIT_NOFILE, hard, hard))
-        .and_then(|()| setrlimit(KernelResource::RLIMIT_CORE, 0, 0));
+        .and_then(|()| setrlimit(KernelResource::RLIMIT_CORE, 0, 0))
+        .and_then(|()| set_thp_disable(true));
     if let Err(error) = limited {
         tracing::error!(%error, "a worker cannot set its own limits");
         return ExitCode::FAILURE;
@@ -222,7 +226,9 @@ impl Shared {
                     None => {}
                 }
             }
-            Err(Error::Busy { .. }) => send(&self.writer, &FromWorker::NoMemory { run: number }),
+            Err(Error::Busy { limit, .. }) => {
+                send(&self.writer, &FromWorker::NoMemory { run: number, mebibytes: limit as u64 });
+            }
             Err(error) => send(&self.writer, &FromWorker::Failed { run: number, reason: error.with_causes() }),
         }
     }
@@ -292,7 +298,7 @@ impl Shared {
         };
         let report = RunReport {
             files: some_of(after.changes_since(&before)),
-            workspace_empty: after.is_empty(),
+            workspace_empty: is_counted && after.is_empty(),
             status: finished.status,
             stdout: finished.stdout,
             stderr: finished.stderr,

@@ -16,6 +16,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt as _};
@@ -63,6 +64,9 @@ const BEHIND_LINK: &str = "it leads through a symbolic link, which is not follow
 pub struct Workspace {
     dir: Dir,
     path: PathBuf,
+    /// Whether a native program ran in it, which may have set attributes on the
+    /// directory itself.
+    served_native: AtomicBool,
 }
 
 impl Workspace {
@@ -86,7 +90,7 @@ impl Workspace {
     pub fn open(path: PathBuf) -> Result<Self, Error> {
         let dir = Dir::open_ambient_dir(&path, ambient_authority())
             .doing(|| format!("open the workspace {}", path.display()))?;
-        Ok(Self { dir, path })
+        Ok(Self { dir, path, served_native: AtomicBool::new(false) })
     }
 
     /// Moves the whole tree to `path`, where nothing is.
@@ -105,9 +109,15 @@ impl Workspace {
         &self.path
     }
 
-    /// Whether nothing is in it, of whatever kind.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
+    /// Whether it can serve another run or session as if it were new.
+    pub(crate) fn is_as_new(&self) -> bool {
+        !self.served_native.load(Ordering::Relaxed)
+            && self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Takes note that a native program runs in it.
+    pub(crate) fn serve_native(&self) {
+        self.served_native.store(true, Ordering::Relaxed);
     }
 
     /// Counts every file.
@@ -118,7 +128,9 @@ impl Workspace {
     /// the tree cannot be read. Entries that vanish meanwhile are left out.
     pub fn survey(&self) -> Result<Survey, Error> {
         Survey::of(&self.dir).map_err(|error| match error {
-            SurveyError::TooDeep => Error::Denied { action: "using these files".into(), reason: error.to_string() },
+            SurveyError::TooDeep | SurveyError::TooMany => {
+                Error::Denied { action: "using these files".into(), reason: error.to_string() }
+            }
             SurveyError::Io(source) => Error::host(format!("count the files of {}", self.path.display()), source),
         })
     }
@@ -287,6 +299,11 @@ impl Workspace {
         Ok((stamp.kind == FileKind::Regular).then(|| (file.into_std(), stamp)))
     }
 
+    /// Sets when the file at `path` was last modified, if there is one.
+    pub(crate) fn set_modified(&self, path: &Path, modified: Time) -> io::Result<()> {
+        self.open_file(path)?.map_or(Ok(()), |(file, _)| set_modified(&file, modified))
+    }
+
     /// The text of the symbolic link at `path`. `None` when there is none.
     pub(crate) fn read_link(&self, path: &Path) -> io::Result<Option<(Vec<u8>, FileStamp)>> {
         let stamp = match self.dir.symlink_metadata(path) {
@@ -386,19 +403,22 @@ pub fn read_range(file: &mut std::fs::File, offset: u64, limit: u64) -> Result<V
 }
 
 fn list(dir: &Dir) -> io::Result<Vec<FileEntry>> {
-    let mut entries = dir
-        .entries()?
-        .map(|entry| {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            let mut path = entry.file_name().to_string_lossy().into_owned();
-            if metadata.is_dir() {
-                path.push('/');
-            }
-            let size_bytes = if metadata.is_dir() { 0 } else { metadata.len() };
-            Ok(FileEntry { path, size_bytes, is_link: metadata.is_symlink() })
-        })
-        .collect::<io::Result<Vec<_>>>()?;
+    // A program may remove what was just listed, or the directory itself.
+    let is_there = |failed: Option<&io::Error>| failed.is_none_or(|error| error.kind() != io::ErrorKind::NotFound);
+    let mut entries = Vec::new();
+    for entry in dir.entries()?.filter(|entry| is_there(entry.as_ref().err())) {
+        let entry = entry?;
+        let metadata = match entry.metadata() {
+            Err(error) if !is_there(Some(&error)) => continue,
+            looked => looked?,
+        };
+        let mut path = entry.file_name().to_string_lossy().into_owned();
+        if metadata.is_dir() {
+            path.push('/');
+        }
+        let size_bytes = if metadata.is_dir() { 0 } else { metadata.len() };
+        entries.push(FileEntry { path, size_bytes, is_link: metadata.is_symlink() });
+    }
     entries.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(entries)
 }

@@ -130,14 +130,19 @@ async fn read(
             (Some(session), None, path, None) => {
                 let id = SessionId::parse(&session)?;
                 let path = WorkspacePath::new("path", path.as_deref().unwrap_or("."))?;
-                let workspace = executor.session_files(principal, &id).await?;
-                Box::new(move || read_workspace(&workspace, &path, &part))
+                let files = executor.session_files(principal, &id).await?;
+                Box::new(move || {
+                    let found = find(&files, &path, &part);
+                    // A restore waits for it, and need not wait for more.
+                    drop(files);
+                    show(found?, &part)
+                })
             }
             (None, Some(run), path, None) => {
                 let id = RunId::parse(&run)?;
                 let run = executor.finished_run(principal, &id)?;
                 let path = WorkspacePath::new("path", path.as_deref().unwrap_or("."))?;
-                Box::new(move || read_workspace(run.workspace(&id)?, &path, &part))
+                Box::new(move || show(find(run.workspace(&id)?, &path, &part)?, &part))
             }
             (None, Some(run), None, Some(stream)) => {
                 let stream = match stream.as_str() {
@@ -161,16 +166,16 @@ async fn read(
     tokio::task::spawn_blocking(work).await.map_err(|source| Error::host("read", source))?
 }
 
-fn read_workspace(
-    workspace: &Workspace,
-    path: &WorkspacePath,
-    part: &Part,
-) -> Result<Result<CallToolResult, ErrorData>, Error> {
-    match workspace.read(path)? {
-        Found::Directory(entries) => match &part.pattern {
-            None => Ok(list(entries, part)),
-            Some(glob) => Ok(list(matching(workspace, path, glob)?, part)),
-        },
+fn find(workspace: &Workspace, path: &WorkspacePath, part: &Part) -> Result<Found, Error> {
+    match (workspace.read(path)?, &part.pattern) {
+        (Found::Directory(_), Some(glob)) => matching(workspace, path, glob).map(Found::Directory),
+        (found, _) => Ok(found),
+    }
+}
+
+fn show(found: Found, part: &Part) -> Result<Result<CallToolResult, ErrorData>, Error> {
+    match found {
+        Found::Directory(entries) => Ok(list(entries, part)),
         Found::File { mut file, size_bytes } => {
             let start = read_range(&mut file, 0, SNIFF_BYTES)?;
             if is_text(&start) {

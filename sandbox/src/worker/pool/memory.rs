@@ -50,6 +50,21 @@ impl Pool {
         }
     }
 
+    /// Why a session of that size does not come back.
+    pub(super) fn no_memory_for(&self, mebibytes: u64) -> Error {
+        let total = self.budget.total_bytes() >> 20;
+        if mebibytes <= total {
+            return self.no_memory();
+        }
+        Error::Denied {
+            action: "going on with the variables of this session".into(),
+            reason: format!(
+                "they take {mebibytes} MiB of memory, and memory_bytes of this server is {total} MiB for all runs \
+                 together; its files can be read, and a server with more memory can go on with it"
+            ),
+        }
+    }
+
     pub(super) fn no_memory(&self) -> Error {
         Error::Busy {
             what: "the memory of all runs is in use, in MiB",

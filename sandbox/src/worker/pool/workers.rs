@@ -4,7 +4,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,10 @@ use crate::worker::protocol::FromWorker;
 
 /// How long a worker without runs and sessions is kept, beside the first.
 const IDLE_WORKER: Duration = Duration::from_secs(60);
+
+/// How many messages may wait for a worker that goes on asking: far more than
+/// runs, sessions and grants of memory that there are at once.
+const MAX_QUEUED: usize = 100_000;
 
 impl Pool {
     /// Starts a worker and prepares it.
@@ -48,8 +52,10 @@ impl Pool {
         let (sender, frames) = mpsc::unbounded_channel();
         let nothing =
             self.budget.nothing().ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
+        let queued = Arc::new(AtomicUsize::new(0));
         let worker = Arc::new(Worker {
             sender,
+            queued: Arc::clone(&queued),
             images: self.images.keys().chain(older.keys()).cloned().collect(),
             runs: Mutex::default(),
             fault: Mutex::default(),
@@ -60,7 +66,7 @@ impl Pool {
             left: Mutex::default(),
         });
         lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
-        tokio::spawn(write_frames(writer, frames));
+        tokio::spawn(write_frames(writer, frames, queued));
         tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
         Ok(worker)
     }
@@ -74,7 +80,7 @@ impl Pool {
             }
             FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
             FromWorker::Failed { run, reason } => worker.end_run(run, Err(Error::host("run a program", reason))),
-            FromWorker::NoMemory { run } => worker.end_run(run, Err(self.no_memory())),
+            FromWorker::NoMemory { run, mebibytes } => worker.end_run(run, Err(self.no_memory_for(mebibytes))),
             FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
             FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
             FromWorker::MemoryReturn { bytes } => lock(&worker.leased).give_back(bytes),
@@ -166,8 +172,9 @@ impl Drop for Unready<'_> {
     }
 }
 
-async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>) {
+async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>, queued: Arc<AtomicUsize>) {
     while let Some((bytes, attached)) = frames.recv().await {
+        queued.fetch_sub(1, Ordering::Relaxed);
         let descriptor = attached.as_ref().map(|attached| attached.as_fd());
         if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
             tracing::debug!(%error, "a worker stopped reading");
@@ -181,6 +188,10 @@ async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, wor
         let message = frame::read_async::<FromWorker>(&mut reader).await;
         let Some(pool) = pool.upgrade() else { return };
         match message {
+            Ok(Some(_)) if worker.queued.load(Ordering::Relaxed) > MAX_QUEUED => {
+                tracing::error!("a worker asks without reading the answers");
+                return pool.bury(&worker);
+            }
             Ok(Some(message)) => pool.handle(&worker, message),
             Ok(None) => return pool.bury(&worker),
             Err(error) => {
