@@ -183,6 +183,11 @@ impl Session {
         Ok(Turn { session: Arc::clone(self), fetched: None, head })
     }
 
+    /// Whether somebody uses it or waits for it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        *lock(&self.waiting) > 0 || self.head.try_lock().is_err()
+    }
+
     /// The session, if nobody uses it, waits for it or looks at its files.
     pub(crate) fn idle_turn(self: &Arc<Self>) -> Option<Turn> {
         let waiting = lock(&self.waiting);

@@ -163,7 +163,7 @@ impl Sessions {
         let session = self.find(owner, id)?;
         session.touch();
         // While a run is going on, its files are those that it sees.
-        if session.idle_turn().is_none()
+        if session.is_in_use()
             && let Some(files) = session.files_to_read()
         {
             return Ok(files);
