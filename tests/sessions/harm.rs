@@ -54,14 +54,14 @@ fn a_cell_that_was_stopped_does_not_go_on_in_a_later_one() {
     let cell = |name: &str, wait: &str| {
         format!("log.append('{name}')\nprint('begun')\nawait {wait}\nlog.append('more of {name}')")
     };
-    let timed = server.execute_with(
-        &cell("timed", "asyncio.sleep(0.5)"),
-        json!({"session": session, "limits": {"wall_time_ms": 100}}),
-    );
+    // What went on would be woken at once by the event, and by nothing else.
+    let waits = "asyncio.wait_for(event.wait(), 600)";
+    let timed =
+        server.execute_with(&cell("timed", waits), json!({"session": session, "limits": {"wall_time_ms": 100}}));
     timed.assert_status("limit_exceeded wall_time_ms");
     assert_eq!(timed.session_state(), "kept");
 
-    let run = server.begin_execute(&cell("cancelled", "asyncio.sleep(60)"), json!({"session": session}));
+    let run = server.begin_execute(&cell("cancelled", waits), json!({"session": session}));
     server.client.progress(&run, "begun");
     server.client.notify("notifications/cancelled", json!({"requestId": run.id()}));
     // The next call waits for its turn.
@@ -72,7 +72,7 @@ fn a_cell_that_was_stopped_does_not_go_on_in_a_later_one() {
     assert!(stuck.error("value").contains("deadlock"), "{}", stuck.text());
 
     hibernate(&server);
-    let later = "event.set()\nawait asyncio.sleep(1)\nlog";
+    let later = "event.set()\nfor _ in range(100): await asyncio.sleep(0)\nlog";
     assert_eq!(server.execute_in(&session, later).value(), Some("['timed', 'cancelled', 'stuck']"));
 }
 

@@ -1,5 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the files of a store")]
 
+mod sweep;
+
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::fs;
@@ -10,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::commits::Closed;
-use super::sweep::Swept;
 use super::usage::SESSION_BYTES;
 use super::*;
 use crate::error::Error;
@@ -465,175 +466,4 @@ async fn collections_beside_a_writer_lose_nothing() {
     }
     assert_eq!(sequence_of(&store, &session).await, Some(40));
     assert_eq!(store.list(&me()).await.unwrap()[0].bytes, 3 * (8 + 56) + 57, "only what is needed is left");
-}
-
-#[tokio::test]
-async fn room_is_refused_with_the_bound_and_what_to_do() {
-    let (parent, _) = store(Durability::None);
-    let tight = StoreSettings { bytes: 30_000, principal_bytes: 20_000, ..settings(parent.path(), Durability::None) };
-    let store = Store::open(tight).unwrap();
-    let (session, other) = (SessionId::random(), Principal::named("other"));
-    store.room(&me(), 20_000).unwrap();
-    store.commit(&me(), &session, 1, &[0; 1000]).await.unwrap();
-    let error = store.room(&me(), 10_000).unwrap_err().to_string();
-    assert!(error.contains("principal_store_bytes: at most 20000, got 22288; close sessions"), "{error}");
-    store.room(&other, 30_000 - SMALL).unwrap();
-    let error = store.room(&other, 30_001 - SMALL).unwrap_err().to_string();
-    assert!(error.contains(" store_bytes: at most 30000, got 30001"), "{error}");
-    store.close(&me(), &session, CloseReason::Closed).await.unwrap();
-    store.room(&me(), 15_000).unwrap();
-}
-
-#[tokio::test]
-async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
-    let (parent, store) = store(Durability::Process);
-    let (used, abandoned, closed) = (SessionId::random(), SessionId::random(), SessionId::random());
-    store.commit(&me(), &used, 1, &[0; 100]).await.unwrap();
-    store.put_blob(&me(), &abandoned, 1, vec![0; 100]).await.unwrap();
-    store.commit(&me(), &closed, 1, &[0; 100]).await.unwrap();
-    store.close(&me(), &closed, CloseReason::Closed).await.unwrap();
-    // What a writer that did not know of the end left.
-    store.put_blob(&me(), &closed, 2, vec![0; 100]).await.unwrap();
-    let staged = path_of(&parent, &used, "0000000000000002#1");
-    fs::write(&staged, "x").unwrap();
-
-    let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
-    other.room(&me(), 60 << 20).unwrap();
-    let now = SystemTime::now();
-    let swept = other.sweep(now, &HashSet::new()).await.unwrap();
-    assert_eq!(swept, Swept { sessions: 1, bytes: 3 * SMALL, ..Swept::default() });
-    assert!(other.room(&me(), 60 << 20).is_err(), "what another server wrote counts after a sweep");
-    assert!(staged.exists());
-
-    let swept = other.sweep(now + 2 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!(swept, Swept { sessions: 1, abandoned: 1, leftovers: 1, bytes: 2 * SMALL, ..Swept::default() });
-    assert!(!staged.exists());
-    let swept = other.sweep(now + 31 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!((swept.expired, swept.forgotten), (1, 1));
-    assert_eq!(store.head(&me(), &closed).await.unwrap(), Head::Absent);
-    let Head::Closed(Closed { reason, .. }) = store.head(&me(), &used).await.unwrap() else { panic!() };
-    assert_eq!(reason, CloseReason::Expired);
-    let swept = other.sweep(now + 62 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!((swept.forgotten, swept.bytes), (1, 0));
-    assert!(files(&parent).is_empty());
-}
-
-#[tokio::test]
-async fn a_session_that_was_used_before_it_could_expire_lives_on() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
-        let (used, unused) = (SessionId::random(), SessionId::random());
-        let owner = me();
-        let (read, owner) = (SessionId::random(), owner.directory_name());
-        let mut found = Vec::new();
-        for session in [&used, &unused, &read] {
-            store.commit(&me(), session, 7, b"x").await.unwrap();
-            found.push(store.look_at(owner, session).await.unwrap().commits[&7].unwrap());
-        }
-        // As if the sweep had looked before that, and was stopped.
-        store.commit(&me(), &used, 8, b"y").await.unwrap();
-        store.touch(&me(), &read, 7, SystemTime::now() + DAY).await.unwrap();
-        assert!(!store.expire(owner, &used, 7, found[0]).await.unwrap());
-        assert!(store.expire(owner, &unused, 7, found[1]).await.unwrap());
-        assert!(!store.expire(owner, &read, 7, found[2]).await.unwrap());
-        assert_eq!(sequence_of(&store, &read).await, Some(7));
-        assert_eq!(sequence_of(&store, &used).await, Some(8));
-        assert_eq!(store.commit(&me(), &used, 9, b"z").await.unwrap(), Committed::Done);
-        assert!(matches!(store.head(&me(), &unused).await.unwrap(), Head::Closed(_)));
-        // Somebody else has closed it: that stays.
-        store.close(&me(), &used, CloseReason::Closed).await.unwrap();
-        assert!(!store.expire(owner, &used, 7, found[0]).await.unwrap());
-        assert!(matches!(store.head(&me(), &used).await.unwrap(), Head::Closed(_)));
-    }
-}
-
-#[tokio::test]
-async fn use_without_a_commit_lets_a_session_live_on() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
-        let session = SessionId::random();
-        store.commit(&me(), &session, 1, b"x").await.unwrap();
-        let now = SystemTime::now();
-        store.touch(&me(), &session, 1, now + 20 * DAY).await.unwrap();
-        if durability == Durability::None {
-            // Its times are those of the clock.
-            continue;
-        }
-        assert_eq!(store.sweep(now + 40 * DAY, &HashSet::new()).await.unwrap().expired, 0);
-        assert_eq!(store.sweep(now + 51 * DAY, &HashSet::new()).await.unwrap().expired, 1);
-        assert!(store.touch(&me(), &session, 1, now).await.is_err());
-    }
-}
-
-#[tokio::test]
-async fn one_session_that_cannot_be_swept_is_nothing_to_the_others() {
-    let (parent, store) = store(Durability::Process);
-    let (bad, good) = (SessionId::random(), SessionId::random());
-    for session in [&bad, &good] {
-        store.commit(&me(), session, 1, b"x").await.unwrap();
-    }
-    // What says that it is over cannot be written where a directory is.
-    fs::create_dir(path_of(&parent, &bad, "closed")).unwrap();
-    fs::write(path_of(&parent, &bad, "closed/x"), "").unwrap();
-    let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
-    let swept = other.sweep(SystemTime::now() + 31 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!(swept.expired, 1);
-    assert!(matches!(store.head(&me(), &good).await.unwrap(), Head::Closed(_)));
-    assert!(other.usage.get(me().directory_name()).1 >= SMALL, "both are counted");
-}
-
-#[tokio::test]
-async fn a_sweep_leaves_alone_what_only_looks_old() {
-    let (parent, store) = store(Durability::Process);
-    let session = SessionId::random();
-    store.commit(&me(), &session, 1, b"x").await.unwrap();
-    let staged = path_of(&parent, &session, "0000000000000002#1");
-    fs::write(&staged, "x").unwrap();
-    let now = SystemTime::now();
-    fs::File::options().write(true).open(&staged).unwrap().set_modified(now - 2 * DAY).unwrap();
-    assert_eq!(store.sweep(now, &HashSet::new()).await.unwrap().leftovers, 0);
-    assert_eq!(store.sweep(now + DAY, &HashSet::new()).await.unwrap().leftovers, 1);
-}
-
-#[tokio::test]
-async fn a_fork_of_old_blobs_is_not_swept_before_its_first_commit() {
-    let (parent, store) = store(Durability::Process);
-    let (old, fork) = (SessionId::random(), SessionId::random());
-    let blob = store.put_blob(&me(), &old, 1, b"content".to_vec()).await.unwrap();
-    store.commit(&me(), &old, 1, b"one").await.unwrap();
-    let now = SystemTime::now();
-    fs::File::open(blob_path(&parent, &old, &blob)).unwrap().set_modified(now - 9 * DAY).unwrap();
-    store.copy_blobs(&me(), &old, &fork, [blob.clone()].into(), 7).await.unwrap();
-    assert_eq!(store.sweep(now, &HashSet::new()).await.unwrap().abandoned, 0);
-    store.get_blob(&me(), &fork, &blob, 7).await.unwrap();
-    assert_eq!(store.sweep(now + 2 * DAY, &HashSet::new()).await.unwrap().abandoned, 1);
-    assert!(store.get_blob(&me(), &fork, &blob, 7).await.is_err());
-}
-
-#[tokio::test]
-async fn a_base_is_kept_once_and_is_nobodys_session() {
-    let digest = "0123456789abcdef".repeat(4);
-    let (parent, store) = store(Durability::Process);
-    let (session, namesake) = (SessionId::random(), Principal::named("bases"));
-    store.commit(&namesake, &session, 1, &[0; 100]).await.unwrap();
-    assert_eq!(store.base(&digest).await.unwrap(), None);
-    store.keep_base(&digest, b"image").await.unwrap();
-    store.keep_base(&digest, b"another").await.unwrap();
-    assert_eq!(store.base(&digest).await.unwrap().unwrap(), b"image");
-    assert_eq!(store.base("../local").await.unwrap(), None);
-    let path = parent.path().join("store/objects/bases").join(&digest);
-    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-
-    let now = SystemTime::now();
-    assert_eq!(store.list(&namesake).await.unwrap().len(), 1);
-    assert_eq!(
-        store.sweep(now, &HashSet::new()).await.unwrap(),
-        Swept { sessions: 1, bytes: SMALL, ..Swept::default() }
-    );
-    assert_eq!(store.sweep(now + 90 * DAY, &HashSet::new()).await.unwrap().expired, 1);
-    assert!(path.exists(), "another server may need it");
-
-    let (_parent, gone_with_us) = self::store(Durability::None);
-    gone_with_us.keep_base(&digest, b"image").await.unwrap();
-    assert_eq!(gone_with_us.base(&digest).await.unwrap(), None);
 }
