@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 mod native;
 
-pub use native::{Argument, Native};
+pub use native::{Argument, Native, Packages};
 
 /// What a folder holds.
 #[derive(Clone, Copy)]

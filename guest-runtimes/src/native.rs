@@ -12,6 +12,21 @@ pub(crate) struct Description {
     canary: String,
     #[serde(default)]
     prefixes: Option<String>,
+    packages: Option<Packages>,
+}
+
+/// Packages that programs of a language may find on a machine.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packages {
+    /// Those that are worth telling a model about.
+    pub names: Vec<String>,
+    /// A program that takes these names as arguments and prints `package` and a
+    /// name for each that is there, and `place` and a path for what changes when
+    /// one is added or removed.
+    pub program: String,
+    /// How the operator adds some.
+    pub add: String,
 }
 
 /// A program of this machine that runs code.
@@ -78,6 +93,11 @@ impl Native {
     /// succeeds, and in the end `version` and its version.
     pub fn canary(&self) -> &str {
         &self.description.canary
+    }
+
+    /// Which packages its programs may find.
+    pub const fn packages(&self) -> Option<&Packages> {
+        self.description.packages.as_ref()
     }
 
     /// A program that prints, a line each, where the interpreter really is (what

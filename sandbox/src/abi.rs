@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{FirstTexts, first_of};
+use crate::limits::{Limits, Resource};
 use crate::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
 
 /// The largest reply that is taken from a guest. Above the bounds that the
@@ -15,6 +16,15 @@ pub(crate) const MAX_REPLY_BYTES: usize = 16 << 20;
 
 /// Rich outputs of one run together: a few images.
 pub(crate) const RICH_OUTPUT_BYTES: u64 = 4 << 20;
+
+/// The result, a traceback and each text among the outputs. A reply shows less
+/// of them, and the rest can be read.
+const TEXT_BYTES: u64 = 128 << 10;
+
+/// How much text a guest may give for each of these.
+pub(crate) fn text_bytes(limits: &Limits) -> u64 {
+    limits.get(Resource::OutputBytes).max(TEXT_BYTES)
+}
 
 /// A request to a guest, in the form that its ABI wants.
 #[derive(Serialize)]
@@ -25,6 +35,9 @@ pub(crate) struct GuestRequest<'a> {
     pub(crate) fresh: bool,
     pub(crate) result_bytes: u64,
     pub(crate) output_bytes: u64,
+    /// For packages that this guest lacks the language that has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) elsewhere: &'a BTreeMap<String, String>,
 }
 
 /// A guest's reply, as its ABI gives it. Untrusted.

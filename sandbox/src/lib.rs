@@ -30,6 +30,7 @@ mod executor;
 mod handle;
 mod hibernation;
 mod images;
+mod kept;
 mod limits;
 mod lock;
 mod mode;
@@ -57,7 +58,7 @@ mod worker;
 mod workspace;
 
 pub use error::Error;
-pub use executor::{Drained, Executor, ExecutorSettings, Health, SessionSummary, SnapshotSummary};
+pub use executor::{Drained, Executor, ExecutorSettings, Health, Language, SessionSummary, SnapshotSummary};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::{find_runtime, prepare};
 pub use jailer::{Enforced, WorkerWall};

@@ -79,7 +79,9 @@ impl Resource {
             // and a loop that escapes them still ends.
             Self::Fuel => 1_000_000_000_000,
             Self::MemoryBytes | Self::DiskBytes => 256 * MIB,
-            Self::OutputBytes => 32 << 10,
+            // Under 4,000 tokens of whatever programs usually print: 0.4 to
+            // 0.6 tokens a byte where it is dense with numbers.
+            Self::OutputBytes => 6 << 10,
             Self::DiskFiles => 10_000,
             Self::OpenFiles | Self::Processes => 64,
         }

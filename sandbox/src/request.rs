@@ -17,6 +17,9 @@ pub(crate) const MAX_INPUT_BYTES: usize = 8 << 20;
 pub(crate) const MAX_WORDS: usize = 1024;
 /// The most bytes of arguments and environment variables together.
 pub(crate) const MAX_WORD_BYTES: usize = 256 << 10;
+/// The longest argument or environment entry that a program of the machine can
+/// be started with, in bytes: `MAX_ARG_STRLEN` of Linux without the final NUL.
+const MAX_NATIVE_WORD_BYTES: usize = (128 << 10) - 1;
 /// The most input files.
 pub(crate) const MAX_INPUT_FILES: usize = 256;
 
@@ -98,6 +101,22 @@ impl ExecuteRequest {
             }
         }
         Ok(())
+    }
+}
+
+impl ExecuteRequest {
+    /// Checks what only programs of the machine are bound by.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] naming the field, the bound and the value.
+    pub(crate) fn validate_native(&self) -> Result<(), Error> {
+        let unit = "bytes each for this language; put large data into `stdin` or `files`";
+        let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
+        let args = longest(&mut self.args.iter().map(String::len));
+        let env = longest(&mut self.env.iter().map(|(name, value)| name.len() + 1 + value.len()));
+        at_most("args", args, MAX_NATIVE_WORD_BYTES, unit)?;
+        at_most("env", env, MAX_NATIVE_WORD_BYTES, unit)
     }
 }
 

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
+use crate::kept::Kept as KeptReply;
 use crate::lock::lock;
-use crate::outcome::Output;
+use crate::outcome::{Output, RichOutput};
 use crate::wasm::{Stream, spool_path};
 use crate::workspace::Workspace;
 
@@ -33,6 +34,8 @@ pub struct FinishedRun {
     pub(crate) workspace: Option<Arc<Workspace>>,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
+    /// What it said beside them.
+    pub(crate) reply: KeptReply,
     /// Where its output was spooled, without extension.
     pub(crate) spool: PathBuf,
     pub(crate) held_bytes: u64,
@@ -87,6 +90,49 @@ impl FinishedRun {
                 id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
                 advice: ": the disk had no room for it; only the beginning and the end in the result are left",
             }
+        })
+    }
+
+    /// The whole representation of the last expression.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there was none.
+    pub fn result(&self) -> Result<String, Error> {
+        self.reply.result()?.ok_or_else(|| Error::NotFound {
+            kind: "stream",
+            id: "result".into(),
+            advice: " in this run: its last statement was no expression, or its value was None",
+        })
+    }
+
+    /// The whole traceback of the program's error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when it raised none.
+    pub fn traceback(&self) -> Result<String, Error> {
+        self.reply.traceback()?.ok_or_else(|| Error::NotFound {
+            kind: "stream",
+            id: "traceback".into(),
+            advice: " in this run: it raised nothing",
+        })
+    }
+
+    /// The rich output with that number, from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] when there are not so many.
+    pub fn output(&self, number: u64) -> Result<RichOutput, Error> {
+        let index = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1);
+        let found = index.map(|index| self.reply.output(index)).transpose()?.flatten();
+        found.ok_or_else(|| match self.reply.outputs() {
+            0 => Error::invalid(
+                "output",
+                format!("must name something that the run displayed, which is nothing, got {number}"),
+            ),
+            count => Error::invalid("output", format!("must be between 1 and {count}, got {number}")),
         })
     }
 

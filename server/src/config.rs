@@ -142,6 +142,18 @@ pub struct Flags {
     /// Make clocks and random numbers the same in every run, and times of files zero. For tests: programs must not make secrets then
     #[arg(long, global = true, env = "BELLJAR_DETERMINISTIC", help_heading = "Settings")]
     deterministic: bool,
+    /// Give results and tools a structured form beside the text, for programs. Clients of agents show their models that in place of text and images
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_STRUCTURED_CONTENT",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        help_heading = "Settings"
+    )]
+    structured_content: Option<bool>,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N", help_heading = "Settings")]
     drain_seconds: Option<u64>,
@@ -173,6 +185,7 @@ struct File {
     #[serde(default)]
     native_programs: BTreeMap<String, PathBuf>,
     deterministic: Option<bool>,
+    structured_content: Option<bool>,
     drain_seconds: Option<u64>,
 }
 
@@ -243,6 +256,8 @@ pub struct Config {
     pub log: String,
     /// What the executor needs.
     pub executor: ExecutorSettings,
+    /// Whether results and tools have a structured form beside the text.
+    pub structured_content: bool,
     /// How long runs get to finish after SIGTERM or SIGINT.
     pub drain: Duration,
 }
@@ -322,6 +337,7 @@ impl Config {
                 },
                 deterministic: flags.deterministic || file.deterministic.unwrap_or(false),
             },
+            structured_content: flags.structured_content.or(file.structured_content).unwrap_or(false),
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
     }

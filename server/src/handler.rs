@@ -11,9 +11,10 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use sandbox::{Executor, Principal};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::tools;
+use crate::tools::{self, Form};
 
 /// How long clients may cache the tool list: it never changes while we run.
 const TOOL_LIST_TTL_MS: u64 = 3_600_000;
@@ -28,16 +29,22 @@ full output of a run. There is no network and no package installation.";
 pub(crate) struct Handler {
     executor: Arc<Executor>,
     principal: Principal,
-    tools: Arc<Vec<Tool>>,
+    tools: Arc<OnceCell<Vec<Tool>>>,
+    form: Form,
     started: Instant,
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
 }
 
 impl Handler {
-    pub(crate) fn new(executor: Arc<Executor>, principal: Principal, ended: CancellationToken) -> Self {
-        let tools = Arc::new(tools::definitions(&executor));
-        Self { executor, principal, tools, started: Instant::now(), ended }
+    pub(crate) fn new(executor: Arc<Executor>, principal: Principal, form: Form, ended: CancellationToken) -> Self {
+        Self { executor, principal, tools: Arc::default(), form, started: Instant::now(), ended }
+    }
+
+    /// Every tool. What they say of this machine is found out once.
+    async fn tools(&self) -> &[Tool] {
+        let define = || async { tools::definitions(&self.executor, &self.executor.languages().await, self.form) };
+        self.tools.get_or_init(define).await
     }
 }
 
@@ -53,13 +60,13 @@ impl ServerHandler for Handler {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut result = ListToolsResult::with_all_items(self.tools.to_vec());
+        let mut result = ListToolsResult::with_all_items(self.tools().await.to_vec());
         result.ttl_ms = Some(TOOL_LIST_TTL_MS);
         Ok(result)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        self.tools.get()?.iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -68,13 +75,15 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let (executor, principal) = (&self.executor, &self.principal);
+        let (executor, principal, form) = (&self.executor, &self.principal, self.form);
         let result = match request.name.as_ref() {
-            tools::execute::NAME => tools::execute::call(executor, principal, arguments, &context, &self.ended).await,
-            tools::read::NAME => tools::read::call(executor, principal, arguments).await,
-            tools::session::NAME => tools::session::call(executor, principal, arguments).await,
-            tools::write::NAME => tools::write::call(executor, principal, arguments).await,
-            tools::health_check::NAME => tools::health_check::call(executor, self.started),
+            tools::execute::NAME => {
+                tools::execute::call(executor, principal, arguments, &context, &self.ended, form).await
+            }
+            tools::read::NAME => tools::read::call(executor, principal, arguments, form).await,
+            tools::session::NAME => tools::session::call(executor, principal, arguments, form).await,
+            tools::write::NAME => tools::write::call(executor, principal, arguments, form).await,
+            tools::health_check::NAME => tools::health_check::call(executor, self.started, form),
             unknown => {
                 let shown: String = unknown.chars().take(64).collect();
                 return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));

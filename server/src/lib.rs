@@ -15,6 +15,7 @@ pub mod config;
 mod handler;
 mod logging;
 mod shutdown;
+mod source;
 mod tools;
 mod transport;
 

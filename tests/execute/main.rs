@@ -7,3 +7,4 @@ mod command;
 mod concurrency;
 mod programs;
 mod replies;
+mod reports;

@@ -32,10 +32,15 @@ fn usage_has_the_names_and_the_size_of_what_a_run_used() {
     let server = Server::start();
     let reply = server.execute("open('f', 'wb').write(bytes(10_000))\nprint('x' * 99)\nblock = bytearray(40 << 20)");
     reply.assert_status("exited 0");
-    let limits = reply.structured()["limits"].as_object().unwrap();
+    // Only what differs from the defaults is told.
+    assert_eq!(reply.structured().get("limits"), None);
+    let other = server.execute_with("1", json!({"limits": {"fuel": 20_000_000_000_u64, "open_files": 64}}));
+    assert_eq!(other.structured()["limits"], json!({"fuel": 20_000_000_000_u64}));
     for (name, used) in reply.structured()["usage"].as_object().unwrap() {
-        assert!(limits.contains_key(name), "{name} is used and not limited");
-        assert!(used.as_u64().unwrap() <= limits[name].as_u64().unwrap(), "{name}: {used}");
+        let limit = sandbox::Resource::from_name(name)
+            .map(sandbox::Resource::default_limit)
+            .unwrap_or_else(|| panic!("{name} is used and not limited"));
+        assert!(used.as_u64().unwrap() <= limit, "{name}: {used}");
     }
     assert_eq!((reply.usage("output_bytes"), reply.usage("disk_files"), reply.usage("open_files")), (100, 1, 1));
     assert!((10_000..100_000).contains(&reply.usage("disk_bytes")), "{}", reply.usage("disk_bytes"));
@@ -66,7 +71,11 @@ fn images_past_the_budget_are_named_and_left_out() {
     reply.assert_status("exited 0");
     assert_eq!(reply.images().len(), 2);
     let last = reply.structured()["outputs"][2]["image/png"].as_str().unwrap();
-    assert!(last.contains("image left out"), "{last}");
+    assert!(last.contains("image in base64, not sent"), "{last}");
+    let line = reply.text().lines().find(|line| line.starts_with("output 3: image/png, "));
+    assert!(line.is_some_and(|line| line.ends_with(" 700008 bytes, not sent")), "{}", reply.text());
+    let third = server.call("read", json!({"run": reply.run(), "output": 3}));
+    assert_eq!(STANDARD.decode(third.images()[0].1).unwrap().len(), 700_008);
 }
 
 #[test]
@@ -77,20 +86,24 @@ fn long_output_is_cut_in_the_middle_with_exact_counts_and_read_gives_all_of_it()
     reply.assert_status("exited 0");
     let cut = &reply.structured()["truncated"]["stdout"];
     assert_eq!(cut["bytes_seen"], 100_000);
-    assert_eq!(cut["bytes_kept"], 32 << 10);
+    assert_eq!(cut["bytes_kept"], 6 << 10);
     assert!(reply.stdout().starts_with("line 0000\n") && reply.stdout().ends_with("line 9999\n"));
-    assert!(reply.stdout().contains(&format!("{} of 100000 bytes cut", 100_000 - (32 << 10))));
-    // The text repeats 2 KiB of it, and both name the way to the rest.
-    assert!(reply.text().len() < 3000, "the text has {} bytes", reply.text().len());
+    let note =
+        format!("{} of 100000 bytes cut; read run={} stream=stdout byte_offset=3072", 100_000 - (6 << 10), reply.run());
     for text in [reply.text(), reply.stdout()] {
-        assert!(text.contains(&format!("read run={} stream=stdout", reply.run())));
+        assert!(text.contains(&note), "{text}");
     }
+    assert!(reply.text().starts_with(reply.stdout().trim_end()), "the text repeats all that was kept");
 
     let read = |more: serde_json::Value| {
         let mut arguments = json!({"run": reply.run(), "stream": "stdout"});
         arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         server.call("read", arguments)
     };
+    // The call of the note goes on where the beginning ends.
+    let rest = read(json!({"byte_offset": 3072}));
+    assert!(rest.text().starts_with("ne 0307\nline 0308\n"), "{}", &rest.text()[..40]);
+    assert!(rest.text().ends_with("[bytes 3072-19456 of 100000; byte_offset=19456 goes on]"), "{}", rest.text());
     let middle = read(json!({"offset": 5001, "limit": 2}));
     assert!(middle.text().starts_with("line 5000\nline 5001\n"), "{}", middle.text());
     assert_eq!(middle.structured()["total_lines"], 10_000);
@@ -110,12 +123,13 @@ fn long_output_is_cut_in_the_middle_with_exact_counts_and_read_gives_all_of_it()
 #[test]
 fn output_within_the_budget_is_not_cut() {
     let server = Server::start();
-    let exact = server.execute("print('x' * (32 * 1024 - 1))");
-    assert_eq!((exact.output().len(), exact.structured().get("truncated")), (32 << 10, None));
-    let over = server.execute("print('x' * (32 * 1024))");
-    assert_eq!(over.structured()["truncated"]["stdout"]["bytes_seen"], (32 << 10) + 1);
+    let exact = server.execute("print('x' * (6 * 1024 - 1))");
+    assert_eq!((exact.output().len(), exact.structured().get("truncated")), (6 << 10, None));
+    let over = server.execute("print('x' * (6 * 1024))");
+    assert_eq!(over.structured()["truncated"]["stdout"]["bytes_seen"], (6 << 10) + 1);
     let asked = server.execute_with("print('x' * 100_000)", json!({"limits": {"output_bytes": 200_000}}));
     assert_eq!(asked.output().len(), 100_001);
+    assert_eq!(asked.text().len(), 100_001, "the text has all of it too");
 }
 
 #[test]
@@ -154,6 +168,7 @@ fn files_of_a_run_can_be_read_by_its_handle() {
     assert!(read("d/t.csv").text().starts_with("a,b\n1,2\n"));
     assert!(read(".").text().starts_with("d/\t"), "{}", read(".").text());
     let raw = read("raw");
+    assert_eq!(raw.text(), format!("{}\n[binary file: bytes 0-300 of 300 in base64]", STANDARD.encode([0; 300])));
     assert_eq!(STANDARD.decode(raw.structured()["base64"].as_str().unwrap()).unwrap(), [0; 300]);
     assert!(read("nope").refusal().contains("no file `nope`"));
     let png = server.execute(&format!("import base64\nopen('p.png', 'wb').write(base64.b64decode('{PIXEL}'))"));

@@ -84,13 +84,25 @@ fn nul_is_refused_where_it_cannot_be_and_arrives_where_it_can() {
 fn what_does_not_fit_the_schema_is_told_to_the_model() {
     let server = Server::start();
     for (tool, arguments, reason) in [
-        ("execute", json!({}), "missing field `language`"),
-        ("execute", json!({"language": "python"}), "missing field `code`"),
-        ("execute", json!({"language": "python", "code": 5}), "invalid type: integer `5`, expected a string"),
-        ("execute", json!({"language": "python", "code": "1", "timeout": 5}), "unknown field `timeout`"),
-        ("execute", json!({"language": "python", "code": "1", "args": "x"}), "invalid type: string \"x\""),
-        ("execute", json!({"language": "python", "code": "1", "env": {"A": 1}}), "invalid type: integer `1`"),
-        ("execute", json!({"language": "python", "code": "1", "files": [{"text": ""}]}), "missing field `path`"),
+        ("execute", json!({}), "code is missing; it must be a string"),
+        ("execute", json!({"language": "python"}), "code is missing"),
+        ("execute", json!({"language": "python", "code": 5}), "code must be a string, got the number 5; write \"5\""),
+        (
+            "execute",
+            json!({"language": "python", "code": "1", "timeout": 5}),
+            "timeout is no argument here; use `limits.wall_time_ms`, in milliseconds",
+        ),
+        (
+            "execute",
+            json!({"language": "python", "code": "1", "args": "x"}),
+            "args must be an array of strings, got the string \"x\"; write [\"x\"]",
+        ),
+        (
+            "execute",
+            json!({"language": "python", "code": "1", "env": {"A": 1}}),
+            "env.A must be a string, got the number 1",
+        ),
+        ("execute", json!({"language": "python", "code": "1", "files": [{"text": ""}]}), "files[0].path is missing"),
         (
             "execute",
             json!({"language": "python", "code": "1", "files": [{"path": "f"}]}),
@@ -101,11 +113,19 @@ fn what_does_not_fit_the_schema_is_told_to_the_model() {
             json!({"language": "Python\n", "code": "1"}),
             "must be one of python, bash, python-native, got \"Python\\n\"",
         ),
-        ("read", json!({"session": 5}), "invalid type: integer `5`"),
-        ("read", json!({}), "must name `session`, or `run`"),
-        ("read", json!({"run": "r_00000000000000000000000000", "stream": "stdin"}), "stream must be stdout or stderr"),
-        ("read", json!({"session": "s_00000000000000000000000000", "offset": -1}), "invalid value: integer `-1`"),
-        ("write", json!({"session": "new"}), "missing field `path`"),
+        ("read", json!({"session": 5}), "session must be a string, got the number 5"),
+        ("read", json!({}), "must name `session` with `path`, or `run` with one of"),
+        (
+            "read",
+            json!({"run": "r_00000000000000000000000000", "stream": "stdin"}),
+            "no run `r_00000000000000000000000000`",
+        ),
+        (
+            "read",
+            json!({"session": "s_00000000000000000000000000", "offset": -1}),
+            "offset must be a whole number of at least 0, got the number -1",
+        ),
+        ("write", json!({"session": "new"}), "path is missing"),
     ] {
         let reply = server.call(tool, arguments.clone());
         assert!(reply.refusal().contains(reason), "{tool} {arguments}: {}", reply.text());
@@ -151,4 +171,61 @@ fn a_pattern_that_would_explode_is_refused_or_linear() {
     // The classic one that backtracks for ever answers.
     assert!(search("^(a+)+$").text().contains("no line in range; 500 lines in all"));
     assert!(search("^(a+)+b$").text().starts_with("1: aaa"));
+}
+
+#[test]
+fn what_stands_for_nothing_is_nothing_and_numbers_may_have_a_point() {
+    let server = Server::start();
+    let nothing = json!({"session": null, "if_sequence": null, "stdin": null, "args": null, "env": null, "files": null, "limits": null});
+    assert_eq!(server.execute_with("print(1)", nothing).output(), "1\n");
+    let reply =
+        server.execute_with("print(2)", json!({"limits": {"wall_time_ms": 5000.0, "fuel": 1e9, "memory_bytes": null}}));
+    assert_eq!(reply.output(), "2\n");
+    assert_eq!(reply.structured()["limits"]["wall_time_ms"], 5000);
+    let session = server.new_session();
+    server.call("write", json!({"session": session, "path": "f", "text": "a\nb\nc", "base64": null}));
+    let read = server.call("read", json!({"session": session, "run": null, "path": "f", "offset": 2.0, "limit": 1.0}));
+    assert!(read.text().starts_with("b\n["), "{}", read.text());
+}
+
+#[test]
+fn no_name_of_a_file_is_a_fault_of_the_server() {
+    let server = Server::start();
+    let session = server.new_session();
+    for path in ["x".repeat(256), "é".repeat(128), format!("d/{}/f", "y".repeat(300)), "a/".repeat(500) + "f"] {
+        for reply in [
+            server.call("write", json!({"session": session, "path": path, "text": ""})),
+            server.call("read", json!({"session": session, "path": path})),
+            server.execute_with("1", json!({"files": [{"path": path, "text": ""}]})),
+        ] {
+            assert!(reply.refusal().contains("must "), "{path:.20}: {}", reply.message);
+        }
+    }
+    // The longest that there may be.
+    let longest = "x".repeat(255);
+    assert!(!server.call("write", json!({"session": session, "path": longest, "text": "y"})).is_error());
+    assert!(server.call("read", json!({"session": session, "path": longest})).text().starts_with("y\n"));
+    // Arguments that no program can be started with.
+    for arguments in [json!({"args": ["x".repeat(200_000)]}), json!({"env": {"A": "x".repeat(200_000)}})] {
+        let mut call = json!({"language": "bash", "code": "echo ${#1} ${#A}"});
+        call.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
+        let reply = server.call("execute", call);
+        assert!(reply.refusal().contains("at most"), "{}", reply.message);
+    }
+}
+
+#[test]
+fn patterns_have_a_bound() {
+    let server = Server::start();
+    let session = server.new_session();
+    server.call("write", json!({"session": session, "path": "f", "text": "x"}));
+    for (path, pattern, bound) in [("f", "x".repeat(20 << 20), "4096"), (".", "{a,b}".repeat(80_000), "1024")] {
+        let reply = server.call("read", json!({"session": session, "path": path, "pattern": pattern}));
+        assert!(reply.refusal().contains(&format!("pattern must be at most {bound} bytes")), "{}", reply.text());
+    }
+    for pattern in ["?".repeat(1024), "[!a]".repeat(256), "{a,{b,c}}".repeat(113), "**/".repeat(341)] {
+        let reply = server.call("read", json!({"session": session, "pattern": pattern}));
+        assert!(reply.message.get("error").is_none(), "{}", reply.message);
+    }
+    server.assert_usable();
 }

@@ -22,11 +22,11 @@ fn lines_that_are_no_json_are_skipped() {
         ("an empty line", b"\n".to_vec()),
         ("spaces", b"   \t \r\n".to_vec()),
         ("text", b"hello\n".to_vec()),
-        ("half an object", b"{\"jsonrpc\": \"2.0\", \"id\": 7,\n".to_vec()),
+        ("half an object", b"{\"jsonrpc\": \"2.0\", \"id\": \"s7\",\n".to_vec()),
         ("two objects", b"{} {}\n".to_vec()),
         ("NUL", b"\0\0\0\0\n".to_vec()),
-        ("invalid UTF-8", b"{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"\xff\xfe\"}\n".to_vec()),
-        ("a lone surrogate", b"{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"\\ud800\"}\n".to_vec()),
+        ("invalid UTF-8", b"{\"jsonrpc\":\"2.0\",\"id\":\"s8\",\"method\":\"\xff\xfe\"}\n".to_vec()),
+        ("a lone surrogate", b"{\"jsonrpc\":\"2.0\",\"id\":\"s9\",\"method\":\"\\ud800\"}\n".to_vec()),
         ("a header of another protocol", b"Content-Length: 20\r\n\r\n".to_vec()),
         ("deep arrays", [deep.as_bytes(), b"\n"].concat()),
         ("deep objects", [deep_object.as_bytes(), b"\n"].concat()),
@@ -78,10 +78,55 @@ fn a_line_that_is_too_long_is_skipped_and_the_one_after_it_is_not() {
         let grown = server.process().resident_bytes().saturating_sub(before);
         assert!(grown < 48 << 20, "{mebibytes} MiB of line left {} MiB behind", grown >> 20);
     }
-    // A long request is just as lost, and the next is not.
-    let lost = server.begin_execute(&format!("#{}\nprint(1)", "x".repeat(25 << 20)), json!({}));
+    // A long request is refused, and the next is not.
+    let refused = server.begin_execute(&format!("#{}\nprint(1)", "x".repeat(25 << 20)), json!({})).wait();
+    assert_eq!(refused.protocol_error().0, -32600, "{}", refused.message);
     assert_goes_on(&server, "a long request");
-    drop(lost);
+}
+
+#[test]
+fn whatever_has_an_id_is_answered_by_it() {
+    let server = Server::start();
+    let call = |arguments: &str| {
+        let pending = server.client.expect_reply();
+        let params = format!("{{\"name\":\"execute\",\"arguments\":{arguments}}}");
+        let line =
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"tools/call\",\"params\":{params}}}\n", pending.id());
+        // A byte that is no text stands for itself.
+        server.client.send_bytes(&line.bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect::<Vec<_>>());
+        let reply = pending.wait();
+        let (code, message) = reply.protocol_error();
+        format!("{code} {message}")
+    };
+    for (arguments, expected) in [
+        (
+            r#"{"language":"python","code":"print(1) # \ud83d"}"#,
+            "-32700 the request is not JSON: unexpected end of hex escape",
+        ),
+        (r#"{"language":"python","code":"\udc00"}"#, "-32700 the request is not JSON: lone"),
+        ("{\"language\":\"python\",\"code\":\"\u{1}\"}", "-32700 the request is not UTF-8: byte "),
+        (r#"{"language":"python","code":"1","limits":{"fuel":NaN}}"#, "-32700 the request is not JSON: "),
+        (
+            r#"{"language":"python","code":"1","limits":{"fuel":1e999}}"#,
+            "-32700 the request is not JSON: number out of range",
+        ),
+        ("[1]", "-32602 params.arguments must be an object, got [1]"),
+        ("\"x\"", "-32602 params.arguments must be an object, got \"x\""),
+        (&"[".repeat(500), "-32700 the request is not JSON: recursion limit exceeded"),
+    ] {
+        let said = call(arguments);
+        assert!(said.starts_with(expected), "{arguments:.80}: {said}");
+    }
+    // A line that is too long still has an id, at its beginning or its end.
+    let long = "x".repeat(25 << 20);
+    let pending = server.client.expect_reply();
+    let line =
+        format!("{{\"method\":\"tools/call\",\"params\":{{\"code\":\"{long}\",\"id\":0}},\"id\":{}}}\n", pending.id());
+    server.client.send_bytes(line.as_bytes());
+    let reply = pending.wait();
+    assert_eq!(reply.protocol_error().0, -32600, "{}", reply.message);
+    assert!(reply.protocol_error().1.contains("at most 25165824 bytes"), "{}", reply.message);
+    assert_eq!(server.execute("print('on')").output(), "on\n");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn tool_errors_are_results_and_protocol_errors_are_not() {
     let server = Server::start();
     // For the model: what it can change.
     assert!(server.execute_with("1", json!({"limits": {"fuel": 1}})).refusal().contains("limits.fuel must be between"));
-    assert!(server.call("execute", json!({})).refusal().contains("missing field"));
+    assert!(server.call("execute", json!({})).refusal().contains("code is missing; it must be a string"));
     // For the client: what no model can change.
     assert_eq!(server.call("exec", json!({})).protocol_error(), (-32602, "unknown tool \"exec\""));
     let nameless = server.client.request("tools/call", json!({})).wait();

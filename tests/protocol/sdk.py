@@ -112,7 +112,7 @@ async def a_wrong_argument_is_a_tool_error_that_says_what_to_change(client):
     assert result.is_error and result.structured_content is None
     assert "limits.wall_time_ms must be between 10 and 300000" in text(result), text(result)
     result = await client.call_tool("execute", {"language": "python"})
-    assert result.is_error and "missing field `code`" in text(result), text(result)
+    assert result.is_error and "code is missing; it must be a string" in text(result), text(result)
 
 
 @check

@@ -75,6 +75,7 @@ pub struct Builder {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     silent: bool,
+    text_only: bool,
     restriction: Option<Restriction>,
     home: Option<Arc<TempDir>>,
     log: Option<PathBuf>,
@@ -96,6 +97,12 @@ impl Builder {
     /// Has the server log to a file that is there.
     pub fn log_to(mut self, log: impl Into<PathBuf>) -> Self {
         self.log = Some(log.into());
+        self
+    }
+
+    /// Has results as agents get them: most tests look at structured content.
+    pub fn text_only(mut self) -> Self {
+        self.text_only = true;
         self
     }
 
@@ -167,6 +174,7 @@ impl Builder {
             .env("HOME", state)
             .env("BELLJAR_STATE_DIRECTORY", state)
             .env("BELLJAR_CACHE_DIRECTORY", cache)
+            .env("BELLJAR_STRUCTURED_CONTENT", if self.text_only { "false" } else { "true" })
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

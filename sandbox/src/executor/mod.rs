@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Kind};
 pub use sessions::{SessionSummary, SnapshotSummary};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -128,6 +128,20 @@ pub struct Health {
     pub native: Option<NativeHealth>,
 }
 
+/// A language that can be run on this machine.
+#[derive(Clone, Debug)]
+pub struct Language {
+    /// Its id in a request.
+    pub id: &'static str,
+    /// One line on what it is.
+    pub description: &'static str,
+    /// The packages that it has of those that agents ask for; `None` where it
+    /// has no such thing.
+    pub packages: Option<Vec<String>>,
+    /// How the operator adds packages.
+    pub add: Option<&'static str>,
+}
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -170,6 +184,7 @@ impl Executor {
                 Arc::clone(&state),
                 Arc::clone(&spawner),
                 hidden,
+                settings.cache_directory.clone(),
                 cancel_all.clone(),
             ),
             spawner,
@@ -228,6 +243,26 @@ impl Executor {
     pub async fn probe_native_languages(&self) {
         let _running = self.tracker.token();
         self.native.probe_languages().await;
+    }
+
+    /// The languages that can be run on this machine, and what each has there.
+    /// The first call may take as long as a native run.
+    pub async fn languages(&self) -> Vec<Language> {
+        let _running = self.tracker.token();
+        let mut languages = Vec::new();
+        for runtime in guest_runtimes::all() {
+            let native = match runtime.kind() {
+                Kind::Wasm(_) => None,
+                Kind::Native(native) => match self.native.offer(runtime).await {
+                    Some(offer) => Some((native, offer)),
+                    None => continue,
+                },
+            };
+            let packages = native.and_then(|(_, offer)| offer.packages.clone());
+            let add = native.and_then(|(native, _)| native.packages()).map(|packages| packages.add.as_str());
+            languages.push(Language { id: runtime.id(), description: runtime.description(), packages, add });
+        }
+        languages
     }
 
     async fn pool(&self) -> Result<&Arc<Pool>, Error> {

@@ -11,8 +11,9 @@ use super::{Executor, remove_later};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
+use crate::kept::Kept;
 use crate::limits::{Limits, Resource};
-use crate::outcome::{Outcome, Output, SessionReport, SessionState};
+use crate::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
 use crate::request::{ExecuteRequest, SessionChoice};
 use crate::runs::FinishedRun;
 use crate::scratch::{Scratch, write_files};
@@ -70,6 +71,9 @@ impl Executor {
         let _running = self.tracker.token();
         request.validate()?;
         let runtime = find_runtime(&request.language)?;
+        if runtime.image().is_none() {
+            request.validate_native()?;
+        }
         let limits = self.settings.default_limits.with_requested(&request.limits, &self.settings.limit_ceilings)?;
         // One token for all reasons to stop, and none is left behind.
         let stop = self.cancel_all.child_token();
@@ -353,6 +357,7 @@ impl Executor {
             stdin: std::mem::take(&mut request.stdin),
             left: Vec::new(),
             live: job.live.is_some(),
+            elsewhere: self.native.elsewhere(),
             deterministic: self.settings.deterministic,
         })
     }
@@ -371,9 +376,17 @@ impl Executor {
     ) -> Result<Outcome, Error> {
         self.runs_finished.fetch_add(1, Ordering::Relaxed);
         self.warm_starts.fetch_add(u64::from(report.warm), Ordering::Relaxed);
+        let traceback = report.error.as_ref().map(|error| error.traceback.as_str());
+        let reply = Kept::new(report.result.as_deref(), traceback, &report.outputs, self.state.path());
+        let reply = reply.unwrap_or_else(|error| {
+            // The reply itself is not lost over it.
+            tracing::warn!(%error, "what a run said cannot be read again");
+            Kept::default()
+        });
         let held = FinishedRun {
             owner: job.principal.clone(),
             held_bytes: held_bytes(&report, session.is_none(), job.limits.get(Resource::DiskBytes)),
+            reply,
             workspace: files,
             stdout: report.stdout.clone(),
             stderr: report.stderr.clone(),
@@ -428,5 +441,6 @@ fn held_bytes(report: &RunReport, owns_files: bool, limit: u64) -> u64 {
     let spooled = |output: &Output| output.bytes_seen.min(crate::output::SPOOL_BYTES) + output.bytes_kept();
     // A worker that lies here must not push out the runs of others.
     let files = if owns_files { report.usage.get(Resource::DiskBytes).unwrap_or(0).min(limit) } else { 0 };
-    spooled(&report.stdout) + spooled(&report.stderr) + files
+    let said = report.outputs.iter().flat_map(|RichOutput(bundle)| bundle).map(|(_, data)| data.len() as u64);
+    spooled(&report.stdout) + spooled(&report.stderr) + files + said.sum::<u64>()
 }

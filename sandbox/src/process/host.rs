@@ -131,9 +131,21 @@ fn is_executable(path: &Path) -> bool {
 
 /// Where an interpreter lies, in its own words.
 fn ask(interpreter: &Path, program: &str) -> Result<Vec<PathBuf>, String> {
+    let said = answer(interpreter, program, &[])?;
+    Ok(said.lines().map(PathBuf::from).filter(|path| path.is_absolute()).collect())
+}
+
+/// What a program of ours prints in an interpreter.
+pub(super) fn answer(interpreter: &Path, program: &str, args: &[String]) -> Result<String, String> {
     let failed = |error: io::Error| format!("{} does not start: {error}", interpreter.display());
     let mut command = Command::new(interpreter);
-    command.args(["-I", "-c", program]).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["-I", "-c", program])
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = children::start(&mut command).map_err(failed)?;
     let mut text = String::new();
     let read = child.stdout.take().map(|stdout| stdout.take(MAX_ANSWER_BYTES).read_to_string(&mut text));
@@ -142,7 +154,7 @@ fn ask(interpreter: &Path, program: &str) -> Result<Vec<PathBuf>, String> {
     if !status.success() {
         return Err(format!("{} does not start: {status}", interpreter.display()));
     }
-    Ok(text.lines().map(PathBuf::from).filter(|path| path.is_absolute()).collect())
+    Ok(text)
 }
 
 #[cfg(test)]

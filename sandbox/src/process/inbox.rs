@@ -49,7 +49,8 @@ impl Inbox {
             match argument {
                 Argument::Program => write(&inbox.given().join(program_name(native)), code.as_bytes())?,
                 Argument::Request => {
-                    let request = GuestRequest { code, args, env, fresh: true, result_bytes, output_bytes };
+                    let elsewhere = &BTreeMap::new();
+                    let request = GuestRequest { code, args, env, fresh: true, result_bytes, output_bytes, elsewhere };
                     write(&inbox.given().join(REQUEST), &serde_json::to_vec(&request)?)?;
                 }
                 Argument::Text(_) | Argument::Args => {}

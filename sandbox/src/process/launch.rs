@@ -1,6 +1,7 @@
 //! One run of a native program: what it is given, the jailer around it, and
 //! what is made of how it ended.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -124,14 +125,13 @@ impl Launch {
             None => None,
         };
         let limits = tree_limits(&self.order.limits, self.order.grace_ms);
-        let text_bytes = self.order.limits.get(Resource::OutputBytes);
         let given = Inbox::create(
             self.order.inbox.clone(),
             native,
             &self.order.code,
             &self.order.args,
             &self.order.env,
-            (text_bytes, RICH_OUTPUT_BYTES),
+            (abi::text_bytes(&self.order.limits), RICH_OUTPUT_BYTES),
         )
         .doing(|| "prepare a native run".into())?;
         let group = match &self.form.cgroups {
@@ -147,7 +147,7 @@ impl Launch {
         let before = workspace.survey()?;
         self.hand_over(user.as_ref(), &given).map_err(|error| Error::host("hand over a workspace", error))?;
         let confinement = self.confinement(native, user.as_ref(), &given, limits);
-        let mut streams = Streams::new(text_bytes, &self.order.spool, live);
+        let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
         let stdin = std::mem::take(&mut self.order.stdin);
         let orders = Orders {
             confinement,
@@ -288,8 +288,9 @@ impl Launch {
             args: &[],
             env: &self.order.env,
             fresh: true,
-            result_bytes: limits.get(Resource::OutputBytes),
+            result_bytes: abi::text_bytes(limits),
             output_bytes: RICH_OUTPUT_BYTES,
+            elsewhere: &BTreeMap::new(),
         };
         let bounds = Bounds::of(&request);
         let mut said = None;

@@ -13,6 +13,7 @@ mod host;
 mod inbox;
 mod launch;
 mod ownership;
+mod packages;
 mod runtime;
 mod supervise;
 mod tier;

@@ -15,6 +15,7 @@ use super::cgroup::Cgroups;
 use super::executable::jailer_command;
 use super::host::Interpreter;
 use super::launch::{Launch, launch};
+use super::packages::packages;
 use super::tier::{Form, Tier};
 use super::users::Users;
 use crate::error::{Error, IoContext as _};
@@ -77,6 +78,17 @@ pub(crate) struct NativeRuntime {
     stop: CancellationToken,
     machine: OnceCell<Machine>,
     languages: HashMap<&'static str, OnceCell<Result<Language, String>>>,
+    offers: HashMap<&'static str, OnceCell<Option<Offer>>>,
+    /// Where answers of interpreters are kept.
+    cache: PathBuf,
+}
+
+/// What a native language offers on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    /// The packages that it has of those that are worth telling; `None` where
+    /// the language has no such thing.
+    pub(crate) packages: Option<Vec<String>>,
 }
 
 /// What was found out about this machine.
@@ -97,10 +109,43 @@ impl NativeRuntime {
         state: Arc<StateDirectory>,
         spawner: Arc<Spawner>,
         hidden: Vec<PathBuf>,
+        cache: PathBuf,
         stop: CancellationToken,
     ) -> Self {
         let languages = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
-        Self { settings, state, spawner, hidden, stop, machine: OnceCell::new(), languages }
+        let offers = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
+        Self { settings, state, spawner, hidden, stop, machine: OnceCell::new(), languages, offers, cache }
+    }
+
+    /// What a language offers here; `None` when it cannot be run.
+    pub(crate) async fn offer(&self, runtime: &'static GuestRuntime) -> Option<&Offer> {
+        self.offers.get(runtime.id())?.get_or_init(|| self.find_offer(runtime)).await.as_ref()
+    }
+
+    /// What is known of that without asking anyone.
+    pub(crate) fn known_offer(&self, runtime: &GuestRuntime) -> Option<&Offer> {
+        self.offers.get(runtime.id())?.get()?.as_ref()
+    }
+
+    /// For each package that some language is known to have, that language.
+    pub(crate) fn elsewhere(&self) -> BTreeMap<String, String> {
+        let offers = natives().filter_map(|(runtime, _)| Some((runtime.id(), self.known_offer(runtime)?)));
+        let of_one = |(id, offer): (&'static str, &Offer)| {
+            let names = offer.packages.clone().unwrap_or_default();
+            names.into_iter().map(move |name| (name, id.to_owned()))
+        };
+        offers.flat_map(of_one).collect()
+    }
+
+    async fn find_offer(&self, runtime: &'static GuestRuntime) -> Option<Offer> {
+        self.machine().await.form.as_ref().ok()?;
+        let interpreter = self.interpreter(runtime).await.ok()?;
+        let Some(wanted) = native(runtime)?.packages() else { return Some(Offer { packages: None }) };
+        let cache = self.cache.clone();
+        let find = move || packages(&interpreter.path, wanted, &cache);
+        let found = tokio::task::spawn_blocking(find).await.unwrap_or_else(|error| Err(error.to_string()));
+        let found = found.map_err(|reason| tracing::warn!(reason, language = runtime.id(), "asking for its packages"));
+        Some(Offer { packages: Some(found.unwrap_or_default()) })
     }
 
     /// Finds out what this machine can enforce, unless that is known.

@@ -206,8 +206,15 @@ mod tests {
         };
         let env = BTreeMap::from([("NAME".to_owned(), "value".to_owned())]);
         let args = ["argument".to_owned()];
-        let mut request =
-            GuestRequest { code, args: &args, env: &env, fresh: false, result_bytes: 4096, output_bytes: 4096 };
+        let mut request = GuestRequest {
+            code,
+            args: &args,
+            env: &env,
+            fresh: false,
+            result_bytes: 4096,
+            output_bytes: 4096,
+            elsewhere: &BTreeMap::new(),
+        };
         slot.run(&mut request, parts, false).unwrap()
     }
 

@@ -97,6 +97,8 @@ pub(crate) struct RunOrder {
     pub(crate) left: Vec<SessionId>,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
+    /// For packages that another language has, that language.
+    pub(crate) elsewhere: BTreeMap<String, String>,
     /// Whether clocks and random bytes are to be the same in every run.
     pub(crate) deterministic: bool,
 }

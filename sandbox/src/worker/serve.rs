@@ -23,7 +23,7 @@ use super::lease::{Lease, Writer, send};
 use super::preparation;
 use super::protocol::{Capture, FromWorker, Interpreter, MAX_FILES, RunOrder, RunReport, SessionOrder, ToWorker};
 use super::transfer::Transfer;
-use crate::abi::{GuestRequest, RICH_OUTPUT_BYTES};
+use crate::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 use crate::limits::Resource;
@@ -265,8 +265,9 @@ impl Shared {
             args: &order.args,
             env: &order.env,
             fresh: false,
-            result_bytes: order.limits.get(Resource::OutputBytes),
+            result_bytes: text_bytes(&order.limits),
             output_bytes: RICH_OUTPUT_BYTES,
+            elsewhere: &order.elsewhere,
         };
         let mut finished = match slot.run(&mut request, parts, order.session.is_some()) {
             Ok(finished) => finished,

@@ -168,6 +168,10 @@ impl Workspace {
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 Error::invalid("path", format!("goes through a file that is not a directory, got {path}"))
             }
+            // What the file system below does not take in a name.
+            io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => {
+                Error::invalid("path", format!("is no name that this disk can hold ({source}), got {path}"))
+            }
             io::ErrorKind::IsADirectory => Error::invalid("path", format!("is a directory, got {path}")),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Error::Denied { action: format!("writing {path}"), reason: "the disk of the host is full".into() }

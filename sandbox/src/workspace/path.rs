@@ -7,6 +7,8 @@ use crate::error::Error;
 
 /// The longest path of a workspace, in bytes.
 pub(crate) const MAX_PATH_BYTES: usize = 1024;
+/// The longest name in a path: file systems take no more (`NAME_MAX`).
+const MAX_NAME_BYTES: usize = 255;
 /// How deep directories may nest. Recursion over a workspace is bounded by it.
 pub(crate) const MAX_DEPTH: usize = 32;
 /// A checked path, relative to a workspace. It may name the workspace itself.
@@ -43,6 +45,9 @@ impl WorkspacePath {
             match part {
                 "" | "." => {}
                 ".." => return refuse("must not lead upwards"),
+                name if name.len() > MAX_NAME_BYTES => {
+                    return refuse(&format!("must have names of at most {MAX_NAME_BYTES} bytes"));
+                }
                 name => path.push(name),
             }
         }
@@ -89,6 +94,8 @@ mod tests {
             ("a\0b", "control"),
             (&"x/".repeat(40), "deep"),
             (&"x".repeat(2000), "bytes of path"),
+            (&"x".repeat(256), "names of at most 255 bytes"),
+            (&format!("a/{}/b", "é".repeat(128)), "names of at most 255 bytes"),
         ] {
             let error = WorkspacePath::new("path", text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text:?}: {error}");

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sandbox::Executor;
 
 use crate::config::Config;
+use crate::tools::Form;
 use crate::{shutdown, transport};
 
 /// Writes a line for people to standard error.
@@ -34,10 +35,10 @@ fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
 pub(crate) fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let event_loop = event_loop()?;
     let ended = event_loop.block_on(async {
-        let drain = config.drain;
+        let (drain, form) = (config.drain, Form { structured: config.structured_content });
         let executor = Arc::new(Executor::new(config.executor)?);
         let signals = shutdown::Signals::listen()?;
-        transport::stdio::serve(executor, signals, drain).await
+        transport::stdio::serve(executor, signals, drain, form).await
     });
     // A blocked read of standard input must not keep the process.
     event_loop.shutdown_background();

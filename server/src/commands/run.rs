@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{complain, event_loop, prepare};
 use crate::config::Config;
-use crate::shutdown;
+use crate::{shutdown, source};
 
 /// The largest program that is read from a file or standard input. The
 /// sandbox has a lower bound of its own and says so.
@@ -90,6 +90,8 @@ fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
         }
         _ => read_text(&mut std::io::stdin()).context("failed to read the program from standard input")?,
     };
+    let (code, notes) = source::plain(code);
+    notes.iter().for_each(|note| complain(note));
     let extension = arguments.program.as_deref().and_then(Path::extension).and_then(|extension| extension.to_str());
     let by_extension = guest_runtimes::all()
         .iter()

@@ -1,22 +1,25 @@
 //! `execute`: parameters and schema; parameters become an [`ExecuteRequest`].
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer};
 use sandbox::{
-    Error, ExecuteRequest, Executor, InputFile, LiveOutput, Principal, RequestedLimits, Resource, SessionChoice,
-    SessionId, WorkspacePath,
+    Error, ExecuteRequest, Executor, InputFile, Language, LiveOutput, Principal, RequestedLimits, Resource,
+    SessionChoice, SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Hints, content, decode, reply, tool};
+use super::arguments::{content, decode, unknown};
+use super::reply::{self, Form};
+use super::{Hints, schema, tool};
+use crate::source;
 
 pub(crate) const NAME: &str = "execute";
 
@@ -64,20 +67,41 @@ fn limits_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "object", "description": names, "additionalProperties": {"type": "integer"}})
 }
 
-/// The definition, with the limits of this server in its description.
-pub(crate) fn definition(executor: &Executor) -> Tool {
+/// The definition, with the limits of this server and the languages of this
+/// machine.
+pub(crate) fn definition(executor: &Executor, languages: &[Language], form: Form) -> Tool {
     let limits = executor.default_limits();
-    let mut description = "Run code in a sandbox. Without `session` every call starts clean. Files live in /workspace. No network, no package installation. Languages: "
-        .to_owned();
-    let languages: Vec<_> =
-        guest_runtimes::all().iter().map(|runtime| format!("`{}` ({})", runtime.id(), runtime.description())).collect();
     let seconds = limits.get(Resource::WallTimeMs) / 1000;
     let mebibytes = limits.get(Resource::MemoryBytes) >> 20;
-    // Writing to a string cannot fail.
-    let _ = write!(description, "{}. Default limits: {seconds} s, {mebibytes} MiB memory.", languages.join(", "));
+    let description = format!(
+        "Run code in a sandbox. Without `session` every call starts clean. Files live in /workspace. No network, no \
+         package installation. Default limits: {seconds} s, {mebibytes} MiB memory."
+    );
     let hints = Hints { read_only: false, destructive: false, idempotent: false };
-    tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints)
+    let mut tool = tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints, form);
+    if let Some(properties) = Arc::make_mut(&mut tool.input_schema).get_mut("properties") {
+        let ids: Vec<_> = languages.iter().map(|language| language.id).collect();
+        let lines: Vec<_> = languages.iter().map(describe).collect();
+        properties["language"] = json!({"type": "string", "enum": ids, "description": lines.join("\n")});
+    }
+    tool
 }
+
+/// A language on one line, with what it has on this machine.
+fn describe(language: &Language) -> String {
+    let Language { id, description, packages, add } = language;
+    let packages = match packages.as_deref() {
+        None => String::new(),
+        Some([]) => {
+            let add = add.map(|add| format!(" (its operator can {add})")).unwrap_or_default();
+            format!("; has no packages beyond the standard library{add}")
+        }
+        Some(packages) => format!("; has {}", packages.join(", ")),
+    };
+    format!("{id}: {description}{packages}")
+}
+
+static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Runs a program.
 pub(crate) async fn call(
@@ -86,9 +110,10 @@ pub(crate) async fn call(
     arguments: JsonObject,
     context: &RequestContext<RoleServer>,
     ended: &CancellationToken,
+    form: Form,
 ) -> Result<CallToolResult, ErrorData> {
-    let request = match request(arguments) {
-        Ok(request) => request,
+    let (request, notes) = match request(arguments) {
+        Ok(understood) => understood,
         Err(error) => return reply::error(error),
     };
     let reports =
@@ -99,13 +124,25 @@ pub(crate) async fn call(
         reports.stop().await;
     }
     match outcome {
-        Ok(outcome) => Ok(reply::outcome(outcome)),
+        Ok(outcome) => Ok(reply::outcome(outcome, &notes, executor.default_limits(), form)),
         Err(error) => reply::error(error),
     }
 }
 
-fn request(arguments: JsonObject) -> Result<ExecuteRequest, Error> {
-    let Arguments { language, code, session, if_sequence, stdin, args, env, files, limits } = decode(arguments)?;
+/// The request, and what a reader should know of how it was understood.
+fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>), Error> {
+    if let Some(limits) = arguments.get("limits").and_then(serde_json::Value::as_object)
+        && let Some(name) = limits.keys().find(|name| Resource::from_name(name).is_none())
+    {
+        return Err(unknown("limits", name, &Resource::ALL.map(Resource::name)));
+    }
+    let Arguments { language, code, session, if_sequence, stdin, args, env, files, limits } =
+        decode(&SCHEMA, arguments)?;
+    if let Some(meant) = meant(&language) {
+        let ids: Vec<_> = guest_runtimes::all().iter().map(guest_runtimes::GuestRuntime::id).collect();
+        let reason = format!("must be one of {}, got {language:?}; use {meant:?}", ids.join(", "));
+        return Err(Error::invalid("language", reason));
+    }
     let session = match session.as_deref() {
         None => SessionChoice::None,
         Some("new") => SessionChoice::New,
@@ -121,7 +158,21 @@ fn request(arguments: JsonObject) -> Result<ExecuteRequest, Error> {
         })
         .collect::<Result<_, Error>>()?;
     let stdin = stdin.unwrap_or_default().into_bytes();
-    Ok(ExecuteRequest { language, code, session, if_sequence, stdin, args, env, files, limits })
+    let (code, notes) = source::plain(code);
+    Ok((ExecuteRequest { language, code, session, if_sequence, stdin, args, env, files, limits }, notes))
+}
+
+/// The language id that another name of a language stands for.
+fn meant(language: &str) -> Option<&'static str> {
+    const NAMES: &[(&[&str], &str)] = &[
+        (&["py", "python3", "python2", "ipython", "cpython", "jupyter"], "python"),
+        (&["sh", "shell", "zsh", "dash", "terminal", "bash script"], "bash"),
+        (&["native-python", "python_native", "pythonnative"], "python-native"),
+    ];
+    let plain = language.to_ascii_lowercase();
+    let same = guest_runtimes::all().iter().map(guest_runtimes::GuestRuntime::id).find(|id| *id == plain);
+    let by_name = || NAMES.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, id)| *id);
+    same.or_else(by_name).filter(|id| *id != language)
 }
 
 /// Reports the output of a run while it goes on, throttled.

@@ -8,7 +8,8 @@ use sandbox::{Enforced, Executor, Health, NativeHealth, WorkerWall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hints, reply, tool};
+use super::reply::{self, Form};
+use super::{Hints, tool};
 
 pub(crate) const NAME: &str = "health_check";
 
@@ -44,18 +45,19 @@ struct ReplyShape {
     protections: Vec<String>,
 }
 
-pub(crate) fn definition() -> Tool {
+pub(crate) fn definition(form: Form) -> Tool {
     let description = "Load, memory and the protections in force.".to_owned();
     tool::<Arguments, ReplyShape>(
         NAME,
         "Health",
         description,
         Hints { read_only: true, destructive: false, idempotent: true },
+        form,
     )
 }
 
 /// Reports.
-pub(crate) fn call(executor: &Executor, started: Instant) -> Result<CallToolResult, ErrorData> {
+pub(crate) fn call(executor: &Executor, started: Instant, form: Form) -> Result<CallToolResult, ErrorData> {
     let health = executor.health();
     let reply = Reply {
         status: if health.shutting_down { "shutting_down" } else { "ok" },
@@ -84,7 +86,7 @@ pub(crate) fn call(executor: &Executor, started: Instant) -> Result<CallToolResu
         reply.memory_total_bytes >> 20,
         reply.protections.join("; "),
     );
-    reply::structured(text, &reply)
+    reply::success(text, &reply, form)
 }
 
 /// What holds, and what does not.

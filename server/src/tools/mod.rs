@@ -1,34 +1,38 @@
 //! The tools: a file each, and `reply`, where results are made.
 //!
 //! Descriptions are data we own: short, and without a word that steers a model
-//! beyond the tool. All definitions together stay under 1,500 tokens.
+//! beyond the tool. All definitions together stay under 1,000 tokens.
 
+mod arguments;
+mod displayed;
+mod encoding;
 pub(crate) mod execute;
 pub(crate) mod health_check;
+mod page;
 pub(crate) mod read;
 pub(crate) mod reply;
+mod report;
 pub(crate) mod session;
 pub(crate) mod write;
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
-use sandbox::{Error, Executor};
+use sandbox::{Executor, Language};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Every tool, by name.
-pub(crate) fn definitions(executor: &Executor) -> Vec<Tool> {
+pub(crate) use self::reply::Form;
+
+/// Every tool, by name, on a machine that has these `languages`.
+pub(crate) fn definitions(executor: &Executor, languages: &[Language], form: Form) -> Vec<Tool> {
     vec![
-        execute::definition(executor),
-        health_check::definition(),
-        read::definition(),
-        session::definition(),
-        write::definition(),
+        execute::definition(executor, languages, form),
+        health_check::definition(form),
+        read::definition(form),
+        session::definition(form),
+        write::definition(form),
     ]
 }
 
@@ -39,7 +43,13 @@ struct Hints {
     idempotent: bool,
 }
 
-fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, description: String, hints: Hints) -> Tool {
+fn tool<I: JsonSchema, O: JsonSchema>(
+    name: &'static str,
+    title: &str,
+    description: String,
+    hints: Hints,
+    form: Form,
+) -> Tool {
     let mut annotations = ToolAnnotations::with_title(title).read_only(hints.read_only).open_world(false);
     // What is the default of the protocol is not said.
     if !hints.read_only && !hints.destructive {
@@ -48,10 +58,14 @@ fn tool<I: JsonSchema, O: JsonSchema>(name: &'static str, title: &str, descripti
     if !hints.read_only && hints.idempotent {
         annotations = annotations.idempotent(true);
     }
+    let tool = Tool::new(name, description, schema::<I>()).with_annotations(annotations);
+    if !form.structured {
+        return tool;
+    }
     let mut output = schema::<O>();
     // What a result always holds is no news to its reader.
     drop_required(Arc::make_mut(&mut output));
-    Tool::new(name, description, schema::<I>()).with_raw_output_schema(output).with_annotations(annotations)
+    tool.with_raw_output_schema(output)
 }
 
 /// The schema of `T`, without what costs tokens and tells a model nothing.
@@ -122,21 +136,4 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// The same for several of them.
 fn any_objects(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "array", "items": {"type": "object"}})
-}
-
-/// Decodes arguments. What does not fit is the model's to mend.
-fn decode<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Error> {
-    serde_json::from_value(Value::Object(arguments))
-        .map_err(|error| Error::invalid("arguments", format!("do not fit the schema: {error}")))
-}
-
-/// The content of a file as a caller gives it: one of two fields.
-fn content(field: &str, text: Option<String>, base64: Option<&str>) -> Result<Vec<u8>, Error> {
-    match (text, base64) {
-        (Some(text), None) => Ok(text.into_bytes()),
-        (None, Some(encoded)) => STANDARD
-            .decode(encoded)
-            .map_err(|error| Error::invalid(format!("{field}.base64"), format!("is not base64: {error}"))),
-        _ => Err(Error::invalid(field, "must have either `text` or `base64`")),
-    }
 }

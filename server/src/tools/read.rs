@@ -1,23 +1,26 @@
 //! `read`: files of a session or a run, and the full output of a run.
 
-use std::io::{BufRead, BufReader, Read};
-use std::sync::Arc;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use globset::GlobBuilder;
-use regex::bytes::RegexBuilder;
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool};
 use sandbox::{
-    Error, Executor, FileEntry, Found, Principal, RunId, SessionId, Stream, StreamText, Workspace, WorkspacePath,
-    read_range,
+    Error, Executor, FileEntry, FinishedRun, Found, Principal, RunId, SPOOL_BYTES, SessionId, Stream, StreamText,
+    Workspace, WorkspacePath, read_range,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reply::{self, FileReply};
-use super::{Hints, decode, tool};
+use super::arguments::decode;
+use super::displayed::{self, Shown};
+use super::encoding::{self, Content};
+use super::page::{self, Lines, MAX_TEXT_BYTES};
+use super::reply::{self, FileReply, Form};
+use super::{Hints, schema, tool};
 
 pub(crate) const NAME: &str = "read";
 
@@ -26,16 +29,13 @@ pub(crate) const NAME: &str = "read";
 const DEFAULT_LIMIT: u64 = 500;
 /// The most it may ask for.
 const MAX_LIMIT: u64 = 10_000;
-/// How much text one result carries.
-const MAX_TEXT_BYTES: usize = 24 << 10;
-/// The longest piece of one line.
-const MAX_LINE_BYTES: usize = 2000;
 /// The largest image that is returned whole.
 const MAX_IMAGE_BYTES: u64 = 1 << 20;
-/// How many bytes of a binary file one result carries.
-const MAX_BLOB_BYTES: u64 = 16 << 10;
-/// How much memory a compiled pattern may take. Matching is linear in time.
-const PATTERN_BYTES: usize = 1 << 20;
+/// How many bytes of a binary file one result carries. In base64 they are many
+/// tokens.
+const BLOB_BYTES: u64 = 3 << 10;
+/// The longest glob.
+const MAX_GLOB_BYTES: usize = 1024;
 /// How much of a file decides whether it is text.
 const SNIFF_BYTES: u64 = 8192;
 
@@ -48,15 +48,23 @@ struct Arguments {
     run: Option<String>,
     /// File, or directory to list
     path: Option<String>,
-    /// stdout or stderr of run
+    /// Of run: stdout, stderr, result or traceback
     stream: Option<String>,
-    /// First line from 1 (binary: first byte from 0)
+    /// Of run: number of something it displayed
+    output: Option<u64>,
+    /// First line, from 1
     offset: Option<u64>,
+    /// First byte, from 0, in place of a line
+    byte_offset: Option<u64>,
     /// Lines or entries
     limit: Option<u64>,
     /// Regular expression for lines; glob for a directory
     pattern: Option<String>,
+    /// Of a text that is not UTF-8
+    encoding: Option<String>,
 }
+
+static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// What is returned besides the content itself.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -66,7 +74,7 @@ struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mime_type: Option<&'static str>,
+    mime_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,27 +94,29 @@ struct Reply {
     next_offset: Option<u64>,
 }
 
-/// Which part is wanted.
+/// Which part is wanted, and how.
 struct Part {
     offset: Option<u64>,
+    byte_offset: Option<u64>,
     limit: u64,
     pattern: Option<String>,
+    encoding: Option<&'static encoding_rs::Encoding>,
+    form: Form,
 }
 
-pub(crate) fn definition() -> Tool {
+type Answer = Result<CallToolResult, ErrorData>;
+
+pub(crate) fn definition(form: Form) -> Tool {
     let description =
         "Read or search a file or list a directory of a session or run, or read all output of a run (kept ten minutes)."
             .to_owned();
-    tool::<Arguments, Reply>(NAME, "Read", description, Hints { read_only: true, destructive: false, idempotent: true })
+    let hints = Hints { read_only: true, destructive: false, idempotent: true };
+    tool::<Arguments, Reply>(NAME, "Read", description, hints, form)
 }
 
 /// Reads.
-pub(crate) async fn call(
-    executor: &Arc<Executor>,
-    principal: &Principal,
-    arguments: JsonObject,
-) -> Result<CallToolResult, ErrorData> {
-    match read(executor, principal, arguments).await {
+pub(crate) async fn call(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject, form: Form) -> Answer {
+    match read(executor, principal, arguments, form).await {
         Ok(result) => result,
         Err(error) => reply::error(error),
     }
@@ -116,53 +126,56 @@ async fn read(
     executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
-) -> Result<Result<CallToolResult, ErrorData>, Error> {
-    let Arguments { session, run, path, stream, offset, limit, pattern } = decode(arguments)?;
+    form: Form,
+) -> Result<Answer, Error> {
+    let Arguments { session, run, path, stream, output, offset, byte_offset, limit, pattern, encoding } =
+        decode(&SCHEMA, arguments)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::invalid("limit", format!("must be between 1 and {MAX_LIMIT}, got {limit}")));
     }
-    let part = Part { offset, limit, pattern };
+    let given = [("offset", offset.is_some()), ("pattern", pattern.is_some()), ("encoding", encoding.is_some())];
+    if let Some((other, _)) = given.iter().find(|(_, given)| *given && byte_offset.is_some()) {
+        return Err(Error::invalid("byte_offset", format!("cannot stand beside `{other}`; leave one of them out")));
+    }
+    let encoding = encoding.as_deref().map(encoding::named).transpose()?;
+    let part = Part { offset, byte_offset, limit, pattern, encoding, form };
+    let workspace_path = |path: Option<String>| WorkspacePath::new("path", path.as_deref().unwrap_or("."));
     // Files can be large and disks slow; calls on the same connection wait
     // for neither.
-    let work: Box<dyn FnOnce() -> Result<Result<CallToolResult, ErrorData>, Error> + Send> =
-        match (session, run, path, stream) {
-            (Some(session), None, path, None) => {
-                let id = SessionId::parse(&session)?;
-                let path = WorkspacePath::new("path", path.as_deref().unwrap_or("."))?;
-                let files = executor.session_files(principal, &id).await?;
-                Box::new(move || {
-                    let found = find(&files, &path, &part);
-                    // A restore waits for it, and need not wait for more.
-                    drop(files);
-                    show(found?, &part)
-                })
-            }
-            (None, Some(run), path, None) => {
-                let id = RunId::parse(&run)?;
-                let run = executor.finished_run(principal, &id)?;
-                let path = WorkspacePath::new("path", path.as_deref().unwrap_or("."))?;
-                Box::new(move || show(find(run.workspace(&id)?, &path, &part)?, &part))
-            }
-            (None, Some(run), None, Some(stream)) => {
-                let stream = match stream.as_str() {
-                    "stdout" => Stream::Stdout,
-                    "stderr" => Stream::Stderr,
-                    other => {
-                        let shown: String = other.chars().take(20).collect();
-                        return Err(Error::invalid("stream", format!("must be stdout or stderr, got {shown:?}")));
-                    }
-                };
-                let run = executor.finished_run(principal, &RunId::parse(&run)?)?;
-                Box::new(move || read_stream(run.stream(stream)?, &part))
-            }
-            _ => {
-                return Err(Error::invalid(
-                    "arguments",
-                    "must name `session`, or `run` with either `path` or `stream`",
-                ));
-            }
-        };
+    let work: Box<dyn FnOnce() -> Result<Answer, Error> + Send> = match (session, run, path, stream, output) {
+        (Some(session), None, path, None, None) => {
+            let id = SessionId::parse(&session)?;
+            let path = workspace_path(path)?;
+            let files = executor.session_files(principal, &id).await?;
+            Box::new(move || {
+                let found = find(&files, &path, &part);
+                // A restore waits for it, and need not wait for more.
+                drop(files);
+                show(found?, &part)
+            })
+        }
+        (None, Some(run), path, None, None) => {
+            let id = RunId::parse(&run)?;
+            let run = executor.finished_run(principal, &id)?;
+            let path = workspace_path(path)?;
+            Box::new(move || show(find(run.workspace(&id)?, &path, &part)?, &part))
+        }
+        (None, Some(run), None, Some(stream), None) => {
+            let run = executor.finished_run(principal, &RunId::parse(&run)?)?;
+            Box::new(move || read_stream(&run, &stream, &part))
+        }
+        (None, Some(run), None, None, Some(number)) => {
+            let run = executor.finished_run(principal, &RunId::parse(&run)?)?;
+            Box::new(move || read_output(&run, number, &part))
+        }
+        _ => {
+            return Err(Error::invalid(
+                "arguments",
+                "must name `session` with `path`, or `run` with one of `path`, `stream` and `output`",
+            ));
+        }
+    };
     tokio::task::spawn_blocking(work).await.map_err(|source| Error::host("read", source))?
 }
 
@@ -173,150 +186,201 @@ fn find(workspace: &Workspace, path: &WorkspacePath, part: &Part) -> Result<Foun
     }
 }
 
-fn show(found: Found, part: &Part) -> Result<Result<CallToolResult, ErrorData>, Error> {
+fn show(found: Found, part: &Part) -> Result<Answer, Error> {
     match found {
         Found::Directory(entries) => Ok(list(entries, part)),
         Found::File { mut file, size_bytes } => {
             let start = read_range(&mut file, 0, SNIFF_BYTES)?;
-            if is_text(&start) {
-                read_range(&mut file, 0, 0)?;
+            if part.encoding.is_some() {
                 return read_text(file, size_bytes, part);
             }
-            read_binary(&mut file, size_bytes, &start, part)
+            match Content::of(&start) {
+                Content::Utf8 => read_text(file, size_bytes, part),
+                _ if part.byte_offset.is_some() => read_binary(&mut file, size_bytes, &start, part),
+                Content::Marked(encoding) => {
+                    read_decoded(file, size_bytes, encoding, "by the mark at its beginning", part)
+                }
+                Content::Guessed(encoding) => read_decoded(file, size_bytes, encoding, "which is a guess", part),
+                Content::Binary => read_binary(&mut file, size_bytes, &start, part),
+            }
         }
         Found::Link { target } => {
             let text = format!(
                 "[a symbolic link to {}; links are not followed: read that path itself]",
                 reply::one_line(&target)
             );
-            Ok(reply::structured(text, &Reply { link_target: Some(target), ..Reply::default() }))
+            Ok(reply::success(text, &Reply { link_target: Some(target), ..Reply::default() }, part.form))
         }
     }
 }
 
-fn read_stream(text: StreamText, part: &Part) -> Result<Result<CallToolResult, ErrorData>, Error> {
-    match text {
-        StreamText::Whole(bytes) => read_text(bytes.as_slice(), bytes.len() as u64, part),
-        StreamText::Spooled { file, bytes_seen } => read_text(file, bytes_seen, part),
+/// A text that is not UTF-8, decoded, with a word about that.
+fn read_decoded(
+    file: std::fs::File,
+    size_bytes: u64,
+    encoding: &'static encoding_rs::Encoding,
+    why: &str,
+    part: &Part,
+) -> Result<Answer, Error> {
+    let note = format!("not UTF-8: read as {}, {why}; `encoding` reads it in another", encoding.name());
+    read_lines(file, size_bytes, Some(encoding), &note, part)
+}
+
+fn read_stream(run: &FinishedRun, stream: &str, part: &Part) -> Result<Answer, Error> {
+    let stream = match stream {
+        "stdout" => Stream::Stdout,
+        "stderr" => Stream::Stderr,
+        "result" => return read_string(run.result()?, part),
+        "traceback" => return read_string(run.traceback()?, part),
+        other => {
+            let shown: String = other.chars().take(20).collect();
+            let reason = format!("must be stdout, stderr, result or traceback, got {shown:?}");
+            return Err(Error::invalid("stream", reason));
+        }
+    };
+    match run.stream(stream)? {
+        StreamText::Whole(bytes) => read_text(Cursor::new(&bytes), bytes.len() as u64, part),
+        StreamText::Spooled { file, bytes_seen } => read_text(Bounded { file, at: 0 }, bytes_seen, part),
     }
 }
 
-/// Valid as far as it goes, and without the byte that no text has.
-fn is_text(start: &[u8]) -> bool {
-    let valid = match std::str::from_utf8(start) {
-        Ok(_) => true,
-        Err(error) => error.error_len().is_none(),
-    };
-    valid && !start.contains(&0)
+fn read_string(text: String, part: &Part) -> Result<Answer, Error> {
+    read_text(Cursor::new(text.as_bytes()), text.len() as u64, part)
 }
 
-fn read_text(source: impl Read, size_bytes: u64, part: &Part) -> Result<Result<CallToolResult, ErrorData>, Error> {
-    let pattern = match &part.pattern {
-        Some(pattern) => Some(
-            RegexBuilder::new(pattern)
-                .size_limit(PATTERN_BYTES)
-                .build()
-                .map_err(|error| Error::invalid("pattern", format!("is not a regular expression: {error}")))?,
-        ),
-        None => None,
-    };
+/// A spool file: as much of it as a server writes, whatever its length claims.
+struct Bounded {
+    file: std::fs::File,
+    at: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let room = usize::try_from(SPOOL_BYTES.saturating_sub(self.at)).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.file.read(&mut buffer[..room])?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
+        self.at = self.file.seek(position)?;
+        Ok(self.at)
+    }
+}
+
+fn read_output(run: &FinishedRun, number: u64, part: &Part) -> Result<Answer, Error> {
+    match Shown::of(&run.output(number)?) {
+        Shown::Image(image) => {
+            let reply =
+                Reply { size_bytes: Some(image.bytes as u64), mime_type: Some(image.mime.clone()), ..Reply::default() };
+            let text = format!("[output {number}: {}]", image.description());
+            Ok(with_image(reply::success(text, &reply, part.form), image.base64, image.mime))
+        }
+        Shown::Text { text, .. } => read_string(text, part),
+        Shown::Other { mime, .. } => {
+            let found = run.output(number)?;
+            let data = found.0.into_iter().find(|(kind, _)| *kind == mime).map(|(_, data)| data);
+            read_string(data.unwrap_or_default(), part)
+        }
+    }
+}
+
+fn with_image(answer: Answer, base64: String, mime: String) -> Answer {
+    answer.map(|mut result| {
+        result.content.push(ContentBlock::image(base64, mime));
+        result
+    })
+}
+
+fn read_text(source: impl Read + Seek, size_bytes: u64, part: &Part) -> Result<Answer, Error> {
+    match part.byte_offset {
+        Some(offset) => read_bytes(source, size_bytes, offset, part),
+        None => read_lines(source, size_bytes, part.encoding, "", part),
+    }
+}
+
+fn read_lines(
+    mut source: impl Read + Seek,
+    size_bytes: u64,
+    encoding: Option<&'static encoding_rs::Encoding>,
+    note: &str,
+    part: &Part,
+) -> Result<Answer, Error> {
+    source.rewind().map_err(|source| Error::host("read a text", source))?;
     let first = part.offset.unwrap_or(1).max(1);
-    let mut reader = BufReader::with_capacity(64 << 10, source);
-    let mut text = String::new();
-    let (mut number, mut taken, mut last, mut next) = (0_u64, 0_u64, 0_u64, None);
-    let mut line = Vec::new();
-    while read_line(&mut reader, &mut line).map_err(|source| Error::host("read a file", source))? {
-        number += 1;
-        let wanted = number >= first && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&line));
-        if !wanted || next.is_some() {
-            continue;
-        }
-        if taken >= part.limit || text.len() + line.len() > MAX_TEXT_BYTES {
-            next = Some(number);
-            continue;
-        }
-        if pattern.is_some() {
-            text.push_str(&format!("{number}: "));
-        }
-        text.push_str(&String::from_utf8_lossy(&line));
-        text.push('\n');
-        taken += 1;
-        last = number;
-    }
-    let range = match (&pattern, taken) {
-        (_, 0) => format!("no line in range; {number} lines in all"),
-        (Some(_), _) => format!("{taken} matching lines of {number}"),
-        (None, _) => format!("lines {first}-{last} of {number}"),
+    let wanted = Lines { first, limit: part.limit, pattern: part.pattern.as_deref(), is_original: encoding.is_none() };
+    let page = match encoding {
+        Some(encoding) => page::lines(encoding::decoded(source, encoding), &wanted)?,
+        None => page::lines(source, &wanted)?,
     };
-    let more = next.map(|next| format!("; offset={next} goes on")).unwrap_or_default();
+    let (taken, last, total) = (page.taken, page.last, page.total);
+    let range = match (&part.pattern, taken) {
+        (_, 0) => format!("no line in range; {total} lines in all"),
+        (Some(_), _) => format!("{taken} matching lines of {total}"),
+        (None, _) => format!("lines {first}-{last} of {total}"),
+    };
+    let more = page.next.map(|next| format!("; offset={next} goes on")).unwrap_or_default();
+    let lossy = if page.is_lossy { "; some of it is not UTF-8, and `encoding` reads it in another" } else { "" };
+    let note = if note.is_empty() { String::new() } else { format!("; {note}") };
     let reply = Reply {
         first_line: (taken > 0).then_some(first),
         last_line: (taken > 0).then_some(last),
-        total_lines: Some(number),
+        total_lines: Some(total),
         size_bytes: Some(size_bytes),
-        next_offset: next,
+        next_offset: page.next,
         ..Reply::default()
     };
     // The text is long, so it is sent once: as content, with its range.
-    Ok(reply::structured(format!("{text}[{range}{more}]"), &reply))
+    Ok(reply::success(format!("{}[{range}{more}{lossy}{note}]", page.text), &reply, part.form))
 }
 
-/// Reads one line without its end, and only the beginning of a long one.
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    let mut any = false;
-    loop {
-        let available = reader.fill_buf()?;
-        if available.is_empty() {
-            return Ok(any);
-        }
-        any = true;
-        let end = available.iter().position(|byte| *byte == b'\n');
-        let piece = &available[..end.unwrap_or(available.len())];
-        let room = MAX_LINE_BYTES.saturating_sub(line.len());
-        line.extend_from_slice(&piece[..room.min(piece.len())]);
-        let consumed = end.map_or(piece.len(), |end| end + 1);
-        reader.consume(consumed);
-        if end.is_some() {
-            return Ok(true);
-        }
+/// A range of bytes, as text: for lines that are longer than a page.
+fn read_bytes(mut source: impl Read + Seek, size_bytes: u64, offset: u64, part: &Part) -> Result<Answer, Error> {
+    check_offset(offset, size_bytes)?;
+    let mut bytes = Vec::new();
+    source
+        .seek(SeekFrom::Start(offset))
+        .and_then(|_| source.take(MAX_TEXT_BYTES as u64).read_to_end(&mut bytes))
+        .map_err(|source| Error::host("read a text", source))?;
+    let (start, end, text) = page::whole_characters(&bytes, offset);
+    let is_over = bytes.is_empty() || end >= size_bytes;
+    let more = if is_over { String::new() } else { format!("; byte_offset={end} goes on") };
+    let reply = Reply { size_bytes: Some(size_bytes), next_offset: (!is_over).then_some(end), ..Reply::default() };
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    Ok(reply::success(format!("{text}{newline}[bytes {start}-{end} of {size_bytes}{more}]"), &reply, part.form))
+}
+
+fn check_offset(offset: u64, size_bytes: u64) -> Result<(), Error> {
+    if offset > size_bytes {
+        let reason = format!("must be at most the size of what is read, {size_bytes}, got {offset}");
+        return Err(Error::invalid("byte_offset", reason));
     }
+    Ok(())
 }
 
-fn read_binary(
-    file: &mut std::fs::File,
-    size_bytes: u64,
-    start: &[u8],
-    part: &Part,
-) -> Result<Result<CallToolResult, ErrorData>, Error> {
-    let image = image_type(start).filter(|_| part.offset.is_none() && size_bytes <= MAX_IMAGE_BYTES);
+fn read_binary(file: &mut std::fs::File, size_bytes: u64, start: &[u8], part: &Part) -> Result<Answer, Error> {
+    let at_start = part.offset.is_none() && part.byte_offset.is_none();
+    let image = image_type(start).filter(|_| at_start && size_bytes <= MAX_IMAGE_BYTES);
     let mut reply = Reply { size_bytes: Some(size_bytes), ..Reply::default() };
     if let Some(mime) = image {
         let bytes = read_range(file, 0, size_bytes)?;
-        reply.mime_type = Some(mime);
-        let text = format!("[{mime}, {size_bytes} bytes]");
-        return Ok(reply::structured(text, &reply).map(|mut result| {
-            result.content.push(ContentBlock::image(STANDARD.encode(bytes), mime));
-            result
-        }));
+        reply.mime_type = Some(mime.to_owned());
+        let text = format!("[{}]", displayed::description(mime, displayed::pixels(&bytes), size_bytes));
+        return Ok(with_image(reply::success(text, &reply, part.form), STANDARD.encode(bytes), mime.to_owned()));
     }
-    let offset = part.offset.unwrap_or(0);
-    if offset > size_bytes {
-        return Err(Error::invalid(
-            "offset",
-            format!("must be at most the size of the file, {size_bytes}, got {offset}"),
-        ));
-    }
-    let bytes = read_range(file, offset, MAX_BLOB_BYTES)?;
+    let offset = part.byte_offset.or(part.offset).unwrap_or(0);
+    check_offset(offset, size_bytes)?;
+    let bytes = read_range(file, offset, BLOB_BYTES)?;
     let end = offset + bytes.len() as u64;
-    let more = if end < size_bytes { format!("; offset={end} goes on") } else { String::new() };
+    let more = if end < size_bytes { format!("; byte_offset={end} goes on") } else { String::new() };
     reply.next_offset = (end < size_bytes).then_some(end);
-    reply.mime_type = Some("application/octet-stream");
-    reply.base64 = Some(STANDARD.encode(bytes));
-    Ok(reply::structured(
-        format!("[binary file: bytes {offset}-{end} of {size_bytes} in base64 in the structured content{more}]"),
-        &reply,
-    ))
+    reply.mime_type = Some("application/octet-stream".to_owned());
+    let encoded = STANDARD.encode(bytes);
+    let text = format!("{encoded}\n[binary file: bytes {offset}-{end} of {size_bytes} in base64{more}]");
+    reply.base64 = Some(encoded);
+    Ok(reply::success(text, &reply, part.form))
 }
 
 fn image_type(start: &[u8]) -> Option<&'static str> {
@@ -331,6 +395,7 @@ fn image_type(start: &[u8]) -> Option<&'static str> {
 
 /// Every file below `path` that `glob` matches, relative to `path`.
 fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<Vec<FileEntry>, Error> {
+    page::bounded(glob, MAX_GLOB_BYTES)?;
     let matcher = GlobBuilder::new(glob)
         .literal_separator(true)
         .build()
@@ -347,7 +412,7 @@ fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<V
         .collect())
 }
 
-fn list(entries: Vec<FileEntry>, part: &Part) -> Result<CallToolResult, ErrorData> {
+fn list(entries: Vec<FileEntry>, part: &Part) -> Answer {
     let total = entries.len() as u64;
     let skip = part.offset.unwrap_or(0);
     let mut text = String::new();
@@ -364,5 +429,5 @@ fn list(entries: Vec<FileEntry>, part: &Part) -> Result<CallToolResult, ErrorDat
     let next_offset = (end < total).then_some(end);
     let more = next_offset.map(|next| format!("; offset={next} goes on")).unwrap_or_default();
     text.push_str(&format!("[{} of {total} entries{more}]", taken.len()));
-    reply::structured(text, &Reply { entries: Some(taken), next_offset, ..Reply::default() })
+    reply::success(text, &Reply { entries: Some(taken), next_offset, ..Reply::default() }, part.form)
 }

@@ -1,34 +1,25 @@
 //! The only place where an [`Outcome`] or an [`Error`] becomes an MCP result.
 //!
-//! Structured content is complete. The text beside it stands on its own and
-//! is short: it repeats output only up to [`TEXT_BYTES`] per stream, and says
-//! how to get the rest.
+//! The text stands on its own. Structured content says the same for programs,
+//! where the operator wants it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock};
-use sandbox::{Error, FileEntry, Limits, Outcome, Output, RichOutput, SessionReport, Status, Usage};
+use sandbox::{Error, FileEntry, Limits, Outcome, Resource, RichOutput, SessionReport, Status, Usage};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::any_object;
+use super::displayed::{IMAGE_BYTES, MAX_IMAGES, Shown, is_image};
+use super::report::{report, text_of_output};
 
-/// How much of one stream the text repeats.
-const TEXT_BYTES: usize = 2048;
-/// How many changed files the text names.
-const TEXT_FILES: usize = 20;
 /// How many changed files the structured content names.
 const STRUCTURED_FILES: usize = 200;
-/// How much image data one result carries, in base64. The images past it are
-/// named, with their size.
-const IMAGE_BYTES: usize = 2 << 20;
-
+const STRUCTURED_FILES_BYTES: usize = 16 << 10;
 /// The longest refusal: it may quote what the caller sent.
 const ERROR_BYTES: usize = 1000;
 
@@ -69,8 +60,9 @@ pub(crate) struct ExecuteReply {
     session: Option<SessionReply>,
     #[schemars(with = "BTreeMap<String, u64>")]
     usage: Usage,
-    #[schemars(with = "BTreeMap<String, u64>")]
-    limits: Limits,
+    /// Those other than the defaults of this server
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,16 +127,56 @@ pub(crate) fn time(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The result of a run.
-pub(crate) fn outcome(outcome: Outcome) -> CallToolResult {
+/// How results are given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// Whether structured content stands beside the text. Clients show their
+    /// models that in place of text and images, so it is for programs.
+    pub(crate) structured: bool,
+}
+
+/// The result of a run, with `notes` on how its request was understood.
+pub(crate) fn outcome(outcome: Outcome, notes: &[String], defaults: &Limits, form: Form) -> CallToolResult {
     let is_error = !outcome.status.is_success();
-    let text = text_of_outcome(&outcome);
-    let (outputs, images) = rich_outputs(outcome.outputs);
+    let shown: Vec<_> = outcome.outputs.iter().map(Shown::of).collect();
+    let sent = sent(&shown);
+    let mut content = vec![ContentBlock::text(report(&outcome, &shown, &sent, notes))];
+    let images = shown.into_iter().zip(&sent).filter(|(_, sent)| **sent).filter_map(|(shown, _)| match shown {
+        Shown::Image(image) => Some(ContentBlock::image(image.base64, image.mime)),
+        Shown::Text { .. } | Shown::Other { .. } => None,
+    });
+    content.extend(images);
+    let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    if form.structured {
+        // Strings and numbers in maps with string keys always serialise.
+        result.structured_content = serde_json::to_value(structure(outcome, &sent, defaults)).ok();
+    }
+    result
+}
+
+/// Which of the outputs go with the result as images: the first, as many as a
+/// result carries.
+fn sent(shown: &[Shown]) -> Vec<bool> {
+    let (mut count, mut room) = (MAX_IMAGES, IMAGE_BYTES);
+    let mut take = |shown: &Shown| match shown {
+        Shown::Image(image) if count > 0 && image.base64.len() <= room => {
+            count -= 1;
+            room -= image.base64.len();
+            true
+        }
+        _ => false,
+    };
+    shown.iter().map(&mut take).collect()
+}
+
+fn structure(outcome: Outcome, sent: &[bool], defaults: &Limits) -> ExecuteReply {
     let truncated = [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)]
         .into_iter()
         .filter(|(_, output)| output.is_truncated())
         .map(|(name, output)| (name, Truncated { bytes_kept: output.bytes_kept(), bytes_seen: output.bytes_seen }))
         .collect();
+    let text_bytes = usize::try_from(outcome.limits.get(Resource::OutputBytes)).unwrap_or(usize::MAX);
+    let other_limits = outcome.limits.iter().filter(|(resource, limit)| defaults.get(*resource) != *limit);
     let mut reply = ExecuteReply {
         status: status_name(outcome.status),
         exit_code: None,
@@ -154,17 +186,17 @@ pub(crate) fn outcome(outcome: Outcome) -> CallToolResult {
         stdout: text_of_output(&outcome.stdout, outcome.run.as_str(), "stdout"),
         stderr: text_of_output(&outcome.stderr, outcome.run.as_str(), "stderr"),
         truncated,
-        result: outcome.result,
+        result: outcome.result.map(|result| bounded(result, text_bytes)),
         error: outcome.error.map(|error| ErrorReply {
-            name: error.name,
-            value: error.value,
-            traceback: error.traceback,
+            name: bounded(error.name, ERROR_BYTES),
+            value: bounded(error.value, text_bytes),
+            traceback: bounded(error.traceback, text_bytes),
         }),
-        outputs,
-        files: outcome.files.into_iter().take(STRUCTURED_FILES).map(FileReply::from).collect(),
+        outputs: bundles(outcome.outputs, sent, text_bytes),
+        files: files(outcome.files),
         session: outcome.session.map(SessionReply::from),
         usage: outcome.usage,
-        limits: outcome.limits,
+        limits: other_limits.map(|(resource, limit)| (resource.name(), limit)).collect(),
         run: outcome.run.to_string(),
     };
     match outcome.status {
@@ -174,12 +206,19 @@ pub(crate) fn outcome(outcome: Outcome) -> CallToolResult {
         Status::LimitExceeded(resource) => reply.limit = Some(resource.name()),
         Status::Cancelled => {}
     }
-    let mut content = vec![ContentBlock::text(text)];
-    content.extend(images);
-    let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
-    // Strings and numbers in maps with string keys always serialise.
-    result.structured_content = serde_json::to_value(reply).ok();
-    result
+    reply
+}
+
+/// The first files, as many as a result names.
+fn files(files: Vec<FileEntry>) -> Vec<FileReply> {
+    let mut room = STRUCTURED_FILES_BYTES;
+    let fits = |file: &FileEntry| {
+        let size = file.path.len();
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    files.into_iter().take(STRUCTURED_FILES).take_while(fits).map(FileReply::from).collect()
 }
 
 const fn status_name(status: Status) -> &'static str {
@@ -192,104 +231,12 @@ const fn status_name(status: Status) -> &'static str {
     }
 }
 
-/// Everything a reader needs who sees only the text.
-fn text_of_outcome(outcome: &Outcome) -> String {
-    let mut text = String::new();
-    let run = outcome.run.as_str();
-    push_block(&mut text, "", &excerpt(&text_of_output(&outcome.stdout, run, "stdout"), run, "stdout"));
-    push_block(&mut text, "stderr:\n", &excerpt(&text_of_output(&outcome.stderr, run, "stderr"), run, "stderr"));
-    if let Some(error) = &outcome.error {
-        push_block(&mut text, "", &error.traceback);
-    }
-    if let Some(result) = &outcome.result {
-        push_block(&mut text, "result: ", &excerpt(result, run, "result"));
-    }
-    if !outcome.files.is_empty() {
-        let mut names: Vec<_> = outcome
-            .files
-            .iter()
-            .take(TEXT_FILES)
-            .map(|file| {
-                let size = if file.is_link { "symbolic link".to_owned() } else { format!("{} bytes", file.size_bytes) };
-                format!("{} ({size})", one_line(&file.path))
-            })
-            .collect();
-        if outcome.files.len() > TEXT_FILES {
-            names.push(format!("and {} more", outcome.files.len() - TEXT_FILES));
-        }
-        push_block(&mut text, "files: ", &names.join(", "));
-    }
-    let ended = match outcome.status {
-        Status::Exited(0) => String::new(),
-        Status::Exited(code) => format!("exit code {code}"),
-        Status::Signaled(signal) => format!("ended by signal {signal}"),
-        Status::Trapped(trap) => format!("ended: trapped ({})", trap.name()),
-        Status::LimitExceeded(resource) => format!(
-            "ended: {resource} reached its limit of {}; do less, or pass a higher `limits.{resource}`",
-            outcome.limits.get(resource)
-        ),
-        Status::Cancelled => "ended: cancelled".into(),
-    };
-    push_block(&mut text, "", &ended);
-    if let Some(session) = &outcome.session {
-        let note = match session.state {
-            sandbox::SessionState::Kept => "",
-            sandbox::SessionState::FilesOnly => "",
-            sandbox::SessionState::RolledBack => " (rolled back: variables and files are as before this call)",
-        };
-        push_block(&mut text, "session: ", &format!("{}{note}", session.id));
-    }
-    if text.is_empty() {
-        text.push_str("(no output)");
-    }
-    text
-}
-
-fn push_block(text: &mut String, label: &str, block: &str) {
-    if block.is_empty() {
-        return;
-    }
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(label);
-    text.push_str(block);
-}
-
-/// Beginning and end of a longer text.
-fn excerpt(text: &str, run: &str, what: &str) -> String {
-    if text.len() <= TEXT_BYTES {
-        return text.to_owned();
-    }
-    let head = text.floor_char_boundary(TEXT_BYTES / 2);
-    let tail = text.ceil_char_boundary(text.len() - TEXT_BYTES / 2);
-    let more =
-        if what == "result" { "see structured content".to_owned() } else { format!("read run={run} stream={what}") };
-    format!("{}\n[… {} bytes left out here; {more} …]\n{}", &text[..head], tail - head, &text[tail..])
-}
-
 /// A name from a guest in the middle of our text: it cannot pretend to be
 /// another line of it.
 pub(crate) fn one_line(name: &str) -> String {
     name.chars()
         .flat_map(|char| if char.is_control() { char.escape_default().collect::<Vec<_>>() } else { vec![char] })
         .collect()
-}
-
-/// What was kept of a stream, with a note where something is missing.
-fn text_of_output(output: &Output, run: &str, stream: &str) -> String {
-    if !output.is_truncated() {
-        return String::from_utf8_lossy(&output.head).into_owned();
-    }
-    let mut text = text_of(&output.head);
-    let missing = output.bytes_seen - output.bytes_kept();
-    let kept = sandbox::SPOOL_BYTES;
-    let reach = if output.bytes_seen > kept { format!("the first {kept} bytes: ") } else { String::new() };
-    // Writing to a string cannot fail.
-    let _ =
-        write!(text, "\n[… {missing} of {} bytes cut; {reach}read run={run} stream={stream} …]\n", output.bytes_seen);
-    text.push_str(&text_of(&output.tail));
-    text
 }
 
 /// A piece of output as text, without halves of characters where it was cut.
@@ -305,47 +252,48 @@ pub(crate) fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-/// Text stays structured; images become content of their own.
-fn rich_outputs(outputs: Vec<RichOutput>) -> (Vec<BTreeMap<String, String>>, Vec<ContentBlock>) {
-    let mut images = Vec::new();
-    let mut budget = IMAGE_BYTES;
-    let bundles = outputs
-        .into_iter()
-        .map(|RichOutput(bundle)| {
-            bundle
-                .into_iter()
-                .map(|(mime, data)| {
-                    if !is_image(&mime) {
-                        return (mime, data);
-                    }
-                    let note = if STANDARD.decode(&data).is_err() {
-                        // Clients refuse a whole result over such an image.
-                        "[left out: an image must be bytes, or text in base64]".to_owned()
-                    } else if data.len() <= budget {
-                        budget -= data.len();
-                        images.push(ContentBlock::image(data, mime.clone()));
-                        format!("[image content {}]", images.len())
-                    } else {
-                        format!("[{} bytes of image left out: at most {IMAGE_BYTES} per result; save it to a file and read that]", data.len())
-                    };
-                    (mime, note)
-                })
-                .collect()
-        })
-        .collect();
-    (bundles, images)
+/// A text within `bound`: what the run may say in one text.
+fn bounded(mut text: String, bound: usize) -> String {
+    if text.len() > bound {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(bound));
+        text.push_str(&format!("... [cut, {whole} bytes in all; `read` gives them]"));
+    }
+    text
 }
 
-/// Image types that clients show. SVG is text.
-pub(crate) fn is_image(mime: &str) -> bool {
-    matches!(mime, "image/png" | "image/jpeg" | "image/gif" | "image/webp")
+/// Rich outputs with a word in the place of each image. Those that are sent are
+/// content of their own. All texts together take `room`, and what is past it is
+/// left out.
+fn bundles(outputs: Vec<RichOutput>, sent: &[bool], mut room: usize) -> Vec<BTreeMap<String, String>> {
+    let mut images = 0;
+    let mut bundle = |(RichOutput(bundle), sent): (RichOutput, &bool)| {
+        let word = |(mime, data): (String, String)| {
+            if !is_image(&mime) {
+                let data = bounded(data, room);
+                room = room.saturating_sub(data.len());
+                return (mime, data);
+            }
+            let word = if *sent {
+                images += 1;
+                format!("[image content {images}]")
+            } else {
+                format!("[{} bytes of image in base64, not sent]", data.len())
+            };
+            (mime, word)
+        };
+        bundle.into_iter().map(word).collect()
+    };
+    outputs.into_iter().zip(sent).map(&mut bundle).collect()
 }
 
-/// A result with a text and its structured content.
-pub(crate) fn structured<T: Serialize>(text: String, value: &T) -> Result<CallToolResult, ErrorData> {
-    let value = serde_json::to_value(value).map_err(|error| internal(&Error::host("write a result", error)))?;
+/// A result with a text and, where that is wanted, its structured content.
+pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Result<CallToolResult, ErrorData> {
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(value);
+    if form.structured {
+        let value = serde_json::to_value(value).map_err(|error| internal(&Error::host("write a result", error)))?;
+        result.structured_content = Some(value);
+    }
     Ok(result)
 }
 

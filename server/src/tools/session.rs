@@ -1,6 +1,6 @@
 //! `session`: lists, snapshots, forks, rewinds and ends sessions.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use rmcp::ErrorData;
@@ -9,8 +9,9 @@ use sandbox::{Error, Executor, Principal, SessionId, SessionSummary, SnapshotId,
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reply::{self, SessionReply, time};
-use super::{Hints, any_object, any_objects, decode, tool};
+use super::arguments::decode;
+use super::reply::{self, Form, SessionReply, time};
+use super::{Hints, any_object, any_objects, schema, tool};
 
 pub(crate) const NAME: &str = "session";
 
@@ -103,7 +104,7 @@ fn age(since: SystemTime) -> u64 {
     SystemTime::now().duration_since(since).unwrap_or_default().as_secs()
 }
 
-pub(crate) fn definition() -> Tool {
+pub(crate) fn definition(form: Form) -> Tool {
     let description =
         "List sessions, remember a state (snapshot), go back to it (restore), copy a session (fork), end it (close)."
             .to_owned();
@@ -112,23 +113,27 @@ pub(crate) fn definition() -> Tool {
         "Sessions",
         description,
         Hints { read_only: false, destructive: true, idempotent: false },
+        form,
     )
 }
+
+static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Does what `action` says.
 pub(crate) async fn call(
     executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
+    form: Form,
 ) -> Result<CallToolResult, ErrorData> {
     match act(executor, principal, arguments).await {
-        Ok((text, reply)) => reply::structured(text, &reply),
+        Ok((text, reply)) => reply::success(text, &reply, form),
         Err(error) => reply::error(error),
     }
 }
 
 async fn act(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject) -> Result<(String, Reply), Error> {
-    let Arguments { action, session, snapshot } = decode(arguments)?;
+    let Arguments { action, session, snapshot } = decode(&SCHEMA, arguments)?;
     let snapshot = snapshot.as_deref().map(SnapshotId::parse).transpose()?;
     let Some(session) = session else {
         return match action {

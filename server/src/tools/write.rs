@@ -1,6 +1,6 @@
 //! `write`: puts a file into a session.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, JsonObject, Tool};
@@ -8,7 +8,9 @@ use sandbox::{Error, Executor, InputFile, Principal, SessionId, WorkspacePath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hints, any_object, content, decode, reply, tool};
+use super::arguments::{content, decode};
+use super::reply::{self, Form};
+use super::{Hints, any_object, schema, tool};
 
 pub(crate) const NAME: &str = "write";
 
@@ -32,7 +34,7 @@ struct Reply {
     session: reply::SessionReply,
 }
 
-pub(crate) fn definition() -> Tool {
+pub(crate) fn definition(form: Form) -> Tool {
     let description =
         "Write a file into a session's workspace, replacing it. Directories are made as needed.".to_owned();
     tool::<Arguments, Reply>(
@@ -40,30 +42,34 @@ pub(crate) fn definition() -> Tool {
         "Write file",
         description,
         Hints { read_only: false, destructive: true, idempotent: true },
+        form,
     )
 }
+
+static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Writes a file.
 pub(crate) async fn call(
     executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
+    form: Form,
 ) -> Result<CallToolResult, ErrorData> {
     match write(executor, principal, arguments).await {
         Ok(written) => {
             let text =
                 format!("wrote {} ({} bytes) in session {}", written.path, written.size_bytes, written.session.id);
-            reply::structured(text, &written)
+            reply::success(text, &written, form)
         }
         Err(error) => reply::error(error),
     }
 }
 
 async fn write(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject) -> Result<Reply, Error> {
-    let Arguments { session, path, text, base64 } = decode(arguments)?;
+    let Arguments { session, path, text, base64 } = decode(&SCHEMA, arguments)?;
     let session = if session == "new" { None } else { Some(SessionId::parse(&session)?) };
     let path = WorkspacePath::new("path", &path)?;
-    let bytes = content("arguments", text, base64.as_deref())?;
+    let bytes = content("", text, base64.as_deref())?;
     let (name, size_bytes) = (path.to_string(), bytes.len() as u64);
     let session = executor.write(principal, session.as_ref(), InputFile { path, bytes }).await?;
     Ok(Reply { path: name, size_bytes, session: session.into() })

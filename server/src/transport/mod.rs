@@ -1,3 +1,5 @@
 //! How bytes come in.
 
+mod lines;
+mod request_id;
 pub(crate) mod stdio;

@@ -74,8 +74,15 @@ impl Session {
             limits: self.limits,
         };
         let (args, env) = ([], BTreeMap::new());
-        let mut request =
-            GuestRequest { code, args: &args, env: &env, fresh: false, result_bytes: 4096, output_bytes: 4096 };
+        let mut request = GuestRequest {
+            code,
+            args: &args,
+            env: &env,
+            fresh: false,
+            result_bytes: 4096,
+            output_bytes: 4096,
+            elsewhere: &BTreeMap::new(),
+        };
         let finished = self.slot.run(&mut request, parts, true).unwrap();
         let error = finished.error.map(|error| error.traceback);
         assert_eq!((finished.status, error), (Status::Exited(0), None), "{code}");
