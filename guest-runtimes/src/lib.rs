@@ -50,6 +50,13 @@ const FOLDERS: &[Folder] = &[
             ("belljar/runner.py", include_bytes!("../python-native/belljar/runner.py")),
             ("belljar/plots.py", include_bytes!("../python-native/belljar/plots.py")),
             ("belljar/errors.py", include_bytes!("../python-native/belljar/errors.py")),
+            ("belljar/accounts.py", include_bytes!("../python-native/belljar/accounts.py")),
+            ("belljar/children.py", include_bytes!("../python-native/belljar/children.py")),
+            ("belljar/files.py", include_bytes!("../python-native/belljar/files.py")),
+            ("belljar/forks.py", include_bytes!("../python-native/belljar/forks.py")),
+            ("belljar/late.py", include_bytes!("../python-native/belljar/late.py")),
+            ("belljar/listeners.py", include_bytes!("../python-native/belljar/listeners.py")),
+            ("belljar/shared.py", include_bytes!("../python-native/belljar/shared.py")),
             // The same results as from the image, so the same code makes them.
             ("belljar/display.py", include_bytes!("../python/session/display.py")),
         ]),

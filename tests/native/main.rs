@@ -5,6 +5,7 @@
 
 mod languages;
 mod packages;
+mod processes;
 mod refusals;
 mod sessions;
 

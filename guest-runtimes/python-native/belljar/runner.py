@@ -11,7 +11,7 @@ import signal
 import sys
 import types
 
-from . import display, errors
+from . import display, errors, forks, late
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 REPLY = 3
@@ -25,12 +25,19 @@ def main():
     os.close(REPLY)
     os.set_inheritable(reply, False)
     code, limit = request["code"], request["result_bytes"]
+    request_path = sys.argv[1]
     begin(request)
+    forks.begin(reply, interrupt)
+    late.begin(request_path, sys.argv[0])
     exit_code, result, error = 0, None, None
     try:
         signal.signal(signal.SIGTERM, interrupt)
         try:
-            value = execute(code)
+            module = sys.modules["__main__"] = types.ModuleType("__main__")
+            module.__file__ = sys.argv[0]
+            value = execute(code, module)
+            if forks.is_child():
+                sys.exit()
             if value is not None:
                 result = display.result(value)
         finally:
@@ -38,9 +45,14 @@ def main():
         show_figures()
         flush()
     except SystemExit as request_to_exit:
+        if forks.is_child():
+            raise
         exit_code = exit_code_of(request_to_exit)
         show_figures()
     except BaseException as failure:
+        if forks.is_child():
+            forks.show(failure, FOLDER)
+            sys.exit(1)
         exit_code, error = 1, errors.report(failure, limit, FOLDER)
     outputs = display.collected()
     text = json.dumps({"exit_code": exit_code, "result": result, "error": error, "outputs": outputs})
@@ -66,19 +78,20 @@ def begin(request):
 
 
 def interrupt(number, frame):
+    if late.failure is not None:
+        raise RuntimeError(late.failure)
     raise errors.ExecutionTimeout("a limit of this run was reached, or it was cancelled")
 
 
-def execute(code):
-    """Runs the statements, and gives the value of a last expression."""
+def execute(code, module):
+    """Runs the statements in a module, and gives the value of a last expression."""
     linecache.cache[CELL] = (len(code), None, code.splitlines(True), CELL)
     tree = ast.parse(code, CELL)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr) and not code.rstrip().endswith(";"):
         last = ast.Expression(tree.body.pop().value)
-    module = sys.modules["__main__"] = types.ModuleType("__main__")
     namespace = module.__dict__
-    namespace.update(__builtins__=builtins, __file__=sys.argv[0])
+    namespace["__builtins__"] = builtins
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     statements = compile(tree, CELL, "exec", flags=flags)
     expression = compile(last, CELL, "eval", flags=flags) if last else None

@@ -27,8 +27,6 @@ impl Executable {
         for signal in 1..=libc::SIGRTMAX() {
             match signal {
                 libc::SIGKILL | libc::SIGSTOP => {}
-                // The C library keeps two for itself.
-                signal if (32..libc::SIGRTMIN()).contains(&signal) => {}
                 signal => sys::default_signal(signal).doing("resetting a signal")?,
             }
         }

@@ -38,13 +38,23 @@ pub(crate) fn close_range(first: RawFd, last: RawFd) -> io::Result<()> {
     answer(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
 }
 
-/// Lets a signal have its default effect.
+/// Lets a signal have its default effect, also one of those that the C library
+/// keeps for itself and ignores in what it starts.
 pub(crate) fn default_signal(number: libc::c_int) -> io::Result<()> {
-    // SAFETY: `SIG_DFL` is no function of ours that could be called.
-    if unsafe { libc::signal(number, libc::SIG_DFL) } == libc::SIG_ERR {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    // The kernel's `struct sigaction`: handler (`SIG_DFL`), flags, restorer, mask.
+    let default = [0_u64; 4];
+    // SAFETY: the structure is as large as the kernel's and outlives the call,
+    // the old one is not asked for, and `SIG_DFL` is no function of ours.
+    answer(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            number,
+            default.as_ptr(),
+            std::ptr::null_mut::<libc::c_void>(),
+            size_of::<u64>(),
+        )
+    })
+    .map(drop)
 }
 
 /// Takes a capability out of the bounding set. `EINVAL` when there is none of

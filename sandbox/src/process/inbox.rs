@@ -38,25 +38,31 @@ impl Inbox {
         DirBuilder::new().create(inbox.given())?;
         set_mode(&inbox.given(), 0o755)?;
         for (name, content) in native.files() {
-            let file = inbox.given().join(name);
-            if let Some(parent) = file.parent().filter(|parent| *parent != inbox.given() && !parent.exists()) {
-                DirBuilder::new().recursive(true).create(parent)?;
-                set_mode(parent, 0o755)?;
-            }
-            write(&file, content)?;
+            inbox.give(name, content, 0o644)?;
         }
         for argument in native.arguments() {
             match argument {
-                Argument::Program => write(&inbox.given().join(program_name(native)), code.as_bytes())?,
+                Argument::Program => inbox.give(&program_name(native), code.as_bytes(), 0o644)?,
                 Argument::Request => {
                     let elsewhere = &BTreeMap::new();
                     let request = GuestRequest { code, args, env, fresh: true, result_bytes, output_bytes, elsewhere };
-                    write(&inbox.given().join(REQUEST), &serde_json::to_vec(&request)?)?;
+                    inbox.give(REQUEST, &serde_json::to_vec(&request)?, 0o644)?;
                 }
                 Argument::Text(_) | Argument::Args => {}
             }
         }
         Ok(inbox)
+    }
+
+    /// Gives the program a file of its own, at a path below what it is given.
+    pub(super) fn give(&self, path: &str, content: &[u8], mode: u32) -> io::Result<()> {
+        let file = self.given().join(path);
+        if let Some(parent) = file.parent().filter(|parent| *parent != self.given() && !parent.exists()) {
+            DirBuilder::new().recursive(true).create(parent)?;
+            set_mode(parent, 0o755)?;
+        }
+        write(&file, content)?;
+        set_mode(&file, mode)
     }
 
     /// What the program may read.
@@ -106,6 +112,5 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)?;
-    set_mode(path, 0o644)
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use nix::unistd::Pid;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::account::{self, Account};
 use super::cgroup::{Group, PREFIX};
 use super::host::Interpreter;
 use super::inbox::{self, Inbox};
@@ -145,8 +147,10 @@ impl Launch {
         let files = group.as_ref().map(Group::open).transpose().doing(|| "open a control group".into())?;
         let workspace = Arc::clone(&self.order.workspace);
         let before = workspace.survey()?;
+        let account = Account::new(&self.order.env, &self.workspace_inside());
+        self.give_account(&account, &given).doing(|| "prepare a native run".into())?;
         self.hand_over(user.as_ref(), &given).map_err(|error| Error::host("hand over a workspace", error))?;
-        let confinement = self.confinement(native, user.as_ref(), &given, limits);
+        let confinement = self.confinement(native, user.as_ref(), &given, &account, limits);
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
         let stdin = std::mem::take(&mut self.order.stdin);
         let orders = Orders {
@@ -205,23 +209,41 @@ impl Launch {
         ownership::give(self.order.workspace.host_path(), identity.uid, identity.gid)
     }
 
+    /// Where the program sees its workspace.
+    fn workspace_inside(&self) -> PathBuf {
+        if self.form.namespaces { GUEST_PATH.into() } else { self.order.workspace.host_path().to_path_buf() }
+    }
+
+    /// Tells the program who it is.
+    fn give_account(&self, account: &Account, given: &Inbox) -> io::Result<()> {
+        if self.form.namespaces {
+            let mut lists = account.lists().into_iter();
+            return lists.try_for_each(|(place, list)| given.give(account::file_name(place), list.as_bytes(), 0o644));
+        }
+        let give = |(name, content)| given.give(&format!("{}/{name}", account::COMMANDS), content, 0o755);
+        Account::commands().try_for_each(give)
+    }
+
     fn confinement(
         &mut self,
         native: &Native,
         user: Option<&OwnUser>,
         given: &Inbox,
+        account: &Account,
         limits: TreeLimits,
     ) -> Confinement {
         let own_root = self.form.namespaces;
         let host_workspace = self.order.workspace.host_path().to_path_buf();
         let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };
-        let (workspace, given_inside) = (inside(host_workspace.clone(), GUEST_PATH), inside(given.given(), GIVEN));
+        let (workspace, given_inside) = (self.workspace_inside(), inside(given.given(), GIVEN));
         let temporary = inside(given.temporary(), "/tmp");
         let mut mounts = self.interpreter.mounts();
         mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
         mounts.push(Mount { source: host_workspace, destination: workspace.clone(), access: Access::Write });
         let mut scratch = Vec::new();
+        let mut search_path = self.interpreter.search_path();
         if own_root {
+            mounts.extend(account.lists().map(|(place, _)| account::mount(&given.given(), place)));
             for destination in ["/tmp", "/dev/shm"] {
                 // Counted as memory, which bounds both together.
                 scratch.push(Scratch {
@@ -231,18 +253,19 @@ impl Launch {
                 });
             }
         } else {
+            search_path = format!("{}:{search_path}", given_inside.join(account::COMMANDS).display());
             let source = given.temporary();
             mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
         }
         let mut env: Vec<(OsString, OsString)> = [
-            ("PATH", self.interpreter.search_path().into()),
+            ("PATH", search_path.into()),
             ("HOME", workspace.clone().into_os_string()),
             ("TMPDIR", temporary.clone().into_os_string()),
             // Not among the files of the workspace.
             ("XDG_CACHE_HOME", temporary.into_os_string()),
             ("LANG", OsString::from("C.UTF-8")),
-            ("USER", OsString::from("belljar")),
-            ("LOGNAME", OsString::from("belljar")),
+            ("USER", OsString::from(&account.name)),
+            ("LOGNAME", OsString::from(&account.name)),
         ]
         .into_iter()
         .filter(|(name, _)| !self.order.env.contains_key(*name))

@@ -6,6 +6,7 @@
 //! confinement, `executable` is the jailer that applies it, `supervise` takes
 //! output and reports until nothing is left.
 
+mod account;
 mod cgroup;
 mod delegation;
 mod executable;

@@ -10,11 +10,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jailer::{Confinement, Descriptor, Ended, Enforced, Refusal, Report, Stop};
+use jailer::{Confinement, Descriptor, Ended, Enforced, Identity, Refusal, Report, Stop};
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-
+use nix::unistd::{Gid, Uid};
 use tokio::sync::oneshot;
 
 use super::tier::Form;
@@ -96,10 +96,12 @@ pub(super) struct Orders<'a> {
 /// Has a program run.
 pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut Streams) -> io::Result<Supervised> {
     let Orders { mut confinement, form, cgroups, stdin, reply_bytes, sent } = orders;
+    let identity = confinement.identity;
     let limits = confinement.limits;
     let mut deadline = Instant::now() + Duration::from_millis(limits.wall_time_ms + limits.grace_ms) + OVERDUE;
     let input = input(stdin)?;
-    let ((our_stdout, stdout), (our_stderr, stderr), (our_reply, reply)) = (pipe()?, pipe()?, pipe()?);
+    let ((our_stdout, stdout), (our_stderr, stderr), (our_reply, reply)) =
+        (pipe(identity)?, pipe(identity)?, pipe(identity)?);
     confinement.descriptors = vec![Descriptor::Input, Descriptor::Output, Descriptor::Error, Descriptor::Result];
     let mut descriptors = vec![input.as_fd(), stdout.as_fd(), stderr.as_fd(), reply.as_fd()];
     for group in cgroups {
@@ -218,9 +220,13 @@ fn take(pipe: &mut Option<OwnedFd>, buffer: &mut [u8], most: usize, mut sink: im
     Ok(())
 }
 
-/// A pipe: our end, which does not block, and the program's.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+/// A pipe: our end, which does not block, and the program's. It belongs to who
+/// the program will be, which can open it once more as `/dev/stdout` then.
+fn pipe(identity: Option<Identity>) -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    if let Some(Identity { uid, gid }) = identity {
+        nix::unistd::fchown(&theirs, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    }
     let flags = OFlag::from_bits_retain(fcntl(&ours, FcntlArg::F_GETFL)?);
     fcntl(&ours, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok((ours, theirs))
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_pipe_is_read_until_nothing_is_there_and_closed_at_its_end() {
-        let (ours, theirs) = pipe().unwrap();
+        let (ours, theirs) = pipe(None).unwrap();
         let (mut ours, mut buffer, mut seen) = (Some(ours), [0; 4], Vec::new());
         nix::unistd::write(&theirs, b"0123456789").unwrap();
         take(&mut ours, &mut buffer, usize::MAX, |bytes| seen.extend_from_slice(bytes)).unwrap();

@@ -1,0 +1,21 @@
+"""Calls that succeed without effect where there are no namespaces, and what is
+built on them.
+"""
+import os
+
+
+def change_paths(pathlib):
+    touch = pathlib.Path.touch
+
+    def touch_or_make(self, mode=0o666, exist_ok=True):
+        # It takes a time that can be set for a file that is there.
+        if exist_ok and not os.path.exists(self):
+            try:
+                return touch(self, mode, exist_ok=False)
+            except FileExistsError:
+                pass
+        return touch(self, mode, exist_ok)
+
+    touch_or_make.__name__, touch_or_make.__qualname__ = "touch", "Path.touch"
+    touch_or_make.__doc__ = touch.__doc__
+    pathlib.Path.touch = touch_or_make
