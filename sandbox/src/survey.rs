@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt as _};
+use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
@@ -179,11 +180,25 @@ impl Survey {
             && self.files.values().all(|stamp| self.is_settled(stamp))
     }
 
+    /// Says that nothing has written to the files since, until now.
+    pub(crate) fn rest(&mut self) {
+        // By the very clock that stamps files, so without any margin.
+        let (seconds, nanoseconds) = now_of_files();
+        let nanoseconds = nanoseconds + i64::try_from(TICK_NANOSECONDS).unwrap_or(0);
+        self.began = self.began.max((seconds + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000));
+    }
+
     /// Whether a file of this survey with `stamp` is as it was as long as it
     /// has that stamp. One that had just changed could change again and keep it.
     pub(crate) fn is_settled(&self, stamp: &FileStamp) -> bool {
         nanoseconds(stamp.changed) + TICK_NANOSECONDS < nanoseconds(self.began)
     }
+}
+
+/// What the kernel stamps files with that change now, or somewhat later.
+pub(crate) fn now_of_files() -> Time {
+    // Without that clock nothing is known to be at rest.
+    clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map_or((0, 0), |now| (now.tv_sec(), now.tv_nsec()))
 }
 
 fn entry((path, stamp): (&PathBuf, &FileStamp)) -> FileEntry {

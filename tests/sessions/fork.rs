@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 
-use tests::Server;
+use serde_json::json;
+use tests::{Restriction, SOME_USER, Server};
 
 const FILL: &str = "import os\nrows = [1]\nopen('f', 'w').write('one')\nos.mkdir('d')\n\
                     open('d/large', 'wb').write(os.urandom(2_000_000))\nheld = os.urandom(4_000_000)";
@@ -83,4 +84,42 @@ fn a_fork_copies_no_content() {
     // What one of them ends with does not end with it.
     server.session("close", &session).result();
     assert_eq!(server.execute_in(&forks[0], LOOK).output(), "[1] one 4000000 2000000 ['d', 'f']\n");
+}
+
+/// How many files were read to save each state, as the log of a server says.
+fn files_read(log: &str) -> Vec<u64> {
+    let lines = log.lines().filter(|line| line.contains("files are read to be saved"));
+    let number = |line: &str| line.split("read=").nth(1)?.split_whitespace().next()?.parse().ok();
+    lines.map(|line| number(line).unwrap_or_else(|| panic!("no number in {line}"))).collect()
+}
+
+#[test]
+fn a_run_in_a_fork_reads_the_files_that_it_changed_and_no_others() {
+    let user = Server::with().restricted(Restriction::user(SOME_USER));
+    for builder in [Server::with(), user] {
+        let server = builder.flag("--log=debug").env("NO_COLOR", "1").start();
+        let make = "import os\nfor n in range(10): os.mkdir(f'd{n}')\n\
+                    for n in range(1500):\n    open(f'd{n % 10}/{n}', 'wb').write(os.urandom(10 if n % 3 else 3000))";
+        let session = server.execute_in("new", make).session();
+        let fork = server.session("fork", &session).session();
+        let before = files_read(&server.log()).len();
+        let bash = |code: &str| {
+            server
+                .call("execute", json!({"language": "bash", "code": code, "session": fork}))
+                .assert_status("exited 0");
+        };
+        server.execute_in(&fork, "print(len(os.listdir('d1')))").output();
+        server.execute_in(&fork, "open('d1/1', 'a').write('more')").assert_status("exited 0");
+        bash("ls d2 | wc -l");
+        bash("echo more >> d2/2; echo new > d2/new");
+        // What changes content and size, time of change and all but shows it.
+        bash("printf x | dd of=d3/3 conv=notrunc status=none; touch -d @1 d3/3");
+        server.execute_in(&fork, "open('d4/new', 'w').close()").assert_status("exited 0");
+        let read: u64 = files_read(&server.log())[before..].iter().sum();
+        assert!(read <= 30, "{read} of 1,500 files were read: {:?}", files_read(&server.log()));
+        let next = server.kill().start();
+        let look = "read = lambda path: open(path, 'rb').read()\n\
+                    print(read('d1/1')[-4:], read('d2/2')[-5:-1], read('d3/3')[:1], os.listdir('d4').count('new'))";
+        assert_eq!(next.execute_in(&fork, look).output(), "b'more' b'more' b'x' 1\n");
+    }
 }

@@ -72,6 +72,7 @@ impl Executor {
         }
         let changed = report.files.iter().map(|file| file.size_bytes).sum();
         self.sessions.make_room(turn, changed).await?;
+        turn.tree.set_untouched(std::mem::take(&mut report.untouched));
         let files = self.sessions.captured_files_apart(turn).await?;
         self.sessions.commit(turn, files).await?;
         Ok((report, SessionState::FilesOnly))

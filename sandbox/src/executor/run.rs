@@ -156,6 +156,7 @@ impl Executor {
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;
         let wrote_files = !job.request.files.is_empty();
+        turn.tree.rest();
         turn.is_ahead = true;
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
         let run = RunId::random();

@@ -103,6 +103,7 @@ impl Executor {
     async fn write_in(&self, turn: &mut Turn, file: InputFile) -> Result<(), Error> {
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("write a file", "its session has no workspace"))?;
+        turn.tree.rest();
         turn.is_ahead = true;
         write_files(&workspace, vec![file], &self.settings.default_limits).await?;
         // Interpreters have not gone on, and stay where they are.

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use guest_runtimes::{Kind, Native};
@@ -30,7 +31,8 @@ use crate::children;
 use crate::error::{Error, IoContext as _};
 use crate::limits::{Limits, Resource};
 use crate::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
-use crate::survey::Survey;
+use crate::survey::{Survey, Time, now_of_files};
+use crate::tree::Untouched;
 use crate::worker::{LiveOutput, Role, RunReport, Spawner, StartedChild};
 use crate::workspace::{GUEST_PATH, Workspace};
 
@@ -42,6 +44,12 @@ const SCRATCH_FILES: u64 = 65_536;
 const MAX_FILES: usize = 1000;
 /// How many saved pictures are shown.
 const MAX_PICTURES: usize = 16;
+
+/// So many files are read sooner than a tick of the clock is over.
+const FEW_FILES: usize = 64;
+/// The longest tick of the clock that files are stamped with (`CONFIG_HZ` of
+/// 100), and some.
+const TICK_MS: u32 = 12;
 
 /// Pictures by the ends of their names.
 const PICTURES: [(&str, &str); 6] = [
@@ -150,6 +158,7 @@ impl Launch {
         let account = Account::new(&self.order.env, &self.workspace_inside());
         self.give_account(&account, &given).doing(|| "prepare a native run".into())?;
         self.hand_over(user.as_ref(), &given).map_err(|error| Error::host("hand over a workspace", error))?;
+        let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
         let confinement = self.confinement(native, user.as_ref(), &given, &account, limits);
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
         let stdin = std::mem::take(&mut self.order.stdin);
@@ -165,6 +174,11 @@ impl Launch {
         if !matches!(supervised, Ok(Supervised { end: End::Ended(_) | End::Refused(_), .. })) {
             end_for_certain(jailer, group.as_ref());
         }
+        // Only once nobody can write any more.
+        let left = match (&handed, &supervised) {
+            (Some(_), Ok(Supervised { end: End::Ended(_), .. })) => workspace.survey().ok(),
+            _ => None,
+        };
         let taken_back = ownership::take_back(workspace.host_path(), user.is_some());
         let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
         let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
@@ -188,7 +202,12 @@ impl Launch {
         let output = report.stdout.bytes_seen + report.stderr.bytes_seen;
         report.usage.set(Resource::OutputBytes, output);
         match taken_back.map_err(Refused::from).and_then(|()| workspace.survey().map_err(Refused::from)) {
-            Ok(after) => self.take_files(&mut report, &before, &after),
+            Ok(after) => {
+                if let (Some(handed), Some(left)) = (handed, left) {
+                    report.untouched = Untouched::new(&before, &handed.survey, handed.at, &left, &after);
+                }
+                self.take_files(&mut report, &before, &after);
+            }
             Err(Refused::ByRule(reason)) => {
                 report.status = Status::Trapped(Trap::GuestFault);
                 report.error = Some(GuestError {
@@ -398,6 +417,32 @@ impl Launch {
             }
         }
         report.outputs.extend(shown);
+    }
+}
+
+/// A workspace that has just been handed to the user of a run, which will not
+/// begin before `at`.
+struct Handed {
+    survey: Survey,
+    at: Time,
+}
+
+impl Handed {
+    fn over(workspace: &Workspace) -> Result<Self, Error> {
+        let survey = workspace.survey()?;
+        let last = survey.files.values().map(|stamp| stamp.changed).max().unwrap_or_default();
+        let mut at = now_of_files();
+        // What a program changes within the same tick of the clock looks as if
+        // it had not. That costs reading a file again, so few may be in doubt.
+        for _ in 0..TICK_MS {
+            if at > last || survey.files.len() < FEW_FILES {
+                break;
+            }
+            #[expect(clippy::disallowed_methods, reason = "a tick of the clock is no event")]
+            std::thread::sleep(Duration::from_millis(1));
+            at = now_of_files();
+        }
+        Ok(Self { survey, at })
     }
 }
 

@@ -6,11 +6,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-
 use super::manifest::{BLOB_BYTES, Content, Cursor, INLINE_BYTES, Manifest, Record};
 use super::path::TreePath;
-use super::{IN_FLIGHT, SMALL_BYTES, Tree};
+use super::{SMALL_BYTES, Tree, in_parts};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::store::{BlobHash, BlobName, Store, blocking};
@@ -23,17 +21,23 @@ struct Draft {
     manifest: Manifest,
     /// Files whose content is to become blobs.
     large: Vec<TreePath>,
+    /// How many others were read.
+    small: usize,
 }
 
 /// Where contents go, and what is there already.
-struct Sink<'a> {
-    workspace: &'a Arc<Workspace>,
-    store: &'a Store,
-    principal: &'a Principal,
-    session: &'a SessionId,
+#[derive(Clone)]
+struct Sink {
+    workspace: Arc<Workspace>,
+    store: Store,
+    principal: Principal,
+    session: SessionId,
     sequence: u64,
-    known: HashMap<BlobHash, &'a BlobName>,
+    known: Arc<HashMap<BlobHash, BlobName>>,
 }
+
+/// A file that was read, if it was still there: its stamp, and what is kept.
+type Taken = (TreePath, Option<(FileStamp, Record)>);
 
 impl Tree {
     /// What the workspace holds now; nothing may write to it meanwhile.
@@ -61,7 +65,8 @@ impl Tree {
         }
         let (before, files) = (self.clone(), Arc::clone(workspace));
         let draft = blocking("look at a workspace", move || before.draft(&files, survey)).await?;
-        let Some(Draft { mut survey, mut manifest, large }) = draft else { return Ok(self.clone()) };
+        let Some(Draft { mut survey, mut manifest, large, small }) = draft else { return Ok(self.clone()) };
+        tracing::debug!(%session, read = small + large.len(), of = survey.files.len(), "files are read to be saved");
         if !large.is_empty() {
             // Before anything is written, as far as can be told: a file that
             // kept its size may have kept its content.
@@ -71,8 +76,15 @@ impl Tree {
             let stamps = large.iter().filter_map(|path| Some((path, survey.files.get(path.as_path())?)));
             let bytes = stamps.filter(|(path, stamp)| is_other(path, stamp)).map(|(_, stamp)| stamp.size).sum();
             store.room(principal, bytes)?;
-            let known = self.blobs().map(|name| (name.hash(), name)).collect();
-            let sink = Sink { workspace, store, principal, session, sequence, known };
+            let known = self.blobs().map(|name| (name.hash(), name.clone())).collect();
+            let sink = Sink {
+                workspace: Arc::clone(workspace),
+                store: store.clone(),
+                principal: principal.clone(),
+                session: session.clone(),
+                sequence,
+                known: Arc::new(known),
+            };
             for (path, taken) in sink.take_all(large, &survey).await? {
                 match taken {
                     Some((stamp, record)) => {
@@ -98,15 +110,18 @@ impl Tree {
         let directories = directories.collect::<Result<_, Error>>()?;
         let (mut stamps, mut records) =
             (Cursor::new(self.survey.files.iter()), Cursor::new(self.manifest.files.iter()));
-        let (mut files, mut large, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut files, mut large, mut gone, mut small) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (path, stamp) in survey.files.iter_mut().filter(|(_, stamp)| stamp.kind != FileKind::Other) {
-            let is_unchanged =
-                stamps.seek(path).is_some_and(|(_, before)| before == stamp && self.survey.is_settled(before));
+            let is_unchanged = stamps
+                .seek(path)
+                .filter(|(_, before)| self.survey.is_settled(before))
+                .is_some_and(|(_, before)| before == stamp || self.untouched.is(path, before, stamp));
             if let Some((path, record)) = records.seek(path).filter(|_| is_unchanged) {
                 files.push((path.clone(), record.clone()));
             } else if stamp.kind == FileKind::Regular && stamp.size > INLINE_BYTES {
                 large.push(tree_path(path)?);
             } else if let Some((read, record)) = take_small(workspace, path, stamp.kind)? {
+                small += 1;
                 *stamp = read;
                 files.push((tree_path(path)?, record));
             } else {
@@ -117,30 +132,35 @@ impl Tree {
         for path in gone {
             survey.files.remove(&path);
         }
-        Ok(Some(Draft { survey, manifest, large }))
+        Ok(Some(Draft { survey, manifest, large, small }))
     }
 }
 
-impl Sink<'_> {
+impl Sink {
     /// Takes files, small ones several at once.
-    async fn take_all(
-        &self,
-        files: Vec<TreePath>,
-        survey: &Survey,
-    ) -> Result<Vec<(TreePath, Option<(FileStamp, Record)>)>, Error> {
+    async fn take_all(&self, files: Vec<TreePath>, survey: &Survey) -> Result<Vec<Taken>, Error> {
         let is_small =
             |path: &TreePath| survey.files.get(path.as_path()).is_some_and(|stamp| stamp.size <= SMALL_BYTES);
         let (small, large): (Vec<_>, Vec<_>) = files.into_iter().partition(is_small);
-        let mut taken = Vec::with_capacity(small.len() + large.len());
-        for (files, at_once) in [(small, IN_FLIGHT), (large, 1)] {
-            let tasks: Vec<_> = files.into_iter().map(|path| self.take(path)).collect();
-            taken.extend(stream::iter(tasks).buffer_unordered(at_once).try_collect::<Vec<_>>().await?);
+        let each = |store, files| {
+            let sink = Self { store, ..self.clone() };
+            async move { sink.take_each(files).await }
+        };
+        let mut taken = in_parts(&self.store, small, each).await?.concat();
+        taken.extend(self.take_each(large).await?);
+        Ok(taken)
+    }
+
+    async fn take_each(&self, files: Vec<TreePath>) -> Result<Vec<Taken>, Error> {
+        let mut taken = Vec::with_capacity(files.len());
+        for path in files {
+            taken.push(self.take(path).await?);
         }
         Ok(taken)
     }
 
-    async fn take(&self, path: TreePath) -> Result<(TreePath, Option<(FileStamp, Record)>), Error> {
-        let (workspace, name) = (Arc::clone(self.workspace), path.as_path().to_path_buf());
+    async fn take(&self, path: TreePath) -> Result<Taken, Error> {
+        let (workspace, name) = (Arc::clone(&self.workspace), path.as_path().to_path_buf());
         let doing = format!("read {} of a workspace", name.display());
         let open = move || workspace.open_file(&name).doing(|| format!("open {} of a workspace", name.display()));
         let Some((mut file, stamp)) = blocking(&doing, open).await? else { return Ok((path, None)) };
@@ -172,10 +192,10 @@ impl Sink<'_> {
 
     async fn put(&self, hash: BlobHash, content: Vec<u8>) -> Result<BlobName, Error> {
         if let Some(name) = self.known.get(&hash) {
-            return Ok((*name).clone());
+            return Ok(name.clone());
         }
-        self.store.room(self.principal, content.len() as u64)?;
-        self.store.put_hashed_blob(self.principal, self.session, self.sequence, hash, content).await
+        self.store.room(&self.principal, content.len() as u64)?;
+        self.store.put_hashed_blob(&self.principal, &self.session, self.sequence, hash, content).await
     }
 }
 

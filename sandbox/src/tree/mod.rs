@@ -13,16 +13,21 @@ mod capture;
 mod manifest;
 mod path;
 mod restore;
+mod untouched;
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 pub(crate) use manifest::Manifest;
+pub(crate) use untouched::Untouched;
 
-use crate::store::BlobName;
+use crate::error::Error;
+use crate::store::{BlobName, Store};
 use crate::survey::Survey;
 
-/// How many small files are on their way at once.
-const IN_FLIGHT: usize = 8;
+/// On how many threads of the store small files are on their way at once: not
+/// on all of them, which others wait for.
+const PARTS: usize = 2;
 /// Up to here a file is small. Larger ones go one after another, so that no
 /// more than two blobs or so are in memory.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -33,6 +38,8 @@ const SMALL_BYTES: u64 = 1 << 20;
 pub(crate) struct Tree {
     manifest: Arc<Manifest>,
     survey: Arc<Survey>,
+    /// What is as it was although its stamp is not.
+    untouched: Arc<Untouched>,
 }
 
 impl Tree {
@@ -42,7 +49,18 @@ impl Tree {
     }
 
     fn new(manifest: Arc<Manifest>, survey: Survey) -> Self {
-        Self { manifest, survey: Arc::new(survey) }
+        Self { manifest, survey: Arc::new(survey), untouched: Arc::default() }
+    }
+
+    /// Says that nothing has written to the files since they were looked at,
+    /// until now: those that had just changed then are known to be at rest.
+    pub(crate) fn rest(&mut self) {
+        Arc::make_mut(&mut self.survey).rest();
+    }
+
+    /// Says which files are as they were, to whoever captures next.
+    pub(crate) fn set_untouched(&mut self, untouched: Untouched) {
+        self.untouched = Arc::new(untouched);
     }
 
     /// What it holds. The same one as long as nothing changes.
@@ -54,6 +72,23 @@ impl Tree {
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &BlobName> {
         self.manifest.blobs()
     }
+}
+
+/// Does something with small files, those of each part one after another on one
+/// thread: changing threads takes longer than any of them.
+async fn in_parts<T, R, F>(store: &Store, files: Vec<T>, work: impl Fn(Store, Vec<T>) -> F) -> Result<Vec<R>, Error>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    F: Future<Output = Result<R, Error>> + Send + 'static,
+{
+    let (size, mut files, mut parts) = (files.len().div_ceil(PARTS).max(1), files, Vec::with_capacity(PARTS));
+    while !files.is_empty() {
+        let part = files.split_off(files.len().saturating_sub(size));
+        parts.push(store.at_once(|store| work(store, part)));
+    }
+    // All of them, so that nothing goes on after an error.
+    join_all(parts).await.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -4,11 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-
 use super::manifest::{Content, Cursor, Manifest, Record};
 use super::path::TreePath;
-use super::{IN_FLIGHT, SMALL_BYTES, Tree};
+use super::{SMALL_BYTES, Tree, in_parts};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::mode::Mode;
@@ -33,12 +31,13 @@ struct Wanted {
 }
 
 /// Where contents come from.
-struct Source<'a> {
-    manifest: &'a Manifest,
-    workspace: &'a Arc<Workspace>,
-    store: &'a Store,
-    principal: &'a Principal,
-    session: &'a SessionId,
+#[derive(Clone)]
+struct Source {
+    manifest: Arc<Manifest>,
+    workspace: Arc<Workspace>,
+    store: Store,
+    principal: Principal,
+    session: SessionId,
 }
 
 impl Tree {
@@ -74,7 +73,13 @@ impl Tree {
         if progress.is_current && progress.large.is_empty() {
             return Ok(Self::new(manifest, progress.survey));
         }
-        let source = Source { manifest: &manifest, workspace, store, principal, session };
+        let source = Source {
+            manifest: Arc::clone(&manifest),
+            workspace: Arc::clone(workspace),
+            store: store.clone(),
+            principal: principal.clone(),
+            session: session.clone(),
+        };
         source.put_all(progress.large).await?;
         let (wanted, files) = (Arc::clone(&manifest), Arc::clone(workspace));
         let survey = blocking("restore a workspace", move || finish(&wanted, &files)).await?;
@@ -150,14 +155,25 @@ impl Wanted {
     }
 }
 
-impl Source<'_> {
+impl Source {
     /// Writes files, small ones several at once.
     async fn put_all(&self, files: Vec<Wanted>) -> Result<(), Error> {
-        let records = files.into_iter().filter_map(|wanted| Some((self.manifest.files.get(&wanted.path)?, wanted)));
-        let (small, large): (Vec<_>, Vec<_>) = records.partition(|(record, _)| record.size <= SMALL_BYTES);
-        for (files, at_once) in [(small, IN_FLIGHT), (large, 1)] {
-            let tasks: Vec<_> = files.into_iter().map(|(record, wanted)| self.put(wanted, record)).collect();
-            stream::iter(tasks).buffer_unordered(at_once).try_collect::<()>().await?;
+        let is_small =
+            |wanted: &Wanted| self.manifest.files.get(&wanted.path).is_some_and(|record| record.size <= SMALL_BYTES);
+        let (small, large): (Vec<_>, Vec<_>) = files.into_iter().partition(is_small);
+        let each = |store, files| {
+            let source = Self { store, ..self.clone() };
+            async move { source.put_each(files).await }
+        };
+        in_parts(&self.store, small, each).await?;
+        self.put_each(large).await
+    }
+
+    async fn put_each(&self, files: Vec<Wanted>) -> Result<(), Error> {
+        for wanted in files {
+            if let Some(record) = self.manifest.files.get(&wanted.path) {
+                self.put(wanted, record).await?;
+            }
         }
         Ok(())
     }
@@ -168,12 +184,12 @@ impl Source<'_> {
         let (mode, modified, mut blobs) = (record.mode, record.modified, record.blobs().peekable());
         let mut file: Option<NewFile> = None;
         while let Some((name, bytes)) = blobs.next() {
-            let content = self.store.get_blob(self.principal, self.session, name, bytes).await?;
+            let content = self.store.get_blob(&self.principal, &self.session, name, bytes).await?;
             if content.len() as u64 != bytes {
                 return Err(Error::host(doing, format!("blob {name} has {} bytes, not {bytes}", content.len())));
             }
             let is_last = blobs.peek().is_none();
-            let (workspace, wanted) = (Arc::clone(self.workspace), Arc::clone(&wanted));
+            let (workspace, wanted) = (Arc::clone(&self.workspace), Arc::clone(&wanted));
             let write = move || {
                 let mut file = file.map_or_else(|| wanted.start(&workspace), Ok)?;
                 file.write_all(&content)?;

@@ -443,3 +443,23 @@ async fn links_to_the_host_are_neither_read_nor_written_through() {
         assert_eq!(fs::read(outside.join(name)).unwrap(), b"of the host", "{name}");
     }
 }
+
+#[tokio::test]
+async fn files_that_nobody_wrote_to_since_they_were_laid_out_are_at_rest_a_tick_later() {
+    let session = Session::new();
+    for number in 0..50 {
+        session.write(&format!("{number}"), pattern(if number % 2 == 0 { 10 } else { 3000 }, number));
+    }
+    let tree = session.capture(&Tree::empty(), 1).await;
+    let elsewhere = session.parent.path().join("v");
+    let workspace = Arc::new(Workspace::create(elsewhere.clone()).unwrap());
+    let session = Session { path: elsewhere, workspace, ..session };
+    let mut restored = session.restore(tree.manifest(), None).await.unwrap();
+    std::thread::sleep(Duration::from_millis(12));
+    restored.rest();
+    assert!(restored.survey.is_all_unchanged(&session.workspace.survey().unwrap()));
+    // A write after that shows.
+    session.write("1", pattern(3000, 99));
+    let after = session.capture(&restored, 2).await;
+    assert!(after.manifest() != restored.manifest());
+}

@@ -18,6 +18,7 @@ use crate::bounded::at_most;
 use crate::handle::SessionId;
 use crate::limits::{Limits, Usage};
 use crate::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
+use crate::tree::Untouched;
 use crate::wasm::Stream;
 
 /// How many changed files a report names.
@@ -187,6 +188,10 @@ pub(crate) struct RunReport {
     pub(crate) resident_bytes: u64,
     /// Whether anything in the workspace is different.
     pub(crate) workspace_changed: bool,
+    /// Of a native program: files that it left as they were, although their
+    /// stamps differ.
+    #[serde(skip)]
+    pub(crate) untouched: Untouched,
     /// Whether the workspace holds nothing.
     pub(crate) workspace_empty: bool,
 }
@@ -207,6 +212,7 @@ impl RunReport {
             capture: None,
             resident_bytes: 0,
             workspace_changed: true,
+            untouched: Untouched::default(),
             workspace_empty: false,
         }
     }
@@ -234,6 +240,7 @@ mod tests {
             warm: true,
             capture: Some(Capture { keep: 3, parts: vec![1 << 20; 5], tail: vec![300; 2], state: vec![7; 200] }),
             resident_bytes: 1 << 30,
+            untouched: Untouched::default(),
             workspace_changed: true,
             workspace_empty: false,
         })

@@ -30,6 +30,7 @@ use crate::limits::Resource;
 use crate::lock::lock;
 use crate::outcome::FileEntry;
 use crate::sys;
+use crate::tree::Untouched;
 use crate::wasm::{self, Determinism, DiskQuota, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
 
@@ -309,6 +310,7 @@ impl Shared {
             usage: finished.usage,
             warm,
             resident_bytes: slot.own_bytes(),
+            untouched: Untouched::default(),
             workspace_changed: !is_counted || !before.is_all_unchanged(&after),
             capture,
         };

@@ -1,0 +1,99 @@
+//! Files that a program left as they were, although they changed hands before
+//! it began and after it had ended: for the kernel that is a change each time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::manifest::Cursor;
+use crate::survey::{FileStamp, Survey, Time};
+
+/// What files were stamped with before they were handed to a program that did
+/// nothing to them, and are since they were taken back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Untouched(BTreeMap<PathBuf, (FileStamp, FileStamp)>);
+
+impl Untouched {
+    /// `given` and `left` were taken between, before the program began and after
+    /// it had ended; `began` is a moment in between when it had done nothing.
+    pub(crate) fn new(before: &Survey, given: &Survey, began: Time, left: &Survey, after: &Survey) -> Self {
+        let (mut given, mut left) = (Cursor::new(given.files.iter()), Cursor::new(left.files.iter()));
+        let mut after = Cursor::new(after.files.iter());
+        let stamps = before.files.iter().filter_map(|(path, before)| {
+            let (_, given) = given.seek(path)?;
+            let (_, left) = left.seek(path)?;
+            let (_, after) = after.seek(path)?;
+            // One that changed hands within the tick in which the program began
+            // could change once more and not show it.
+            let is_untouched = given == left && given.changed < began && is_same_file(before, given);
+            (is_untouched && is_same_file(left, after)).then(|| (path.clone(), (*before, *after)))
+        });
+        Self(stamps.collect())
+    }
+
+    /// Whether the file at `path` is as it was when its stamp was `before`.
+    pub(super) fn is(&self, path: &Path, before: &FileStamp, now: &FileStamp) -> bool {
+        self.0.get(path).is_some_and(|stamps| *stamps == (*before, *now))
+    }
+}
+
+/// Apart from when it last changed hands.
+fn is_same_file(one: &FileStamp, other: &FileStamp) -> bool {
+    FileStamp { changed: other.changed, ..*one } == *other
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "acts as a program in a workspace")]
+
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::survey::now_of_files;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn only_what_a_program_did_nothing_to_is_untouched() {
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = Workspace::create(parent.path().join("w")).unwrap();
+        let at = |name: &str| parent.path().join("w").join(name);
+        for name in ["same", "written", "moved", "mode", "gone", "timed"] {
+            fs::write(at(name), "text").unwrap();
+        }
+        // As when they change hands, which also shows in nothing but that time.
+        let hand_over = || {
+            std::thread::sleep(Duration::from_millis(15));
+            for name in ["same", "written", "moved", "mode", "gone", "timed"].map(at) {
+                if let Ok(found) = fs::metadata(&name) {
+                    fs::set_permissions(&name, found.permissions()).unwrap();
+                }
+            }
+            workspace.survey().unwrap()
+        };
+        let before = workspace.survey().unwrap();
+        let given = hand_over();
+        std::thread::sleep(Duration::from_millis(15));
+        let began = now_of_files();
+        fs::write(at("written"), "TEXT").unwrap();
+        fs::copy(at("moved"), at("copy")).unwrap();
+        fs::rename(at("copy"), at("moved")).unwrap();
+        fs::set_permissions(at("mode"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::remove_file(at("gone")).unwrap();
+        let modified = fs::metadata(at("timed")).unwrap().modified().unwrap();
+        fs::write(at("timed"), "TEXT").unwrap();
+        fs::File::options().write(true).open(at("timed")).unwrap().set_modified(modified).unwrap();
+        fs::write(at("new"), "text").unwrap();
+        let left = workspace.survey().unwrap();
+        let after = hand_over();
+        let untouched = Untouched::new(&before, &given, began, &left, &after);
+        assert_eq!(untouched.0.keys().collect::<Vec<_>>(), [Path::new("same")]);
+        let stamps = |survey: &Survey| survey.files[Path::new("same")];
+        assert!(
+            stamps(&before) != stamps(&after) && untouched.is(Path::new("same"), &stamps(&before), &stamps(&after))
+        );
+        // What begins within the tick of being handed over may have done anything.
+        let began = stamps(&given).changed;
+        assert_eq!(Untouched::new(&before, &given, began, &left, &after), Untouched::default());
+    }
+}
