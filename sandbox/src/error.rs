@@ -3,6 +3,8 @@
 
 use std::io;
 
+use nix::libc;
+
 /// Why a request has no outcome.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,15 @@ pub enum Error {
         active: usize,
         /// How many there may be.
         limit: usize,
+    },
+    /// The machine is short of something that others give back: try again.
+    /// Nothing of the call was kept.
+    #[error("failed to {doing}: the machine has no {what} left at this moment; try again in a moment")]
+    Exhausted {
+        /// The operation and its object.
+        doing: String,
+        /// What ran out.
+        what: &'static str,
     },
     /// The worker process ended under another run; nothing of this request
     /// can be told. Safe to retry without a session.
@@ -95,6 +106,18 @@ impl Error {
         Self::Host { doing: doing.into(), source: source.into() }
     }
 
+    /// A failed operation of the kernel, which may only be short of something.
+    pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        let doing = doing.into();
+        match shortage(&source) {
+            Some(what) => {
+                tracing::warn!(doing, %source, "the machine is short of something");
+                Self::Exhausted { doing, what }
+            }
+            None => Self::host(doing, source),
+        }
+    }
+
     /// It and its causes on one line, for the log.
     pub(crate) fn with_causes(&self) -> String {
         let mut text = self.to_string();
@@ -108,6 +131,16 @@ impl Error {
     }
 }
 
+/// What the machine has no more of, if that is why something failed.
+pub(crate) fn shortage(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EMFILE | libc::ENFILE => Some("open files"),
+        libc::ENOMEM => Some("memory"),
+        libc::EAGAIN => Some("processes or threads"),
+        _ => None,
+    }
+}
+
 /// Names the operation that an [`io::Error`] belongs to.
 pub(crate) trait IoContext<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, Error>;
@@ -115,6 +148,21 @@ pub(crate) trait IoContext<T> {
 
 impl<T> IoContext<T> for io::Result<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, Error> {
-        self.map_err(|source| Error::host(what(), source))
+        self.map_err(|source| Error::io(what(), source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_the_operator_must_mend() {
+        let failed = |code| Err::<(), _>(io::Error::from_raw_os_error(code)).doing(|| "start it".into()).unwrap_err();
+        for (code, what) in [(libc::EMFILE, "open files"), (libc::ENOMEM, "memory"), (libc::EAGAIN, "processes")] {
+            let text = failed(code).to_string();
+            assert!(text.contains(what) && text.contains("start it") && text.contains("try again"), "{text}");
+        }
+        assert!(matches!(failed(libc::EACCES), Error::Host { .. }));
     }
 }

@@ -157,7 +157,10 @@ impl Launch {
         let before = workspace.survey()?;
         let account = Account::new(&self.order.env, &self.workspace_inside());
         self.give_account(&account, &given).doing(|| "prepare a native run".into())?;
-        self.hand_over(user.as_ref(), &given).map_err(|error| Error::host("hand over a workspace", error))?;
+        self.hand_over(user.as_ref(), &given).map_err(|error| match error {
+            TakeBackError::Io(source) => Error::io("hand over a workspace", source),
+            error => Error::host("hand over a workspace", error),
+        })?;
         let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
         let confinement = self.confinement(native, user.as_ref(), &given, &account, limits);
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
@@ -466,7 +469,7 @@ impl From<TakeBackError> for Refused {
     fn from(error: TakeBackError) -> Self {
         match error {
             TakeBackError::TooDeep => Self::ByRule(error.to_string()),
-            TakeBackError::Io(source) => Self::Failed(Error::host("take back a workspace", source)),
+            TakeBackError::Io(source) => Self::Failed(Error::io("take back a workspace", source)),
         }
     }
 }

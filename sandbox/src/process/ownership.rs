@@ -64,12 +64,16 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
         }
         if let Some((uid, gid)) = owner {
             // Clears set-user-id, too.
-            fchownat(directory.as_fd(), name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            let changed = fchownat(directory.as_fd(), name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW);
+            if unless_gone(changed)?.is_none() {
+                continue;
+            }
         }
         if entry.file_type() == Some(Type::Symlink) {
             continue;
         }
-        let found = fstatat(directory.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let looked = fstatat(directory.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW);
+        let Some(found) = unless_gone(looked)? else { continue };
         let kind = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
         if kind == SFlag::S_IFLNK {
             continue;
@@ -79,7 +83,7 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
         if kept != Mode::from_bits_truncate(found.st_mode & 0o7777) {
             match fchmodat(directory.as_fd(), name, kept, FchmodatFlags::NoFollowSymlink) {
                 // Somebody else put it there; whoever reads it will be told.
-                Ok(()) | Err(Errno::EPERM) => {}
+                Ok(()) | Err(Errno::EPERM | Errno::ENOENT) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
@@ -88,10 +92,20 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
                 return Err(TakeBackError::TooDeep);
             }
             let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            below(Dir::openat(directory.as_fd(), name, flags, Mode::empty())?, owner, depth + 1)?;
+            if let Some(inner) = unless_gone(Dir::openat(directory.as_fd(), name, flags, Mode::empty()))? {
+                below(inner, owner, depth + 1)?;
+            }
         }
     }
     Ok(())
+}
+
+/// None for what a process removed that was not ended in time.
+fn unless_gone<T>(done: nix::Result<T>) -> nix::Result<Option<T>> {
+    match done {
+        Err(Errno::ENOENT) => Ok(None),
+        done => done.map(Some),
+    }
 }
 
 #[cfg(test)]

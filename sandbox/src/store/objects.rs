@@ -18,7 +18,7 @@ use super::layout::{Object, blobs_place, parse_beside_blobs, place, session_plac
 use super::local::{Local, Placed};
 use super::seal::{Binding, Keys, OVERHEAD};
 use super::usage::Counted;
-use crate::error::Error;
+use crate::error::{Error, shortage};
 use crate::handle::{Principal, SessionId};
 
 /// From here on sealing and opening leave the event loop: a tenth of a
@@ -311,8 +311,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
 pub(super) fn failed(doing: String, source: object_store::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
     while let Some(error) = cause {
-        if error.downcast_ref().is_some_and(is_full) {
-            return disk_is_full();
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            if is_full(error) {
+                return disk_is_full();
+            }
+            if shortage(error).is_some() {
+                return Error::io(
+                    doing,
+                    error.raw_os_error().map_or(io::ErrorKind::Other.into(), io::Error::from_raw_os_error),
+                );
+            }
         }
         cause = error.source();
     }
@@ -320,7 +328,7 @@ pub(super) fn failed(doing: String, source: object_store::Error) -> Error {
 }
 
 fn failed_io(doing: String, source: io::Error) -> Error {
-    if is_full(&source) { disk_is_full() } else { Error::host(doing, source) }
+    if is_full(&source) { disk_is_full() } else { Error::io(doing, source) }
 }
 
 fn is_full(error: &io::Error) -> bool {

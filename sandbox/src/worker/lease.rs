@@ -39,7 +39,10 @@ pub(super) fn send(writer: &Writer, message: &FromWorker) {
         Err(error) => {
             tracing::error!(%error, "a message to the server could not be written");
             if let FromWorker::Finished { run, .. } = message {
-                send(writer, &FromWorker::Failed { run: *run, reason: "its report was too large".into() });
+                send(
+                    writer,
+                    &FromWorker::Failed { run: *run, reason: "its report was too large".into(), passes: false },
+                );
             }
         }
     }

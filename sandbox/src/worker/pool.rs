@@ -320,7 +320,14 @@ impl Pool {
         let _starting = self.starting.lock().await;
         match choose() {
             Some(worker) => Ok(worker),
-            None => self.start(principal).await,
+            // No run has anything to do with it yet, and the next may do better.
+            None => match self.start(principal).await {
+                Err(error @ (Error::Host { .. } | Error::Interrupted)) => {
+                    tracing::warn!(?error, "a worker did not start and another is tried");
+                    self.start(principal).await
+                }
+                started => started,
+            },
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) struct Ready {
 /// # Errors
 ///
 /// [`Error::Unconfined`] with the step of its confinement that failed.
-/// [`Error::Interrupted`] when it is gone before it says so.
+/// [`Error::Interrupted`] when it is gone before it says so, or lacks an image.
 ///
 /// # Cancellation
 ///
@@ -78,6 +78,8 @@ pub(super) async fn prepare(
                 }
                 Some(Prepared::LoadFailed { image, reason }) => {
                     tracing::error!(image, reason, "a worker cannot load an image");
+                    // It would refuse every run of it; another may do better.
+                    return Err(Error::Interrupted);
                 }
                 Some(Prepared::Confined(wall)) => return Ok((wall, initial, can_reset)),
                 Some(Prepared::Refused(refusal)) => {

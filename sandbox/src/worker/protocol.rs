@@ -150,8 +150,12 @@ pub(crate) enum FromWorker {
     Output { run: u64, stream: Stream, bytes: Vec<u8> },
     /// A run has ended.
     Finished { run: u64, report: Box<RunReport> },
-    /// A run could not be carried out, through a fault of the host.
-    Failed { run: u64, reason: String },
+    /// A run could not be carried out, through a fault of the host, or because
+    /// the machine is short of something that others give back.
+    Failed { run: u64, reason: String, passes: bool },
+    /// A run goes on with an interpreter that is not in this worker. It has not
+    /// begun.
+    NotHere { run: u64 },
     /// There is no memory for the session that a run belongs to, and how large
     /// that is.
     NoMemory { run: u64, mebibytes: u64 },
@@ -256,7 +260,8 @@ mod tests {
         let messages = [
             FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 500] },
             FromWorker::Finished { run: 7, report: report() },
-            FromWorker::Failed { run: 1 << 50, reason: reason() },
+            FromWorker::Failed { run: 1 << 50, reason: reason(), passes: false },
+            FromWorker::NotHere { run: 1 << 50 },
             FromWorker::NoMemory { run: 9, mebibytes: 300 },
             FromWorker::Fault { run: 9 },
             FromWorker::MemoryAsk { ask: 1, bytes: 1 << 25 },

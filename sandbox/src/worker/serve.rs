@@ -230,7 +230,11 @@ impl Shared {
             Err(Error::Busy { limit, .. }) => {
                 send(&self.writer, &FromWorker::NoMemory { run: number, mebibytes: limit as u64 });
             }
-            Err(error) => send(&self.writer, &FromWorker::Failed { run: number, reason: error.with_causes() }),
+            Err(Error::Interrupted) => send(&self.writer, &FromWorker::NotHere { run: number }),
+            Err(error) => {
+                let passes = matches!(error, Error::Exhausted { .. });
+                send(&self.writer, &FromWorker::Failed { run: number, reason: error.with_causes(), passes });
+            }
         }
     }
 
@@ -339,7 +343,8 @@ impl Shared {
             match (interpreter, live) {
                 (Interpreter::Live, Some(kept)) => return Ok(kept.slot),
                 (Interpreter::Live, None) => {
-                    return Err(Error::host("go on with a session", "its interpreter is not here"));
+                    tracing::error!(session = %id, "the interpreter of a session is not where it was");
+                    return Err(Error::Interrupted);
                 }
                 (_, Some(outdated)) => self.drop_slot(outdated.slot),
                 (_, None) => {}

@@ -131,7 +131,7 @@ impl Workspace {
             SurveyError::TooDeep | SurveyError::TooMany => {
                 Error::Denied { action: "using these files".into(), reason: error.to_string() }
             }
-            SurveyError::Io(source) => Error::host(format!("count the files of {}", self.path.display()), source),
+            SurveyError::Io(source) => Error::io(format!("count the files of {}", self.path.display()), source),
         })
     }
 
@@ -176,7 +176,7 @@ impl Workspace {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Error::Denied { action: format!("writing {path}"), reason: "the disk of the host is full".into() }
             }
-            _ => Error::host(format!("write {path} in {}", self.path.display()), source),
+            _ => Error::io(format!("write {path} in {}", self.path.display()), source),
         };
         if let Some(parent) = path.as_path().parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.dir.create_dir_all(parent).map_err(as_caller)?;

@@ -79,7 +79,13 @@ impl Pool {
                 }
             }
             FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
-            FromWorker::Failed { run, reason } => worker.end_run(run, Err(Error::host("run a program", reason))),
+            FromWorker::Failed { run, reason, passes: true } => {
+                tracing::warn!(run, reason, "a run could not be carried out at this moment");
+                let (doing, what) = ("run a program".to_owned(), "room for it");
+                worker.end_run(run, Err(Error::Exhausted { doing, what }));
+            }
+            FromWorker::Failed { run, reason, .. } => worker.end_run(run, Err(Error::host("run a program", reason))),
+            FromWorker::NotHere { run } => worker.end_run(run, Err(Error::Interrupted)),
             FromWorker::NoMemory { run, mebibytes } => worker.end_run(run, Err(self.no_memory_for(mebibytes))),
             FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
             FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
