@@ -1,12 +1,12 @@
 //! The command line: what it means, and a help text that teaches.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, variable};
 use crate::logging;
 
 const ABOUT: &str = "Runs code that agents write, in a sandbox, as an MCP server.";
@@ -64,7 +64,9 @@ enum Command {
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse_from(std::env::args_os().collect::<Vec<OsString>>());
+    let arguments = std::env::args_os().collect::<Vec<OsString>>();
+    let matches = heeding_variables(Cli::command(), variable).get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -72,6 +74,15 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The command with its environment variables but for those that are empty,
+/// which is how some hosts leave out what is not set.
+fn heeding_variables(command: clap::Command, value: impl Fn(&OsStr) -> Option<OsString>) -> clap::Command {
+    command.mut_args(|argument| {
+        let is_empty = argument.get_env().and_then(&value).is_some_and(|value| value.is_empty());
+        if is_empty { argument.env(None::<&'static str>) } else { argument }
+    })
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -93,12 +104,20 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent_and_its_help_names_every_limit() {
-        use clap::CommandFactory;
         let mut command = Cli::command();
         command.clone().debug_assert();
         let help = command.render_long_help().to_string();
         for resource in sandbox::Resource::ALL {
             assert!(help.contains(resource.name()), "{resource}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_is_as_if_it_were_not_there() {
+        let heeds = |value: &str| {
+            let command = heeding_variables(Cli::command(), |_| Some(value.into()));
+            command.get_arguments().filter(|argument| argument.get_env().is_some()).count()
+        };
+        assert!(heeds("") == 0 && heeds("false") > 10);
     }
 }

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -283,8 +284,9 @@ impl Config {
         let directory = |flag: &Option<PathBuf>, file: Option<PathBuf>, variable, home| {
             flag.clone().or(file).map_or_else(|| base_directory(variable, home), Ok)
         };
-        let limit_ceilings = overlay(Limits::ceilings(), &file.ceilings, &flags.ceilings);
-        let defaults = overlay(Limits::defaults(), &file.limits, &flags.limits);
+        let ceilings = layered(&flags.ceilings, "BELLJAR_CEILINGS")?;
+        let limit_ceilings = overlay(Limits::ceilings(), &file.ceilings, &ceilings);
+        let defaults = overlay(Limits::defaults(), &file.limits, &layered(&flags.limits, "BELLJAR_LIMITS")?);
         for (resource, limit) in defaults.iter() {
             let (minimum, ceiling) = (resource.minimum(), limit_ceilings.get(resource));
             ensure!(
@@ -333,7 +335,10 @@ impl Config {
                 snapshots: in_range("snapshots", snapshots, 1, 4096)?,
                 native: NativeSettings {
                     tier: flags.native_tier.or(file.native_tier).unwrap_or(WeakestTier::Container).into(),
-                    programs: programs(file.native_programs, &flags.native_programs)?,
+                    programs: programs(
+                        file.native_programs,
+                        &layered(&flags.native_programs, "BELLJAR_NATIVE_PROGRAMS")?,
+                    )?,
                 },
                 deterministic: flags.deterministic || file.deterministic.unwrap_or(false),
             },
@@ -346,6 +351,23 @@ impl Config {
 fn read(path: &Path) -> anyhow::Result<File> {
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))
+}
+
+/// An environment variable as it is.
+pub(crate) fn variable(name: &OsStr) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// What flags and a variable say together: a flag takes the place of what it
+/// names itself, not of the whole variable.
+fn layered<T: FromStr<Err = String> + Clone>(flags: &[T], variable: &str) -> anyhow::Result<Vec<T>> {
+    let text = std::env::var(variable).unwrap_or_default();
+    merged(flags, &text).map_err(|reason| anyhow::anyhow!("${variable}: {reason}"))
+}
+
+fn merged<T: FromStr<Err = String> + Clone>(flags: &[T], variable: &str) -> Result<Vec<T>, String> {
+    let settings = variable.split(',').filter(|setting| !setting.is_empty()).map(str::parse);
+    settings.chain(flags.iter().cloned().map(Ok)).collect()
 }
 
 fn programs(
@@ -427,6 +449,15 @@ mod tests {
         assert_eq!(config.default_limits.get(Resource::WallTimeMs), 2000);
         assert_eq!(config.default_limits.get(Resource::Fuel), 20_000_000);
         assert_eq!(config.default_limits.get(Resource::OpenFiles), 64);
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable_for_what_it_names_alone() {
+        let flags: Vec<LimitSetting> = vec!["wall_time_ms=2000".parse().unwrap()];
+        let merged = amounts(&merged(&flags, "wall_time_ms=1000,fuel=5").unwrap());
+        assert_eq!((merged.get(Resource::WallTimeMs), merged.get(Resource::Fuel)), (Some(2000), Some(5)));
+        assert!(super::merged(&flags, "fuel").unwrap_err().contains("expected NAME=VALUE"));
+        assert_eq!(super::merged(&flags, "").unwrap().len(), 1);
     }
 
     #[test]
