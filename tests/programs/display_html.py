@@ -1,4 +1,5 @@
 # Shows a table as HTML, and the same object as plain text.
+# differs: `display` is a notebook's, and built in here
 # output has: text/html <td>1</td>
 # output has: text/plain Table
 class Table:

@@ -1,4 +1,5 @@
 # A plotting library that is not there says how to draw instead.
+# differs: the error says what to use instead
 # status: exited 1
 # error: ModuleNotFoundError
 # error has: SVG

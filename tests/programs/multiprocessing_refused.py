@@ -1,4 +1,5 @@
 # A pool of processes is refused, with advice.
+# differs: there are no processes
 # status: exited 1
 # error: OSError
 # error has: no processes

@@ -1,4 +1,5 @@
 # Reaching another machine fails at once, with the reason.
+# differs: there is no network, and the error says so
 # stdout:
 # |URLError True
 # |OSError True

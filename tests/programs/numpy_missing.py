@@ -1,4 +1,5 @@
 # A package that is not there is named, with what to use instead.
+# differs: the error says what to use instead
 # status: exited 1
 # error: ModuleNotFoundError
 # error has: No module named 'numpy'

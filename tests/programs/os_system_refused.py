@@ -1,4 +1,5 @@
 # The shell is refused, with advice.
+# differs: there are no processes, and the error says so
 # stdout:
 # |this sandbox has no processes and no shell
 # |this sandbox has no processes and no shell

@@ -1,4 +1,5 @@
 # Draws a bar chart as SVG and shows it.
+# differs: `IPython.display` is there without IPython
 # output has: image/svg+xml <rect x="20"
 # stdout:
 # |3 bars

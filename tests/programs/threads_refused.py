@@ -1,4 +1,5 @@
 # Threads are refused, with what to use instead.
+# differs: there are no threads
 # status: exited 1
 # error: RuntimeError
 # error has: can't start new thread

@@ -3,6 +3,7 @@
 //! - [`Server`] is one running server, with a state directory of its own.
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
+//! - [`Program`] is a file of `programs/`, with what is expected of it.
 //! - [`Reply`] is an answer, with the fields of `execute` by name.
 //! - [`Restriction`] is less of the machine for a server.
 //! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
@@ -14,6 +15,7 @@
 
 mod client;
 mod process;
+mod program;
 mod reply;
 mod restriction;
 mod server;
@@ -24,6 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Client, Pending};
 pub use process::Process;
+pub use program::Program;
 pub use reply::Reply;
 pub use restriction::{Restriction, SOME_USER};
 pub use server::{Builder, Server, binary, target_directory};
