@@ -4,7 +4,7 @@
 # error: ModuleNotFoundError
 # error has: No module named 'numpy'
 # error has: statistics
-# traceback has: line 8, in <module>
+# traceback has: line 9, in <module>
 # traceback has: import numpy as np
 import numpy as np
 

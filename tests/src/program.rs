@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 /// Fewer would mean that files got lost.
-const FEWEST_PROGRAMS: usize = 120;
+const FEWEST_PROGRAMS: usize = 160;
 
 /// A program and its header.
 #[derive(Debug, Default)]
