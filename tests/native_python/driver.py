@@ -63,7 +63,10 @@ def run():
         raised = error
     except BaseException as error:
         outcome["error"] = type(error).__name__
-        outcome["value"] = str(error)
+        try:
+            outcome["value"] = str(error)
+        except Exception:
+            pass  # An exception of the program's own may have no text.
         raised = SystemExit(1)
         if sys.excepthook is not sys.__excepthook__:
             sys.excepthook(type(error), error, error.__traceback__)
