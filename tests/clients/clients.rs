@@ -50,7 +50,7 @@ pub(crate) struct Place<'a> {
 
 impl Client {
     /// Every client, in the order of the report.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self {
             name: "Claude Code",
             package: "@anthropic-ai/claude-code",
@@ -60,14 +60,25 @@ impl Client {
             is_extra: false,
             configure: claude_code,
         },
+        // What it does depends on the model: this one has to search for tools.
         Self {
-            name: "Codex CLI",
+            name: "Codex CLI, gpt-5.5",
             package: "@openai/codex",
             version: "0.171.0",
             program: "codex",
             wire: Wire::Responses,
             is_extra: false,
-            configure: codex,
+            configure: |command, place| codex(command, place, "gpt-5.5"),
+        },
+        // This one writes scripts that call tools.
+        Self {
+            name: "Codex CLI, gpt-6.1-sol",
+            package: "@openai/codex",
+            version: "0.171.0",
+            program: "codex",
+            wire: Wire::Responses,
+            is_extra: false,
+            configure: |command, place| codex(command, place, "gpt-6.1-sol"),
         },
         Self {
             name: "OpenCode",
@@ -138,7 +149,7 @@ fn claude_code(command: &mut Command, place: &Place<'_>) {
         .env("DISABLE_AUTOUPDATER", "1");
 }
 
-fn codex(command: &mut Command, place: &Place<'_>) {
+fn codex(command: &mut Command, place: &Place<'_>, name: &str) {
     let home = place.home.join(".codex");
     let environment: Vec<_> = place
         .environment
@@ -150,7 +161,7 @@ fn codex(command: &mut Command, place: &Place<'_>) {
     // Strings and arrays of strings are written in TOML as they are in JSON.
     let configuration = format!(
         r#"
-model = "fake"
+model = {name}
 model_provider = "fake"
 check_for_update_on_startup = false
 
@@ -170,6 +181,7 @@ default_tools_approval_mode = "approve"
 
 [mcp_servers.belljar.env]
 {environment}"#,
+        name = json!(name),
         model = json!(format!("{}/v1", place.model)),
         program = json!(place.server[0]),
         arguments = json!(place.server[1..]),

@@ -24,11 +24,13 @@ impl Installation {
         let folder = tests::target_directory().join("real-clients");
         fs::create_dir_all(&folder).expect("a folder of the target directory can be made");
         let installation = Self(folder);
-        let missing: Vec<_> = clients
+        let mut missing: Vec<_> = clients
             .iter()
             .filter(|client| installation.version(client.package).as_deref() != Some(client.version))
             .map(|client| format!("{}@{}", client.package, client.version))
             .collect();
+        // A package may be there for two clients, one after the other.
+        missing.dedup();
         if missing.is_empty() {
             return Ok(installation);
         }

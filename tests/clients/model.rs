@@ -11,7 +11,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::http::Connection;
-use crate::wires::{EXECUTE, Received, SEARCH, Say, Turn, Wire};
+use crate::wires::{Kind, Received, Say, Turn, Wire};
 
 /// Connections at once; a client has a few.
 const CONNECTIONS: usize = 32;
@@ -135,16 +135,14 @@ fn answer(turn: Turn, arguments: &Value, heard: &mut Heard) -> Say {
         heard.received = turn.received;
         return Say::Text("The plot is drawn.");
     }
-    if let Some(tool) = turn.offered.iter().find(|tool| tool.is_execute()) {
+    let offered = |kind: Kind| turn.offered.iter().find(|tool| tool.kind == kind);
+    let execute = turn.offered.iter().find(|tool| tool.is_execute());
+    if let Some(tool) = execute.or_else(|| offered(Kind::Script)) {
         heard.called = true;
-        return Say::Call { id: EXECUTE, tool: tool.clone(), arguments: arguments.clone() };
+        return Say::Execute { tool: tool.clone(), arguments: arguments.clone() };
     }
-    // Definitions may be kept back until they are searched for.
-    match turn.offered.iter().find(|tool| tool.name == "ToolSearch") {
-        Some(tool) if !turn.has_searched => {
-            let query = json!({"query": "select:mcp__belljar__execute", "max_results": 5});
-            Say::Call { id: SEARCH, tool: tool.clone(), arguments: query }
-        }
+    match offered(Kind::Search) {
+        Some(tool) if !turn.has_searched => Say::Search(tool.clone()),
         // Clients also ask for a title, without any tool.
         _ => Say::Text("A plot"),
     }

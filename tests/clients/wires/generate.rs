@@ -3,16 +3,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Image, Received, Say, Tool, Turn, all, elements, text};
+use super::{Image, Kind, Received, Say, Tool, Turn, all, elements, text};
 
 pub(super) fn read(conversation: &Value) -> Turn {
     let contents = &conversation["contents"];
     let offered = elements(&conversation["tools"])
         .flat_map(|tool| elements(&tool["functionDeclarations"]))
-        .map(|function| Tool { group: None, name: text(&function["name"]).to_owned() });
+        .map(|function| Tool { kind: Kind::Function, group: None, name: text(&function["name"]).to_owned() });
     let response = |part: &Value| {
         let response = part.get("functionResponse")?;
-        let tool = Tool { group: None, name: text(&response["name"]).to_owned() };
+        let tool = Tool { kind: Kind::Function, group: None, name: text(&response["name"]).to_owned() };
         tool.is_execute().then(|| response["response"].clone())
     };
     let received = all(contents, response).pop().map(|response| Received {
@@ -30,7 +30,8 @@ fn image(part: &Value) -> Option<Image> {
 pub(super) fn write(say: &Say) -> Vec<Value> {
     let part = match say {
         Say::Text(words) => json!({"text": words}),
-        Say::Call { tool, arguments, .. } => json!({"functionCall": {"name": tool.name, "args": arguments}}),
+        Say::Execute { tool, arguments } => json!({"functionCall": {"name": tool.name, "args": arguments}}),
+        Say::Search(tool) => json!({"functionCall": {"name": tool.name, "args": {"query": "execute"}}}),
     };
     vec![json!({
         "candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}],

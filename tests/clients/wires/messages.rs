@@ -2,12 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{EXECUTE, Image, Received, SEARCH, Say, Tool, Turn, all, elements, text};
+use super::{EXECUTE, Image, Kind, Received, SEARCH, Say, Tool, Turn, all, elements, text};
 
 pub(super) fn read(conversation: &Value) -> Turn {
     let messages = &conversation["messages"];
-    let offered =
-        elements(&conversation["tools"]).map(|tool| Tool { group: None, name: text(&tool["name"]).to_owned() });
+    let offered = elements(&conversation["tools"]).map(|tool| {
+        let name = text(&tool["name"]).to_owned();
+        // A tool of the client, not of the interface.
+        let kind = if name == "ToolSearch" { Kind::Search } else { Kind::Function };
+        Tool { kind, group: None, name }
+    });
     let results = |id: &str| {
         all(messages, |block| {
             (block["type"] == "tool_result" && block["tool_use_id"] == id).then(|| block["content"].clone())
@@ -32,15 +36,19 @@ fn image(block: &Value) -> Option<Image> {
 }
 
 pub(super) fn write(say: &Say) -> Vec<Value> {
+    let call = |id: &str, tool: &Tool, arguments: &Value| {
+        (
+            json!({"type": "tool_use", "id": id, "name": tool.name, "input": {}}),
+            json!({"type": "input_json_delta", "partial_json": arguments.to_string()}),
+            "tool_use",
+        )
+    };
     let (block, delta, stop_reason) = match say {
         Say::Text(words) => {
             (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": words}), "end_turn")
         }
-        Say::Call { id, tool, arguments } => (
-            json!({"type": "tool_use", "id": id, "name": tool.name, "input": {}}),
-            json!({"type": "input_json_delta", "partial_json": arguments.to_string()}),
-            "tool_use",
-        ),
+        Say::Search(tool) => call(SEARCH, tool, &json!({"query": "select:mcp__belljar__execute", "max_results": 5})),
+        Say::Execute { tool, arguments } => call(EXECUTE, tool, arguments),
     };
     let message = json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "fake", "content": [],

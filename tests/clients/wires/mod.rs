@@ -23,9 +23,21 @@ pub(crate) enum Wire {
     Generate,
 }
 
+/// How a model uses a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It calls it with arguments.
+    Function,
+    /// It finds tools whose definitions are kept back until then.
+    Search,
+    /// It takes a program that calls the other tools.
+    Script,
+}
+
 /// A tool as the model knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tool {
+    pub(crate) kind: Kind,
     /// Where a wire groups tools, the group.
     pub(crate) group: Option<String>,
     /// Its name, which clients make longer.
@@ -36,7 +48,7 @@ impl Tool {
     /// Whether it is the tool of `belljar`.
     pub(crate) fn is_execute(&self) -> bool {
         let name = format!("{}__{}", self.group.as_deref().unwrap_or_default(), self.name);
-        name.contains("belljar") && name.ends_with("execute")
+        self.kind == Kind::Function && name.contains("belljar") && name.ends_with("execute")
     }
 }
 
@@ -74,13 +86,13 @@ pub(crate) struct Image {
 pub(crate) enum Say {
     /// Its last words.
     Text(&'static str),
-    /// It wants a tool called.
-    Call {
-        /// Tells calls apart.
-        id: &'static str,
-        /// One of those that it was offered.
+    /// It looks for `execute` with this tool, as [`SEARCH`].
+    Search(Tool),
+    /// It wants `execute` called, by this tool, as [`EXECUTE`].
+    Execute {
+        /// `execute` itself, or one for scripts.
         tool: Tool,
-        /// What the tool gets.
+        /// What `execute` gets.
         arguments: Value,
     },
 }

@@ -1,33 +1,48 @@
 //! OpenAI's Responses: calls and their outputs are items of the input, and
-//! tools of one server may be grouped in a namespace.
+//! tools of one server may be grouped in a namespace. They may be kept back
+//! until they are searched for, or be there for scripts only.
 
 use serde_json::{Value, json};
 
-use super::{EXECUTE, Image, Received, SEARCH, Say, Tool, Turn, all, elements, text};
+use super::{EXECUTE, Image, Kind, Received, SEARCH, Say, Tool, Turn, all, elements, text};
 
 pub(super) fn read(conversation: &Value) -> Turn {
     let input = &conversation["input"];
-    let outputs = |id: &str| {
-        all(input, |item| {
-            (item["type"] == "function_call_output" && item["call_id"] == id).then(|| item["output"].clone())
-        })
+    let output = |item: &Value| {
+        let is_output = item["type"] == "function_call_output" || item["type"] == "custom_tool_call_output";
+        (is_output && item["call_id"] == EXECUTE).then(|| item["output"].clone())
     };
-    let received = outputs(EXECUTE).pop().map(|output| Received { texts: texts(&output), images: all(input, image) });
-    Turn {
-        offered: elements(&conversation["tools"]).flat_map(tools).collect(),
-        has_searched: !outputs(SEARCH).is_empty(),
-        received,
-    }
+    let received = all(input, output).pop().map(|output| Received { texts: texts(&output), images: all(input, image) });
+    let is_found = |item: &Value| item["type"] == "tool_search_output";
+    // Some models are told of tools in the conversation.
+    let later = elements(input).filter(|item| is_found(item) || item["type"] == "additional_tools");
+    let offered = elements(&conversation["tools"]).chain(later.flat_map(|item| elements(&item["tools"])));
+    Turn { offered: offered.flat_map(tools).collect(), has_searched: elements(input).any(is_found), received }
 }
 
 fn tools(tool: &Value) -> Vec<Tool> {
-    let name = text(&tool["name"]).to_owned();
-    if tool["type"] != "namespace" {
-        return vec![Tool { group: None, name }];
-    }
-    elements(&tool["tools"])
-        .map(|inner| Tool { group: Some(name.clone()), name: text(&inner["name"]).to_owned() })
-        .collect()
+    let group = (tool["type"] == "namespace").then(|| text(&tool["name"]).to_owned());
+    let inner = |tool: &Value| {
+        let name = text(&tool["name"]).to_owned();
+        let kind = match text(&tool["type"]) {
+            "tool_search" => Kind::Search,
+            "custom" if name == "exec" => Kind::Script,
+            _ => Kind::Function,
+        };
+        Tool { kind, group: group.clone(), name }
+    };
+    if group.is_some() { elements(&tool["tools"]).map(inner).collect() } else { vec![inner(tool)] }
+}
+
+/// A script that calls `execute` and shows the model what came of it.
+fn script(arguments: &Value) -> String {
+    format!(
+        r#"const result = await tools.mcp__belljar__execute({arguments});
+for (const block of result.content) {{
+    if (block.type === "image") image(block); else text(block.text);
+}}
+"#
+    )
 }
 
 fn texts(output: &Value) -> Vec<String> {
@@ -51,11 +66,19 @@ pub(super) fn write(say: &Say) -> Vec<Value> {
             "type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": words, "annotations": []}],
         }),
-        Say::Call { id, tool, arguments } => {
-            let mut call = json!({
-                "type": "function_call", "id": "fc_1", "status": "completed", "call_id": id,
-                "name": tool.name, "arguments": arguments.to_string(),
-            });
+        Say::Search(_) => json!({
+            "type": "tool_search_call", "id": "search_1", "status": "completed", "call_id": SEARCH,
+            "execution": "client", "arguments": {"query": "belljar execute", "limit": 8},
+        }),
+        Say::Execute { tool, arguments } => {
+            let mut call = json!({"id": "call_1", "status": "completed", "call_id": EXECUTE, "name": tool.name});
+            if tool.kind == Kind::Script {
+                call["type"] = json!("custom_tool_call");
+                call["input"] = json!(script(arguments));
+            } else {
+                call["type"] = json!("function_call");
+                call["arguments"] = json!(arguments.to_string());
+            }
             if let Some(group) = &tool.group {
                 call["namespace"] = json!(group);
             }
