@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE 1
 #include <Python.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "internal/pycore_runtime.h"
 #include "internal/pycore_signal.h"
 
+#include "derive.h"
 #include "paths.h"
 #include "zone.h"
 
@@ -268,6 +270,25 @@ renew_sqlite(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
     Py_RETURN_NONE;
 }
 
+/* memory_bytes() -> the size of the linear memory. */
+static PyObject *
+memory_bytes(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
+{
+    return PyLong_FromUnsignedLongLong((uint64_t)__builtin_wasm_memory_size(0) * 65536);
+}
+
+/* control_file(descriptor, command, value) -> fcntl(2) with a number. */
+static PyObject *
+control_file(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int descriptor, command, value;
+    if (!PyArg_ParseTuple(args, "iii", &descriptor, &command, &value)) {
+        return NULL;
+    }
+    int answer = fcntl(descriptor, command, value);
+    return answer < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(answer);
+}
+
 static PyMethodDef native_methods[] = {
     {"compile_cell", compile_cell, METH_VARARGS, NULL},
     {"arm", arm, METH_O, NULL},
@@ -275,6 +296,10 @@ static PyMethodDef native_methods[] = {
     {"enter_workspace", enter_workspace, METH_NOARGS, NULL},
     {"set_zone", zone_set, METH_O, NULL},
     {"renew_sqlite", renew_sqlite, METH_NOARGS, NULL},
+    {"memory_bytes", memory_bytes, METH_NOARGS, NULL},
+    {"control_file", control_file, METH_VARARGS, NULL},
+    {"pbkdf2", derive_pbkdf2, METH_VARARGS, NULL},
+    {"scrypt_mix", derive_scrypt_mix, METH_VARARGS, NULL},
     {"raise_interrupt", raise_interrupt, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -344,7 +369,8 @@ start_interpreter(void)
     require(PyConfig_SetString(&config, &config.exec_prefix, L"/usr"));
     require(PyConfig_SetString(&config, &config.base_prefix, L"/usr"));
     require(PyConfig_SetString(&config, &config.base_exec_prefix, L"/usr"));
-    require(PyConfig_SetString(&config, &config.stdlib_dir, L""));
+    /* Nothing lies there: it is what modules say of themselves as __file__. */
+    require(PyConfig_SetString(&config, &config.stdlib_dir, L"/usr/lib/python3.13"));
     require(Py_InitializeFromConfig(&config));
     PyConfig_Clear(&config);
 }

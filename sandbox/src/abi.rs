@@ -38,6 +38,11 @@ pub(crate) struct GuestRequest<'a> {
     /// For packages that this guest lacks the language that has them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) elsewhere: &'a BTreeMap<String, String>,
+    /// What the workspace may hold, for a guest that can see it in no other way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) disk_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) disk_files: Option<u64>,
 }
 
 /// A guest's reply, as its ABI gives it. Untrusted.

@@ -71,6 +71,9 @@ unpack_python() {
     grep -E '^(CVE-|ssl-|dict-|traverse-|issue127330)'); do
     patch -d "$SOURCE" -p1 -s <"$patches/debian/patches/$patch"
   done
+  for patch in "$HERE"/build/patches/*.patch; do
+    patch -d "$SOURCE" -p1 -s <"$patch"
+  done
 }
 
 unpack_packages() {

@@ -15,4 +15,4 @@ unset PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
 # order the constants of a module are written.
 "$BUILD_PYTHON" -sSP "$HERE/build/gen_frozen.py" "$SOURCE/Lib" \
   "$(dirname "$INTERPRETER"/build/lib.*/_sysconfigdata*.py)" \
-  "$HERE/session" "$FROZEN/tzdata" "$FROZEN" "$WORK"
+  "$HERE" "$FROZEN/tzdata" "$FROZEN" "$WORK"

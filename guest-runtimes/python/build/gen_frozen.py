@@ -1,10 +1,11 @@
 """Compiles the standard library and the session code for the image.
 
-    gen_frozen.py LIB SYSCONFIG SESSION TZDATA OUT WORK
+    gen_frozen.py LIB SYSCONFIG GUEST TZDATA OUT WORK
 
 Reads the standard library from LIB, what `make` noted about the build from
-SYSCONFIG, this guest's own modules from SESSION and the unpacked tzdata wheel
-from TZDATA; WORK is the folder whose name must not stay in what was noted.
+SYSCONFIG, this guest's own modules from the folders session and stand_ins of
+GUEST and the unpacked tzdata wheel from TZDATA; WORK is the folder whose name
+must not stay in what was noted.
 Writes to OUT: `frozen.bin`, the marshalled code of every module in one blob;
 `frozen.s`, which embeds it; and `frozen.c`, the table that
 PyImport_FrozenModules points to. Sorted throughout: the same input gives the
@@ -20,17 +21,34 @@ DROPPED_FOLDERS = {
     "msilib", "__pycache__", "site-packages", "__phello__",
 }
 DROPPED_MODULES = {
-    "turtle", "antigravity", "this", "_android_support", "_ios_support", "_apple_support",
-    "__hello__", "webbrowser", "pty", "tty", "_aix_support", "_osx_support",
+    "turtle", "antigravity", "_android_support", "_ios_support", "_apple_support",
+    "__hello__", "pty", "tty", "_aix_support", "_osx_support",
+}
+# Where the standard library lies on a machine that has it in files; shim.c says
+# the same. A module's __file__ and the files of its functions begin like this.
+LIBRARY = "/usr/lib/python3.13"
+# What an ordinary build of CPython freezes has no file in tracebacks there either.
+FROZEN_EVERYWHERE = {
+    "abc", "codecs", "io", "_collections_abc", "_sitebuiltins", "genericpath", "ntpath", "posixpath",
+    "os", "site", "stat", "importlib.util", "importlib.machinery", "runpy",
 }
 # CPython freezes these itself, under names of its own.
 BOOTSTRAP = {"importlib._bootstrap", "importlib._bootstrap_external", "zipimport"}
+# Packages that no other Python has: what is called through them is not shown.
+OWN = {"_belljar", "IPython"}
 # What sysconfig says about the build must not depend on where it ran.
 BUILD_FOLDER = "/build"
 
 
-def compiled(name, source, optimize=0):
-    code = compile(source, f"<frozen {name}>", "exec", dont_inherit=True, optimize=optimize)
+def file_name(name, package):
+    """What tracebacks and warnings call the file of a module."""
+    if name in FROZEN_EVERYWHERE or name.split(".")[0] in OWN:
+        return f"<frozen {name}>"
+    return "/".join((LIBRARY, *name.split("."), *(["__init__"] if package else []))) + ".py"
+
+
+def compiled(name, source, package):
+    code = compile(source, file_name(name, package), "exec", dont_inherit=True, optimize=0)
     return marshal.dumps(code)
 
 
@@ -56,8 +74,7 @@ def sysconfig_data(folder, work):
 
 
 def session_modules(folder):
-    for name, source, package in modules_below(folder / "IPython", "IPython"):
-        yield name, source, package
+    yield from modules_below(folder / "IPython", "IPython")
     for path in sorted(folder.glob("*.py")):
         package = path.stem == "__init__"
         yield "_belljar" if package else f"_belljar.{path.stem}", path.read_bytes(), package
@@ -73,18 +90,21 @@ def zone_data(folder):
 
 
 def main():
-    lib, sysconfig, session, tzdata, out = map(Path, sys.argv[1:6])
+    lib, sysconfig, guest, tzdata, out = map(Path, sys.argv[1:6])
     work = sys.argv[6]
+    stand_ins = list(modules_below(guest / "stand_ins"))
+    replaced = {name.split(".")[0] for name, _, _ in stand_ins}
     modules = [
-        *modules_below(lib),
+        *(module for module in modules_below(lib) if module[0].split(".")[0] not in replaced),
+        *stand_ins,
         *sysconfig_data(sysconfig, work),
-        *session_modules(session),
+        *session_modules(guest / "session"),
         *zone_data(tzdata),
     ]
     blob = bytearray()
     rows = []
     for name, source, package in sorted(modules):
-        data = compiled(name, source)
+        data = compiled(name, source, package)
         rows.append(f'    {{"{name}", belljar_frozen_blob + {len(blob)}, {len(data)}, {int(package)}}},')
         blob += data
         blob += bytes(-len(blob) % 16)

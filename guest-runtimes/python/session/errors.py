@@ -15,6 +15,9 @@ LAST_FRAMES = 10
 # How far to look for the error that caused the error.
 MOST_CAUSES = 4
 
+# How the names of files begin that do not belong to the program.
+LIBRARIES = ("<frozen ", "/usr/lib/python3.13/")
+
 STORAGE_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 DESCRIPTOR_ERRORS = frozenset((errno.EMFILE, errno.ENFILE))
 
@@ -107,7 +110,7 @@ def _with_causes(failure):
 def _own_frames(trace):
     """The traceback from the first frame on that belongs to the program."""
     start = trace
-    while start is not None and start.tb_frame.f_code.co_filename.startswith("<frozen "):
+    while start is not None and start.tb_frame.f_code.co_filename.startswith(LIBRARIES):
         start = start.tb_next
     return start
 

@@ -14,67 +14,138 @@ NO_PROCESSES = (
     "this sandbox has no processes and no shell; do the work in Python "
     "(pathlib, shutil, zipfile, tarfile, re, ...)")
 NO_NETWORK = "this sandbox has no network; pass the data in as a file or inside the program"
+HOST_NAME = "sandbox"
 NO_INPUT = "no standard input was given, or all of it was read; pass it as the stdin of the call"
 NO_INSTALLER = (
     "this sandbox cannot install packages; use the standard library, or place pure Python "
     "modules in /workspace and import them")
+
+NO_NATIVE_CODE = "this Python cannot call native code; use struct, array and memoryview"
+NO_TERMINAL = "there is no terminal"
+OWN_PICTURE = "build an SVG text and show it with display(SVG(text)) from IPython.display"
+OWN_IMAGE = "write SVG, or PNG with zlib and struct"
+FROM_FILES = "or place its pure Python files in /workspace"
 
 # Modules that programs often try, and what serves instead.
 ALTERNATIVES = {
     "numpy": "use lists, array, math, statistics or fractions",
     "pandas": "use csv, sqlite3 (in memory: sqlite3.connect(':memory:')), collections and statistics",
     "polars": "use csv, sqlite3 and statistics",
+    "duckdb": "use sqlite3",
+    "pyarrow": "use csv, json or sqlite3",
     "scipy": "use math, statistics, cmath or fractions",
     "sklearn": "use statistics (linear_regression, correlation) and plain Python",
     "statsmodels": "use statistics",
-    "sympy": "use fractions, decimal and math",
-    "matplotlib": "build an SVG text and show it with display(SVG(text)) from IPython.display",
-    "seaborn": "build an SVG text and show it with display(SVG(text)) from IPython.display",
-    "plotly": "build an SVG text and show it with display(SVG(text)) from IPython.display",
-    "PIL": "write SVG, or PNG with zlib and struct",
-    "cv2": "write SVG, or PNG with zlib and struct",
+    "numba": "use plain Python",
+    "sympy": f"use fractions, decimal and math, {FROM_FILES}",
+    "mpmath": f"use decimal and math, {FROM_FILES}",
+    "gmpy2": "use int, fractions and math",
+    "matplotlib": OWN_PICTURE,
+    "seaborn": OWN_PICTURE,
+    "plotly": OWN_PICTURE,
+    "bokeh": OWN_PICTURE,
+    "altair": OWN_PICTURE,
+    "PIL": OWN_IMAGE,
+    "cv2": OWN_IMAGE,
+    "imageio": OWN_IMAGE,
+    "skimage": OWN_IMAGE,
     "torch": "use plain Python",
     "tensorflow": "use plain Python",
+    "xgboost": "use plain Python",
     "requests": NO_NETWORK,
     "httpx": NO_NETWORK,
     "aiohttp": NO_NETWORK,
     "urllib3": NO_NETWORK,
     "websockets": NO_NETWORK,
     "boto3": NO_NETWORK,
-    "ssl": NO_NETWORK,
+    "psycopg2": f"{NO_NETWORK}; use sqlite3",
+    "pymongo": f"{NO_NETWORK}; use sqlite3",
+    "redis": f"{NO_NETWORK}; use dict or sqlite3",
+    "flask": NO_NETWORK,
+    "fastapi": NO_NETWORK,
+    "sqlalchemy": f"use sqlite3, {FROM_FILES}",
     "_ssl": NO_NETWORK,
     "bs4": "use html.parser or xml.etree.ElementTree",
     "lxml": "use xml.etree.ElementTree",
     "yaml": "use json or tomllib",
-    "dateutil": "use datetime and zoneinfo",
+    "toml": "use tomllib",
+    "simplejson": "use json",
+    "orjson": "use json",
+    "jinja2": f"use string.Template or str.format, {FROM_FILES}",
+    "markdown": f"use str and re, {FROM_FILES}",
+    "dateutil": f"use datetime and zoneinfo, {FROM_FILES}",
+    "arrow": "use datetime and zoneinfo",
     "pytz": "use zoneinfo",
     "pydantic": "use dataclasses",
+    "attr": f"use dataclasses, {FROM_FILES}",
     "openpyxl": "an .xlsx file is a zip of XML: use zipfile and xml.etree.ElementTree, or write CSV",
+    "xlsxwriter": "an .xlsx file is a zip of XML: use zipfile and xml.etree.ElementTree, or write CSV",
+    "docx": "a .docx file is a zip of XML: use zipfile and xml.etree.ElementTree",
     "tabulate": "use str.format",
+    "rich": "use print",
+    "colorama": "use print",
     "tqdm": "leave the progress bar out",
+    "psutil": "use time.process_time and resource.getrusage",
     "pytest": "use unittest",
-    "networkx": "use dict, collections.deque, heapq and graphlib",
+    "hypothesis": "use unittest and random",
+    "networkx": f"use dict, collections.deque, heapq and graphlib, {FROM_FILES}",
+    "sortedcontainers": f"use bisect and heapq, {FROM_FILES}",
+    "regex": "use re",
+    "cryptography": "use hashlib, hmac and secrets",
+    "Crypto": "use hashlib, hmac and secrets",
+    "bcrypt": "use hashlib.scrypt or hashlib.pbkdf2_hmac",
     "pip": NO_INSTALLER,
     "ensurepip": NO_INSTALLER,
     "setuptools": NO_INSTALLER,
     "venv": NO_INSTALLER,
-    "ctypes": "this Python cannot call native code; use struct, array and memoryview",
-    "_ctypes": "this Python cannot call native code; use struct, array and memoryview",
-    "cffi": "this Python cannot call native code; use struct, array and memoryview",
+    "_ctypes": NO_NATIVE_CODE,
+    "cffi": NO_NATIVE_CODE,
     "mmap": "read the file in pieces instead",
-    "fcntl": "there are no other processes to lock a file against",
-    "resource": "the limits of this run are set by its host",
-    "termios": "there is no terminal",
-    "curses": "there is no terminal",
-    "readline": "there is no terminal",
+    "syslog": "use logging",
+    "termios": NO_TERMINAL,
+    "tty": NO_TERMINAL,
+    "pty": NO_TERMINAL,
+    "curses": NO_TERMINAL,
+    "readline": NO_TERMINAL,
     "tkinter": "there is no screen; build an SVG and show it with display()",
     "turtle": "there is no screen; build an SVG and show it with display()",
-    "pwd": "there are no users",
-    "grp": "there are no users",
+    "pygame": "there is no screen; build an SVG and show it with display()",
     "_multiprocessing": NO_PROCESSES,
     "_posixsubprocess": NO_PROCESSES,
     "_posixshmem": NO_PROCESSES,
 }
+
+# What the request of this run says: which language has a package, by the name
+# that is imported; and how much the workspace may hold.
+elsewhere = {}
+disk_bytes = DEFAULT_DISK_BYTES = 256 << 20
+disk_files = DEFAULT_DISK_FILES = 10_000
+# Of a language's name no more is repeated.
+LANGUAGE_CHARACTERS = 40
+
+
+def begin(request):
+    """Keeps what a request says about the world outside."""
+    global elsewhere, disk_bytes, disk_files
+    elsewhere = request.get("elsewhere")
+    disk_bytes = request.get("disk_bytes", DEFAULT_DISK_BYTES)
+    disk_files = request.get("disk_files", DEFAULT_DISK_FILES)
+
+
+def _language_with(name):
+    """The language that has a package, or None."""
+    language = elsewhere.get(name) if isinstance(elsewhere, dict) else None
+    return language[:LANGUAGE_CHARACTERS] if isinstance(language, str) and language else None
+
+
+def advice(name):
+    """What to do about a module that is not here, or None when nothing is known."""
+    language = _language_with(name)
+    known = ALTERNATIVES.get(name)
+    if language is None:
+        return known
+    there = f'language "{language}" has it'
+    return f"{there}; here {known}" if known and known != NO_INSTALLER else there
 
 
 def network():
@@ -87,15 +158,27 @@ def processes():
     return OSError(errno.ENOTSUP, NO_PROCESSES)
 
 
-class _Adviser:
-    """The last finder: whatever comes here does not exist."""
+def _advise_imports():
+    """Adds advice to the error of an import. `importlib.util.find_spec()` asks
+    without importing, and gets None."""
+    import importlib._bootstrap as bootstrap
 
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        advice = ALTERNATIVES.get(name)
-        if advice is None:
-            return None
-        raise ModuleNotFoundError(f"No module named {name!r}: not in this sandbox; {advice}", name=name)
+    standard = bootstrap._find_and_load_unlocked
+
+    def _find_and_load_unlocked(name, import_):
+        try:
+            return standard(name, import_)
+        except ModuleNotFoundError as error:
+            known = advice(name) if error.name == name else None
+            if known is not None:
+                error.msg = f"No module named {name!r}: not in this sandbox; {known}"
+                error.args = (error.msg,)
+            raise
+
+    # The interpreter leaves frames of this file out of tracebacks of imports.
+    _find_and_load_unlocked.__code__ = _find_and_load_unlocked.__code__.replace(
+        co_filename=standard.__code__.co_filename)
+    bootstrap._find_and_load_unlocked = _find_and_load_unlocked
 
 
 def explain_syntax(error):
@@ -113,7 +196,7 @@ def explain(failure):
     elif type(failure) is ModuleNotFoundError and "sandbox" not in str(failure):
         top = (failure.name or "").partition(".")[0]
         if top and top not in sys.stdlib_module_names:
-            failure.add_note(f"Hint: {NO_INSTALLER}.")
+            failure.add_note(f"Hint: {advice(top) or NO_INSTALLER}.")
     elif isinstance(failure, OSError) and isinstance(failure.filename, str):
         path = failure.filename
         if path.startswith("/") and not path.startswith(("/workspace", "/tmp")):
@@ -194,20 +277,53 @@ def _refuse_processes():
         setattr(multiprocessing, name, _refuse(processes))
 
 
+# Numbers of Linux for names that modules look at when they are imported.
+SOCKET_NAMES = dict(
+    AF_UNIX=3, AF_PACKET=17, SOCK_RAW=3, SOCK_SEQPACKET=5, SO_REUSEADDR=2, SO_REUSEPORT=15, SO_KEEPALIVE=9,
+    SO_BROADCAST=6, SO_LINGER=13, SO_SNDBUF=7, SO_RCVBUF=8, SO_ERROR=4, SO_RCVTIMEO=20, SO_SNDTIMEO=21,
+    SO_OOBINLINE=10, MSG_DONTWAIT=64, MSG_NOSIGNAL=16384, MSG_OOB=1, MSG_DONTROUTE=4, MSG_CTRUNC=8, MSG_EOR=128)
+LOCALHOST = "127.0.0.1"
+
+
 def _refuse_network():
     import socket
-    for name in ("create_connection", "create_server", "getaddrinfo", "gethostbyname",
-                 "gethostbyname_ex", "gethostbyaddr", "socketpair", "getfqdn"):
+
+    def gethostname():
+        """The name of the machine, as the other languages see it."""
+        return HOST_NAME
+
+    def gethostbyname(hostname):
+        """Answers what needs no network: this machine, and addresses."""
+        if hostname in ("localhost", HOST_NAME, ""):
+            return LOCALHOST if hostname else "0.0.0.0"
+        try:
+            return inet_ntoa(socket.inet_aton(hostname))
+        except OSError:
+            raise network() from None
+
+    def inet_ntoa(packed_ip):
+        """Convert an IP address from 32-bit packed binary format to string format."""
+        data = bytes(packed_ip)
+        if len(data) != 4:
+            raise OSError("packed IP wrong length")
+        return ".".join(map(str, data))
+
+    for name in ("create_connection", "create_server", "getaddrinfo", "gethostbyname_ex", "gethostbyaddr",
+                 "getnameinfo", "socketpair", "fromfd", "sethostname"):
         setattr(socket, name, _refuse(network))
-    socket.gethostname = lambda: "sandbox"
     for name in ("connect", "connect_ex", "bind", "listen"):
         setattr(socket.socket, name, _refuse(network))
     socket.socket.__init__ = _refuse(network)
+    for function in (gethostname, gethostbyname):
+        setattr(socket, function.__name__, function)
+    for name, value in dict(SOCKET_NAMES, inet_ntoa=inet_ntoa, if_nameindex=list).items():
+        if not hasattr(socket, name):
+            setattr(socket, name, value)
 
 
 def install():
     """Puts the advice where programs will meet it."""
-    sys.meta_path.append(_Adviser)
+    _advise_imports()
     os.cpu_count = os.process_cpu_count = lambda: 1
     _refuse_threads()
     _run_executors_inline()

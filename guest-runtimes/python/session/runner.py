@@ -27,7 +27,7 @@ class ExecutionTimeout(KeyboardInterrupt):
 builtins.ExecutionTimeout = ExecutionTimeout
 ExecutionTimeout.__module__ = "builtins"
 
-from . import console, display, entropy, errors, event_loop, missing  # noqa: E402
+from . import console, derive, display, entropy, errors, event_loop, locales, missing, system  # noqa: E402
 
 WORKSPACE = "/workspace"
 # Cells whose source lines are kept for tracebacks: at most so many, and at most
@@ -109,6 +109,7 @@ def _begin(text):
     if request.get("fresh"):
         entropy.renew()
     console.begin(request)
+    missing.begin(request)
     display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),
                   request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
     return request
@@ -216,6 +217,9 @@ def warm_up():
     import gc
 
     missing.install()
+    system.install()
+    locales.install()
+    derive.install()
     event_loop.install()
     display.install()
     clean = dict(_namespace)

@@ -44,8 +44,17 @@ impl Inbox {
             match argument {
                 Argument::Program => inbox.give(&program_name(native), code.as_bytes(), 0o644)?,
                 Argument::Request => {
-                    let elsewhere = &BTreeMap::new();
-                    let request = GuestRequest { code, args, env, fresh: true, result_bytes, output_bytes, elsewhere };
+                    let request = GuestRequest {
+                        code,
+                        args,
+                        env,
+                        fresh: true,
+                        result_bytes,
+                        output_bytes,
+                        elsewhere: &BTreeMap::new(),
+                        disk_bytes: None,
+                        disk_files: None,
+                    };
                     inbox.give(REQUEST, &serde_json::to_vec(&request)?, 0o644)?;
                 }
                 Argument::Text(_) | Argument::Args => {}

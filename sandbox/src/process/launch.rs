@@ -336,6 +336,8 @@ impl Launch {
             result_bytes: abi::text_bytes(limits),
             output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: &BTreeMap::new(),
+            disk_bytes: None,
+            disk_files: None,
         };
         let bounds = Bounds::of(&request);
         let mut said = None;

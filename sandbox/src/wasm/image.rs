@@ -214,6 +214,8 @@ mod tests {
             result_bytes: 4096,
             output_bytes: 4096,
             elsewhere: &BTreeMap::new(),
+            disk_bytes: None,
+            disk_files: None,
         };
         slot.run(&mut request, parts, false).unwrap()
     }

@@ -82,6 +82,8 @@ impl Session {
             result_bytes: 4096,
             output_bytes: 4096,
             elsewhere: &BTreeMap::new(),
+            disk_bytes: None,
+            disk_files: None,
         };
         let finished = self.slot.run(&mut request, parts, true).unwrap();
         let error = finished.error.map(|error| error.traceback);
