@@ -83,8 +83,10 @@ def scrypt(password, *, salt=None, n=None, r=None, p=None, maxmem=0, dklen=64):
         raise ValueError(f"maxmem must be positive and smaller than {2**31 - 1}")
     if not 1 <= dklen < 2**31:
         raise ValueError(f"dklen must be greater than 0 and smaller than {2**31 - 1}")
-    if r < 1 or p < 1 or 128 * r * (p + n + 2) > (maxmem or SCRYPT_MEMORY):
+    if r < 1 or p < 1:
         raise ValueError("Invalid parameter combination for n, r, p, maxmem.")
+    if 128 * r * (p + n + 2) > (maxmem or SCRYPT_MEMORY):
+        raise ValueError("[digital envelope routines] memory limit exceeded")
     blocks = pbkdf2_hmac("sha256", password, salt, 1, 128 * r * p)
     return pbkdf2_hmac("sha256", password, scrypt_mix(blocks, n, r), 1, dklen)
 

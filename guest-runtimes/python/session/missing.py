@@ -309,10 +309,13 @@ def _refuse_network():
         return ".".join(map(str, data))
 
     for name in ("create_connection", "create_server", "getaddrinfo", "gethostbyname_ex", "gethostbyaddr",
-                 "getnameinfo", "socketpair", "fromfd", "sethostname"):
+                 "getnameinfo", "fromfd", "sethostname"):
         setattr(socket, name, _refuse(network))
     for name in ("connect", "connect_ex", "bind", "listen"):
         setattr(socket.socket, name, _refuse(network))
+    for name in ("sendmsg", "recvmsg", "recvmsg_into", "sendto", "recvfrom", "recvfrom_into"):
+        if not hasattr(socket.socket, name):
+            setattr(socket.socket, name, _refuse(network))
     socket.socket.__init__ = _refuse(network)
     for function in (gethostname, gethostbyname):
         setattr(socket, function.__name__, function)

@@ -27,7 +27,7 @@ class ExecutionTimeout(KeyboardInterrupt):
 builtins.ExecutionTimeout = ExecutionTimeout
 ExecutionTimeout.__module__ = "builtins"
 
-from . import console, derive, display, entropy, errors, event_loop, locales, missing, system  # noqa: E402
+from . import console, derive, display, entropy, errors, event_loop, locales, missing, pairs, system  # noqa: E402
 
 WORKSPACE = "/workspace"
 # Cells whose source lines are kept for tracebacks: at most so many, and at most
@@ -218,6 +218,7 @@ def warm_up():
 
     missing.install()
     system.install()
+    pairs.install()
     locales.install()
     derive.install()
     event_loop.install()

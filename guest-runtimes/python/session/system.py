@@ -10,6 +10,7 @@ import os
 import posix
 import shutil
 import signal
+import sys
 import time
 from collections import namedtuple
 
@@ -259,7 +260,11 @@ def _used():
 
 def statvfs(path):
     """Perform a statvfs system call on the given path: how full the workspace is."""
-    os.stat(path) if not isinstance(path, int) else os.fstat(path)
+    # The root holds the workspace and nothing else, and cannot be looked at.
+    if isinstance(path, int):
+        os.fstat(path)
+    elif os.fspath(path) not in ("/", b"/"):
+        os.stat(path)
     size, files = _used()
     blocks = max(missing.disk_bytes // BLOCK, -(-size // BLOCK))
     free = blocks - -(-size // BLOCK)
@@ -430,6 +435,9 @@ def install():
     if "disk_usage" not in shutil.__all__:
         shutil.__all__.append("disk_usage")
     _all_names(os)
+    # There is no program that could be started; packages that would start it
+    # look at this first.
+    sys.executable = ""
 
 
 def _all_names(module):

@@ -214,6 +214,23 @@ class Missing(ImageTest):
             with self.subTest(code):
                 self.assertIn(word, self.error(code, name)["value"])
 
+    def test_another_language_that_has_a_package(self):
+        elsewhere = {"numpy": "python-native", "xgboost": "python-native", "bad": 5, "long": "x" * 10_000}
+        text = self.error("import numpy", "ModuleNotFoundError", elsewhere=elsewhere)["value"]
+        self.assertIn('language "python-native" has it; here use lists', text)
+        text = self.error("import xgboost.core", "ModuleNotFoundError", elsewhere=elsewhere)["value"]
+        self.assertIn('language "python-native" has it', text)
+        self.assertNotIn("language", self.error("import bad", "ModuleNotFoundError", elsewhere=elsewhere)["value"])
+        self.assertLess(len(self.error("import long", "ModuleNotFoundError", elsewhere=elsewhere)["value"]), 200)
+        # It is this run's and nobody else's, and nonsense is no reason to fail.
+        for members in ({}, {"elsewhere": ["numpy"]}, {"elsewhere": None}):
+            self.assertNotIn("language", self.error("import numpy", "ModuleNotFoundError", **members)["value"])
+
+    def test_room_in_the_workspace(self):
+        code = "import shutil\nshutil.disk_usage('.').total"
+        self.assertEqual(self.result(code, disk_bytes=64 << 20), str(64 << 20))
+        self.assertEqual(self.result(code), str(256 << 20))
+
     def test_executors_run_inline(self):
         self.assertEqual(self.result(
             "from concurrent.futures import ThreadPoolExecutor, as_completed\n"

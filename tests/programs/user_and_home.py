@@ -1,0 +1,25 @@
+# The user and the home are those that bash of the same session shows.
+# stdout:
+# |/workspace /workspace /workspace
+# |belljar belljar belljar
+# |1000 1000 1000 1000 [1000]
+# |belljar belljar
+# |{}
+# |KeyError "getpwnam(): name not found: 'root'"
+# |pwd.struct_passwd(pw_name='belljar', pw_passwd='x', pw_uid=1000, pw_gid=1000, pw_gecos='', pw_dir='/workspace', pw_shell='/bin/bash')
+import getpass
+import grp
+import os
+import pathlib
+import pwd
+
+print(pathlib.Path.home(), os.path.expanduser("~"), os.path.expanduser("~belljar"))
+print(getpass.getuser(), os.getlogin(), pwd.getpwuid(os.getuid()).pw_name)
+print(os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups())
+print(grp.getgrgid(os.getgid()).gr_name, pwd.getpwnam("belljar")[0])
+print(dict(os.environ))
+try:
+    pwd.getpwnam("root")
+except KeyError as error:
+    print("KeyError", error)
+print(pwd.getpwuid(1000))
