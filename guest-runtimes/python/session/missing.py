@@ -283,6 +283,11 @@ SOCKET_NAMES = dict(
     SO_BROADCAST=6, SO_LINGER=13, SO_SNDBUF=7, SO_RCVBUF=8, SO_ERROR=4, SO_RCVTIMEO=20, SO_SNDTIMEO=21,
     SO_OOBINLINE=10, MSG_DONTWAIT=64, MSG_NOSIGNAL=16384, MSG_OOB=1, MSG_DONTROUTE=4, MSG_CTRUNC=8, MSG_EOR=128)
 LOCALHOST = "127.0.0.1"
+# Of /etc/services, what programs ask for.
+SERVICES = dict(
+    ftp=21, ssh=22, telnet=23, smtp=25, domain=53, http=80, pop3=110, ntp=123, imap2=143, snmp=161, ldap=389,
+    https=443, submission=587, ldaps=636, imaps=993, pop3s=995, mysql=3306, postgresql=5432)
+PROTOCOLS = dict(ip=0, icmp=1, tcp=6, udp=17)
 
 
 def _refuse_network():
@@ -308,6 +313,25 @@ def _refuse_network():
             raise OSError("packed IP wrong length")
         return ".".join(map(str, data))
 
+    def getservbyname(servicename, protocolname=None, /):
+        """Return a port number from a service name and protocol name."""
+        if servicename not in SERVICES:
+            raise OSError("service/proto not found")
+        return SERVICES[servicename]
+
+    def getservbyport(port, protocolname=None, /):
+        """Return the service name from a port number and protocol name."""
+        for name, number in SERVICES.items():
+            if number == port:
+                return name
+        raise OSError("port/proto not found")
+
+    def getprotobyname(name, /):
+        """Return the protocol number for the named protocol."""
+        if name not in PROTOCOLS:
+            raise OSError("protocol not found")
+        return PROTOCOLS[name]
+
     for name in ("create_connection", "create_server", "getaddrinfo", "gethostbyname_ex", "gethostbyaddr",
                  "getnameinfo", "fromfd", "sethostname"):
         setattr(socket, name, _refuse(network))
@@ -317,7 +341,7 @@ def _refuse_network():
         if not hasattr(socket.socket, name):
             setattr(socket.socket, name, _refuse(network))
     socket.socket.__init__ = _refuse(network)
-    for function in (gethostname, gethostbyname):
+    for function in (gethostname, gethostbyname, getservbyname, getservbyport, getprotobyname):
         setattr(socket, function.__name__, function)
     for name, value in dict(SOCKET_NAMES, inet_ntoa=inet_ntoa, if_nameindex=list).items():
         if not hasattr(socket, name):

@@ -11,6 +11,7 @@ import posix
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections import namedtuple
 
@@ -240,6 +241,40 @@ def ctermid():
     return "/dev/tty"
 
 
+def chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True):
+    """Change the owner and group id of path: they are the user's and stay so."""
+    os.stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks) if not isinstance(path, int) else os.fstat(path)
+    if uid not in (-1, USER) or gid not in (-1, GROUP):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path if not isinstance(path, int) else None)
+
+
+def lchown(path, uid, gid):
+    """Change the owner and group id of path, which may be a link."""
+    chown(path, uid, gid, follow_symlinks=False)
+
+
+def fchown(fd, uid, gid):
+    """Change the owner and group id of the file specified by file descriptor."""
+    chown(fd, uid, gid)
+
+
+# Numbers of Linux for clocks that the C library does not have.
+CLOCKS = dict(CLOCK_PROCESS_CPUTIME_ID=2, CLOCK_THREAD_CPUTIME_ID=3, CLOCK_MONOTONIC_RAW=4, CLOCK_BOOTTIME=7)
+_library_clock_ns = time.clock_gettime_ns
+
+
+def clock_gettime_ns(clk_id, /):
+    """Return the time of the specified clock clk_id as nanoseconds."""
+    if clk_id in (2, 3):
+        return time.process_time_ns()
+    return time.monotonic_ns() if clk_id in (4, 7) else _library_clock_ns(clk_id)
+
+
+def clock_gettime(clk_id, /):
+    """Return the time of the specified clock clk_id as a float."""
+    return clock_gettime_ns(clk_id) / 10**9
+
+
 statvfs_result = namedtuple(
     "statvfs_result", "f_bsize f_frsize f_blocks f_bfree f_bavail f_files f_ffree f_favail f_flag f_namemax")
 
@@ -364,6 +399,7 @@ PRIVILEGES = (
 NO_PIPES = (
     "this sandbox has no other process to talk to; pass data through variables, queue.Queue, "
     "io.BytesIO or a file in /tmp")
+NO_DUPLICATES = "descriptors cannot be replaced in this sandbox; use contextlib.redirect_stdout() or assign sys.stdout"
 NO_PRIVILEGES = "the user and the rights of a run are set by its host"
 
 
@@ -402,7 +438,7 @@ def install():
             getpriority, nice, umask, sync, getloadavg, getrandom, register_at_fork, sched_getaffinity,
             sched_setaffinity, waitstatus_to_exitcode, WIFEXITED, WEXITSTATUS, WIFSIGNALED, WTERMSIG, WIFSTOPPED,
             WSTOPSIG, WCOREDUMP, WIFCONTINUED, major, minor, makedev, kill, killpg, get_terminal_size, ttyname,
-            ctermid, statvfs):
+            ctermid, statvfs, chown, lchown, fchown):
         _add(os, function.__name__, function)
     for name, function in dict(geteuid=getuid, getegid=getgid, getsid=getpgid, fstatvfs=statvfs,
                                statvfs_result=statvfs_result).items():
@@ -431,6 +467,13 @@ def install():
     # A program is one thread.
     for name, function in dict(thread_time=time.process_time, thread_time_ns=time.process_time_ns).items():
         _add(time, name, function)
+    for name, value in CLOCKS.items():
+        _add(time, name, value)
+    for function in (clock_gettime, clock_gettime_ns):
+        function.__module__ = "time"
+        setattr(time, function.__name__, function)
+    _add(threading, "get_native_id", os.getpid)
+    _add(os, "dup2", _refusing("dup2", NO_DUPLICATES, errno.ENOTSUP))
     _add(shutil, "disk_usage", disk_usage)
     if "disk_usage" not in shutil.__all__:
         shutil.__all__.append("disk_usage")

@@ -207,7 +207,7 @@ class Missing(ImageTest):
             ("import pip", "ModuleNotFoundError", "install"),
             ("!pip install x", "SyntaxError", "install"),
             ("%timeit 1", "SyntaxError", "magics"),
-            ("import ctypes", "ModuleNotFoundError", "native"),
+            ("import ctypes\nctypes.CDLL('libc.so.6')", "OSError", "native"),
             ("import multiprocessing\nmultiprocessing.Pool()", "OSError", "processes"),
             ("import multiprocessing as m\nm.Process(target=print).start()", "OSError", "processes"),
         ):
