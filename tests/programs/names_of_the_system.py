@@ -9,7 +9,7 @@
 # |0 3 True False
 # |True
 # |255.0.0.1 127.0.0.1 10.0.0.1
-# |None None True
+# |None True True
 # |1 /dev/tty
 import os
 import platform
@@ -34,5 +34,5 @@ print(platform.node(), os.uname().nodename, socket.getfqdn())
 print(os.waitstatus_to_exitcode(0), os.waitstatus_to_exitcode(3 << 8), os.WIFEXITED(0), os.WIFSIGNALED(0))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1024)
 print(socket.inet_ntoa(b"\xff\0\0\1"), socket.gethostbyname("localhost"), socket.gethostbyname("10.0.0.1"))
-print(os.register_at_fork(before=print), signal.signal(signal.SIGUSR1, signal.SIG_IGN) and None, os.kill(os.getpid(), signal.SIGUSR1) is None)
+print(os.register_at_fork(before=print), signal.signal(signal.SIGUSR1, signal.SIG_IGN) == signal.SIG_DFL, os.kill(os.getpid(), signal.SIGUSR1) is None)
 print(len(os.sched_getaffinity(0)), os.ctermid())

@@ -108,6 +108,7 @@ def _begin(text):
     request, _ = _decode(text)
     if request.get("fresh"):
         entropy.renew()
+        system.begin()
     console.begin(request)
     missing.begin(request)
     display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),

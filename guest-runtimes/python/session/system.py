@@ -258,6 +258,49 @@ def fchown(fd, uid, gid):
     chown(fd, uid, gid)
 
 
+# The C library takes the monotonic clock for the processor's. What is slept is
+# not worked, and before the interpreter was there nothing was.
+_library_process_ns = time.process_time_ns
+_library_sleep = time.sleep
+_start_ns = 0
+_slept_ns = 0
+
+
+def begin():
+    """Called when this instance has not run before."""
+    global _start_ns, _slept_ns
+    _start_ns, _slept_ns = _library_process_ns(), 0
+
+
+def process_time_ns():
+    """Process time for profiling as nanoseconds: sum of the kernel and user-space CPU time."""
+    return _library_process_ns() - _start_ns - _slept_ns
+
+
+def process_time():
+    """Process time for profiling: sum of the kernel and user-space CPU time."""
+    return process_time_ns() / 10**9
+
+
+def sleep(seconds, /):
+    """Delay execution for a given number of seconds."""
+    global _slept_ns
+    before = _library_process_ns()
+    try:
+        _library_sleep(seconds)
+    finally:
+        _slept_ns += _library_process_ns() - before
+
+
+_library_times = os.times
+
+
+def times():
+    """Return a collection containing process timing information."""
+    answer = _library_times()
+    return type(answer)((process_time(), *answer[1:]))
+
+
 # Numbers of Linux for clocks that the C library does not have.
 CLOCKS = dict(CLOCK_PROCESS_CPUTIME_ID=2, CLOCK_THREAD_CPUTIME_ID=3, CLOCK_MONOTONIC_RAW=4, CLOCK_BOOTTIME=7)
 _library_clock_ns = time.clock_gettime_ns
@@ -464,6 +507,11 @@ def install():
         _add(signal, name, _no_signals)
     _raise_signal = signal.raise_signal
 
+    for function in (process_time, process_time_ns, sleep):
+        function.__module__ = "time"
+        setattr(time, function.__name__, function)
+    times.__module__ = "posix"
+    os.times = posix.times = times
     # A program is one thread.
     for name, function in dict(thread_time=time.process_time, thread_time_ns=time.process_time_ns).items():
         _add(time, name, function)
