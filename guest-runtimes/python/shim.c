@@ -24,6 +24,8 @@
 #include "internal/pycore_signal.h"
 
 #include "derive.h"
+#include "locks.h"
+#include "opened.h"
 #include "paths.h"
 #include "zone.h"
 
@@ -289,6 +291,13 @@ control_file(PyObject *Py_UNUSED(module), PyObject *args)
     return answer < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(answer);
 }
 
+/* files_were_opened() -> whether this run opened a file to write to. */
+static PyObject *
+files_were_opened(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
+{
+    return PyBool_FromLong(opened_a_file());
+}
+
 static PyMethodDef native_methods[] = {
     {"compile_cell", compile_cell, METH_VARARGS, NULL},
     {"arm", arm, METH_O, NULL},
@@ -300,6 +309,8 @@ static PyMethodDef native_methods[] = {
     {"control_file", control_file, METH_VARARGS, NULL},
     {"pbkdf2", derive_pbkdf2, METH_VARARGS, NULL},
     {"scrypt_mix", derive_scrypt_mix, METH_VARARGS, NULL},
+    {"files_were_opened", files_were_opened, METH_NOARGS, NULL},
+    {"on_wait", locks_on_wait, METH_O, NULL},
     {"raise_interrupt", raise_interrupt, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -494,6 +505,7 @@ guest_run(size_t size)
     }
     Py_CLEAR(reply);
     armed = 0;
+    opened_begin_run();
     clear_interrupt();
     PyObject *request = PyUnicode_DecodeUTF8(buffer, (Py_ssize_t)size, "replace");
     /* A large request would otherwise stay in memory twice. */

@@ -33,6 +33,7 @@ pub(crate) struct GuestRequest<'a> {
     pub(crate) args: &'a [String],
     pub(crate) env: &'a BTreeMap<String, String>,
     pub(crate) fresh: bool,
+    pub(crate) last: bool,
     pub(crate) result_bytes: u64,
     pub(crate) output_bytes: u64,
     /// For packages that this guest lacks the language that has them.

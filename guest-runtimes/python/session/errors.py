@@ -83,7 +83,7 @@ def _cause_of_one(error):
 
 def _describe(failure):
     """The traceback as text."""
-    frames = _own_frames(failure.__traceback__)
+    frames = own_frames(failure.__traceback__)
     for error in _with_causes(failure):
         _drop_last_own_frames(error.__traceback__)
     depth = _depth(frames)
@@ -107,19 +107,31 @@ def _with_causes(failure):
         failure = failure.__cause__ or failure.__context__
 
 
-def _own_frames(trace):
-    """The traceback from the first frame on that belongs to the program."""
+def own_frames(trace):
+    """The traceback from the first frame on that belongs to the program, without
+    those of this package that called other functions of it."""
     start = trace
     while start is not None and start.tb_frame.f_code.co_filename.startswith(LIBRARIES):
         start = start.tb_next
+    last = start
+    while last is not None and last.tb_next is not None:
+        after = last.tb_next
+        if _is_ours(after) and after.tb_next is not None:
+            last.tb_next = after.tb_next
+        else:
+            last = after
     return start
+
+
+def _is_ours(trace):
+    return trace.tb_frame.f_code.co_filename.startswith("<frozen _belljar")
 
 
 def _drop_last_own_frames(trace):
     """Ends a traceback where the program called into this package."""
     last = trace
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith("<frozen _belljar"):
+        if not _is_ours(trace):
             last = trace
         trace = trace.tb_next
     if last is not None:

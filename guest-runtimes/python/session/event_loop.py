@@ -1,16 +1,15 @@
-"""asyncio without sockets and threads.
+"""asyncio without sockets.
 
 The standard event loop wakes itself through a socket pair, which WASI does not
-have. Here waiting is sleeping until the next timer, and what would go to
-another thread runs at once.
+have. Here waiting is sleeping until the next timer while threads go on, and what
+would go to an executor runs at once.
 """
 import asyncio
 import asyncio.base_events
 import asyncio.events
 import asyncio.runners
-import time
 
-from . import missing
+from . import missing, threads
 
 # A stopped run is given 100 ms, or 500 ms in a session, before it is dropped.
 TIDY_SECONDS = 0.03
@@ -19,13 +18,16 @@ TIDY_SECONDS = 0.03
 class _Timers:
     """A selector that watches nothing."""
 
+    def __init__(self, loop):
+        self._loop = loop
+
     def select(self, timeout=None):
-        if timeout is None:
-            raise RuntimeError(
-                "deadlock: every task waits for something that no other task will do; "
-                "without threads and network only timers and other tasks can wake a task")
-        if timeout > 0:
-            time.sleep(timeout)
+        if timeout is None or timeout > 0:
+            # A thread may call call_soon_threadsafe().
+            if not threads.idle(timeout, lambda: self._loop._ready):
+                raise RuntimeError(
+                    "deadlock: every task waits for something that no other task will do; "
+                    "without network only timers, threads and other tasks can wake a task")
         return []
 
     def close(self):
@@ -40,7 +42,7 @@ class EventLoop(asyncio.base_events.BaseEventLoop):
 
     def __init__(self):
         super().__init__()
-        self._selector = _Timers()
+        self._selector = _Timers(self)
 
     def _process_events(self, event_list):
         pass
@@ -88,6 +90,7 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
     _loop_factory = EventLoop
 
 
+_policy = _Policy()
 _loop = None
 _standard_run = asyncio.runners.run
 
@@ -106,8 +109,17 @@ def _run_nested(main, **options):
 
 def install():
     """Makes this loop asyncio's own."""
-    asyncio.set_event_loop_policy(_Policy())
+    asyncio.set_event_loop_policy(_policy)
     asyncio.run = asyncio.runners.run = _run_nested
+
+
+def begin():
+    """Starts a run: its first asyncio.get_event_loop() makes a loop, as that of
+    a script does, whatever earlier runs did with theirs."""
+    local = _policy._local
+    local._set_called = False
+    if local._loop is not None and local._loop.is_closed():
+        local._loop = None
 
 
 def run(coroutine):

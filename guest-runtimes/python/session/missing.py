@@ -1,15 +1,11 @@
 """What this Python does not have, and what to do instead.
 
-Programs that reach for a thread, a process, the network or a package that is
-not here get an error that says so and names a way that works.
+Programs that reach for a process, the network or a package that is not here get an error that says so and names a way that works.
 """
 import errno
 import os
 import sys
 
-NO_THREADS = (
-    "this sandbox has no threads; call the function directly, use asyncio (tasks, gather, "
-    "to_thread), or concurrent.futures, whose executors run each call at once here")
 NO_PROCESSES = (
     "this sandbox has no processes and no shell; do the work in Python "
     "(pathlib, shutil, zipfile, tarfile, re, ...)")
@@ -181,14 +177,6 @@ def _advise_imports():
     bootstrap._find_and_load_unlocked = _find_and_load_unlocked
 
 
-def explain_syntax(error):
-    """Adds advice to the SyntaxError of notebook commands."""
-    line = (error.text or "").strip()
-    if line.startswith(("!", "%")):
-        advice = NO_INSTALLER if "pip" in line else NO_PROCESSES
-        error.msg = f"{error.msg}: shell commands and notebook magics do not work; {advice}"
-
-
 def explain(failure):
     """Adds advice that only makes sense once nobody has handled the error."""
     if type(failure) is EOFError and "reading a line" in str(failure):
@@ -207,57 +195,6 @@ def _refuse(make_error):
     def refused(*args, **kwargs):
         raise make_error()
     return refused
-
-
-def _refuse_threads():
-    import threading
-
-    def start(self):
-        raise RuntimeError("can't start new thread: " + NO_THREADS)
-
-    threading.Thread.start = start
-
-
-def _run_executors_inline():
-    import concurrent.futures as futures
-
-    class InlineExecutor(futures.Executor):
-        """Runs each call when it is submitted; there are no threads."""
-
-        def __init__(self, max_workers=None, *args, initializer=None, initargs=(), **options):
-            self._max_workers = max_workers or 1
-            self._closed = False
-            if initializer is not None:
-                initializer(*initargs)
-
-        def submit(self, fn, /, *args, **kwargs):
-            if self._closed:
-                raise RuntimeError("cannot schedule new futures after shutdown")
-            future = futures.Future()
-            future.set_running_or_notify_cancel()
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                future.set_exception(error)
-            return future
-
-        def shutdown(self, wait=True, *, cancel_futures=False):
-            self._closed = True
-
-    class ThreadPoolExecutor(InlineExecutor):
-        __doc__ = InlineExecutor.__doc__
-
-    class ProcessPoolExecutor(InlineExecutor):
-        __doc__ = InlineExecutor.__doc__
-
-    for executor in (ThreadPoolExecutor, ProcessPoolExecutor):
-        executor.__module__ = "concurrent.futures"
-        executor.__qualname__ = executor.__name__
-        setattr(futures, executor.__name__, executor)
-    import concurrent.futures.thread
-    concurrent.futures.thread.ThreadPoolExecutor = ThreadPoolExecutor
 
 
 def _refuse_processes():
@@ -352,7 +289,5 @@ def install():
     """Puts the advice where programs will meet it."""
     _advise_imports()
     os.cpu_count = os.process_cpu_count = lambda: 1
-    _refuse_threads()
-    _run_executors_inline()
     _refuse_processes()
     _refuse_network()

@@ -7,14 +7,12 @@ import builtins
 import inspect
 import io
 import json
-import linecache
 import os
 import random
 import sys
 import tempfile
 import time
 import types
-from collections import deque
 
 from _belljar_native import arm, compile_cell
 
@@ -27,13 +25,11 @@ class ExecutionTimeout(KeyboardInterrupt):
 builtins.ExecutionTimeout = ExecutionTimeout
 ExecutionTimeout.__module__ = "builtins"
 
-from . import console, derive, display, entropy, errors, event_loop, locales, missing, pairs, system  # noqa: E402
+from . import (  # noqa: E402
+    console, derive, display, ending, entropy, errors, event_loop, executors, locales, missing, notebook,
+    pairs, source, system, threads)
 
 WORKSPACE = "/workspace"
-# Cells whose source lines are kept for tracebacks: at most so many, and at most
-# so many characters of them together.
-REMEMBERED_CELLS = 200
-REMEMBERED_CHARACTERS = 4_000_000
 # Used when a request does not say.
 DEFAULT_RESULT_BYTES = 64 * 1024
 DEFAULT_OUTPUT_BYTES = 4 * 1024 * 1024
@@ -45,10 +41,6 @@ _exec, _eval = exec, eval
 _decode = json.JSONDecoder(strict=False).raw_decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _CO_COROUTINE = inspect.CO_COROUTINE
-
-_cells = 0
-_remembered = deque()
-_remembered_characters = 0
 
 
 def _main_namespace():
@@ -75,12 +67,13 @@ def run(text):
         request = _begin(text)
     code = request["code"]
     limit = request.get("result_bytes", DEFAULT_RESULT_BYTES)
+    last = request.get("last", False)
 
     exit_code = 0
-    result = error = None
+    result = error = failed = None
     try:
         arm(True)
-        value = _execute(code, _remember(code))
+        value = _execute(code, source.remember(code))
         if value is not None:
             _namespace["_"] = value
             result = display.result(value)
@@ -90,11 +83,23 @@ def run(text):
         exit_code = _exit_code(request_to_exit)
     except BaseException as failure:
         exit_code = 1
+        failed = failure
+        error = _report(failure, limit)
+    if failed is not None or ending.is_wanted(last):
         try:
-            error = errors.report(failure, limit)
-        except BaseException as second:
-            arm(False)
-            error = errors.report_name(failure, second)
+            if failed is not None:
+                hooked, failed = failed, None
+                ending.call_excepthook(hooked)
+                hooked = None
+            if ending.is_wanted(last):
+                ending.finish(last, _namespace)
+        except SystemExit as request_to_exit:
+            exit_code = _exit_code(request_to_exit)
+        except BaseException as failure:
+            if error is None or errors.cause(failure) == "interrupt":
+                exit_code = 1
+                error = _report(failure, limit)
+        failed = hooked = None
     arm(False)
     console.end()
     outputs = display.collected()
@@ -102,6 +107,14 @@ def run(text):
         return PLAIN_REPLY
     reply = {"exit_code": exit_code, "result": result, "error": error, "outputs": outputs}
     return _encode(reply).encode("utf-8", "replace")
+
+
+def _report(failure, limit):
+    try:
+        return errors.report(failure, limit)
+    except BaseException as second:
+        arm(False)
+        return errors.report_name(failure, second)
 
 
 def _begin(text):
@@ -113,6 +126,7 @@ def _begin(text):
     missing.begin(request)
     display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),
                   request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
+    event_loop.begin()
     return request
 
 
@@ -131,28 +145,11 @@ def _repair():
     console.repair()
 
 
-def _remember(code):
-    """Keeps the lines of `code` for tracebacks; returns its file name."""
-    global _cells, _remembered_characters
-    _cells += 1
-    name = f"<cell {_cells}>"
-    linecache.cache[name] = (len(code), None, code.splitlines(True), name)
-    _remembered.append((name, len(code)))
-    _remembered_characters += len(code)
-    while (len(_remembered) > REMEMBERED_CELLS
-           or _remembered_characters > REMEMBERED_CHARACTERS and len(_remembered) > 1):
-        oldest, characters = _remembered.popleft()
-        linecache.cache.pop(oldest, None)
-        _remembered_characters -= characters
-    return name
-
-
 def _execute(code, name):
     try:
         statements, expression = compile_cell(code, name)
     except SyntaxError as error:
-        missing.explain_syntax(error)
-        raise
+        statements, expression = notebook.compile_cell(code, name, compile_cell, error)
     if _awaits(statements) or _awaits(expression):
         return event_loop.run(_execute_awaiting(statements, expression))
     if statements is not None:
@@ -214,16 +211,11 @@ WARM_UP = (
 
 def warm_up():
     """Fills caches before the image is taken, and removes all other traces."""
-    global _cells, _remembered_characters
     import gc
 
-    missing.install()
-    system.install()
-    pairs.install()
-    locales.install()
-    derive.install()
-    event_loop.install()
-    display.install()
+    for part in (ending, missing, system, pairs, locales, derive, threads, executors, event_loop, display,
+                 notebook, source):
+        part.install()
     clean = dict(_namespace)
     saved = sys.stdout, sys.stderr
     for _ in range(3):
@@ -235,10 +227,8 @@ def warm_up():
     event_loop.forget()
     _namespace.clear()
     _namespace.update(clean)
-    linecache.cache.clear()
+    source.forget()
     sys.path[:] = [WORKSPACE]
-    _remembered.clear()
-    _cells = _remembered_characters = 0
     _keep_originals()
     gc.collect()
     gc.freeze()

@@ -49,6 +49,7 @@ impl Inbox {
                         args,
                         env,
                         fresh: true,
+                        last: true,
                         result_bytes,
                         output_bytes,
                         elsewhere: &BTreeMap::new(),

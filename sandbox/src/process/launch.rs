@@ -333,6 +333,7 @@ impl Launch {
             args: &[],
             env: &self.order.env,
             fresh: true,
+            last: true,
             result_bytes: abi::text_bytes(limits),
             output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: &BTreeMap::new(),

@@ -211,6 +211,7 @@ mod tests {
             args: &args,
             env: &env,
             fresh: false,
+            last: false,
             result_bytes: 4096,
             output_bytes: 4096,
             elsewhere: &BTreeMap::new(),

@@ -270,6 +270,7 @@ impl Shared {
             args: &order.args,
             env: &order.env,
             fresh: false,
+            last: order.session.is_none(),
             result_bytes: text_bytes(&order.limits),
             output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: &order.elsewhere,

@@ -79,6 +79,7 @@ impl Session {
             args: &args,
             env: &env,
             fresh: false,
+            last: false,
             result_bytes: 4096,
             output_bytes: 4096,
             elsewhere: &BTreeMap::new(),

@@ -1,0 +1,371 @@
+"""Threads of a program where there is one thread of execution.
+
+A thread runs when it is started, up to the first place where it has to wait:
+its functions are compiled anew as generators that are left there (`suspend.py`)
+and go on when what they wait for has come. The main program cannot be left: while
+it waits for a lock, an event, a queue, another thread or for time to pass, the
+others go on. Where nobody can, waiting is an error that says so.
+
+What cannot be compiled anew, such as the standard library's own functions, runs
+to its end; if it has to wait, the others go on meanwhile, and if they cannot
+either, that too is an error.
+"""
+import _thread
+import contextvars
+import queue
+import sys
+import threading
+import time
+from time import monotonic
+
+from _belljar_native import on_wait, was_interrupted
+
+_real_sleep = time.sleep
+_real_start = threading._start_joinable_thread
+_main = _thread.get_ident()
+# How long a thread may go on before others get their turn.
+SLICE_SECONDS = 0.005
+
+
+class Wait:
+    """What a thread waits for: until `ready()`, or until a time."""
+
+    __slots__ = ("ready", "until", "what")
+
+    def __init__(self, ready, until, what):
+        self.ready = ready
+        self.until = until
+        self.what = what
+
+    def is_over(self, now):
+        return self.ready() or self.until is not None and now >= self.until
+
+
+class _Handle:
+    """What a Thread knows of the thread of execution that it does not have."""
+
+    def __init__(self):
+        self.ident = 0
+        self._done = False
+
+    def is_done(self):
+        return self._done
+
+    def _set_done(self):
+        self._done = True
+
+    def join(self, timeout=None):
+        until = None if timeout is None or timeout < 0 else monotonic() + timeout
+        wait_here(self.is_done, until)
+
+
+class _Task:
+    """A thread that was started and has not ended."""
+
+    def __init__(self, thread, handle, life):
+        self.thread = thread
+        self.handle = handle
+        self.ident = handle.ident
+        self.life = life
+        self.wait = None
+        # On the stack: it cannot be resumed from there.
+        self.is_running = False
+        self.context = contextvars.Context()
+
+
+_tasks = []
+_current = _main
+_last_ident = _main
+_slice_end = 0.0
+# Errors of threads that had to wait where they cannot be left.
+_stuck = []
+
+
+def get_ident():
+    """threading.get_ident()"""
+    return _current
+
+
+def are_alive():
+    """Whether a thread was started and has not ended."""
+    return bool(_tasks or _stuck)
+
+
+def _start_joinable_thread(function, handle=None, daemon=True):
+    """_thread.start_joinable_thread()"""
+    global _last_ident
+    thread = getattr(function, "__self__", None)
+    if not isinstance(thread, threading.Thread):
+        thread = threading.Thread(target=function, daemon=daemon)
+        thread.start()
+        return thread._handle
+    _last_ident += 1
+    handle.ident = thread._ident = _last_ident
+    if hasattr(thread, "_native_id"):
+        thread._native_id = _last_ident
+    threading._active[_last_ident] = thread
+    threading._limbo.pop(thread, None)
+    thread._started.set()
+    task = _Task(thread, handle, None)
+    task.life = _life(task)
+    _tasks.append(task)
+    if not _is_late(thread):
+        _resume(task)
+    return handle
+
+
+def _start_new_thread(function, args, kwargs={}, /):
+    """_thread.start_new_thread()"""
+    thread = threading.Thread(target=function, args=args, kwargs=kwargs, daemon=True)
+    thread.start()
+    return thread.ident
+
+
+def _is_late(thread):
+    """Whether to run it when somebody waits, not when it is started: the
+    standard library's own functions cannot be left where they wait."""
+    target = getattr(thread, "_target", None)
+    target = getattr(target, "__func__", target)
+    code = getattr(target, "__code__", None)
+    return code is not None and code.co_filename.startswith("<frozen ")
+
+
+def _life(task):
+    """A thread from its start to its end."""
+    from . import suspend
+    thread = task.thread
+    try:
+        yield from suspend.call(thread.run)
+    except BaseException as failure:
+        if _is_limit(failure):
+            raise
+        failure.__traceback__ = _own(failure.__traceback__)
+        thread._invoke_excepthook(thread)
+    finally:
+        threading._active.pop(task.ident, None)
+
+
+def _is_limit(failure):
+    return isinstance(failure, KeyboardInterrupt) and was_interrupted()
+
+
+def _own(trace):
+    from . import errors
+    return errors.own_frames(trace)
+
+
+def _resume(task):
+    """Lets a thread go on to its next wait."""
+    global _current, _slice_end
+    before, end = _current, _slice_end
+    _current = task.ident
+    _slice_end = monotonic() + SLICE_SECONDS
+    task.is_running = True
+    ended = True
+    try:
+        task.wait = task.context.run(task.life.send, None)
+        ended = False
+    except StopIteration:
+        pass
+    finally:
+        _current, _slice_end = before, end
+        task.is_running = False
+        if ended:
+            task.handle._done = True
+            if task in _tasks:
+                _tasks.remove(task)
+
+
+def tick():
+    """What a loop of a thread yields: nothing, or a turn for others."""
+    return _TURN if monotonic() > _slice_end else ()
+
+
+def _always():
+    return True
+
+
+_TURN = (Wait(_always, None, "its turn"),)
+
+
+def _pass(ready=None):
+    """Lets every other thread that can go on do so. Whether any could."""
+    went_on = False
+    for task in list(_tasks):
+        if task.is_running or task.handle._done:
+            continue
+        if task.wait is None or task.wait.is_over(monotonic()):
+            _resume(task)
+            went_on = True
+            if ready is not None and ready():
+                break
+    return went_on
+
+
+def wait_here(ready, until):
+    """Waits in code that cannot be left. Whether `ready()` came before the
+    time was over."""
+    while not ready():
+        if until is not None and monotonic() >= until:
+            return False
+        if not _pass(ready):
+            _idle(until, ready)
+    return True
+
+
+def _idle(until, ready=None):
+    """Nobody can go on: time has to pass, if that is enough."""
+    times = [task.wait.until for task in _tasks
+             if not task.is_running and task.wait is not None and task.wait.until is not None]
+    if until is not None:
+        times.append(until)
+    if not times:
+        raise _deadlock()
+    left = min(times) - monotonic()
+    if left > 0:
+        _real_sleep(left)
+
+
+def _waiting_call():
+    """The name of the call of the standard library that waits."""
+    frame, name = sys._getframe(1), "it"
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith("<frozen "):
+            break
+        module = frame.f_globals.get("__name__", "")
+        if not module.startswith("_belljar"):
+            name = f"{module}.{code.co_qualname}()"
+        frame = frame.f_back
+    return "a lock" if name == "it" else name
+
+
+def _deadlock():
+    others = [task for task in _tasks if not task.is_running and task.wait is not None]
+    call = _waiting_call()
+    subject = "acquiring a lock that is taken" if call == "a lock" else call
+    text = f"deadlock: {subject} would wait for ever, because "
+    if others:
+        text += "every other thread waits too: " + ", ".join(
+            f"{task.thread.name} for {task.wait.what}" for task in others[:5])
+    elif any(task.is_running and task.ident != _current for task in _tasks) or _current != _main:
+        text += ("what it waits for must come from a thread that cannot go on before this one "
+                 "ends: threads here take turns, and a function can only be left where it waits "
+                 "itself, not from inside of a call of C or of the standard library")
+    else:
+        text += "no other thread is running"
+    error = RuntimeError(text)
+    if _current != _main:
+        _stuck.append(error)
+    return error
+
+
+def _on_wait(left):
+    """Somebody has to wait for a lock; `left` seconds, or None for ever."""
+    if not _pass():
+        _idle(None if left is None else monotonic() + left)
+
+
+def sleep(seconds, /):
+    """sleep(seconds)
+
+    Delay execution for a given number of seconds.  The argument may be
+    a floating-point number for subsecond precision."""
+    if not _tasks or not seconds > 0:
+        _real_sleep(seconds)
+    else:
+        wait_here(_never, monotonic() + seconds)
+
+
+def _never():
+    return False
+
+
+def idle(seconds, ready):
+    """What an event loop does while it has nothing to do: lets threads go on
+    until `ready()`; for `seconds`, or None. Whether there was anything to
+    wait for."""
+    if seconds is None and not _tasks:
+        return False
+    wait_here(ready, None if seconds is None else monotonic() + seconds)
+    return True
+
+
+def finish():
+    """The end of the main program: waits for the threads that are not daemons."""
+    if _stuck:
+        error = _stuck[0]
+        _stuck.clear()
+        raise error
+    mine = [task for task in _tasks if not task.thread._daemonic]
+    try:
+        for task in mine:
+            wait_here(task.handle.is_done, None)
+    except RuntimeError:
+        drop(mine)
+        raise
+    if _stuck:
+        error = _stuck[0]
+        _stuck.clear()
+        raise error
+
+
+def drop(tasks=None):
+    """Forgets threads that will not go on; all that are not daemons by default."""
+    for task in list(_tasks):
+        if task in tasks if tasks is not None else not task.thread._daemonic:
+            _tasks.remove(task)
+            _dropped.append(task.life)
+            task.handle._done = True
+            threading._active.pop(task.ident, None)
+    _stuck.clear()
+
+
+# Kept, because a generator that is thrown away would run its `finally` blocks.
+_dropped = []
+
+
+def _is_alive(self):
+    """Return whether the thread is alive.
+
+    This method returns True just before the run() method starts until just
+    after the run() method terminates. See also the module function
+    enumerate()."""
+    if self._started.is_set() and not self._handle.is_done() and _tasks:
+        # Programs ask in a loop.
+        _pass()
+    return _standard_is_alive(self)
+
+
+def _is_set(self):
+    """Return true if and only if the internal flag is true."""
+    # Programs ask in a loop; Thread.start() asks once.
+    if not self._flag and _tasks and sys._getframe(1).f_globals is not threading.__dict__:
+        _pass()
+    return self._flag
+
+
+_standard_is_alive = threading.Thread.is_alive
+
+
+def install():
+    """Makes these threads those of `threading`."""
+    import _threading_local
+    for module in (threading, _thread):
+        module.get_ident = get_ident
+    get_ident.__module__ = "_thread"
+    get_ident.__qualname__ = "get_ident"
+    sleep.__module__ = "time"
+    threading._ThreadHandle = _Handle
+    threading._start_joinable_thread = _thread.start_joinable_thread = _start_joinable_thread
+    _thread.start_new_thread = _thread.start_new = _start_new_thread
+    threading._CRLock = None
+    threading.local = _threading_local.local
+    for name, method in (("is_alive", _is_alive),):
+        method.__name__, method.__qualname__ = name, f"Thread.{name}"
+        setattr(threading.Thread, name, method)
+    _is_set.__name__, _is_set.__qualname__ = "is_set", "Event.is_set"
+    threading.Event.is_set = _is_set
+    queue.SimpleQueue = queue._PySimpleQueue
+    time.sleep = sleep
+    on_wait(_on_wait)
