@@ -50,6 +50,7 @@ const FOLDERS: &[Folder] = &[
             ("belljar/runner.py", include_bytes!("../python-native/belljar/runner.py")),
             ("belljar/plots.py", include_bytes!("../python-native/belljar/plots.py")),
             ("belljar/errors.py", include_bytes!("../python-native/belljar/errors.py")),
+            ("belljar/advice.py", include_bytes!("../python-native/belljar/advice.py")),
             ("belljar/accounts.py", include_bytes!("../python-native/belljar/accounts.py")),
             ("belljar/children.py", include_bytes!("../python-native/belljar/children.py")),
             ("belljar/files.py", include_bytes!("../python-native/belljar/files.py")),
@@ -59,6 +60,20 @@ const FOLDERS: &[Folder] = &[
             ("belljar/shared.py", include_bytes!("../python-native/belljar/shared.py")),
             // The same results as from the image, so the same code makes them.
             ("belljar/display.py", include_bytes!("../python/session/display.py")),
+            ("belljar/source.py", include_bytes!("../python/session/source.py")),
+            ("belljar/notebook.py", include_bytes!("../python/session/notebook.py")),
+            // Found last: where there is a real one, programs get that.
+            ("IPython/__init__.py", include_bytes!("../python/session/IPython/__init__.py")),
+            ("IPython/display.py", include_bytes!("../python/session/IPython/display.py")),
+            ("IPython/core/__init__.py", include_bytes!("../python/session/IPython/core/__init__.py")),
+            ("IPython/core/display.py", include_bytes!("../python/session/IPython/core/display.py")),
+            (
+                "IPython/core/display_functions.py",
+                include_bytes!("../python/session/IPython/core/display_functions.py"),
+            ),
+            ("IPython/core/getipython.py", include_bytes!("../python/session/IPython/core/getipython.py")),
+            ("IPython/core/interactiveshell.py", include_bytes!("../python/session/IPython/core/interactiveshell.py")),
+            ("IPython/core/magic.py", include_bytes!("../python/session/IPython/core/magic.py")),
         ]),
     },
 ];

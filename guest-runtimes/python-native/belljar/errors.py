@@ -27,6 +27,12 @@ def report(failure, limit, folder):
     """The `error` of a reply, without the frames of files in `folder`."""
     kind = type(failure)
     try:
+        from . import advice
+        advice.explain(failure)
+    except Exception:
+        # It is only advice.
+        pass
+    try:
         value = str(failure)
     except BaseException as error:
         value = f"<{kind.__name__}.__str__ raised {type(error).__name__}>"
@@ -66,10 +72,15 @@ def cause(failure):
     return None
 
 
-def _describe(failure, folder):
-    trace = failure.__traceback__
+def own_frames(trace, folder):
+    """The traceback from the first frame on that is not of a file in `folder`."""
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(folder):
         trace = trace.tb_next
+    return trace
+
+
+def _describe(failure, folder):
+    trace = own_frames(failure.__traceback__, folder)
     described = traceback.TracebackException(type(failure), failure, trace, compact=True)
     for one in _chain(described):
         if len(one.stack) > MOST_FRAMES:

@@ -5,17 +5,15 @@ import ast
 import builtins
 import inspect
 import json
-import linecache
 import os
 import signal
 import sys
 import types
 
-from . import display, errors, forks, late
+from . import display, errors, forks, late, source
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 REPLY = 3
-CELL = "<cell 1>"
 
 
 def main():
@@ -54,6 +52,10 @@ def main():
             forks.show(failure, FOLDER)
             sys.exit(1)
         exit_code, error = 1, errors.report(failure, limit, FOLDER)
+        try:
+            call_excepthook(failure)
+        except SystemExit as request_to_exit:
+            exit_code = exit_code_of(request_to_exit)
     outputs = display.collected()
     text = json.dumps({"exit_code": exit_code, "result": result, "error": error, "outputs": outputs})
     data = memoryview(text.encode())
@@ -71,6 +73,8 @@ def begin(request):
     sys.path.insert(0, os.getcwd())
     builtins.display = display.display
     builtins.ExecutionTimeout = errors.ExecutionTimeout
+    builtins.get_ipython = get_ipython
+    source.install()
     # A notebook's programs import it; where the real one is installed it wins.
     os.environ.setdefault("MPLBACKEND", "module://belljar.plots")
     for stream in (sys.stdout, sys.stderr):
@@ -83,18 +87,35 @@ def interrupt(number, frame):
     raise errors.ExecutionTimeout("a limit of this run was reached, or it was cancelled")
 
 
-def execute(code, module):
-    """Runs the statements in a module, and gives the value of a last expression."""
-    linecache.cache[CELL] = (len(code), None, code.splitlines(True), CELL)
-    tree = ast.parse(code, CELL)
+def get_ipython():
+    """What there is of an IPython shell."""
+    from . import notebook
+    return notebook.get_ipython()
+
+
+def compiled(code, name):
+    """The code of the statements, and of a last expression or None."""
+    tree = ast.parse(code, name)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr) and not code.rstrip().endswith(";"):
         last = ast.Expression(tree.body.pop().value)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return (compile(tree, name, "exec", flags=flags),
+            compile(last, name, "eval", flags=flags) if last else None)
+
+
+def execute(code, module):
+    """Runs the statements in a module, and gives the value of a last expression."""
+    code = code.removeprefix("\ufeff")
+    name = source.remember(code)
+    try:
+        statements, expression = compiled(code, name)
+    except SyntaxError as error:
+        from . import advice, notebook
+        advice.prepare(notebook)
+        statements, expression = notebook.compile_cell(code, name, compiled, error)
     namespace = module.__dict__
     namespace["__builtins__"] = builtins
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    statements = compile(tree, CELL, "exec", flags=flags)
-    expression = compile(last, CELL, "eval", flags=flags) if last else None
     if any(code and code.co_flags & inspect.CO_COROUTINE for code in (statements, expression)):
         import asyncio
         return asyncio.run(execute_awaiting(statements, expression, namespace))
@@ -110,6 +131,27 @@ async def execute_awaiting(statements, expression, namespace):
             if code.co_flags & inspect.CO_COROUTINE:
                 value = await value
     return value
+
+
+def call_excepthook(failure):
+    """Shows an error by the hook of the program, if it has one. The reply has
+    what the standard hook would print."""
+    hook = sys.excepthook
+    if hook is sys.__excepthook__ or isinstance(failure, errors.ExecutionTimeout):
+        return
+    standard = sys.__excepthook__
+    failure.__traceback__ = errors.own_frames(failure.__traceback__, FOLDER)
+    sys.__excepthook__ = lambda kind, value, trace: value is failure or standard(kind, value, trace)
+    try:
+        hook(type(failure), failure, failure.__traceback__)
+    except SystemExit:
+        raise
+    except BaseException:
+        import traceback
+        print("Error in sys.excepthook:", file=sys.stderr)
+        traceback.print_exc()
+    finally:
+        sys.__excepthook__ = standard
 
 
 def show_figures():

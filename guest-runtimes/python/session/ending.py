@@ -28,7 +28,8 @@ _standard_hook = sys.__excepthook__
 _open = []
 # The error that the reply describes, and an interrupt that nobody could raise.
 _reported = _interruption = None
-_handlers = 0
+# Of a run that has done nothing yet: handlers of logging, names in `__main__`.
+_handlers = _names = 0
 
 
 def excepthook(kind, failure, trace):
@@ -61,7 +62,7 @@ def unraisablehook(unraisable):
 def install():
     """Puts hooks and exit functions where they belong; those of the image's own
     modules are known here."""
-    global _handlers
+    global _handlers, _names
     for function in (excepthook, unraisablehook):
         function.__module__ = "sys"
         setattr(sys, function.__name__, function)
@@ -70,6 +71,7 @@ def install():
     # Finalizers run when the interpreter ends, which only the last run does.
     weakref.finalize._registered_with_atexit = True
     _handlers = len(logging._handlerList)
+    _names = len(sys.modules["__main__"].__dict__)
 
 
 def call_excepthook(failure):
@@ -91,11 +93,12 @@ def call_excepthook(failure):
         _reported = None
 
 
-def is_wanted(last):
+def is_wanted(last, namespace):
     """Whether there is anything to do."""
     return (_callbacks() or threads.are_alive() or files_were_opened() or _open
             or len(logging._handlerList) > _handlers
-            or last and weakref.finalize._registry)
+            or last and (weakref.finalize._registry
+                         or len(namespace) > _names and _has_finalizers(namespace)))
 
 
 def finish(last, namespace):

@@ -85,21 +85,11 @@ def run(text):
         exit_code = 1
         failed = failure
         error = _report(failure, limit)
-    if failed is not None or ending.is_wanted(last):
-        try:
-            if failed is not None:
-                hooked, failed = failed, None
-                ending.call_excepthook(hooked)
-                hooked = None
-            if ending.is_wanted(last):
-                ending.finish(last, _namespace)
-        except SystemExit as request_to_exit:
-            exit_code = _exit_code(request_to_exit)
-        except BaseException as failure:
-            if error is None or errors.cause(failure) == "interrupt":
-                exit_code = 1
-                error = _report(failure, limit)
-        failed = hooked = None
+    if failed is not None:
+        exit_code, error = _guarded(ending.call_excepthook, (failed,), exit_code, error, limit)
+        failed = None
+    if ending.is_wanted(last, _namespace):
+        exit_code, error = _guarded(ending.finish, (last, _namespace), exit_code, error, limit)
     arm(False)
     console.end()
     outputs = display.collected()
@@ -107,6 +97,19 @@ def run(text):
         return PLAIN_REPLY
     reply = {"exit_code": exit_code, "result": result, "error": error, "outputs": outputs}
     return _encode(reply).encode("utf-8", "replace")
+
+
+def _guarded(function, arguments, exit_code, error, limit):
+    """Does a part of the end of a run; exit code and error after it."""
+    try:
+        function(*arguments)
+    except SystemExit as request_to_exit:
+        exit_code = _exit_code(request_to_exit)
+    except BaseException as failure:
+        # A limit is news even where there is an error already.
+        if error is None or errors.cause(failure) == "interrupt":
+            return 1, _report(failure, limit)
+    return exit_code, error
 
 
 def _report(failure, limit):

@@ -59,7 +59,7 @@ def _cell_of_class(kind):
         member = getattr(member, "__func__", getattr(member, "fget", member))
         if isinstance(member, types.FunctionType):
             code = member.__code__
-            if code.co_filename in named and code.co_qualname.startswith(kind.__qualname__ + "."):
+            if code.co_filename in named and member.__qualname__.startswith(kind.__qualname__ + "."):
                 return code.co_filename
     # Nothing in it says where it is: the last cell with such a class.
     line = members.get("__firstlineno__")

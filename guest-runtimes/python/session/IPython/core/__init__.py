@@ -1,0 +1,1 @@
+"""Where older programs import the display classes from."""
