@@ -1,9 +1,10 @@
-/* /tmp for a guest whose only folder is /workspace.
+/* Paths beside the one folder that a guest has, /workspace.
  *
- * Programs write to /tmp without a thought. The linker's --wrap sends the C
- * library's look-up of absolute paths here, and /tmp becomes the folder .tmp
- * of the workspace: made when it is first needed, removed after a run that
- * leaves it empty.
+ * Programs write to /tmp without a thought, and to /dev/null. The linker's
+ * --wrap sends the C library's look-up of absolute paths here. /tmp becomes
+ * the folder .tmp of the workspace: made when it is first needed, removed
+ * after a run that leaves it empty. Devices are the host's, which knows them by
+ * their absolute names.
  */
 #include "paths.h"
 #include <stdio.h>
@@ -14,24 +15,41 @@
 #define WORKSPACE_DESCRIPTOR 3
 #define TEMPORARY "/tmp"
 #define BEHIND ".tmp"
+#define BEHIND_WHOLE "/workspace/" BEHIND
 
 /* Longer names than this do not exist in any file system below. */
 #define PATH_SIZE 4096
 
 static int used;
 
+/* Whether `path` is `folder`, or leads into it. */
+static int
+is_in(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
 int __real___wasilibc_find_abspath(const char *path, const char **prefix, const char **relative);
 
 int
 __wrap___wasilibc_find_abspath(const char *path, const char **prefix, const char **relative)
 {
-    const size_t length = sizeof TEMPORARY - 1;
-    if (strncmp(path, TEMPORARY, length) != 0 || (path[length] != '\0' && path[length] != '/')) {
+    /* The root's own slashes say nothing. */
+    while (path[0] == '/' && path[1] == '/') {
+        path++;
+    }
+    if (is_in(path, "/dev") || is_in(path, "/proc/self/fd")) {
+        *prefix = "";
+        *relative = path;
+        return WORKSPACE_DESCRIPTOR;
+    }
+    if (!is_in(path, TEMPORARY)) {
         return __real___wasilibc_find_abspath(path, prefix, relative);
     }
     /* The caller copies what `relative` points to before it returns. */
     static char mapped[PATH_SIZE];
-    int written = snprintf(mapped, sizeof mapped, "/workspace/" BEHIND "%s", path + length);
+    int written = snprintf(mapped, sizeof mapped, BEHIND_WHOLE "%s", path + sizeof TEMPORARY - 1);
     if (written < 0 || (size_t)written >= sizeof mapped) {
         return __real___wasilibc_find_abspath(path, prefix, relative);
     }
@@ -39,6 +57,21 @@ __wrap___wasilibc_find_abspath(const char *path, const char **prefix, const char
     /* Usually it exists already; the caller finds out if it could not be made. */
     (void)__wasi_path_create_directory(WORKSPACE_DESCRIPTOR, BEHIND);
     return __real___wasilibc_find_abspath(mapped, prefix, relative);
+}
+
+char *__real_getcwd(char *buffer, size_t size);
+
+/* A program that went to /tmp is there. */
+char *
+__wrap_getcwd(char *buffer, size_t size)
+{
+    char *here = __real_getcwd(buffer, size);
+    if (here != NULL && is_in(here, BEHIND_WHOLE)) {
+        const char *rest = here + sizeof BEHIND_WHOLE - 1;
+        memcpy(here, TEMPORARY, sizeof TEMPORARY - 1);
+        memmove(here + sizeof TEMPORARY - 1, rest, strlen(rest) + 1);
+    }
+    return here;
 }
 
 void

@@ -25,6 +25,7 @@
 
 #include "derive.h"
 #include "locks.h"
+#include "modes.h"
 #include "opened.h"
 #include "paths.h"
 #include "zone.h"
@@ -520,6 +521,7 @@ guest_run(size_t size)
     }
     armed = 0;
     paths_end_run();
+    modes_end_run();
     if (reply == NULL) {
         return emergency_reply();
     }

@@ -4,22 +4,26 @@ use serde::{Deserialize, Serialize};
 
 /// Who may read, write and execute a file or directory: the nine bits of
 /// permissions. Never set-user-id, set-group-id or sticky, which give rights
-/// that nothing here should have. Its owner may always read and write it, and
+/// that nothing here should have. Its owner may always read it, and change and
 /// enter it if it is a directory: what the server cannot look into it cannot
 /// keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mode(u16);
 
 impl Mode {
-    /// Of a file that the server makes.
-    pub(crate) const NEW_FILE: Self = Self(0o600);
+    /// Of a file that the server makes. Who gets into a workspace at all is
+    /// decided by the mode of the workspace itself.
+    pub(crate) const NEW_FILE: Self = Self(0o644);
     /// Of a directory that the server makes.
-    pub(crate) const NEW_DIRECTORY: Self = Self(0o700);
+    pub(crate) const NEW_DIRECTORY: Self = Self(0o755);
+    /// The least that is kept.
+    const LEAST_OF_FILE: u16 = 0o400;
+    const LEAST_OF_DIRECTORY: u16 = 0o700;
 
     /// What is kept of an `st_mode`, see inode(7).
     pub(crate) const fn of(st_mode: u32, is_directory: bool) -> Self {
-        let least = if is_directory { Self::NEW_DIRECTORY } else { Self::NEW_FILE };
-        Self((st_mode & 0o777) as u16 | least.0)
+        let least = if is_directory { Self::LEAST_OF_DIRECTORY } else { Self::LEAST_OF_FILE };
+        Self((st_mode & 0o777) as u16 | least)
     }
 
     /// Whether it is one that [`Mode::of`] makes.
@@ -45,14 +49,16 @@ mod tests {
             (0o100_755, 0o755, 0o755),
             (0o106_711, 0o711, 0o711),
             (0o041_777, 0o777, 0o777),
-            (0o100_000, 0o600, 0o700),
+            (0o100_444, 0o444, 0o744),
+            (0o100_200, 0o600, 0o700),
+            (0o100_000, 0o400, 0o700),
         ] {
             assert_eq!((Mode::of(st_mode, false), Mode::of(st_mode, true)), (Mode(file), Mode(directory)));
             assert!(Mode(file).is_sound(false) && Mode(directory).is_sound(true));
         }
-        for mode in [0o4700, 0o1700, 0o10_700, 0o400, 0] {
+        for mode in [0o4700, 0o1700, 0o10_700, 0o200, 0] {
             assert!(!Mode(mode).is_sound(false) && !Mode(mode).is_sound(true), "{mode:o}");
         }
-        assert!(Mode(0o600).is_sound(false) && !Mode(0o600).is_sound(true));
+        assert!(Mode(0o400).is_sound(false) && !Mode(0o600).is_sound(true));
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
 use crate::outcome::FileEntry;
-use crate::workspace::MAX_DEPTH;
+use crate::workspace::{MAX_DEPTH, shown};
 
 /// Seconds and nanoseconds, as the kernel stamps files.
 pub(crate) type Time = (i64, i64);
@@ -202,11 +202,7 @@ pub(crate) fn now_of_files() -> Time {
 }
 
 fn entry((path, stamp): (&PathBuf, &FileStamp)) -> FileEntry {
-    FileEntry {
-        path: path.to_string_lossy().into_owned(),
-        size_bytes: stamp.size,
-        is_link: stamp.kind == FileKind::Link,
-    }
+    FileEntry { path: shown(path), size_bytes: stamp.size, is_link: stamp.kind == FileKind::Link }
 }
 
 fn nanoseconds((seconds, nanoseconds): Time) -> i128 {

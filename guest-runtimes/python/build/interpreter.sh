@@ -13,7 +13,7 @@ use_profile+=" -Wno-profile-instr-out-of-date -Wno-backend-plugin"
 configure_interpreter() {
   local l=$LIBRARIES
   CC=$CLANG CPP="$CLANG -E" CXX=$CLANG AR=$AR RANLIB=$RANLIB \
-  CFLAGS="-O3 -g0 $FEATURES $MAPPED $use_profile" \
+  CFLAGS="-O3 -g0 $FEATURES $MAPPED $use_profile -include $HERE/modes.h" \
   CONFIG_SITE=$HERE/config.site PKG_CONFIG=false \
   ZLIB_CFLAGS="-I$l/include" ZLIB_LIBS="-L$l/lib -lz" \
   BZIP2_CFLAGS="-I$l/include" BZIP2_LIBS="-L$l/lib -lbz2" \

@@ -53,14 +53,15 @@ xz() {
 
 sqlite() {
   local d=$CRATES/libsqlite3-sys/sqlite3 flags
-  # One thread, no memory maps, no write-ahead log (it needs shared memory);
-  # scratch data stays in memory instead of the workspace.
+  # One thread, no memory maps; scratch data stays in memory instead of the
+  # workspace. Locks and the index of a write-ahead log are those of the process.
   flags="-D_WASI_EMULATED_MMAN -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS"
-  flags+=" -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_WAL -DSQLITE_OMIT_SHARED_CACHE"
+  flags+=" -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_SHARED_CACHE"
   flags+=" -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_MAX_MMAP_SIZE=0 -DSQLITE_TEMP_STORE=2 -DSQLITE_DISABLE_LFS"
+  flags+=" -include $HERE/modes.h"
   flags+=" -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_RTREE -DSQLITE_ENABLE_MATH_FUNCTIONS"
   flags+=" -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_DBSTAT_VTAB"
-  archive sqlite3 "-I$d $flags" "$d/sqlite3.c"
+  archive sqlite3 "-I$d $flags" "$HERE/sqlite.c"
   cp "$d/sqlite3.h" "$LIBRARIES/include"
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, execve};
 
 use crate::confinement::Program;
@@ -44,8 +45,10 @@ impl Executable {
         })
     }
 
-    /// Executes the program.
+    /// Executes the program. Its files have the modes that programs expect:
+    /// others are kept out by the modes of what they lie in.
     pub(crate) fn execute(&self) -> Result<Infallible, Failure> {
+        umask(Mode::from_bits_truncate(0o022));
         execve(&self.path, &self.args, &self.env)
             .doing_at("executing", OsStr::from_bytes(self.path.as_bytes()).as_ref())
     }

@@ -64,7 +64,7 @@ impl Parts {
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).doing("keeping mounts to ourselves")?;
         let devices = DEVICES
             .iter()
-            .map(|device| take_tree(Path::new(if *device == ZERO { FULL } else { device })))
+            .map(|device| take_tree(Path::new(if *device == ZERO { FULL } else { device }), true))
             .collect::<Result<_, _>>()?;
         Ok(Self { mounts: mounts.iter().map(take).collect::<Result<_, _>>()?, devices })
     }
@@ -116,7 +116,12 @@ fn take(mount: &Mount) -> Result<Part, Failure> {
     if mount.access == Access::Read && is_link(&mount.source) {
         return fs::read_link(&mount.source).doing_at("reading the link", &mount.source).map(Part::Link);
     }
-    let tree = take_tree(&mount.source)?;
+    // What a program may write, another may have written before: no link there
+    // says what is mounted.
+    let tree = take_tree(&mount.source, mount.access == Access::Read)?;
+    if mount.access == Access::Write && kind(&tree, &mount.source)? == libc::S_IFLNK {
+        return Err(Failure::new(format!("taking {}", mount.source.display()), "it is a symbolic link"));
+    }
     let attributes = match mount.access {
         Access::Read => READ_ONLY,
         Access::Write => INERT,
@@ -125,9 +130,13 @@ fn take(mount: &Mount) -> Result<Part, Failure> {
     Ok(Part::Tree(tree))
 }
 
-fn take_tree(source: &Path) -> Result<OwnedFd, Failure> {
+fn take_tree(source: &Path, follow: bool) -> Result<OwnedFd, Failure> {
     let path = CString::new(source.as_os_str().as_bytes()).doing_at("naming", source)?;
-    sys::open_tree(&path).doing_at("taking", source)
+    sys::open_tree(&path, follow).doing_at("taking", source)
+}
+
+fn kind(file: &OwnedFd, path: &Path) -> Result<libc::mode_t, Failure> {
+    Ok(nix::sys::stat::fstat(file).doing_at("looking at", path)?.st_mode & libc::S_IFMT)
 }
 
 fn attach(root: BorrowedFd<'_>, mount: &Mount, part: Part) -> Result<(), Failure> {
@@ -140,9 +149,7 @@ fn attach(root: BorrowedFd<'_>, mount: &Mount, part: Part) -> Result<(), Failure
             symlink(target, inside(destination)?).doing_at("linking", destination)
         }
         Part::Tree(tree) => {
-            let is_directory = nix::sys::stat::fstat(&tree).doing_at("looking at", &mount.source)?.st_mode
-                & libc::S_IFMT
-                == libc::S_IFDIR;
+            let is_directory = kind(&tree, &mount.source)? == libc::S_IFDIR;
             let make = if is_directory { make_directory } else { make_file };
             let place = make(root, destination)?;
             sys::attach_mount(tree.as_fd(), place.as_fd()).doing_at("mounting", destination)

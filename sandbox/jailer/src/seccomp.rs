@@ -65,6 +65,8 @@ pub enum Argument {
     Masked(u8, u32, u32),
     /// A pointer or `long` of this value.
     Long(u8, u64),
+    /// An unsigned `int` above this value.
+    Above(u8, u32),
 }
 
 /// A compiled [`Table`].
@@ -162,6 +164,7 @@ fn compile(arguments: &[Argument]) -> Result<SeccompRule, Failure> {
                 (index, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask.into()), value.into())
             }
             Argument::Long(index, value) => (index, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value),
+            Argument::Above(index, value) => (index, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, value.into()),
         };
         SeccompCondition::new(index, length, operator, value)
     });

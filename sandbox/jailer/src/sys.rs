@@ -114,8 +114,9 @@ pub(crate) fn landlock_abi() -> io::Result<u32> {
 }
 
 /// A detached copy of the mount at a path, with what is mounted below it.
-pub(crate) fn open_tree(path: &CStr) -> io::Result<OwnedFd> {
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
+pub(crate) fn open_tree(path: &CStr, follow: bool) -> io::Result<OwnedFd> {
+    let follow = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | (libc::AT_RECURSIVE | follow).cast_unsigned();
     // SAFETY: the path is a C string that lives until the call returns.
     let tree = answer(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })?;
     let tree = RawFd::try_from(tree).map_err(io::Error::other)?;

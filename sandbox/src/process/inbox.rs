@@ -1,6 +1,6 @@
 //! What a run is given beside its workspace: its code or request, the files of
-//! its runtime, and a place for temporary files. Read-only to the program but
-//! for the last; removed with everything when dropped.
+//! its runtime, and places for temporary files and caches. Read-only to the program but
+//! for the last two; removed with everything when dropped.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -35,6 +35,7 @@ impl Inbox {
         set_mode(&path, 0o711)?;
         let inbox = Self { path };
         DirBuilder::new().mode(0o700).create(inbox.temporary())?;
+        DirBuilder::new().mode(0o700).create(inbox.cache())?;
         DirBuilder::new().create(inbox.given())?;
         set_mode(&inbox.given(), 0o755)?;
         for (name, content) in native.files() {
@@ -80,10 +81,20 @@ impl Inbox {
         self.path.join("given")
     }
 
-    /// Where the program may put temporary files, if it has no file system of
-    /// its own for them.
+    /// What the program sees as `/tmp`, or is told to use in its place.
     pub(super) fn temporary(&self) -> PathBuf {
-        self.path.join("tmp")
+        self.path.join(TEMPORARY)
+    }
+
+    /// Where the program may keep what it can make again, if it has no file
+    /// system of its own for that.
+    pub(super) fn cache(&self) -> PathBuf {
+        self.path.join("cache")
+    }
+
+    /// The directory itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -95,6 +106,8 @@ impl Drop for Inbox {
     }
 }
 
+/// The name of [`Inbox::temporary`].
+pub(super) const TEMPORARY: &str = "tmp";
 const REQUEST: &str = "request.json";
 
 fn program_name(native: &Native) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use super::inbox::{self, Inbox};
 use super::ownership::{self, TakeBackError};
 use super::runtime::NativeOrder;
 use super::supervise::{End, Orders, Streams, Supervised, supervise};
+use super::temporary;
 use super::tier::Form;
 use super::users::OwnUser;
 use crate::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES};
@@ -34,10 +35,12 @@ use crate::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
 use crate::survey::{Survey, Time, now_of_files};
 use crate::tree::Untouched;
 use crate::worker::{LiveOutput, Role, RunReport, Spawner, StartedChild};
-use crate::workspace::{GUEST_PATH, Workspace};
+use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
 
 /// Where a program with a file system of its own sees what it is given.
 const GIVEN: &str = "/run/belljar";
+/// Where it keeps what it can make again.
+const CACHE: &str = "/var/cache";
 /// Files in a temporary file system.
 const SCRATCH_FILES: u64 = 65_536;
 /// How many changed files a report names.
@@ -157,6 +160,7 @@ impl Launch {
         let before = workspace.survey()?;
         let account = Account::new(&self.order.env, &self.workspace_inside());
         self.give_account(&account, &given).doing(|| "prepare a native run".into())?;
+        temporary::take_out(&workspace, given.path()).doing(|| "take /tmp out of a workspace".into())?;
         self.hand_over(user.as_ref(), &given).map_err(|error| match error {
             TakeBackError::Io(source) => Error::io("hand over a workspace", source),
             error => Error::host("hand over a workspace", error),
@@ -182,7 +186,7 @@ impl Launch {
             (Some(_), Ok(Supervised { end: End::Ended(_), .. })) => workspace.survey().ok(),
             _ => None,
         };
-        let taken_back = ownership::take_back(workspace.host_path(), user.is_some());
+        let taken_back = take_back(&workspace, &given, user.is_some());
         let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
         let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
         let mut report = RunReport { stdout, stderr, ..RunReport::lost() };
@@ -228,6 +232,7 @@ impl Launch {
     fn hand_over(&self, user: Option<&OwnUser>, given: &Inbox) -> Result<(), TakeBackError> {
         let Some(identity) = user.map(OwnUser::identity) else { return Ok(()) };
         ownership::give(&given.temporary(), identity.uid, identity.gid)?;
+        ownership::give(&given.cache(), identity.uid, identity.gid)?;
         ownership::give(self.order.workspace.host_path(), identity.uid, identity.gid)
     }
 
@@ -258,15 +263,16 @@ impl Launch {
         let host_workspace = self.order.workspace.host_path().to_path_buf();
         let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };
         let (workspace, given_inside) = (self.workspace_inside(), inside(given.given(), GIVEN));
-        let temporary = inside(given.temporary(), "/tmp");
+        let (temporary, cache) = (inside(given.temporary(), TEMPORARY_PATH), inside(given.cache(), CACHE));
         let mut mounts = self.interpreter.mounts();
         mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
         mounts.push(Mount { source: host_workspace, destination: workspace.clone(), access: Access::Write });
+        mounts.push(Mount { source: given.temporary(), destination: temporary.clone(), access: Access::Write });
         let mut scratch = Vec::new();
         let mut search_path = self.interpreter.search_path();
         if own_root {
             mounts.extend(account.lists().map(|(place, _)| account::mount(&given.given(), place)));
-            for destination in ["/tmp", "/dev/shm"] {
+            for destination in [CACHE, "/dev/shm"] {
                 // Counted as memory, which bounds both together.
                 scratch.push(Scratch {
                     destination: destination.into(),
@@ -276,15 +282,15 @@ impl Launch {
             }
         } else {
             search_path = format!("{}:{search_path}", given_inside.join(account::COMMANDS).display());
-            let source = given.temporary();
+            let source = given.cache();
             mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
         }
         let mut env: Vec<(OsString, OsString)> = [
             ("PATH", search_path.into()),
             ("HOME", workspace.clone().into_os_string()),
             ("TMPDIR", temporary.clone().into_os_string()),
-            // Not among the files of the workspace.
-            ("XDG_CACHE_HOME", temporary.into_os_string()),
+            // Not among the files of the workspace, nor of its `/tmp`.
+            ("XDG_CACHE_HOME", cache.into_os_string()),
             ("LANG", OsString::from("C.UTF-8")),
             ("USER", OsString::from(&account.name)),
             ("LOGNAME", OsString::from(&account.name)),
@@ -452,6 +458,13 @@ impl Handed {
     }
 }
 
+/// Takes over what a program wrote, `/tmp` included.
+fn take_back(workspace: &Workspace, given: &Inbox, is_given: bool) -> Result<(), TakeBackError> {
+    ownership::take_back(workspace.host_path(), is_given)?;
+    ownership::take_back(&given.temporary(), is_given)?;
+    Ok(temporary::put_back(workspace, given.path())?)
+}
+
 /// Ends a jailer that has not said that its program is gone, and what it may
 /// have left.
 fn end_for_certain(jailer: Pid, group: Option<&Group>) {
@@ -508,7 +521,8 @@ fn picture_type(path: &str) -> Option<&'static str> {
 /// A picture as a reply carries it; `None` when it is not a regular file any
 /// more.
 fn read_picture(workspace: &Workspace, file: &FileEntry, mime: &str) -> Option<String> {
-    let (mut opened, stamp) = workspace.open_file(Path::new(&file.path)).ok()??;
+    let place = WorkspacePath::new("path", &file.path).ok()?;
+    let (mut opened, stamp) = workspace.open_file(place.as_path()).ok()??;
     if stamp.size != file.size_bytes {
         return None;
     }

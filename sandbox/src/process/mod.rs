@@ -17,6 +17,7 @@ mod ownership;
 mod packages;
 mod runtime;
 mod supervise;
+mod temporary;
 mod tier;
 mod users;
 

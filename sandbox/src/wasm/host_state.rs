@@ -13,7 +13,9 @@ use wasmtime_wasi::p1::types::{Fdflags, Filestat, Filetype, Lookupflags, Oflags,
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
 use wiggle::{GuestMemory, GuestPtr};
 
+use super::devices::Device;
 use super::entropy::Entropy;
+use super::files::next_resource;
 use super::host::Host;
 use super::open_files::{FIRST, MAX_OPEN_FILES, MAX_PATH_BYTES};
 use super::wasi::WORKSPACE_FD;
@@ -54,6 +56,7 @@ enum OpenFile {
     },
     /// A file that has no name any more.
     Stale,
+    Device(Device),
 }
 
 fn bounded_files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, OpenFile>, D::Error> {
@@ -80,7 +83,7 @@ impl OpenFile {
     fn path(&self) -> Option<&str> {
         match self {
             Self::File { path, .. } | Self::Directory { path } => Some(path),
-            Self::Stale => None,
+            Self::Stale | Self::Device(_) => None,
         }
     }
 }
@@ -90,6 +93,10 @@ impl Host {
     pub(super) async fn capture(&mut self) -> HostState {
         let mut files = BTreeMap::new();
         for number in self.open_files.numbers().collect::<Vec<_>>() {
+            if let Some(device) = self.open_files.device(number) {
+                files.insert(number, OpenFile::Device(device));
+                continue;
+            }
             let path = self.open_files.path(number).map(str::to_owned);
             let file = match path {
                 Some(path) => describe(self.wasi(), number, path).await,
@@ -126,13 +133,16 @@ impl Host {
                 Some(taken) => Some(taken),
                 None => open_directory(self.wasi(), ".").await,
             };
-            if taken != Some(number) {
+            let Some((_, resource)) = taken.filter(|(taken, _)| *taken == number) else {
                 return Err(Error::host("restore the open files of a guest", "a descriptor got no number or another"));
-            }
+            };
             match (file.and_then(OpenFile::path), reopened) {
-                (Some(path), Some(_)) => self.open_files.opened(number, WORKSPACE_FD.cast_unsigned(), path),
-                _ if file.is_some() => self.open_files.poison(number),
-                _ => unused.push(number),
+                (Some(path), Some(_)) => self.open_files.opened(number, resource, WORKSPACE_FD.cast_unsigned(), path),
+                _ => match file {
+                    Some(OpenFile::Device(device)) => self.open_files.opened_device(number, *device),
+                    Some(_) => self.open_files.poison(number),
+                    None => unused.push(number),
+                },
             }
         }
         for number in unused {
@@ -172,14 +182,17 @@ fn version(stat: &Filestat) -> (u64, u64) {
     (stat.size, stat.mtim)
 }
 
+/// A descriptor, and its entry in Wasmtime's table if that is known.
+type Opened = (u32, Option<u32>);
+
 /// Opens a file as it was, and never makes or empties one.
-async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<u32> {
+async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
     let (path, known, read, write, append, nonblocking, offset) = match file {
         OpenFile::File { path, version, read, write, append, nonblocking, offset } => {
             (path, *version, *read, *write, *append, *nonblocking, *offset)
         }
         OpenFile::Directory { path } => return open_directory(wasi, path).await,
-        OpenFile::Stale => return None,
+        OpenFile::Stale | OpenFile::Device(_) => return None,
     };
     // Looked at first: opening something else, a FIFO say, could do harm.
     let found = stat(wasi, path).await?;
@@ -193,25 +206,27 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<u32> {
     flags.set(Fdflags::APPEND, append);
     flags.set(Fdflags::NONBLOCK, nonblocking);
     let offset = i64::try_from(offset).ok()?;
-    let number = open(wasi, path, Oflags::empty(), rights, flags).await?;
+    let (number, resource) = open(wasi, path, Oflags::empty(), rights, flags).await?;
     let memory = &mut GuestMemory::Unshared(&mut []);
     if wasi.fd_seek(memory, number.into(), offset, Whence::Set).await.is_err() {
         close(wasi, number).await;
         return None;
     }
-    Some(number)
+    Some((number, resource))
 }
 
 /// Opens a directory. Where a guest was in reading it, the guest knows.
-async fn open_directory(wasi: &mut WasiP1Ctx, path: &str) -> Option<u32> {
+pub(super) async fn open_directory(wasi: &mut WasiP1Ctx, path: &str) -> Option<Opened> {
     open(wasi, path, Oflags::DIRECTORY, Rights::FD_READ, Fdflags::empty()).await
 }
 
-async fn open(wasi: &mut WasiP1Ctx, path: &str, oflags: Oflags, rights: Rights, flags: Fdflags) -> Option<u32> {
+async fn open(wasi: &mut WasiP1Ctx, path: &str, oflags: Oflags, rights: Rights, flags: Fdflags) -> Option<Opened> {
+    let resource = next_resource(wasi);
     let (mut bytes, path) = argument(wasi, path)?;
     let memory = &mut GuestMemory::Unshared(&mut bytes);
     let (directory, lookup) = (WORKSPACE_FD.into(), Lookupflags::empty());
-    wasi.path_open(memory, directory, lookup, path, oflags, rights, rights, flags).await.ok().map(u32::from)
+    let opened = wasi.path_open(memory, directory, lookup, path, oflags, rights, rights, flags).await;
+    Some((opened.ok()?.into(), resource))
 }
 
 async fn stat(wasi: &mut WasiP1Ctx, path: &str) -> Option<Filestat> {

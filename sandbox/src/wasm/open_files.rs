@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::devices::Device;
+
 /// The first descriptor above the standard streams and the workspace.
 pub(super) const FIRST: u32 = 4;
 
@@ -24,6 +26,10 @@ pub(super) struct OpenFiles {
     /// Numbers, and paths relative to the workspace. That of a file which was
     /// deleted or replaced since leads nowhere, or to another file.
     paths: BTreeMap<u32, Option<String>>,
+    /// Their entries in Wasmtime's table, as far as they are known.
+    resources: BTreeMap<u32, u32>,
+    /// Numbers that stand for no file.
+    devices: BTreeMap<u32, Device>,
     poisoned: BTreeSet<u32>,
     /// Above all numbers there ever were.
     end: u32,
@@ -52,6 +58,16 @@ impl OpenFiles {
         self.paths.get(&number)?.as_deref()
     }
 
+    /// Its entry in Wasmtime's table.
+    pub(super) fn resource(&self, number: u32) -> Option<u32> {
+        self.resources.get(&number).copied()
+    }
+
+    /// The device that `number` stands for.
+    pub(super) fn device(&self, number: u32) -> Option<Device> {
+        self.devices.get(&number).copied()
+    }
+
     /// Above all numbers there ever were.
     pub(super) fn end(&self) -> u32 {
         self.end.max(FIRST)
@@ -69,11 +85,19 @@ impl OpenFiles {
         self.poisoned.contains(&number)
     }
 
-    /// Notes that `path`, relative to the descriptor `base`, was opened.
-    pub(super) fn opened(&mut self, number: u32, base: u32, path: &str) {
+    /// Notes that `path`, relative to the descriptor `base`, was opened, and which
+    /// entry of Wasmtime's table it is.
+    pub(super) fn opened(&mut self, number: u32, resource: Option<u32>, base: u32, path: &str) {
         let base = if self.paths.contains_key(&base) { self.path(base) } else { Some("") };
         let path = base.and_then(|base| join(base, path));
         self.taken(number, path);
+        self.resources.extend(resource.map(|resource| (number, resource)));
+    }
+
+    /// Notes that `number` stands for a device.
+    pub(super) fn opened_device(&mut self, number: u32, device: Device) {
+        self.taken(number, None);
+        self.devices.insert(number, device);
     }
 
     /// Notes that `number` is taken by what could not be brought back.
@@ -91,6 +115,8 @@ impl OpenFiles {
     /// Notes that there was `number`, which is closed.
     pub(super) fn closed(&mut self, number: u32) {
         self.paths.remove(&number);
+        self.resources.remove(&number);
+        self.devices.remove(&number);
         self.poisoned.remove(&number);
         self.end = self.end.max(number.saturating_add(1));
     }
@@ -102,6 +128,11 @@ impl OpenFiles {
         {
             self.poisoned.remove(&to);
             self.paths.insert(to, path);
+            self.resources.remove(&to);
+            self.devices.remove(&to);
+            let (resource, device) = (self.resources.remove(&from), self.devices.remove(&from));
+            self.resources.extend(resource.map(|resource| (to, resource)));
+            self.devices.extend(device.map(|device| (to, device)));
         }
     }
 
@@ -149,10 +180,10 @@ mod tests {
     #[test]
     fn paths_follow_renames_of_files_and_of_the_directories_above() {
         let mut files = OpenFiles::default();
-        files.opened(4, 3, "a/./b//c");
-        files.opened(5, 3, "ab");
-        files.opened(6, 3, "a");
-        files.opened(7, 6, "d/../e");
+        files.opened(4, None, 3, "a/./b//c");
+        files.opened(5, None, 3, "ab");
+        files.opened(6, None, 3, "a");
+        files.opened(7, None, 6, "d/../e");
         files.renamed("./a/", "z/y");
         assert_eq!(paths(&files), [(4, "z/y/b/c"), (5, "ab"), (6, "z/y"), (7, "z/y/e")]);
         files.renamed("ab", "cd");
@@ -162,7 +193,7 @@ mod tests {
     #[test]
     fn renames_cannot_make_a_path_grow_without_bound() {
         let mut files = OpenFiles::default();
-        files.opened(4, 3, "a/deleted");
+        files.opened(4, None, 3, "a/deleted");
         let long = vec!["a"; 500].join("/");
         for _ in 0..4 {
             files.renamed("a", &long);
@@ -170,14 +201,14 @@ mod tests {
         assert_eq!(files.path(4).map(str::len), Some("a/deleted".len() + 4 * (long.len() - 1)));
         files.renamed("a", &long);
         assert_eq!(files.path(4), None);
-        files.opened(5, 4, "x");
+        files.opened(5, None, 4, "x");
         assert_eq!(files.path(5), None, "what is beneath it has no path either");
     }
 
     #[test]
     fn what_takes_a_number_ends_what_was_there() {
         let mut files = OpenFiles::default();
-        files.opened(4, 3, "kept");
+        files.opened(4, None, 3, "kept");
         files.poison(5);
         files.poison(6);
         assert!(files.is_poisoned(5) && !files.is_poisoned(4));
@@ -193,7 +224,7 @@ mod tests {
     fn poisoned_descriptors_count_towards_the_limit() {
         let mut files = OpenFiles::default();
         files.poison(4);
-        files.opened(5, 3, "x");
+        files.opened(5, None, 3, "x");
         files.begin(2);
         assert!(!files.admit() && files.denied);
         files.closed(4);

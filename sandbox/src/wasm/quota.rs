@@ -25,6 +25,11 @@ impl DiskQuota {
         Self { workspace, limit, left: remaining(limit, used), denied: None }
     }
 
+    /// What it is about.
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// Which limit the guest ran into.
     pub(super) const fn denied(&self) -> Option<Resource> {
         self.denied

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use nix::sys::prctl::set_thp_disable;
 use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
 
 use super::frame;
 use super::lease::{Lease, Writer, send};
@@ -45,6 +46,8 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let Ok(writer) = stream.try_clone() else { return ExitCode::FAILURE };
+    // Of files that guests make. Others get no further than the workspace.
+    umask(Mode::from_bits_truncate(0o022));
     // Guests of all runs share this process's descriptors; each has a limit of
     // its own. And a crash must not write their memory to disk.
     // And a huge page that the kernel puts in the place of small ones takes in

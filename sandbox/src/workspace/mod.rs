@@ -13,6 +13,7 @@ mod path;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use nix::unistd::symlinkat;
 pub(crate) use self::new_file::NewFile;
 use self::new_file::{set_modified, time_spec};
 pub use self::path::WorkspacePath;
-pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES};
+pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES, shown};
 use crate::error::{Error, IoContext as _};
 use crate::mode::Mode;
 use crate::outcome::FileEntry;
@@ -37,6 +38,11 @@ use crate::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, Survey
 
 /// Where a guest sees its workspace.
 pub(crate) const GUEST_PATH: &str = "/workspace";
+
+/// The folder behind `/tmp`, which all languages of a session share.
+pub(crate) const TEMPORARY: &str = ".tmp";
+/// Where guests see it.
+pub(crate) const TEMPORARY_PATH: &str = "/tmp";
 
 /// What a read found.
 #[derive(Debug)]
@@ -247,14 +253,21 @@ impl Workspace {
         // NONBLOCK so that a FIFO cannot make the server wait for a writer.
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
-        let metadata = self.dir.symlink_metadata(path.as_path()).map_err(|_| missing())?;
+        let metadata = match self.dir.symlink_metadata(path.as_path()) {
+            // It is made when it is first used.
+            Err(error) if path.is_temporary() && error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Found::Directory(Vec::new()));
+            }
+            looked => looked.map_err(|_| missing())?,
+        };
         if metadata.is_symlink() {
             let target = self.dir.read_link_contents(path.as_path()).map_err(|_| missing())?;
             return Ok(Found::Link { target: target.to_string_lossy().into_owned() });
         }
         if metadata.is_dir() {
+            let hidden = path.is_root().then_some(TEMPORARY);
             let dir = if path.is_root() { self.dir.try_clone() } else { self.dir.open_dir(path.as_path()) };
-            return list(&dir.map_err(|_| missing())?)
+            return list(&dir.map_err(|_| missing())?, hidden)
                 .doing(|| format!("list {path} in {}", self.path.display()))
                 .map(Found::Directory);
         }
@@ -274,6 +287,11 @@ impl Workspace {
     pub(crate) fn is_directory(&self, path: &[u8]) -> bool {
         let path = Path::new(OsStr::from_bytes(path));
         self.dir.symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+    }
+
+    /// Whether anything is at `path`, as a guest wrote it.
+    pub(crate) fn exists(&self, path: &[u8]) -> bool {
+        self.dir.symlink_metadata(Path::new(OsStr::from_bytes(path))).is_ok()
     }
 
     /// Starts a file that gets its name when it is whole: a reader sees the
@@ -386,6 +404,12 @@ impl Workspace {
     }
 }
 
+impl AsFd for Workspace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
 /// Whether there is no file that could be opened: a symbolic link, a socket,
 /// or nothing.
 fn is_no_file(error: &io::Error) -> bool {
@@ -406,12 +430,15 @@ pub fn read_range(file: &mut std::fs::File, offset: u64, limit: u64) -> Result<V
     Ok(bytes)
 }
 
-fn list(dir: &Dir) -> io::Result<Vec<FileEntry>> {
+fn list(dir: &Dir, hidden: Option<&str>) -> io::Result<Vec<FileEntry>> {
     // A program may remove what was just listed, or the directory itself.
     let is_there = |failed: Option<&io::Error>| failed.is_none_or(|error| error.kind() != io::ErrorKind::NotFound);
     let mut entries = Vec::new();
     for entry in dir.entries()?.filter(|entry| is_there(entry.as_ref().err())) {
         let entry = entry?;
+        if hidden.is_some_and(|hidden| entry.file_name() == hidden) {
+            continue;
+        }
         let metadata = match entry.metadata() {
             Err(error) if !is_there(Some(&error)) => continue,
             looked => looked?,

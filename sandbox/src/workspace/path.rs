@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::GUEST_PATH;
+use super::{GUEST_PATH, TEMPORARY, TEMPORARY_PATH};
 use crate::error::Error;
 
 /// The longest path of a workspace, in bytes.
@@ -16,7 +16,7 @@ pub(crate) const MAX_DEPTH: usize = 32;
 pub struct WorkspacePath(PathBuf);
 
 impl WorkspacePath {
-    /// Checks `text`, which is relative or starts with `/workspace`.
+    /// Checks `text`, which is relative or starts with `/workspace` or `/tmp`.
     ///
     /// # Errors
     ///
@@ -34,13 +34,14 @@ impl WorkspacePath {
         if text.chars().any(char::is_control) {
             return refuse("must be a path without control characters");
         }
-        let relative = match text.strip_prefix(GUEST_PATH) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
-            _ if text.starts_with('/') => return refuse("must be relative to the workspace"),
+        let within = |folder| text.strip_prefix(folder).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (mut path, relative) = match (within(GUEST_PATH), within(TEMPORARY_PATH)) {
+            (Some(rest), _) => (PathBuf::new(), rest),
+            (_, Some(rest)) => (PathBuf::from(TEMPORARY), rest),
+            _ if text.starts_with('/') => return refuse("must be relative to the workspace, or in /tmp"),
             _ if text.is_empty() => return refuse("must not be empty; `.` is the workspace itself"),
-            _ => text,
+            _ => (PathBuf::new(), text),
         };
-        let mut path = PathBuf::new();
         for part in relative.split('/') {
             match part {
                 "" | "." => {}
@@ -58,7 +59,7 @@ impl WorkspacePath {
     }
 
     /// The path as given to cap-std; the workspace itself is `.`.
-    pub(super) fn as_path(&self) -> &Path {
+    pub(crate) fn as_path(&self) -> &Path {
         if self.0.as_os_str().is_empty() { Path::new(".") } else { &self.0 }
     }
 
@@ -66,11 +67,24 @@ impl WorkspacePath {
     pub fn is_root(&self) -> bool {
         self.0.as_os_str().is_empty()
     }
+
+    /// Whether this is `/tmp`.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.0 == Path::new(TEMPORARY)
+    }
 }
 
 impl std::fmt::Display for WorkspacePath {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.as_path().display().fmt(formatter)
+        shown(self.as_path()).fmt(formatter)
+    }
+}
+
+/// A path of a workspace as a guest knows it: `/tmp` by its own name.
+pub(crate) fn shown(path: &Path) -> String {
+    match path.strip_prefix(TEMPORARY) {
+        Ok(rest) => Path::new(TEMPORARY_PATH).join(rest).to_string_lossy().trim_end_matches('/').to_owned(),
+        Err(_) => path.to_string_lossy().into_owned(),
     }
 }
 
@@ -88,6 +102,8 @@ mod tests {
             ("../x", "upwards"),
             ("a/../../x", "upwards"),
             ("/etc/passwd", "relative"),
+            ("/tmpx/y", "relative"),
+            ("/tmp/../x", "upwards"),
             ("/workspacex/y", "relative"),
             ("", "empty"),
             ("a\nb", "control"),
@@ -102,5 +118,9 @@ mod tests {
         }
         assert_eq!(path("/workspace/a//./b"), path("a/b"));
         assert!(path("/workspace").is_root());
+        assert_eq!((path("/tmp/a//b"), path("/tmp")), (path(".tmp/a/b"), path(".tmp")));
+        for text in ["/tmp/a/b", "/tmp", "a/.tmp", ".tmpx", "."] {
+            assert_eq!(path(text).to_string(), text);
+        }
     }
 }

@@ -405,6 +405,8 @@ fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<V
     let survey = workspace.survey()?;
     Ok(survey
         .files()
+        // What is in /tmp is found there.
+        .filter(|entry| !path.is_root() || !entry.path.starts_with('/'))
         .filter_map(|entry| {
             let relative = entry.path.strip_prefix(&prefix)?.to_owned();
             matcher.is_match(&relative).then_some(FileEntry { path: relative, ..entry })

@@ -13,6 +13,8 @@ use crate::fixed;
 
 /// The export that builds the guest's state. The image does not have it.
 const INITIALIZE: &str = "guest_initialize";
+/// `errno::notsup` of WASI preview 1.
+const NOT_SUPPORTED: i32 = 58;
 
 /// The guest's name of descriptor 3, which its C library looks up once and
 /// keeps: the host must give a folder of the same name later.
@@ -48,6 +50,8 @@ pub(crate) fn initialize(linked: &[u8]) -> Result<Vec<u8>> {
     let instantiate = async |store: &mut Store<WasiP1Ctx>, module: &Module| {
         let mut linker = Linker::new(store.engine());
         wasmtime_wasi::p1::add_to_linker_async(&mut linker, |context| context)?;
+        // There are no files yet whose mode could be set.
+        linker.func_wrap("belljar", "mode_set", |_: i32, _: i32, _: i32, _: i32, _: i32| NOT_SUPPORTED)?;
         linker.instantiate_async(store, module).await
     };
     let result = runtime.block_on(wizer.run(&mut store, linked, instantiate));

@@ -9,10 +9,14 @@ use nix::libc;
 
 use crate::seccomp::{Argument, Rule};
 
-use Argument::{Int, Long, Masked};
+use Argument::{Above, Int, Long, Masked};
 
 const EXECUTABLE: u32 = libc::PROT_EXEC.cast_unsigned();
 const THREAD: u32 = libc::CLONE_THREAD.cast_unsigned();
+
+/// The nine bits of a mode that are not set-user-id and the like.
+const PERMISSIONS: u32 = 0o777;
+const LAST_STREAM: u32 = 2;
 
 /// The flags that a C library starts threads with. Musl adds one that the
 /// kernel ignores.
@@ -54,6 +58,7 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
     Rule::always(libc::SYS_close),      // all of them
     Rule::always(libc::SYS_statx),      // metadata of what is open
     Rule::always(libc::SYS_getdents64), // listing
+    Rule::always(libc::SYS_lseek),      // going on with a listing
     Rule::always(libc::SYS_pread64),    // reading; saved sessions from their memory file
     Rule::always(libc::SYS_pwrite64),   // writing; saved sessions to their memory file
     Rule::always(libc::SYS_pwritev2),   // appending
@@ -65,6 +70,9 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
     Rule::always(libc::SYS_unlinkat),   // `unlink` and `rmdir` of a guest
     Rule::always(libc::SYS_renameat),   // `rename` of a guest
     Rule::when(libc::SYS_utimensat, &[&[Long(1, 0)]]), // `utime` of a guest, on what is open
+    // `chmod` of a guest, on what is open, so that Landlock has seen it.
+    // Permissions only, and never of the streams that came from the server.
+    Rule::when(libc::SYS_fchmod, &[&[Above(0, LAST_STREAM), Masked(1, !PERMISSIONS, 0)]]),
     // When a guest opens something. No locks, no signals on readiness.
     Rule::when(libc::SYS_fcntl, &[&[Int(1, libc::F_GETFL.cast_unsigned())]]),
     // Memory. Never executable: all code was mapped before.

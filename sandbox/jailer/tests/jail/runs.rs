@@ -85,7 +85,7 @@ fn nothing_is_inherited() {
         assert_eq!(finished.output, "PATH=/usr/bin:/bin\nHOME=/workspace\n");
         let identity = "import os; print(os.getpid(), os.getppid(), os.getpgrp(), os.getuid(), os.umask(0))";
         let finished = Jail::python(true, *host, identity).run();
-        assert_eq!(finished.output, "2 1 2 1000 63\n", "{finished:?}");
+        assert_eq!(finished.output, "2 1 2 1000 18\n", "{finished:?}");
     }
 }
 
