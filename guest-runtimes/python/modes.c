@@ -1,4 +1,5 @@
-/* Modes of files: chmod, umask, and st_mode with permissions in it.
+/* Modes of files: chmod, umask, and st_mode with permissions in it; and other
+ * things about files that the C library leaves out.
  *
  * WASI preview 1 knows no modes. The host sets them by a function of its own,
  * `belljar.mode_set`, and tells them in bytes of `filestat` that WASI leaves
@@ -7,6 +8,7 @@
  */
 #include "modes.h"
 #include "opened.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -113,6 +115,46 @@ __wrap___wasilibc_nocwd_fstatat(int descriptor, const char *path, struct stat *o
     return result;
 }
 
+/* The C library takes an empty path for the working directory. */
+static int
+is_named(const char *path)
+{
+    if (path[0] == '\0') {
+        errno = ENOENT;
+        return 0;
+    }
+    return 1;
+}
+
+int __real_stat(const char *path, struct stat *out);
+int __real_lstat(const char *path, struct stat *out);
+int __real_chdir(const char *path);
+DIR *__real_opendir(const char *path);
+
+int
+__wrap_stat(const char *path, struct stat *out)
+{
+    return is_named(path) ? __real_stat(path, out) : -1;
+}
+
+int
+__wrap_lstat(const char *path, struct stat *out)
+{
+    return is_named(path) ? __real_lstat(path, out) : -1;
+}
+
+int
+__wrap_chdir(const char *path)
+{
+    return is_named(path) ? __real_chdir(path) : -1;
+}
+
+DIR *
+__wrap_opendir(const char *path)
+{
+    return is_named(path) ? __real_opendir(path) : NULL;
+}
+
 /* The owner's permissions: there is one user. */
 static int
 grants(const struct stat *found, int wanted)
@@ -145,12 +187,31 @@ __wrap_faccessat(int descriptor, const char *path, int wanted, int flags)
 
 /* ---- setting ---- */
 
+/* What errno says for an error of the host. */
+static int
+number(int32_t error)
+{
+    switch (error) {
+        case __WASI_ERRNO_ACCES: return EACCES;
+        case __WASI_ERRNO_BADF: return EBADF;
+        case __WASI_ERRNO_INVAL: return EINVAL;
+        case __WASI_ERRNO_LOOP: return ELOOP;
+        case __WASI_ERRNO_NAMETOOLONG: return ENAMETOOLONG;
+        case __WASI_ERRNO_NOENT: return ENOENT;
+        case __WASI_ERRNO_NOTDIR: return ENOTDIR;
+        case __WASI_ERRNO_NOTSUP: return ENOTSUP;
+        case __WASI_ERRNO_PERM: return EPERM;
+        case __WASI_ERRNO_STALE: return ESTALE;
+        default: return EIO;
+    }
+}
+
 static int
 set_mode(int descriptor, int lookup, const char *path, mode_t mode)
 {
     int32_t error = host_mode_set(descriptor, lookup, path, strlen(path), (int32_t)mode);
     if (error != 0) {
-        errno = error;
+        errno = number(error);
         return -1;
     }
     return 0;
@@ -164,8 +225,7 @@ set_path_mode(const char *path, int lookup, mode_t mode)
     static size_t size;
     const char *prefix;
     char *found = relative;
-    if (path[0] == '\0') {
-        errno = ENOENT;
+    if (!is_named(path)) {
         return -1;
     }
     int descriptor = __wasilibc_find_relpath_alloc(path, &prefix, &found, &size, 1);
@@ -198,11 +258,7 @@ __wrap_fchmodat(int descriptor, const char *path, mode_t mode, int flags)
     if (descriptor == AT_FDCWD) {
         return set_path_mode(path, lookup, mode);
     }
-    if (path[0] == '\0') {
-        errno = ENOENT;
-        return -1;
-    }
-    return set_mode(descriptor, lookup, path, mode);
+    return is_named(path) ? set_mode(descriptor, lookup, path, mode) : -1;
 }
 
 mode_t
@@ -230,7 +286,14 @@ int __real_mkdir(const char *path, mode_t mode);
 int
 __wrap_open(const char *path, int flags, ...)
 {
+    if (!is_named(path)) {
+        return -1;
+    }
     opened_note(flags);
+    /* O_RDONLY is zero elsewhere, and so programs leave it out. */
+    if (!(flags & O_ACCMODE)) {
+        flags |= O_RDONLY;
+    }
     if (!(flags & O_CREAT)) {
         return __real_open(path, flags);
     }
@@ -257,6 +320,9 @@ __wrap_open(const char *path, int flags, ...)
 int
 __wrap_mkdir(const char *path, mode_t mode)
 {
+    if (!is_named(path)) {
+        return -1;
+    }
     mode = mode & PERMISSIONS & ~mask;
     int result = __real_mkdir(path, mode);
     if (result == 0 && mode != NEW_DIRECTORY) {

@@ -39,7 +39,7 @@ __wrap___wasilibc_find_abspath(const char *path, const char **prefix, const char
     while (path[0] == '/' && path[1] == '/') {
         path++;
     }
-    if (is_in(path, "/dev") || is_in(path, "/proc/self/fd")) {
+    if (strcmp(path, "/") == 0 || is_in(path, "/dev") || is_in(path, "/proc/self/fd")) {
         *prefix = "";
         *relative = path;
         return WORKSPACE_DESCRIPTOR;

@@ -14,8 +14,6 @@ impl Mode {
     /// Of a file that the server makes. Who gets into a workspace at all is
     /// decided by the mode of the workspace itself.
     pub(crate) const NEW_FILE: Self = Self(0o644);
-    /// Of a directory that the server makes.
-    pub(crate) const NEW_DIRECTORY: Self = Self(0o755);
     /// The least that is kept.
     const LEAST_OF_FILE: u16 = 0o400;
     const LEAST_OF_DIRECTORY: u16 = 0o700;

@@ -144,11 +144,11 @@ mod tests {
         take_back(&top, true).unwrap();
         assert_eq!((look(&top), look(&top.join("link")).0), ((own, 0o700), own));
         assert_eq!(look(&top.join("script")), (own, 0o755));
-        assert_eq!((look(&top.join("shut")), look(&top.join("shut/file"))), ((own, 0o700), (own, 0o600)));
+        assert_eq!((look(&top.join("shut")), look(&top.join("shut/file"))), ((own, 0o700), (own, 0o400)));
         // Now without users: modes alone.
         set(&top.join("script"), 0o111);
         take_back(&top, false).unwrap();
-        assert_eq!(look(&top.join("script")), (own, 0o711));
+        assert_eq!(look(&top.join("script")), (own, 0o511));
         assert_eq!((look(&outside.join("file")), look(&outside)), ((own, 0), (own, 0o755)));
         // A link in the place of the workspace itself.
         symlink(&outside, parent.path().join("v")).unwrap();

@@ -63,9 +63,10 @@ struct ModelessRecord {
 
 impl From<Modeless> for Manifest {
     fn from(Modeless { files, directories }: Modeless) -> Self {
-        let record =
-            |ModelessRecord { size, modified, content }| Record { size, modified, mode: Mode::NEW_FILE, content };
-        let directory = |modified| DirectoryStamp { modified, mode: Mode::NEW_DIRECTORY };
+        // Those that builds of that time gave.
+        let (file_mode, directory_mode) = (Mode::of(0o600, false), Mode::of(0o700, true));
+        let record = |ModelessRecord { size, modified, content }| Record { size, modified, mode: file_mode, content };
+        let directory = |modified| DirectoryStamp { modified, mode: directory_mode };
         Self {
             files: files.into_iter().map(|(path, file)| (path, record(file))).collect(),
             directories: directories.into_iter().map(|(path, modified)| (path, directory(modified))).collect(),
@@ -243,7 +244,7 @@ mod tests {
         let empty = || record(0, Content::Inline(Vec::new()));
         let with = |name: &str, record| {
             let mut manifest = Manifest::default();
-            manifest.directories.insert(path("d"), DirectoryStamp { modified: (0, 0), mode: Mode::NEW_DIRECTORY });
+            manifest.directories.insert(path("d"), DirectoryStamp { modified: (0, 0), mode: Mode::of(0o755, true) });
             manifest.files.insert(path(name), record);
             manifest.check().map_err(|error| std::error::Error::source(&error).unwrap().to_string())
         };
@@ -270,8 +271,8 @@ mod tests {
         let manifest: Manifest = snapshot::decode(OF_FORMAT_1).unwrap();
         let path = |text: &str| TreePath::new(text.into()).unwrap();
         let content = Content::Inline(b"hi".to_vec());
-        let file = Record { size: 2, modified: (150, 5), mode: Mode::NEW_FILE, content };
-        let directory = DirectoryStamp { modified: (200, 0), mode: Mode::NEW_DIRECTORY };
+        let file = Record { size: 2, modified: (150, 5), mode: Mode::of(0o600, false), content };
+        let directory = DirectoryStamp { modified: (200, 0), mode: Mode::of(0o700, true) };
         let expected = Manifest { files: [(path("d/f"), file)].into(), directories: [(path("d"), directory)].into() };
         assert_eq!(manifest, expected);
         manifest.check().unwrap();

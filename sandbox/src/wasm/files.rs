@@ -38,6 +38,9 @@ pub(super) const CHARACTER_DEVICE: u8 = 2;
 
 /// The bits of a mode that are permissions.
 const PERMISSIONS: u16 = 0o777;
+/// The number and the mode of the root of a file system.
+const ROOT_INODE: u64 = 2;
+const ROOT_MODE: u16 = 0o755;
 /// Everybody may use a device.
 const DEVICE_MODE: u16 = 0o666;
 
@@ -106,6 +109,11 @@ fn encode(found: &Statx) -> [u8; FILESTAT_BYTES] {
     let times = [time(found.stx_atime), time(found.stx_mtime), time(found.stx_ctime)];
     let kind = kind(FileType::from_raw_mode(RawMode::from(found.stx_mode)));
     filestat(found.stx_ino, kind, found.stx_mode & PERMISSIONS, found.stx_nlink.into(), found.stx_size, times)
+}
+
+/// The `filestat` of a directory above all that a guest has.
+pub(super) fn root_stat() -> [u8; FILESTAT_BYTES] {
+    filestat(ROOT_INODE, kind(FileType::Directory), ROOT_MODE, 2, 0, [0; 3])
 }
 
 /// The `filestat` of a device.

@@ -217,6 +217,8 @@ async fn path_filestat_get(
     let (memory, host) = split(&mut caller)?;
     let text = path_text(memory, path, size);
     let stat = match named_device(fd, text) {
+        // They can be looked at, and hold nothing but what is told of them.
+        Some(None) if matches!(text, "/" | "/dev") => Some(files::root_stat()),
         Some(device) => device.map(Device::stat),
         None => files::stat_path(host, fd, text, lookup & SYMLINK_FOLLOW != 0),
     };
@@ -637,6 +639,10 @@ async fn path_rename(mut caller: Caller<'_, Host>, arguments: (i32, i32, i32, i3
     let Some(run) = &host.run else { return Ok(BADF) };
     if must_be_directory && !run.quota.workspace().is_directory(&memory[from.clone()]) {
         return Ok(if run.quota.workspace().exists(&memory[from]) { NOTDIR } else { NOENT });
+    }
+    let (inner, outer) = (&memory[to.clone()], &memory[from.clone()]);
+    if inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(b"/")) {
+        return Ok(INVAL);
     }
     if fd != WORKSPACE_FD || new_fd != WORKSPACE_FD || !run.quota.allows_rename(&memory[from], &memory[to]) {
         return Ok(PERM);

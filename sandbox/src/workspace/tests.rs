@@ -109,7 +109,7 @@ fn a_file_that_is_written_again_keeps_its_mode() {
     let (parent, workspace) = workspace();
     let mode = |name: &str| std::fs::metadata(parent.path().join("w").join(name)).unwrap().mode() & 0o7777;
     write(&workspace, "script", b"old", QUOTA).unwrap();
-    assert_eq!(mode("script"), 0o600);
+    assert_eq!(mode("script"), 0o644);
     let all = std::fs::Permissions::from_mode(0o4755);
     std::fs::set_permissions(parent.path().join("w/script"), all).unwrap();
     workspace.write([(&path("script"), &b"new"[..]), (&path("script"), b"newer")], QUOTA).unwrap();

@@ -16,6 +16,8 @@ const THREAD: u32 = libc::CLONE_THREAD.cast_unsigned();
 
 /// The nine bits of a mode that are not set-user-id and the like.
 const PERMISSIONS: u32 = 0o777;
+/// The one of them that no file goes without (`mode.rs` of `sandbox`).
+const OWNER_READS: u32 = 0o400;
 const LAST_STREAM: u32 = 2;
 
 /// The flags that a C library starts threads with. Musl adds one that the
@@ -71,8 +73,9 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
     Rule::always(libc::SYS_renameat),   // `rename` of a guest
     Rule::when(libc::SYS_utimensat, &[&[Long(1, 0)]]), // `utime` of a guest, on what is open
     // `chmod` of a guest, on what is open, so that Landlock has seen it.
-    // Permissions only, and never of the streams that came from the server.
-    Rule::when(libc::SYS_fchmod, &[&[Above(0, LAST_STREAM), Masked(1, !PERMISSIONS, 0)]]),
+    // Permissions only, nothing that its owner may not read any more, and never
+    // of the streams that came from the server.
+    Rule::when(libc::SYS_fchmod, &[&[Above(0, LAST_STREAM), Masked(1, !PERMISSIONS | OWNER_READS, OWNER_READS)]]),
     // When a guest opens something. No locks, no signals on readiness.
     Rule::when(libc::SYS_fcntl, &[&[Int(1, libc::F_GETFL.cast_unsigned())]]),
     // Memory. Never executable: all code was mapped before.

@@ -276,6 +276,21 @@ print(sorted(again) == sorted(files.values()), {os.read(file, 9) for file in aga
 }
 
 #[test]
+fn devices_go_on_and_modes_are_seen() {
+    let mut session = Session::new();
+    session.run("import os\nnull, out = open('/dev/null', 'w'), open('/dev/stdout', 'w')\nfile = open('x', 'w')");
+    session.move_over(|_| {});
+    let code = "null.write('x'); null.flush(); out.write('shown'); out.flush()";
+    assert_eq!(session.run(code), "shown");
+    // Of what was brought back, too.
+    session.run("os.fchmod(file.fileno(), 0o640)");
+    assert_eq!(
+        session.run("print(oct(os.fstat(file.fileno()).st_mode), oct(os.stat('x').st_mode))"),
+        "0o100640 0o100640"
+    );
+}
+
+#[test]
 fn what_comes_back_counts_towards_the_limit_of_open_files() {
     let mut session = Session::new();
     session.run(&format!(
