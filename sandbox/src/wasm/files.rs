@@ -95,10 +95,19 @@ pub(super) fn stat(host: &mut Host, fd: i32) -> Option<[u8; FILESTAT_BYTES]> {
     with(host, fd, |file| look(file))?.ok().map(|found| encode(&found))
 }
 
-/// The same of what lies at `path`.
-pub(super) fn stat_path(host: &mut Host, fd: i32, path: &str, follow: bool) -> Option<[u8; FILESTAT_BYTES]> {
-    let found = with(host, fd, |directory| look(beneath(directory, path, follow, OFlags::PATH)?))?;
-    found.ok().map(|found| encode(&found))
+/// The same of what lies at `path`. An error is one that Wasmtime would find, too.
+pub(super) fn stat_path(
+    host: &mut Host,
+    fd: i32,
+    path: &str,
+    follow: bool,
+) -> Option<Result<[u8; FILESTAT_BYTES], i32>> {
+    match with(host, fd, |directory| look(beneath(directory, path, follow, OFlags::PATH)?))? {
+        Ok(found) => Some(Ok(encode(&found))),
+        // Programs look for what is not there as often as for what is.
+        Err(Errno::NOENT) => Some(Err(errno::NOENT)),
+        Err(_) => None,
+    }
 }
 
 fn encode(found: &Statx) -> [u8; FILESTAT_BYTES] {

@@ -218,12 +218,13 @@ async fn path_filestat_get(
     let text = path_text(memory, path, size);
     let stat = match named_device(fd, text) {
         // They can be looked at, and hold nothing but what is told of them.
-        Some(None) if matches!(text, "/" | "/dev") => Some(files::root_stat()),
-        Some(device) => device.map(Device::stat),
+        Some(None) if matches!(text, "/" | "/dev") => Some(Ok(files::root_stat())),
+        Some(device) => Some(device.map(Device::stat).ok_or(NOENT)),
         None => files::stat_path(host, fd, text, lookup & SYMLINK_FOLLOW != 0),
     };
     let errno = match stat {
-        Some(stat) => write_stat(&mut caller, &stat, out)?,
+        Some(Ok(stat)) => write_stat(&mut caller, &stat, out)?,
+        Some(Err(errno)) => errno,
         // For its error, if nothing else.
         None => call_through!(caller, path_filestat_get(fd, lookup, path, size, out).await),
     };
