@@ -43,6 +43,8 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ("list inside", |place| list(&place.inside), Succeeds, Succeeds),
     ("move to another directory inside", |place| rename(&place.inside, &place.inside), Succeeds, Succeeds),
     ("set the time of an open file", |place| touch(&place.inside), Succeeds, Succeeds),
+    ("set the mode of an open file", |place| fchmod(&place.inside, 0o755), Succeeds, Succeeds),
+    ("go on with a listing", |place| seek(&place.inside), Succeeds, Succeeds),
     ("start a thread", |_| std::thread::spawn(|| ()).join().map_err(|_| Errno::UnknownErrno), Succeeds, Succeeds),
     ("large allocations", |_| allocate(), Succeeds, Succeeds),
     ("abort", |_| std::process::abort(), Dies(Signal::SIGABRT), Dies(Signal::SIGABRT)),
@@ -72,7 +74,11 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
         Succeeds,
         Fails(Errno::EINVAL),
     ),
-    ("change a mode", |place| chmod(&place.inside.join("file")), Succeeds, Fails(Errno::EPERM)),
+    ("set a mode outside", |place| fchmod(&place.outside, 0o755), Succeeds, Fails(Errno::EACCES)),
+    ("set a mode with rights", |place| fchmod(&place.inside, 0o4755), Succeeds, Fails(Errno::EPERM)),
+    ("set a mode that shuts its owner out", |place| fchmod(&place.inside, 0o055), Succeeds, Fails(Errno::EPERM)),
+    ("set the mode of a stream", |_| set_mode(io::stdout(), 0o644), Succeeds, Fails(Errno::EPERM)),
+    ("change a mode by path", |place| chmod(&place.inside.join("file")), Succeeds, Fails(Errno::EPERM)),
     ("set a time by path", |place| touch_path(&place.outside.join("file")), Succeeds, Fails(Errno::EPERM)),
     ("change directory", |place| io(std::env::set_current_dir(&place.inside)), Succeeds, Fails(Errno::EPERM)),
     ("its own memory as a file", |_| io(File::open("/proc/self/mem")), Succeeds, Fails(Errno::EACCES)),
@@ -180,6 +186,20 @@ fn rename(from: &Path, to: &Path) -> nix::Result<()> {
 
 fn truncate(directory: &Path) -> nix::Result<()> {
     nix::unistd::truncate(&directory.join("file"), 0)
+}
+
+fn fchmod(directory: &Path, mode: libc::mode_t) -> nix::Result<()> {
+    let file = File::open(directory.join("file")).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap()))?;
+    set_mode(file, mode)
+}
+
+fn set_mode(file: impl std::os::fd::AsFd, mode: libc::mode_t) -> nix::Result<()> {
+    nix::sys::stat::fchmod(file, nix::sys::stat::Mode::from_bits_retain(mode))
+}
+
+fn seek(directory: &Path) -> nix::Result<()> {
+    let file = File::open(directory).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap()))?;
+    nix::unistd::lseek(file, 0, nix::unistd::Whence::SeekSet).map(drop)
 }
 
 fn chmod(path: &Path) -> nix::Result<()> {
