@@ -27,7 +27,7 @@ ExecutionTimeout.__module__ = "builtins"
 
 from . import (  # noqa: E402
     console, derive, display, ending, entropy, errors, event_loop, executors, locales, missing, notebook,
-    pairs, source, system, threads)
+    pairs, seeds, source, strftime, system, threads)
 
 WORKSPACE = "/workspace"
 # Used when a request does not say.
@@ -217,7 +217,7 @@ def warm_up():
     import gc
 
     for part in (ending, missing, system, pairs, locales, derive, threads, executors, event_loop, display,
-                 notebook, source):
+                 notebook, source, seeds, strftime):
         part.install()
     clean = dict(_namespace)
     saved = sys.stdout, sys.stderr
