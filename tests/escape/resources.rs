@@ -80,7 +80,7 @@ const BOMBS: &[Bomb] = &[
         &[MEMORY, WALL],
     ),
     Bomb {
-        ungrouped: &["exited 1"],
+        ungrouped: &[MEMORY],
         ..bomb(
             "shared memory",
             "import mmap\nx = mmap.mmap(-1, 600 << 20)\nfor _ in range(600): x.write(b'x' * (1 << 20))\nprint('had it')",
@@ -89,7 +89,7 @@ const BOMBS: &[Bomb] = &[
     },
     Bomb {
         // Pages that belong to what is mapped, and not to a process.
-        ungrouped: &["exited 1"],
+        ungrouped: &[MEMORY, DISK],
         ..bomb(
             "shared memory that no process shows",
             "import mmap\nkept = []\nfor _ in range(75):\n    x = mmap.mmap(-1, 8 << 20)\n    x.write(b'x' * (8 << 20))\n    \

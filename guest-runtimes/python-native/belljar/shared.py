@@ -13,6 +13,8 @@ import threading
 import time
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOSYS, errno.EROFS)
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+CHUNK_BYTES = 1 << 20
 # A pipe takes this much at least, and each token is a byte.
 MOST_TOKENS = 4096
 RECURSIVE_MUTEX = 0
@@ -224,10 +226,30 @@ def change_maps(module):
                 if fileno != -1:
                     raise
             # Memory that is shared and has no file is not to be had.
-            import tempfile
-            with tempfile.TemporaryFile() as file:
-                file.truncate(length)
+            with _file_of(length) as file:
                 return super().__new__(cls, file.fileno(), length, *args, **kwargs)
 
     mmap.__module__, mmap.__qualname__ = real.__module__, real.__qualname__
     module.mmap = mmap
+
+
+def _file_of(length):
+    """A file without a name that has its room already: where there is none left,
+    a write to what is mapped would end the program."""
+    import tempfile
+    file = tempfile.TemporaryFile()
+    try:
+        try:
+            os.posix_fallocate(file.fileno(), 0, length)
+        except OSError as error:
+            if error.errno in NO_ROOM or length <= 0:
+                raise
+            for start in range(0, length, CHUNK_BYTES):
+                file.write(bytes(min(CHUNK_BYTES, length - start)))
+            file.flush()
+    except OSError as error:
+        file.close()
+        if error.errno in NO_ROOM:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
+        raise
+    return file
