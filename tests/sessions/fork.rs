@@ -95,9 +95,8 @@ fn files_read(log: &str) -> Vec<u64> {
 
 #[test]
 fn a_run_in_a_fork_reads_the_files_that_it_changed_and_no_others() {
-    let user = Server::with().restricted(Restriction::user(SOME_USER));
-    for builder in [Server::with(), user] {
-        let server = builder.flag("--log=debug").env("NO_COLOR", "1").start();
+    for user in [Restriction::default(), Restriction::user(SOME_USER)] {
+        let server = Server::with().restricted(user.clone()).flag("--log=debug").env("NO_COLOR", "1").start();
         let make = "import os\nfor n in range(10): os.mkdir(f'd{n}')\n\
                     for n in range(1500):\n    open(f'd{n % 10}/{n}', 'wb').write(os.urandom(10 if n % 3 else 3000))";
         let session = server.execute_in("new", make).session();
@@ -117,7 +116,7 @@ fn a_run_in_a_fork_reads_the_files_that_it_changed_and_no_others() {
         server.execute_in(&fork, "open('d4/new', 'w').close()").assert_status("exited 0");
         let read: u64 = files_read(&server.log())[before..].iter().sum();
         assert!(read <= 30, "{read} of 1,500 files were read: {:?}", files_read(&server.log()));
-        let next = server.kill().start();
+        let next = server.kill().restricted(user).start();
         let look = "read = lambda path: open(path, 'rb').read()\n\
                     print(read('d1/1')[-4:], read('d2/2')[-5:-1], read('d3/3')[:1], os.listdir('d4').count('new'))";
         assert_eq!(next.execute_in(&fork, look).output(), "b'more' b'more' b'x' 1\n");
