@@ -85,6 +85,8 @@ unpack_packages() {
       *) dpkg -x "$package" "$WORK/build-python" ;;
     esac
   done
+  # Whatever is compiled for the target sees the error numbers of Linux.
+  cp "$HERE/errno.h" "$SYSROOT/include/wasm32-wasi/errno.h"
   # Debian's Python of the very version we build, with its own C library.
   cat >"$BUILD_PYTHON" <<'END'
 #!/bin/sh

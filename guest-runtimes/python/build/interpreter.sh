@@ -25,6 +25,9 @@ configure_interpreter() {
 }
 
 say "interpreter"
+# Objects of an earlier build are no use with another errno.h, which make does
+# not watch.
+[ "$INTERPRETER/Makefile" -nt "$HERE/errno.h" ] || rm -rf "$INTERPRETER"
 mkdir -p "$INTERPRETER"
 cd "$INTERPRETER"
 [ -e Makefile ] || configure_interpreter
