@@ -187,31 +187,12 @@ __wrap_faccessat(int descriptor, const char *path, int wanted, int flags)
 
 /* ---- setting ---- */
 
-/* What errno says for an error of the host. */
-static int
-number(int32_t error)
-{
-    switch (error) {
-        case __WASI_ERRNO_ACCES: return EACCES;
-        case __WASI_ERRNO_BADF: return EBADF;
-        case __WASI_ERRNO_INVAL: return EINVAL;
-        case __WASI_ERRNO_LOOP: return ELOOP;
-        case __WASI_ERRNO_NAMETOOLONG: return ENAMETOOLONG;
-        case __WASI_ERRNO_NOENT: return ENOENT;
-        case __WASI_ERRNO_NOTDIR: return ENOTDIR;
-        case __WASI_ERRNO_NOTSUP: return ENOTSUP;
-        case __WASI_ERRNO_PERM: return EPERM;
-        case __WASI_ERRNO_STALE: return ESTALE;
-        default: return EIO;
-    }
-}
-
 static int
 set_mode(int descriptor, int lookup, const char *path, mode_t mode)
 {
     int32_t error = host_mode_set(descriptor, lookup, path, strlen(path), (int32_t)mode);
     if (error != 0) {
-        errno = number(error);
+        __wasi_errno = error;
         return -1;
     }
     return 0;

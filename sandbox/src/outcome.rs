@@ -132,6 +132,22 @@ pub(crate) const MAX_RICH_OUTPUTS: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RichOutput(#[serde(deserialize_with = "at_most::<MAX_RICH_OUTPUTS, _, _>")] pub Vec<(String, String)>);
 
+/// The longest MIME type: one half as long as RFC 6838 allows, which is more than
+/// any that is in use.
+const MAX_MIME_BYTES: usize = 127;
+
+impl RichOutput {
+    /// Without what has no MIME type that could be one. Names are not bounded
+    /// otherwise, and stand in replies.
+    pub(crate) fn with_plain_types(mut self) -> Self {
+        let is_type = |mime: &str| {
+            mime.len() <= MAX_MIME_BYTES && mime.contains('/') && mime.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        };
+        self.0.retain(|(mime, _)| is_type(mime));
+        self
+    }
+}
+
 /// A file of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {

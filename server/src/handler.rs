@@ -80,7 +80,7 @@ impl ServerHandler for Handler {
             tools::execute::NAME => {
                 tools::execute::call(executor, principal, arguments, &context, &self.ended, form).await
             }
-            tools::read::NAME => tools::read::call(executor, principal, arguments, form).await,
+            tools::read::NAME => tools::read::call(executor, principal, arguments, &context.ct, form).await,
             tools::session::NAME => tools::session::call(executor, principal, arguments, form).await,
             tools::write::NAME => tools::write::call(executor, principal, arguments, form).await,
             tools::health_check::NAME => tools::health_check::call(executor, self.started, form),

@@ -1,21 +1,35 @@
 //! Program texts as people and models write them, made plain: without a byte
 //! order mark, a Markdown fence or carriage returns at the ends of its lines.
 
-/// The text to run, and a word about what was taken off it where that moves
-/// line numbers.
-pub(crate) fn plain(code: String) -> (String, Vec<String>) {
-    let mut code = match code.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => code,
-    };
+/// The text to run in `language`, and words about what was taken off it where
+/// that moves line numbers or may not have been meant.
+pub(crate) fn plain(code: String, language: &str) -> (String, Vec<String>) {
+    let mut code = without_mark(code);
     if has_carriage_returns(&code) {
         code = code.replace("\r\n", "\n");
     }
-    match without_fence(&code) {
-        Some(inner) => {
-            (inner.to_owned(), vec!["the Markdown fence around the code was taken off; send the code alone".into()])
-        }
-        None => (code, Vec::new()),
+    let Some(Fenced { inner, info }) = without_fence(&code) else { return (code, Vec::new()) };
+    let mut notes = vec!["the Markdown fence around the code was taken off; send the code alone".to_owned()];
+    if let Some(named) = language_of(&info).filter(|named| *named != language && !language.starts_with(named)) {
+        notes.push(format!("the fence says {info}, and the code ran as {language}; language {named:?} is there"));
+    }
+    (without_mark(inner), notes)
+}
+
+/// The language id of the name that a fence has.
+fn language_of(info: &str) -> Option<&'static str> {
+    let name = match info.to_ascii_lowercase().as_str() {
+        "py" | "python3" => "python".to_owned(),
+        "sh" | "shell" | "console" => "bash".to_owned(),
+        other => other.to_owned(),
+    };
+    guest_runtimes::all().iter().map(guest_runtimes::GuestRuntime::id).find(|id| *id == name)
+}
+
+fn without_mark(code: String) -> String {
+    match code.trim_start_matches('\u{feff}') {
+        same if same.len() == code.len() => code,
+        rest => rest.to_owned(),
     }
 }
 
@@ -25,25 +39,37 @@ fn has_carriage_returns(code: &str) -> bool {
     ends > 0 && code.matches("\r\n").count() == ends
 }
 
+/// What a fence holds, and the name that it has for it.
+struct Fenced {
+    inner: String,
+    info: String,
+}
+
 /// What stands between a first line that opens a fence and a last line that
-/// closes it.
-fn without_fence(code: &str) -> Option<&str> {
-    let trimmed = code.trim();
+/// closes it, without the indentation of the fence.
+fn without_fence(code: &str) -> Option<Fenced> {
+    let code = code.trim_start_matches('\n').trim_end();
+    let trimmed = code.trim_start();
+    let indentation = &code[..code.len() - trimmed.len()];
     let fence_char = trimmed.chars().next().filter(|char| matches!(char, '`' | '~'))?;
     let (first, rest) = trimmed.split_once('\n')?;
     let fence = &first[..first.len() - first.trim_start_matches(fence_char).len()];
     // The name of a language, and no more of the fence: not code on one line.
-    let info = &first[fence.len()..];
-    if fence.len() < 3 || info.contains(fence_char) || info.trim().contains(char::is_whitespace) {
+    let info = first[fence.len()..].trim();
+    if fence.len() < 3 || info.contains(fence_char) || info.contains(char::is_whitespace) {
         return None;
     }
     let last = rest.rfind('\n').map_or(0, |end| end + 1);
     if rest[last..].trim() != fence {
         return None;
     }
-    let inner = &rest[..last];
+    let lines = rest[..last].lines();
     // A second fence inside would be text between programs.
-    inner.lines().all(|line| !line.trim_start().starts_with(fence)).then_some(inner)
+    if lines.clone().any(|line| line.trim_start().starts_with(fence)) {
+        return None;
+    }
+    let inner = lines.flat_map(|line| [line.strip_prefix(indentation).unwrap_or(line), "\n"]).collect();
+    Some(Fenced { inner, info: info.chars().take(20).collect() })
 }
 
 #[cfg(test)]
@@ -59,6 +85,9 @@ mod tests {
             ("\n```\nprint(1)\nprint(2)\n```\n\n", "print(1)\nprint(2)\n", 1),
             ("\u{feff}~~~~ py\r\nprint(1)\r\n~~~~\r\n", "print(1)\n", 1),
             ("```python\n```", "", 1),
+            ("\u{feff}\u{feff}```python\n\u{feff}print(1)\n```", "print(1)\n", 1),
+            ("    ```python\n    if 1:\n        print(1)\n    ```", "if 1:\n    print(1)\n", 1),
+            ("```bash\necho 1\n```", "echo 1\n", 2),
             ("```python\nprint(1)", "```python\nprint(1)", 0),
             ("```python print(1)```", "```python print(1)```", 0),
             ("```py\na\n```\ntext\n```py\nb\n```", "```py\na\n```\ntext\n```py\nb\n```", 0),
@@ -68,7 +97,7 @@ mod tests {
             ("`", "`", 0),
             ("", "", 0),
         ] {
-            let (code, said) = plain(given.to_owned());
+            let (code, said) = plain(given.to_owned(), "python");
             assert_eq!((code.as_str(), said.len()), (expected, notes), "{given:?}");
         }
     }

@@ -13,7 +13,7 @@ use_profile+=" -Wno-profile-instr-out-of-date -Wno-backend-plugin"
 configure_interpreter() {
   local l=$LIBRARIES
   CC=$CLANG CPP="$CLANG -E" CXX=$CLANG AR=$AR RANLIB=$RANLIB \
-  CFLAGS="-O3 -g0 $FEATURES $MAPPED $use_profile -include $HERE/modes.h" \
+  CFLAGS="-O3 -g0 $FEATURES $MAPPED $use_profile -include $WORK/modes.h" \
   CONFIG_SITE=$HERE/config.site PKG_CONFIG=false \
   ZLIB_CFLAGS="-I$l/include" ZLIB_LIBS="-L$l/lib -lz" \
   BZIP2_CFLAGS="-I$l/include" BZIP2_LIBS="-L$l/lib -lbz2" \
@@ -29,6 +29,8 @@ say "interpreter"
 # not watch.
 [ "$INTERPRETER/Makefile" -nt "$HERE/errno.h" ] || rm -rf "$INTERPRETER"
 mkdir -p "$INTERPRETER"
+# From a folder whose name does not reach the image.
+cp "$HERE/modes.h" "$WORK/modes.h"
 cd "$INTERPRETER"
 [ -e Makefile ] || configure_interpreter
 make -s -j"$JOBS" "libpython$PYTHON_MAJOR.a" \

@@ -370,13 +370,15 @@ impl Executor {
     fn outcome(
         &self,
         run: RunId,
-        report: RunReport,
+        mut report: RunReport,
         job: &Job,
         files: Option<Arc<Workspace>>,
         session: Option<SessionReport>,
     ) -> Result<Outcome, Error> {
         self.runs_finished.fetch_add(1, Ordering::Relaxed);
         self.warm_starts.fetch_add(u64::from(report.warm), Ordering::Relaxed);
+        // A worker is not trusted, and it may be the guest that speaks.
+        report.outputs = report.outputs.into_iter().map(RichOutput::with_plain_types).collect();
         let traceback = report.error.as_ref().map(|error| error.traceback.as_str());
         let reply = Kept::new(report.result.as_deref(), traceback, &report.outputs, self.state.path());
         let reply = reply.unwrap_or_else(|error| {
@@ -443,5 +445,7 @@ fn held_bytes(report: &RunReport, owns_files: bool, limit: u64) -> u64 {
     // A worker that lies here must not push out the runs of others.
     let files = if owns_files { report.usage.get(Resource::DiskBytes).unwrap_or(0).min(limit) } else { 0 };
     let said = report.outputs.iter().flat_map(|RichOutput(bundle)| bundle).map(|(_, data)| data.len() as u64);
-    spooled(&report.stdout) + spooled(&report.stderr) + files + said.sum::<u64>()
+    let texts = [report.result.as_deref(), report.error.as_ref().map(|error| error.traceback.as_str())];
+    let texts: usize = texts.into_iter().flatten().map(str::len).sum();
+    spooled(&report.stdout) + spooled(&report.stderr) + files + said.sum::<u64>() + texts as u64
 }

@@ -24,6 +24,20 @@ impl WorkspacePath {
     /// elsewhere, too long or too deep, leads upwards, or holds a control
     /// character.
     pub fn new(field: &str, text: &str) -> Result<Self, Error> {
+        Self::checked(field, text, char::is_control)
+    }
+
+    /// Checks the path of something that is there already, whose name a program
+    /// chose: it may hold any character that a name can.
+    ///
+    /// # Errors
+    ///
+    /// As for [`WorkspacePath::new`], control characters aside.
+    pub fn of_any_name(field: &str, text: &str) -> Result<Self, Error> {
+        Self::checked(field, text, |char| char == '\0')
+    }
+
+    fn checked(field: &str, text: &str, is_refused: impl Fn(char) -> bool) -> Result<Self, Error> {
         let refuse = |reason: &str| {
             let shown: String = text.chars().take(80).collect();
             Err(Error::invalid(field, format!("{reason}, got {shown:?}")))
@@ -31,7 +45,7 @@ impl WorkspacePath {
         if text.len() > MAX_PATH_BYTES {
             return refuse(&format!("must be at most {MAX_PATH_BYTES} bytes of path"));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(is_refused) {
             return refuse("must be a path without control characters");
         }
         let within = |folder| text.strip_prefix(folder).filter(|rest| rest.is_empty() || rest.starts_with('/'));

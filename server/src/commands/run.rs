@@ -90,13 +90,14 @@ fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
         }
         _ => read_text(&mut std::io::stdin()).context("failed to read the program from standard input")?,
     };
-    let (code, notes) = source::plain(code);
-    notes.iter().for_each(|note| complain(note));
     let extension = arguments.program.as_deref().and_then(Path::extension).and_then(|extension| extension.to_str());
     let by_extension = guest_runtimes::all()
         .iter()
         .find(|runtime| runtime.source_extensions().iter().any(|known| Some(known.as_str()) == extension));
     let language = arguments.language.or_else(|| by_extension.map(|runtime| runtime.id().to_owned()));
+    let language = language.unwrap_or_else(|| "python".into());
+    let (code, notes) = source::plain(code, &language);
+    notes.iter().for_each(|note| complain(note));
     let mut stdin = Vec::new();
     if arguments.stdin {
         if std::io::stdin().is_terminal() {
@@ -111,15 +112,7 @@ fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
         env.insert(name.to_owned(), value.to_owned());
     }
     let files = arguments.files.iter().map(|path| input_file(path)).collect::<anyhow::Result<_>>()?;
-    Ok(ExecuteRequest {
-        language: language.unwrap_or_else(|| "python".into()),
-        code,
-        stdin,
-        args: arguments.arguments,
-        env,
-        files,
-        ..ExecuteRequest::default()
-    })
+    Ok(ExecuteRequest { language, code, stdin, args: arguments.arguments, env, files, ..ExecuteRequest::default() })
 }
 
 fn input_file(path: &Path) -> anyhow::Result<InputFile> {

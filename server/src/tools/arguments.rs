@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rmcp::model::JsonObject;
-use sandbox::Error;
+use sandbox::{Error, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
 
@@ -32,14 +32,30 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "limits.wall_time_ms, in milliseconds",
     ),
     (&["timeout_ms", "timeoutms", "wall_time_limit", "max_wall_time_ms"], "limits.wall_time_ms"),
-    (&["cpu_time", "cpu_limit", "max_cpu_time"], "limits.cpu_time_ms, in milliseconds"),
+    (&["cpu_time", "cpu_limit", "max_cpu_time", "cpu"], "limits.cpu_time_ms, in milliseconds"),
     (
-        &["memory", "memory_limit", "max_memory", "memory_mb", "mem", "mem_limit", "ram"],
+        &["memory", "memory_limit", "max_memory", "memory_mb", "mem", "mem_limit", "ram", "max_memory_mb"],
         "limits.memory_bytes, in bytes",
     ),
-    (&["max_output", "output_limit", "max_output_bytes", "max_tokens"], "limits.output_bytes, in bytes"),
     (
-        &["script", "source", "source_code", "program", "command", "cmd", "snippet", "python_code", "python", "bash"],
+        &["max_output", "output_limit", "max_output_bytes", "max_output_length", "max_tokens"],
+        "limits.output_bytes, in bytes",
+    ),
+    (
+        &[
+            "script",
+            "source",
+            "source_code",
+            "program",
+            "command",
+            "cmd",
+            "snippet",
+            "python_code",
+            "python",
+            "bash",
+            "text",
+            "content",
+        ],
         "code",
     ),
     (&["lang", "runtime", "kernel", "interpreter", "language_id"], "language"),
@@ -61,7 +77,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["operation", "op", "command", "cmd", "method"], "action"),
     (&["sequence", "expected_sequence", "if_match"], "if_sequence"),
     (
-        &["cwd", "workdir", "working_directory", "working_dir"],
+        &["cwd", "workdir", "work_dir", "working_directory", "working_dir"],
         "nothing: every run starts in /workspace, and its code may change the directory",
     ),
     (
@@ -87,14 +103,23 @@ pub(crate) fn decode<T: DeserializeOwned>(schema: &JsonObject, arguments: JsonOb
 /// The error for a name that is none of `known`, which says what may be meant.
 pub(crate) fn unknown(path: &str, name: &str, known: &[&str]) -> Error {
     let hint = match_of(name, known).map(|hint| format!("; {hint}")).unwrap_or_default();
-    let field = format!("{}{}", prefix(path), short(name));
+    let field = format!("{}{}", prefix(path), short(name).escape_debug());
     let what = if path.is_empty() { "argument" } else { "field" };
     Error::invalid(field, format!("is no {what} here{hint}; there are {}", known.join(", ")))
 }
 
 /// What a foreign or misspelt name most likely stands for.
 fn match_of(name: &str, known: &[&str]) -> Option<String> {
-    let plain = name.to_ascii_lowercase().replace(['-', ' '], "_");
+    let plain = snake_case(name);
+    if known.contains(&"limits") && Resource::from_name(&plain).is_some() {
+        return Some(format!("use `limits.{plain}`"));
+    }
+    let plain = if plain.contains("timeout") || plain.contains("time_out") || plain.contains("time_limit") {
+        let unit = if plain.ends_with("ms") { "_ms" } else { "" };
+        format!("timeout{unit}")
+    } else {
+        plain
+    };
     let reached = |meant: &str| {
         let root = meant.split(['.', ',', ':']).next().unwrap_or(meant);
         root == "nothing" && known.contains(&"code") || known.contains(&root)
@@ -109,6 +134,18 @@ fn match_of(name: &str, known: &[&str]) -> Option<String> {
             (alike(&best) >= ALIKE).then(|| format!("use `{best}`"))
         },
     )
+}
+
+/// A name in the form that ours have: `timeoutSeconds` is `timeout_seconds`.
+fn snake_case(name: &str) -> String {
+    let mut plain = String::new();
+    for char in name.chars().take(SHOWN_CHARS) {
+        if char.is_ascii_uppercase() && plain.ends_with(|last: char| last.is_ascii_lowercase()) {
+            plain.push('_');
+        }
+        plain.push(if matches!(char, '-' | ' ') { '_' } else { char.to_ascii_lowercase() });
+    }
+    plain
 }
 
 /// A meaning as advice.
@@ -147,7 +184,8 @@ fn fit_object(path: &str, mut object: JsonObject, schema: &JsonObject) -> Result
         match value {
             Some(value) => drop(fitted.insert(name.clone(), value)),
             None if required.iter().any(|required| required == name) => {
-                return Err(Error::invalid(path, format!("is missing; it must be {}", wanted(schema))));
+                let hint = hint(&path).map(|hint| format!("; {hint}")).unwrap_or_default();
+                return Err(Error::invalid(path, format!("is missing; it must be {}{hint}", wanted(schema))));
             }
             None => {}
         }
@@ -158,7 +196,8 @@ fn fit_object(path: &str, mut object: JsonObject, schema: &JsonObject) -> Result
 /// The value as the schema wants it; `None` when it stands for an absent one.
 fn fit_value(path: &str, value: Value, schema: &JsonObject) -> Result<Option<Value>, Error> {
     let refuse = |value: &Value| {
-        let next = next_step(value, schema).map(|next| format!("; {next}")).unwrap_or_default();
+        let own = hint(path).filter(|_| !schema.contains_key("enum")).map(str::to_owned);
+        let next = own.or_else(|| next_step(value, schema)).map(|next| format!("; {next}")).unwrap_or_default();
         Err(Error::invalid(path, format!("must be {}, got {}{next}", wanted(schema), shown(value))))
     };
     let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -190,6 +229,20 @@ fn fit_value(path: &str, value: Value, schema: &JsonObject) -> Result<Option<Val
         ("boolean", value @ Value::Bool(_)) | ("", value) => value,
         (_, value) => return refuse(&value),
     }))
+}
+
+/// What goes into a field that has no free text.
+fn hint(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "session" => "give \"new\" or the handle that stands in a result, which begins with s_",
+        "run" => "give the handle that stands in a result, which begins with r_",
+        "snapshot" => "give the handle of a snapshot, which `session` with action \"list\" names",
+        "path" => "give the name of a file, such as data/in.csv",
+        "files" => "write [{\"path\": \"in.csv\", \"text\": \"…\"}]",
+        "limits" => "write {\"wall_time_ms\": 5000}",
+        _ if path.starts_with("files[") && path.ends_with(']') => "write {\"path\": \"in.csv\", \"text\": \"…\"}",
+        _ => return None,
+    })
 }
 
 fn refuse_null(path: &str, schema: &JsonObject) -> Result<Value, Error> {
@@ -255,6 +308,12 @@ fn next_step(value: &Value, schema: &JsonObject) -> Option<String> {
         ("integer", Value::String(text)) if text.trim().parse::<f64>().is_ok() => {
             format!("write {} without quotes", short(text.trim()))
         }
+        ("integer", Value::String(text)) if text.trim_start().starts_with(|char: char| char.is_ascii_digit()) => {
+            "write the number alone, in the unit that the name of the field ends in".into()
+        }
+        ("integer", Value::Number(number)) if number.as_f64().is_some_and(|value| value >= 1e15) => {
+            "write a smaller one".into()
+        }
         ("integer", Value::Number(number)) if number.as_f64().is_some_and(|value| value > 0.0) => "round it".into(),
         ("string", Value::Number(_) | Value::Bool(_)) => format!("write \"{}\"", short(&value.to_string())),
         ("string", Value::Array(_)) => "join its lines with \"\\n\" into one string".into(),
@@ -279,6 +338,9 @@ fn meaning(word: &str, choices: &[&str]) -> Option<String> {
         (&["rewind", "rollback", "revert", "undo", "reset"], "restore"),
         (&["save", "checkpoint", "commit"], "snapshot"),
         (&["ls", "show", "get", "status"], "list"),
+        (&["py", "python3", "python2", "ipython", "cpython", "jupyter"], "python"),
+        (&["sh", "shell", "zsh", "dash", "terminal"], "bash"),
+        (&["native-python", "python_native", "pythonnative"], "python-native"),
         (&["out", "output"], "stdout"),
         (&["err", "errors"], "stderr"),
     ];
@@ -306,11 +368,12 @@ fn example(schema: &Value) -> String {
 }
 
 /// Takes padding or none, which common tools leave out.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// The content of a file as a caller gives it: one of two fields.
 ///
@@ -330,22 +393,40 @@ pub(crate) fn content(field: &str, text: Option<String>, base64: Option<&str>) -
 }
 
 /// Decodes base64 as common tools write it: in lines, with or without padding,
-/// in the alphabet for URLs, or in a `data:` URL.
-fn decode_base64(field: &str, encoded: &str) -> Result<Vec<u8>, Error> {
+/// in the alphabet for URLs, in a `data:` URL, between the lines of PEM, or as
+/// Python shows bytes.
+///
+/// # Errors
+///
+/// [`Error::InvalidRequest`] when it is not base64.
+pub(crate) fn decode_base64(field: &str, encoded: &str) -> Result<Vec<u8>, Error> {
     let invalid = |reason: String| Error::invalid(field, format!("is not base64: {reason}"));
-    let encoded = match encoded.trim_start().strip_prefix("data:") {
-        Some(url) => {
-            let (kind, data) = url.split_once(',').ok_or_else(|| invalid("a data: URL without a comma".into()))?;
-            if !kind.ends_with(";base64") {
-                return Err(invalid("a data: URL that does not say ;base64; pass its content as `text`".into()));
-            }
-            data
+    let mut text = encoded.trim_start_matches('\u{feff}').trim();
+    if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:")) {
+        let (kind, data) = text.split_once(',').ok_or_else(|| invalid("a data: URL without a comma".into()))?;
+        if !kind.to_ascii_lowercase().ends_with(";base64") {
+            return Err(invalid("a data: URL that does not say ;base64; pass its content as `text`".into()));
         }
-        None => encoded,
+        text = data;
+    }
+    for quote in ['\'', '"'] {
+        let bare = text.strip_prefix('b').unwrap_or(text);
+        text = bare.strip_prefix(quote).and_then(|inner| inner.strip_suffix(quote)).unwrap_or(text);
+    }
+    let lines = text.lines().filter(|line| !line.trim().starts_with("-----"));
+    let in_alphabet = |char: char| match char {
+        '-' => '+',
+        '_' => '/',
+        other => other,
     };
-    let plain: String = encoded.chars().filter(|char| !char.is_ascii_whitespace()).collect();
-    let engine = if plain.contains(['-', '_']) { URL_SAFE } else { STANDARD };
-    engine.decode(plain.trim_end_matches('=')).map_err(|error| invalid(format!("{error}; plain text goes into `text`")))
+    let plain: String =
+        lines.flat_map(str::chars).filter(|char| !char.is_ascii_whitespace()).map(in_alphabet).collect();
+    let plain = plain.trim_end_matches('=');
+    let is_symbol = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '/');
+    if let Some((index, char)) = plain.chars().enumerate().find(|(_, char)| !is_symbol(*char)) {
+        return Err(invalid(format!("character {} is {char:?}; plain text goes into `text`", index + 1)));
+    }
+    LENIENT.decode(plain).map_err(|_| invalid(format!("{} characters are cut off somewhere", plain.len())))
 }
 
 #[cfg(test)]
@@ -418,9 +499,15 @@ mod tests {
             (json!({"code": "", "env": {"PORT": 80}}), "env.PORT must be a string, got the number 80; write \"80\""),
             (
                 json!({"code": "", "files": {"a": "b"}}),
-                "files must be an array of objects, got an object of 1; write [{\"path\": \"…\", \"text\": \"…\"}]",
+                "files must be an array of objects, got an object of 1; write [{\"path\": \"in.csv\", \"text\": \"…\"}]",
             ),
-            (json!({"code": "", "files": "[{}]"}), "send the JSON itself, not a string"),
+            (json!({"code": "", "args": "[\"a\"]"}), "send the JSON itself, not a string"),
+            (
+                json!({"code": "", "session": 5}),
+                "session must be a string, got the number 5; give \"new\" or the handle",
+            ),
+            (json!({"code": "", "offset": "5s"}), "write the number alone, in the unit"),
+            (json!({"code": "", "offset": 1e300}), "write a smaller one"),
             (json!({"code": "", "files": ["a.txt"]}), "files[0] must be an object, got the string \"a.txt\""),
             (json!({"code": "", "files": [{}]}), "files[0].path is missing; it must be a string"),
             (json!({"code": "", "files": [{"name": "a"}]}), "files[0].name is no field here; use `path`"),
@@ -448,12 +535,20 @@ mod tests {
             url.trim_end_matches('=').to_owned(),
             url,
             format!("data:image/png;base64,{plain}"),
+            format!("DATA:;BASE64,{plain}"),
+            format!("b'{plain}'"),
+            format!("\"{plain}\""),
+            format!("\u{feff}{plain}"),
+            format!("-----BEGIN X-----\n{}\n-----END X-----\n", lines.join("\n")),
         ] {
             assert_eq!(content("", None, Some(&text)).unwrap(), bytes, "{text}");
         }
         assert_eq!(content("", None, Some("")).unwrap(), b"");
         let refused = content("files[1]", None, Some("not base64!")).unwrap_err().to_string();
-        assert!(refused.starts_with("files[1].base64 is not base64") && refused.contains("`text`"), "{refused}");
+        assert!(
+            refused.starts_with("files[1].base64 is not base64: character 10 is '!'") && refused.contains("`text`"),
+            "{refused}"
+        );
         assert!(content("", None, None).unwrap_err().to_string().contains("got neither"));
     }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use sandbox::Error;
 
@@ -24,13 +24,17 @@ pub(crate) enum Content {
 impl Content {
     /// Judges by `start`, the first bytes.
     pub(crate) fn of(start: &[u8]) -> Self {
+        // UTF-32 begins as UTF-16 does, and no decoder here knows it.
+        if start.starts_with(&[0xff, 0xfe, 0, 0]) {
+            return Self::Binary;
+        }
         if let Some((encoding, _)) = Encoding::for_bom(start)
             && (encoding == UTF_16LE || encoding == UTF_16BE)
         {
             return Self::Marked(encoding);
         }
         if start.contains(&0) {
-            return Self::Binary;
+            return utf_16(start).map_or(Self::Binary, Self::Guessed);
         }
         match std::str::from_utf8(start) {
             Ok(_) => return Self::Utf8,
@@ -48,6 +52,18 @@ impl Content {
     }
 }
 
+/// UTF-16 without a mark, as far as it holds mostly Latin letters: then every
+/// other byte is zero.
+fn utf_16(start: &[u8]) -> Option<&'static Encoding> {
+    let zeros = |first: usize| start.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd, half) = (zeros(0), zeros(1), start.len() / 2);
+    let is_text = |letters: usize, zeros: usize| half >= 4 && zeros * 10 >= half * 7 && letters * 20 <= half;
+    if is_text(even, odd) {
+        return Some(UTF_16LE);
+    }
+    is_text(odd, even).then_some(UTF_16BE)
+}
+
 /// The encoding of that name, as the Encoding Standard or Python has it.
 ///
 /// # Errors
@@ -56,14 +72,28 @@ impl Content {
 pub(crate) fn named(name: &str) -> Result<&'static Encoding, Error> {
     let dashed = name.trim().replace(['_', ' '], "-");
     let joined = dashed.replace('-', "");
-    let by_python = match joined.to_ascii_lowercase().as_str() {
-        "utf8sig" => Some(UTF_8),
-        "utf16be" => Some(UTF_16BE),
-        "utf16le" => Some(UTF_16LE),
-        _ => None,
+    let plain = joined.to_ascii_lowercase();
+    let by_python = match plain.as_str() {
+        "utf8sig" | "utf8mb4" | "cp65001" => "utf-8",
+        "utf16" => "utf-16",
+        "utf16be" => "utf-16be",
+        "utf16le" => "utf-16le",
+        "cp932" | "shiftjis" | "sjis" => "shift_jis",
+        "cp936" => "gbk",
+        "cp949" | "euckr" => "euc-kr",
+        "cp950" => "big5",
+        "eucjp" => "euc-jp",
+        "iso2022jp" => "iso-2022-jp",
+        "latin9" => "iso-8859-15",
+        "macroman" => "macintosh",
+        "tis620" | "cp874" => "windows-874",
+        _ => match plain.strip_prefix("cp").or(plain.strip_prefix("windows")) {
+            Some(page) => &format!("windows-{page}"),
+            None => &dashed,
+        },
     };
-    let found =
-        by_python.or_else(|| Encoding::for_label(dashed.as_bytes())).or_else(|| Encoding::for_label(joined.as_bytes()));
+    let label = |name: &str| Encoding::for_label_no_replacement(name.as_bytes());
+    let found = label(by_python).or_else(|| label(&dashed)).or_else(|| label(&joined));
     found.ok_or_else(|| {
         let shown: String = name.chars().take(40).collect();
         let some = "utf-8, utf-16le, latin1, windows-1251, shift_jis, gb18030, big5, euc-kr, koi8-r, macintosh";
@@ -100,9 +130,20 @@ mod tests {
             ("euc_jp", "EUC-JP"),
             ("gbk", "GBK"),
             ("koi8_r", "KOI8-R"),
+            ("utf16", "UTF-16LE"),
+            ("cp932", "Shift_JIS"),
+            ("cp936", "GBK"),
+            ("cp950", "Big5"),
+            ("euckr", "EUC-KR"),
+            ("mac_roman", "macintosh"),
+            ("windows1252", "windows-1252"),
+            ("iso2022_jp", "ISO-2022-JP"),
+            ("latin9", "ISO-8859-15"),
+            ("cp65001", "UTF-8"),
         ] {
             assert_eq!(named(name).unwrap().name(), expected, "{name}");
         }
+        assert!(named("replacement").is_err() && named("cp437").is_err());
         assert!(named("klingon").unwrap_err().to_string().contains("encoding must be a name"));
     }
 
@@ -120,6 +161,9 @@ mod tests {
         assert_eq!(kind(b"Gr\xfc\xdfe aus M\xfcnchen, sch\xf6ne Stra\xdfe"), "guessed windows-1252");
         assert_eq!(kind(b"\x89PNG\r\n\x1a\n\0\0"), "binary");
         assert_eq!(kind(b"\xff\x01\x02\x03\x04"), "binary");
+        assert_eq!(kind(b"h\0e\0l\0l\0o\0 \0"), "guessed UTF-16LE");
+        assert_eq!(kind(b"\0h\0e\0l\0l\0o\0 "), "guessed UTF-16BE");
+        assert_eq!(kind(b"\xff\xfe\0\0h\0\0\0"), "binary");
     }
 
     #[test]

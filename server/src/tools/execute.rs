@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use guest_runtimes::GuestRuntime;
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer};
@@ -101,7 +102,15 @@ fn describe(language: &Language) -> String {
     format!("{id}: {description}{packages}")
 }
 
-static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
+/// With every language of this build: what cannot be run here says why.
+static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    let mut schema = schema::<Arguments>();
+    let ids: Vec<_> = guest_runtimes::all().iter().map(GuestRuntime::id).collect();
+    if let Some(properties) = Arc::make_mut(&mut schema).get_mut("properties") {
+        properties["language"] = json!({"type": "string", "enum": ids});
+    }
+    schema
+});
 
 /// Runs a program.
 pub(crate) async fn call(
@@ -138,11 +147,6 @@ fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>), Error
     }
     let Arguments { language, code, session, if_sequence, stdin, args, env, files, limits } =
         decode(&SCHEMA, arguments)?;
-    if let Some(meant) = meant(&language) {
-        let ids: Vec<_> = guest_runtimes::all().iter().map(guest_runtimes::GuestRuntime::id).collect();
-        let reason = format!("must be one of {}, got {language:?}; use {meant:?}", ids.join(", "));
-        return Err(Error::invalid("language", reason));
-    }
     let session = match session.as_deref() {
         None => SessionChoice::None,
         Some("new") => SessionChoice::New,
@@ -158,21 +162,8 @@ fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>), Error
         })
         .collect::<Result<_, Error>>()?;
     let stdin = stdin.unwrap_or_default().into_bytes();
-    let (code, notes) = source::plain(code);
+    let (code, notes) = source::plain(code, &language);
     Ok((ExecuteRequest { language, code, session, if_sequence, stdin, args, env, files, limits }, notes))
-}
-
-/// The language id that another name of a language stands for.
-fn meant(language: &str) -> Option<&'static str> {
-    const NAMES: &[(&[&str], &str)] = &[
-        (&["py", "python3", "python2", "ipython", "cpython", "jupyter"], "python"),
-        (&["sh", "shell", "zsh", "dash", "terminal", "bash script"], "bash"),
-        (&["native-python", "python_native", "pythonnative"], "python-native"),
-    ];
-    let plain = language.to_ascii_lowercase();
-    let same = guest_runtimes::all().iter().map(guest_runtimes::GuestRuntime::id).find(|id| *id == plain);
-    let by_name = || NAMES.iter().find(|(names, _)| names.contains(&plain.as_str())).map(|(_, id)| *id);
-    same.or_else(by_name).filter(|id| *id != language)
 }
 
 /// Reports the output of a run while it goes on, throttled.
@@ -245,7 +236,7 @@ async fn report(peer: Peer<RoleServer>, token: ProgressToken, news: Arc<Mutex<Ne
         }
         last = Instant::now();
         let seconds = started.elapsed().as_secs_f64();
-        let message = if changed { reply::text_of(&text) } else { format!("running for {seconds:.0} s") };
+        let message = if changed { reply::text_of(&text).0 } else { format!("running for {seconds:.0} s") };
         let progress = ProgressNotificationParam::new(token.clone(), seconds).with_message(message);
         if peer.notify_progress(progress).await.is_err() {
             return;

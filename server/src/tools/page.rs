@@ -1,9 +1,11 @@
 //! A page of a text: lines in a range or that match, or a range of bytes.
 
 use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
 
 use regex::bytes::{Regex, RegexBuilder};
 use sandbox::Error;
+use tokio_util::sync::CancellationToken;
 
 use super::reply::text_of;
 
@@ -11,10 +13,14 @@ use super::reply::text_of;
 pub(crate) const MAX_TEXT_BYTES: usize = 16 << 10;
 /// The longest piece of one line.
 const MAX_LINE_BYTES: usize = 2000;
+/// How much of one line a pattern is held against.
+const MATCHED_BYTES: usize = 256 << 10;
+/// How long a search may go on: some patterns are linear and slow.
+const MAX_SEARCH: Duration = Duration::from_secs(2);
 /// How long a pattern may be.
 const MAX_PATTERN_BYTES: usize = 4096;
 /// How much memory a compiled pattern may take. Matching is linear in time.
-const PATTERN_BYTES: usize = 1 << 20;
+const PATTERN_BYTES: usize = 256 << 10;
 /// How far lines are looked at and counted.
 const MAX_SCAN_BYTES: u64 = 1 << 30;
 
@@ -25,8 +31,8 @@ pub(crate) struct Lines<'a> {
     /// The most of them.
     pub(crate) limit: u64,
     pub(crate) pattern: Option<&'a str>,
-    /// Whether positions in what is read are positions in the file.
-    pub(crate) is_original: bool,
+    /// Ends the search when nobody waits for it any longer.
+    pub(crate) cancel: &'a CancellationToken,
 }
 
 /// A page of lines.
@@ -40,6 +46,8 @@ pub(crate) struct Page {
     pub(crate) next: Option<u64>,
     /// Whether some of the page was not UTF-8.
     pub(crate) is_lossy: bool,
+    /// Whether the search was ended before the end of the text.
+    pub(crate) is_partial: bool,
 }
 
 /// The regular expression of a caller.
@@ -66,13 +74,28 @@ pub(crate) fn lines(source: impl Read, wanted: &Lines<'_>) -> Result<Page, Error
     let mut reader = BufReader::with_capacity(64 << 10, source.take(MAX_SCAN_BYTES));
     let mut page = Page::default();
     let mut line = Line::default();
+    let started = Instant::now();
     while line.read(&mut reader).map_err(|source| Error::host("read a text", source))? {
         page.total += 1;
-        let is_wanted =
-            page.total >= wanted.first && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&line.bytes));
-        if !is_wanted || page.next.is_some() {
+        if page.total == 1 {
+            line.drop_mark();
+        }
+        if wanted.cancel.is_cancelled() || pattern.is_some() && started.elapsed() > MAX_SEARCH {
+            page.next = Some(page.next.unwrap_or(page.total));
+            page.is_partial = true;
+            break;
+        }
+        if page.total < wanted.first || page.next.is_some() {
             continue;
         }
+        let shown = match &pattern {
+            None => 0,
+            Some(pattern) => match pattern.find(line.content()) {
+                None => continue,
+                Some(found) => found.start(),
+            },
+        };
+        line.show_from(shown);
         if page.taken >= wanted.limit || page.text.len() + line.bytes.len() > MAX_TEXT_BYTES {
             page.next = Some(page.total);
             continue;
@@ -81,14 +104,7 @@ pub(crate) fn lines(source: impl Read, wanted: &Lines<'_>) -> Result<Page, Error
             page.text.push_str(&format!("{}: ", page.total));
         }
         page.is_lossy |= line.is_lossy();
-        if line.length == line.bytes.len() as u64 {
-            page.text.push_str(&String::from_utf8_lossy(&line.bytes));
-        } else {
-            page.text.push_str(&text_of(&line.bytes));
-            let from = line.start + line.bytes.len() as u64;
-            let more = if wanted.is_original { format!("; byte_offset={from} goes on") } else { String::new() };
-            page.text.push_str(&format!(" [… a line of {} bytes{more}]", line.length));
-        }
+        line.write(&mut page.text);
         page.text.push('\n');
         page.taken += 1;
         page.last = page.total;
@@ -99,7 +115,10 @@ pub(crate) fn lines(source: impl Read, wanted: &Lines<'_>) -> Result<Page, Error
 /// A line without its end, and only the beginning of a long one.
 #[derive(Default)]
 struct Line {
+    /// What of it is held against a pattern, and then what of it is shown.
     bytes: Vec<u8>,
+    /// Where that begins in the line.
+    skipped: usize,
     /// How long all of it is.
     length: u64,
     /// Where it starts, and where the next one does.
@@ -110,7 +129,7 @@ struct Line {
 impl Line {
     fn read(&mut self, reader: &mut impl BufRead) -> std::io::Result<bool> {
         self.bytes.clear();
-        self.length = 0;
+        (self.length, self.skipped) = (0, 0);
         self.start = self.next;
         loop {
             let available = reader.fill_buf()?;
@@ -119,7 +138,7 @@ impl Line {
             }
             let end = available.iter().position(|byte| *byte == b'\n');
             let piece = &available[..end.unwrap_or(available.len())];
-            let room = MAX_LINE_BYTES.saturating_sub(self.bytes.len());
+            let room = MATCHED_BYTES.saturating_sub(self.bytes.len());
             self.bytes.extend_from_slice(&piece[..room.min(piece.len())]);
             self.length += piece.len() as u64;
             let consumed = end.map_or(piece.len(), |end| end + 1);
@@ -131,10 +150,57 @@ impl Line {
         }
     }
 
-    /// Whether it is not UTF-8, a character that is cut at its end aside.
+    /// Drops a byte order mark.
+    fn drop_mark(&mut self) {
+        let mark = "\u{feff}".as_bytes();
+        if self.bytes.starts_with(mark) {
+            self.bytes.drain(..mark.len());
+            self.start += mark.len() as u64;
+            self.length -= mark.len() as u64;
+        }
+    }
+
+    /// What a pattern is held against: a line of Windows ends before its carriage
+    /// return.
+    fn content(&self) -> &[u8] {
+        self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes)
+    }
+
+    /// Leaves what is shown of it: from its beginning, or around a match that is
+    /// further on.
+    fn show_from(&mut self, matched: usize) {
+        if matched >= MAX_LINE_BYTES {
+            self.skipped = matched - MAX_LINE_BYTES / 4;
+            self.bytes.drain(..self.skipped);
+        }
+        self.bytes.truncate(MAX_LINE_BYTES);
+    }
+
+    /// Whether all of it is shown.
+    fn is_whole(&self) -> bool {
+        self.skipped == 0 && self.length == self.bytes.len() as u64
+    }
+
+    /// Whether it is not UTF-8, characters that are cut at its ends aside.
     fn is_lossy(&self) -> bool {
-        std::str::from_utf8(&self.bytes)
-            .is_err_and(|error| error.error_len().is_some() || self.length == self.bytes.len() as u64)
+        let (text, _) = text_of(&self.bytes);
+        std::str::from_utf8(&self.bytes).is_err()
+            && (self.is_whole()
+                || text.contains('\u{fffd}') && !self.bytes.windows(3).any(|found| found == b"\xef\xbf\xbd"))
+    }
+
+    fn write(&self, page: &mut String) {
+        if self.is_whole() {
+            page.push_str(&String::from_utf8_lossy(&self.bytes));
+            return;
+        }
+        if self.skipped > 0 {
+            page.push_str("[…] ");
+        }
+        let (text, end) = text_of(&self.bytes);
+        page.push_str(&text);
+        let from = self.start + (self.skipped + end) as u64;
+        page.push_str(&format!(" [… a line of {} bytes; byte_offset={from} goes on]", self.length));
     }
 }
 
@@ -158,8 +224,12 @@ pub(crate) fn whole_characters(bytes: &[u8], offset: u64) -> (u64, u64, String) 
 mod tests {
     use super::*;
 
+    fn page_of(text: &[u8], first: u64, limit: u64, pattern: Option<&str>) -> Result<Page, Error> {
+        lines(text, &Lines { first, limit, pattern, cancel: &CancellationToken::new() })
+    }
+
     fn page(text: &str, first: u64, limit: u64, pattern: Option<&str>) -> Page {
-        lines(text.as_bytes(), &Lines { first, limit, pattern, is_original: true }).unwrap()
+        page_of(text.as_bytes(), first, limit, pattern).unwrap()
     }
 
     #[test]
@@ -175,15 +245,30 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_and_says_where_it_goes_on() {
         let text = format!("short\n{}\nend", "é".repeat(3000));
-        let page = page(&text, 1, 500, None);
+        let long = page(&text, 1, 500, None);
         assert!(
-            page.text
+            long.text
                 .contains(&format!("{} [… a line of 6000 bytes; byte_offset=2006 goes on]\nend\n", "é".repeat(1000)))
         );
-        assert!(!page.is_lossy);
-        assert!(
-            lines(&b"a\xffb"[..], &Lines { first: 1, limit: 1, pattern: None, is_original: true }).unwrap().is_lossy
-        );
+        assert!(!long.is_lossy);
+        assert!(page_of(b"a\xffb", 1, 1, None).unwrap().is_lossy);
+        // Half a character is not shown, and the next piece begins with it.
+        let text = format!("a{}", "世".repeat(2000));
+        let cut = page(&text, 1, 1, None);
+        assert!(cut.text.contains(&format!("byte_offset={} goes on", 1 + 3 * (1999 / 3))));
+    }
+
+    #[test]
+    fn a_pattern_is_held_against_the_whole_of_a_long_line() {
+        let text = format!("{}needle{}\nb\r\n", "x".repeat(30_000), "y".repeat(30_000));
+        let found = page(&text, 1, 500, Some("needle"));
+        assert!(found.text.starts_with("1: […] x") && found.text.contains("xneedley"), "{}", &found.text[..600]);
+        assert_eq!(page(&format!("{}b", "a".repeat(2000)), 1, 500, Some("a$")).taken, 0);
+        assert_eq!(page(&text, 1, 500, Some("b$")).text, "2: b\r\n");
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let given_up = lines(text.as_bytes(), &Lines { first: 1, limit: 1, pattern: None, cancel: &cancel }).unwrap();
+        assert!(given_up.is_partial && given_up.taken == 0);
     }
 
     #[test]
@@ -193,8 +278,7 @@ mod tests {
             (&"x".repeat(5000), "must be at most 4096 bytes, got 5000"),
             ("(?:[\\w&&\\d]{1000}){1000}", "is not a regular expression"),
         ] {
-            let lines = lines(&b"x"[..], &Lines { first: 1, limit: 1, pattern: Some(pattern), is_original: true });
-            assert!(lines.unwrap_err().to_string().contains(reason), "{pattern:.40}");
+            assert!(page_of(b"x", 1, 1, Some(pattern)).unwrap_err().to_string().contains(reason), "{pattern:.40}");
         }
     }
 

@@ -14,9 +14,10 @@ use sandbox::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use super::arguments::decode;
-use super::displayed::{self, Shown};
+use super::displayed::{self, IMAGE_BYTES, Image, Shown};
 use super::encoding::{self, Content};
 use super::page::{self, Lines, MAX_TEXT_BYTES};
 use super::reply::{self, FileReply, Form};
@@ -29,8 +30,6 @@ pub(crate) const NAME: &str = "read";
 const DEFAULT_LIMIT: u64 = 500;
 /// The most it may ask for.
 const MAX_LIMIT: u64 = 10_000;
-/// The largest image that is returned whole.
-const MAX_IMAGE_BYTES: u64 = 1 << 20;
 /// How many bytes of a binary file one result carries. In base64 they are many
 /// tokens.
 const BLOB_BYTES: u64 = 3 << 10;
@@ -101,6 +100,7 @@ struct Part {
     limit: u64,
     pattern: Option<String>,
     encoding: Option<&'static encoding_rs::Encoding>,
+    cancel: CancellationToken,
     form: Form,
 }
 
@@ -115,8 +115,14 @@ pub(crate) fn definition(form: Form) -> Tool {
 }
 
 /// Reads.
-pub(crate) async fn call(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject, form: Form) -> Answer {
-    match read(executor, principal, arguments, form).await {
+pub(crate) async fn call(
+    executor: &Arc<Executor>,
+    principal: &Principal,
+    arguments: JsonObject,
+    cancel: &CancellationToken,
+    form: Form,
+) -> Answer {
+    match read(executor, principal, arguments, cancel, form).await {
         Ok(result) => result,
         Err(error) => reply::error(error),
     }
@@ -126,21 +132,35 @@ async fn read(
     executor: &Arc<Executor>,
     principal: &Principal,
     arguments: JsonObject,
+    cancel: &CancellationToken,
     form: Form,
 ) -> Result<Answer, Error> {
     let Arguments { session, run, path, stream, output, offset, byte_offset, limit, pattern, encoding } =
         decode(&SCHEMA, arguments)?;
+    let asked = limit;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::invalid("limit", format!("must be between 1 and {MAX_LIMIT}, got {limit}")));
     }
-    let given = [("offset", offset.is_some()), ("pattern", pattern.is_some()), ("encoding", encoding.is_some())];
+    let given = [("offset", offset.is_some()), ("pattern", pattern.is_some()), ("limit", asked.is_some())];
     if let Some((other, _)) = given.iter().find(|(_, given)| *given && byte_offset.is_some()) {
         return Err(Error::invalid("byte_offset", format!("cannot stand beside `{other}`; leave one of them out")));
     }
     let encoding = encoding.as_deref().map(encoding::named).transpose()?;
-    let part = Part { offset, byte_offset, limit, pattern, encoding, form };
-    let workspace_path = |path: Option<String>| WorkspacePath::new("path", path.as_deref().unwrap_or("."));
+    let part = Part { offset, byte_offset, limit, pattern, encoding, cancel: cancel.clone(), form };
+    let workspace_path = |path: Option<String>| WorkspacePath::of_any_name("path", path.as_deref().unwrap_or("."));
+    let got = || {
+        let given = [
+            ("session", session.is_some()),
+            ("run", run.is_some()),
+            ("path", path.is_some()),
+            ("stream", stream.is_some()),
+            ("output", output.is_some()),
+        ];
+        let given: Vec<_> = given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+        if given.is_empty() { "nothing".to_owned() } else { given.join(" and ") }
+    };
+    let got = got();
     // Files can be large and disks slow; calls on the same connection wait
     // for neither.
     let work: Box<dyn FnOnce() -> Result<Answer, Error> + Send> = match (session, run, path, stream, output) {
@@ -172,7 +192,9 @@ async fn read(
         _ => {
             return Err(Error::invalid(
                 "arguments",
-                "must name `session` with `path`, or `run` with one of `path`, `stream` and `output`",
+                format!(
+                    "must name `session` with `path`, or `run` with one of `path`, `stream` and `output`, got {got}"
+                ),
             ));
         }
     };
@@ -188,6 +210,9 @@ fn find(workspace: &Workspace, path: &WorkspacePath, part: &Part) -> Result<Foun
 
 fn show(found: Found, part: &Part) -> Result<Answer, Error> {
     match found {
+        Found::Directory(_) if part.byte_offset.is_some() => {
+            Err(Error::invalid("byte_offset", "goes with a file, and the path is a directory; use `offset`"))
+        }
         Found::Directory(entries) => Ok(list(entries, part)),
         Found::File { mut file, size_bytes } => {
             let start = read_range(&mut file, 0, SNIFF_BYTES)?;
@@ -196,7 +221,6 @@ fn show(found: Found, part: &Part) -> Result<Answer, Error> {
             }
             match Content::of(&start) {
                 Content::Utf8 => read_text(file, size_bytes, part),
-                _ if part.byte_offset.is_some() => read_binary(&mut file, size_bytes, &start, part),
                 Content::Marked(encoding) => {
                     read_decoded(file, size_bytes, encoding, "by the mark at its beginning", part)
                 }
@@ -223,7 +247,10 @@ fn read_decoded(
     part: &Part,
 ) -> Result<Answer, Error> {
     let note = format!("not UTF-8: read as {}, {why}; `encoding` reads it in another", encoding.name());
-    read_lines(file, size_bytes, Some(encoding), &note, part)
+    match part.byte_offset {
+        Some(offset) => read_decoded_bytes(file, offset, encoding, part),
+        None => read_lines(file, size_bytes, Some(encoding), &note, part),
+    }
 }
 
 fn read_stream(run: &FinishedRun, stream: &str, part: &Part) -> Result<Answer, Error> {
@@ -272,32 +299,37 @@ impl Seek for Bounded {
 
 fn read_output(run: &FinishedRun, number: u64, part: &Part) -> Result<Answer, Error> {
     match Shown::of(&run.output(number)?) {
-        Shown::Image(image) => {
-            let reply =
-                Reply { size_bytes: Some(image.bytes as u64), mime_type: Some(image.mime.clone()), ..Reply::default() };
+        Shown::Image { image, .. } if image.base64.len() > IMAGE_BYTES => {
+            let reason =
+                format!("[output {number}: {}, which is too large to send; make it smaller]", image.description());
+            Ok(reply::success(reason, &Reply { size_bytes: Some(image.bytes as u64), ..Reply::default() }, part.form))
+        }
+        Shown::Image { image, .. } => {
+            let mime_type = Some(image.mime.to_owned());
+            let reply = Reply { size_bytes: Some(image.bytes as u64), mime_type, ..Reply::default() };
             let text = format!("[output {number}: {}]", image.description());
-            Ok(with_image(reply::success(text, &reply, part.form), image.base64, image.mime))
+            Ok(with_image(reply::success(text, &reply, part.form), image))
+        }
+        Shown::Broken { mime, reason } => {
+            Ok(reply::success(format!("[output {number}: {mime} left out: {reason}]"), &Reply::default(), part.form))
         }
         Shown::Text { text, .. } => read_string(text, part),
-        Shown::Other { mime, .. } => {
-            let found = run.output(number)?;
-            let data = found.0.into_iter().find(|(kind, _)| *kind == mime).map(|(_, data)| data);
-            read_string(data.unwrap_or_default(), part)
-        }
+        Shown::Other { base64, .. } => read_string(base64, part),
     }
 }
 
-fn with_image(answer: Answer, base64: String, mime: String) -> Answer {
+fn with_image(answer: Answer, image: Image) -> Answer {
     answer.map(|mut result| {
-        result.content.push(ContentBlock::image(base64, mime));
+        result.content.push(ContentBlock::image(image.base64, image.mime));
         result
     })
 }
 
 fn read_text(source: impl Read + Seek, size_bytes: u64, part: &Part) -> Result<Answer, Error> {
-    match part.byte_offset {
-        Some(offset) => read_bytes(source, size_bytes, offset, part),
-        None => read_lines(source, size_bytes, part.encoding, "", part),
+    match (part.byte_offset, part.encoding) {
+        (Some(offset), Some(encoding)) => read_decoded_bytes(source, offset, encoding, part),
+        (Some(offset), None) => read_bytes(source, size_bytes, offset, part),
+        (None, _) => read_lines(source, size_bytes, part.encoding, "", part),
     }
 }
 
@@ -310,19 +342,21 @@ fn read_lines(
 ) -> Result<Answer, Error> {
     source.rewind().map_err(|source| Error::host("read a text", source))?;
     let first = part.offset.unwrap_or(1).max(1);
-    let wanted = Lines { first, limit: part.limit, pattern: part.pattern.as_deref(), is_original: encoding.is_none() };
+    let wanted = Lines { first, limit: part.limit, pattern: part.pattern.as_deref(), cancel: &part.cancel };
     let page = match encoding {
         Some(encoding) => page::lines(encoding::decoded(source, encoding), &wanted)?,
         None => page::lines(source, &wanted)?,
     };
     let (taken, last, total) = (page.taken, page.last, page.total);
     let range = match (&part.pattern, taken) {
-        (_, 0) => format!("no line in range; {total} lines in all"),
+        (Some(_), 0) => format!("no line matches; {total} lines in all"),
+        (None, 0) => format!("no line in range; {total} lines in all"),
         (Some(_), _) => format!("{taken} matching lines of {total}"),
         (None, _) => format!("lines {first}-{last} of {total}"),
     };
     let more = page.next.map(|next| format!("; offset={next} goes on")).unwrap_or_default();
     let lossy = if page.is_lossy { "; some of it is not UTF-8, and `encoding` reads it in another" } else { "" };
+    let partial = if page.is_partial { "; the search was ended after 2 s" } else { "" };
     let note = if note.is_empty() { String::new() } else { format!("; {note}") };
     let reply = Reply {
         first_line: (taken > 0).then_some(first),
@@ -333,7 +367,7 @@ fn read_lines(
         ..Reply::default()
     };
     // The text is long, so it is sent once: as content, with its range.
-    Ok(reply::success(format!("{}[{range}{more}{lossy}{note}]", page.text), &reply, part.form))
+    Ok(reply::success(format!("{}[{range}{partial}{more}{lossy}{note}]", page.text), &reply, part.form))
 }
 
 /// A range of bytes, as text: for lines that are longer than a page.
@@ -352,6 +386,30 @@ fn read_bytes(mut source: impl Read + Seek, size_bytes: u64, offset: u64, part: 
     Ok(reply::success(format!("{text}{newline}[bytes {start}-{end} of {size_bytes}{more}]"), &reply, part.form))
 }
 
+/// A range of bytes of the decoded text, since halves of characters of most
+/// encodings cannot be told.
+fn read_decoded_bytes(
+    mut source: impl Read + Seek,
+    offset: u64,
+    encoding: &'static encoding_rs::Encoding,
+    part: &Part,
+) -> Result<Answer, Error> {
+    let failed = |source| Error::host("read a text", source);
+    source.rewind().map_err(failed)?;
+    let mut decoded = encoding::decoded(source, encoding);
+    let skipped = std::io::copy(&mut (&mut decoded).take(offset), &mut std::io::sink()).map_err(failed)?;
+    check_offset(offset, skipped)?;
+    let mut bytes = Vec::new();
+    (&mut decoded).take(MAX_TEXT_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
+    let is_over = decoded.read(&mut [0]).map_err(failed)? == 0;
+    let (start, end, text) = page::whole_characters(&bytes, offset);
+    let more = if is_over { String::new() } else { format!("; byte_offset={end} goes on") };
+    let reply = Reply { next_offset: (!is_over).then_some(end), ..Reply::default() };
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let range = format!("[bytes {start}-{end} as UTF-8, read as {}{more}]", encoding.name());
+    Ok(reply::success(format!("{text}{newline}{range}"), &reply, part.form))
+}
+
 fn check_offset(offset: u64, size_bytes: u64) -> Result<(), Error> {
     if offset > size_bytes {
         let reason = format!("must be at most the size of what is read, {size_bytes}, got {offset}");
@@ -362,13 +420,25 @@ fn check_offset(offset: u64, size_bytes: u64) -> Result<(), Error> {
 
 fn read_binary(file: &mut std::fs::File, size_bytes: u64, start: &[u8], part: &Part) -> Result<Answer, Error> {
     let at_start = part.offset.is_none() && part.byte_offset.is_none();
-    let image = image_type(start).filter(|_| at_start && size_bytes <= MAX_IMAGE_BYTES);
     let mut reply = Reply { size_bytes: Some(size_bytes), ..Reply::default() };
-    if let Some(mime) = image {
-        let bytes = read_range(file, 0, size_bytes)?;
-        reply.mime_type = Some(mime.to_owned());
-        let text = format!("[{}]", displayed::description(mime, displayed::pixels(&bytes), size_bytes));
-        return Ok(with_image(reply::success(text, &reply, part.form), STANDARD.encode(bytes), mime.to_owned()));
+    let mut kind = "binary file";
+    if let Some(mime) = displayed::image_type(start).filter(|_| at_start) {
+        // As many bytes as base64 makes the most of.
+        let bytes = read_range(file, 0, (IMAGE_BYTES / 4 * 3) as u64 + 1)?;
+        match Image::new(&bytes).ok().filter(|_| bytes.len() as u64 == size_bytes) {
+            Some(image) if image.base64.len() <= IMAGE_BYTES => {
+                reply.mime_type = Some(mime.to_owned());
+                let text = format!("[{}]", image.description());
+                return Ok(with_image(reply::success(text, &reply, part.form), image));
+            }
+            _ => kind = "image that is damaged or too large to send",
+        }
+    }
+    if part.pattern.is_some() {
+        return Err(Error::invalid(
+            "pattern",
+            "goes with text, and this is a binary file; `encoding` makes a text of it",
+        ));
     }
     let offset = part.byte_offset.or(part.offset).unwrap_or(0);
     check_offset(offset, size_bytes)?;
@@ -378,19 +448,10 @@ fn read_binary(file: &mut std::fs::File, size_bytes: u64, start: &[u8], part: &P
     reply.next_offset = (end < size_bytes).then_some(end);
     reply.mime_type = Some("application/octet-stream".to_owned());
     let encoded = STANDARD.encode(bytes);
-    let text = format!("{encoded}\n[binary file: bytes {offset}-{end} of {size_bytes} in base64{more}]");
+    let hint = if kind == "binary file" { "; if it is text, `encoding` reads it" } else { "" };
+    let text = format!("{encoded}\n[{kind}: bytes {offset}-{end} of {size_bytes} in base64{more}{hint}]");
     reply.base64 = Some(encoded);
     Ok(reply::success(text, &reply, part.form))
-}
-
-fn image_type(start: &[u8]) -> Option<&'static str> {
-    match start {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
 }
 
 /// Every file below `path` that `glob` matches, relative to `path`.

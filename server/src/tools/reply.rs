@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::any_object;
 use super::displayed::{IMAGE_BYTES, MAX_IMAGES, Shown, is_image};
-use super::report::{report, text_of_output};
+use super::report::{report, session_line, text_of_output};
 
 /// How many changed files the structured content names.
 const STRUCTURED_FILES: usize = 200;
@@ -109,11 +109,16 @@ pub(crate) struct SessionReply {
     /// Grows with every change
     pub(crate) sequence: u64,
     pub(crate) expires_at: String,
+    /// What texts say of it.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(crate) line: String,
 }
 
 impl From<SessionReport> for SessionReply {
     fn from(report: SessionReport) -> Self {
         Self {
+            line: session_line(&report),
             id: report.id.to_string(),
             state: report.state.name(),
             sequence: report.sequence,
@@ -142,8 +147,8 @@ pub(crate) fn outcome(outcome: Outcome, notes: &[String], defaults: &Limits, for
     let sent = sent(&shown);
     let mut content = vec![ContentBlock::text(report(&outcome, &shown, &sent, notes))];
     let images = shown.into_iter().zip(&sent).filter(|(_, sent)| **sent).filter_map(|(shown, _)| match shown {
-        Shown::Image(image) => Some(ContentBlock::image(image.base64, image.mime)),
-        Shown::Text { .. } | Shown::Other { .. } => None,
+        Shown::Image { image, .. } => Some(ContentBlock::image(image.base64, image.mime)),
+        Shown::Text { .. } | Shown::Other { .. } | Shown::Broken { .. } => None,
     });
     content.extend(images);
     let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
@@ -159,7 +164,7 @@ pub(crate) fn outcome(outcome: Outcome, notes: &[String], defaults: &Limits, for
 fn sent(shown: &[Shown]) -> Vec<bool> {
     let (mut count, mut room) = (MAX_IMAGES, IMAGE_BYTES);
     let mut take = |shown: &Shown| match shown {
-        Shown::Image(image) if count > 0 && image.base64.len() <= room => {
+        Shown::Image { image, .. } if count > 0 && image.base64.len() <= room => {
             count -= 1;
             room -= image.base64.len();
             true
@@ -234,22 +239,38 @@ const fn status_name(status: Status) -> &'static str {
 /// A name from a guest in the middle of our text: it cannot pretend to be
 /// another line of it.
 pub(crate) fn one_line(name: &str) -> String {
-    name.chars()
-        .flat_map(|char| if char.is_control() { char.escape_default().collect::<Vec<_>>() } else { vec![char] })
-        .collect()
+    // Beside control characters, what ends a line for some readers, turns its
+    // direction, or is not seen.
+    let is_odd = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    if !name.chars().any(is_odd) {
+        return name.to_owned();
+    }
+    // As JSON, so that it can be sent back as it stands.
+    let escaped = name.chars().flat_map(|char| match char {
+        '"' | '\\' => vec!['\\', char],
+        '\n' => vec!['\\', 'n'],
+        '\t' => vec!['\\', 't'],
+        char if is_odd(char) => format!("\\u{:04x}", u32::from(char)).chars().collect(),
+        char => vec![char],
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// A piece of output as text, without halves of characters where it was cut.
-pub(crate) fn text_of(bytes: &[u8]) -> String {
+/// A piece of output as text, without halves of characters where it was cut, and
+/// where in the piece the text ends.
+pub(crate) fn text_of(bytes: &[u8]) -> (String, usize) {
     let is_continuation = |byte: &u8| byte & 0xc0 == 0x80;
     let start = bytes.iter().take(3).take_while(|byte| is_continuation(byte)).count();
-    let bytes = &bytes[start..];
-    let end = match std::str::from_utf8(bytes) {
+    let rest = &bytes[start..];
+    let end = match std::str::from_utf8(rest) {
         // A character that the end cuts in two.
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        _ => bytes.len(),
+        _ => rest.len(),
     };
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+    (String::from_utf8_lossy(&rest[..end]).into_owned(), start + end)
 }
 
 /// A text within `bound`: what the run may say in one text.

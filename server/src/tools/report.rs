@@ -12,6 +12,10 @@ use super::reply::{one_line, text_of};
 /// How many changed files are named, and in how many bytes.
 const FILES: usize = 20;
 const FILES_BYTES: usize = 2048;
+/// As much of a traceback, of a result and of a long display there is always.
+const LEAST_BYTES: usize = 1024;
+/// With less room than this for it, a display is only counted.
+const NOTE_BYTES: usize = 200;
 /// A run that took longer is told how long.
 const LONG_MS: u64 = 1000;
 
@@ -28,10 +32,12 @@ struct Report<'a> {
 
 /// The text of a result. `sent` says which of `shown` go with it as images.
 pub(crate) fn report(outcome: &Outcome, shown: &[Shown], sent: &[bool], notes: &[String]) -> String {
-    let room = usize::try_from(outcome.limits.get(Resource::OutputBytes)).unwrap_or(usize::MAX);
-    let mut report = Report { outcome, shown, sent, text: String::new(), room };
+    let mut report = Report { outcome, shown, sent, text: String::new(), room: 0 };
     report.push("", &text_of_output(&outcome.stdout, outcome.run.as_str(), "stdout"));
     report.push("stderr:\n", &text_of_output(&outcome.stderr, outcome.run.as_str(), "stderr"));
+    // Output has its limit. What follows takes what half as much again leaves.
+    let limit = usize::try_from(outcome.limits.get(Resource::OutputBytes)).unwrap_or(usize::MAX);
+    report.room = limit.saturating_add(limit / 2).saturating_sub(report.text.len());
     report.error();
     report.result();
     report.displayed();
@@ -43,8 +49,27 @@ pub(crate) fn report(outcome: &Outcome, shown: &[Shown], sent: &[bool], notes: &
     if report.text.is_empty() {
         report.text.push_str("(no output)");
     }
-    report.session();
+    if let Some(session) = &outcome.session {
+        report.push("session: ", &session_line(session));
+    }
     report.text
+}
+
+/// A session as every result names it.
+pub(crate) fn session_line(session: &SessionReport) -> String {
+    let SessionReport { id, state, sequence, expires_at } = session;
+    let state = match state {
+        SessionState::Kept | SessionState::FilesOnly => "",
+        SessionState::RolledBack => ", rolled back: variables and files are as before this call",
+    };
+    let lifetime = expires_at.duration_since(SystemTime::now()).unwrap_or_default().as_secs();
+    // Once is enough, and the first result is where it is read.
+    let lifetime = match (*sequence, lifetime + 60) {
+        (1, seconds) if seconds >= 2 * 86_400 => format!(", kept until {} days without use", seconds / 86_400),
+        (1, seconds) => format!(", kept until {} minutes without use", seconds / 60),
+        _ => String::new(),
+    };
+    format!("{id}, sequence {sequence}{state}{lifetime}")
 }
 
 impl Report<'_> {
@@ -70,7 +95,7 @@ impl Report<'_> {
         let Some(result) = &self.outcome.result else { return };
         // The last thing displayed is the result itself if it has a rich form.
         let is_shown = |shown: &Shown| match shown {
-            Shown::Image(_) | Shown::Other { .. } => true,
+            Shown::Image { .. } | Shown::Other { .. } | Shown::Broken { .. } => true,
             Shown::Text { mime, text } => mime != "text/plain" && text != result,
         };
         let is_displayed = self.outcome.outputs.last().is_some_and(|last| self.is_result(last));
@@ -88,47 +113,54 @@ impl Report<'_> {
     }
 
     fn displayed(&mut self) {
-        let mut left_out = None;
+        let run = self.outcome.run.clone();
+        let (mut images, mut not_sent, mut too_much) = (false, false, Vec::new());
         for (index, shown) in self.shown.iter().enumerate() {
             let number = index + 1;
+            let is_result = number == self.shown.len() && self.is_result(&self.outcome.outputs[index]);
             match shown {
-                Shown::Image(image) if self.sent[index] => {
-                    self.push("", &format!("output {number}: {}", image.description()));
+                Shown::Image { image, text } => {
+                    images = true;
+                    not_sent |= !self.sent[index];
+                    let note = if self.sent[index] { "" } else { ", not sent" };
+                    self.push("", &format!("output {number}: {}{note}", image.description()));
+                    if let Some(text) = text.as_ref().filter(|_| !is_result) {
+                        let text = self.excerpt(text, &format!("output={number}"), 2);
+                        self.push("displayed: ", &text);
+                    }
                 }
-                Shown::Image(image) => {
-                    left_out.get_or_insert(number);
-                    self.push("", &format!("output {number}: {}, not sent", image.description()));
+                Shown::Other { mime, base64 } => {
+                    let size = base64.len() / 4 * 3;
+                    let line =
+                        format!("output {number}: {mime}, {size} bytes; read run={run} output={number} gives base64");
+                    self.push("", &line);
                 }
-                Shown::Other { mime, encoded_bytes } => {
-                    let mime = one_line(mime);
-                    self.push("", &format!("output {number}: {mime}, {encoded_bytes} bytes of base64, not sent"));
-                    left_out.get_or_insert(number);
+                Shown::Broken { mime, reason } => {
+                    self.push("", &format!("output {number}: {mime} left out: {reason}"));
                 }
                 // It has been told as the result.
-                Shown::Text { mime, .. }
-                    if mime == "text/plain"
-                        && number == self.shown.len()
-                        && self.is_result(&self.outcome.outputs[index]) => {}
+                Shown::Text { mime, .. } if mime == "text/plain" && is_result => {}
+                // A note that is longer than what it stands for says less.
+                Shown::Text { text, .. } if self.room < NOTE_BYTES && text.len() > self.room => too_much.push(number),
                 Shown::Text { mime, text } => {
                     let text = self.excerpt(text, &format!("output={number}"), 2);
-                    let label = if mime == "text/plain" {
-                        "displayed: ".to_owned()
-                    } else {
-                        format!("displayed {}: ", one_line(mime))
-                    };
+                    let label = if mime == "text/plain" { "displayed: ".into() } else { format!("displayed {mime}: ") };
                     self.push(&label, &text);
                 }
             }
         }
-        if let Some(number) = left_out {
-            let bounds = format!("{MAX_IMAGES} images and {} MiB", IMAGE_BYTES >> 20);
-            let run = self.outcome.run.as_str();
+        if let (Some(first), Some(last)) = (too_much.first(), too_much.last()) {
+            let count = too_much.len();
             self.push(
                 "",
-                &format!(
-                    "a result carries at most {bounds}; read run={run} output={number} gives one that was not sent"
-                ),
+                &format!("{count} more texts were displayed, outputs {first} to {last}; read run={run} output={first}"),
             );
+        }
+        if not_sent {
+            let bounds = format!("{MAX_IMAGES} images and {} MiB", IMAGE_BYTES >> 20);
+            self.push("", &format!("a result carries at most {bounds}; read run={run} output=N gives one of them"));
+        } else if images {
+            self.push("", &format!("read run={run} output=N gives an image again"));
         }
     }
 
@@ -155,8 +187,9 @@ impl Report<'_> {
             Some(session) => format!("session={}", session.id),
             None => format!("run={}", self.outcome.run),
         };
-        let path = if files.len() == 1 { one_line(&first.path) } else { "…".into() };
-        self.push("files: ", &format!("{names}; read {place} path={path}"));
+        let path = if files.len() == 1 { one_line(&first.path) } else { "NAME".into() };
+        let list = if named < files.len() { ", or path=. lists all" } else { "" };
+        self.push("files: ", &format!("{names}; read {place} path={path}{list}"));
     }
 
     fn ended(&mut self) {
@@ -167,10 +200,12 @@ impl Report<'_> {
             Status::Signaled(signal) => format!("ended by signal {signal}"),
             Status::Trapped(trap) => format!("ended: trapped ({})", trap.name()),
             Status::LimitExceeded(resource) => {
-                let used = outcome.usage.get(resource).map(|used| format!(", it used {used}")).unwrap_or_default();
+                let limit = outcome.limits.get(resource);
+                // What was refused is not counted as used.
+                let used = outcome.usage.get(resource).filter(|used| *used >= limit);
+                let used = used.map(|used| format!(", it used {used}")).unwrap_or_default();
                 format!(
-                    "ended: {resource} reached its limit of {}{used}; do less, or pass a higher `limits.{resource}`",
-                    outcome.limits.get(resource)
+                    "ended: {resource} reached its limit of {limit}{used}; do less, or pass a higher `limits.{resource}`"
                 )
             }
             Status::Cancelled => "ended: cancelled".into(),
@@ -182,33 +217,18 @@ impl Report<'_> {
         }
     }
 
-    fn session(&mut self) {
-        let Some(SessionReport { id, state, sequence, expires_at }) = &self.outcome.session else { return };
-        let state = match state {
-            SessionState::Kept | SessionState::FilesOnly => "",
-            SessionState::RolledBack => ", rolled back: variables and files are as before this call",
-        };
-        let lifetime = expires_at.duration_since(SystemTime::now()).unwrap_or_default().as_secs();
-        // Once is enough, and the first result is where it is read.
-        let lifetime = match (*sequence, lifetime + 60) {
-            (1, seconds) if seconds >= 2 * 86_400 => format!(", kept until {} days without use", seconds / 86_400),
-            (1, seconds) => format!(", kept until {} minutes without use", seconds / 60),
-            _ => String::new(),
-        };
-        self.push("session: ", &format!("{id}, sequence {sequence}{state}{lifetime}"));
-    }
-
     /// A text within what room there is: its beginning, of which there is one
     /// part in `parts`, and its end; and between them how the rest is read.
     fn excerpt(&mut self, text: &str, rest: &str, parts: usize) -> String {
         let text = text.strip_suffix('\n').unwrap_or(text);
-        if text.len() <= self.room {
-            self.room -= text.len();
+        // Whatever came before, of each kind there is something to read.
+        let room = self.room.max(LEAST_BYTES);
+        self.room = self.room.saturating_sub(text.len());
+        if text.len() <= room {
             return text.to_owned();
         }
-        let head = text.floor_char_boundary(self.room / parts);
-        let tail = text.ceil_char_boundary(text.len() - (self.room - self.room / parts));
-        self.room = 0;
+        let head = text.floor_char_boundary(room / parts);
+        let tail = text.ceil_char_boundary(text.len() - (room - room / parts));
         let run = &self.outcome.run;
         format!(
             "{}\n[… {} of {} bytes cut; read run={run} {rest} byte_offset={head} …]\n{}",
@@ -225,8 +245,8 @@ pub(crate) fn text_of_output(output: &Output, run: &str, stream: &str) -> String
     if !output.is_truncated() {
         return String::from_utf8_lossy(&output.head).into_owned();
     }
-    let mut text = text_of(&output.head);
-    let (missing, from) = (output.bytes_seen - output.bytes_kept(), output.head.len());
+    let (mut text, from) = text_of(&output.head);
+    let missing = output.bytes_seen - output.bytes_kept();
     let spooled = sandbox::SPOOL_BYTES;
     let reach = if output.bytes_seen > spooled { format!("the first {spooled} bytes: ") } else { String::new() };
     // Writing to a string cannot fail.
@@ -235,6 +255,6 @@ pub(crate) fn text_of_output(output: &Output, run: &str, stream: &str) -> String
         "\n[… {missing} of {} bytes cut; {reach}read run={run} stream={stream} byte_offset={from} …]\n",
         output.bytes_seen
     );
-    text.push_str(&text_of(&output.tail));
+    text.push_str(&text_of(&output.tail).0);
     text
 }

@@ -159,14 +159,17 @@ async fn act(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObj
         Action::Snapshot => {
             let (report, summary) = executor.snapshot(principal, &id).await?;
             let session = SessionReply::from(report);
-            let text = format!("snapshot {} of session {id} at sequence {}", summary.id, summary.sequence);
+            let text = format!(
+                "snapshot {} holds the state of sequence {}\nsession: {}",
+                summary.id, summary.sequence, session.line
+            );
             let snapshot = Snapshot::new(&summary, &session);
             Ok((text, Reply { session: Some(session), snapshot: Some(snapshot), ..Reply::default() }))
         }
         Action::Fork => {
             let session = SessionReply::from(executor.fork(principal, &id, snapshot.as_ref()).await?);
             let from = snapshot.map_or_else(|| format!("session {id}"), |snapshot| format!("snapshot {snapshot}"));
-            let text = format!("session {} is a copy of {from}", session.id);
+            let text = format!("a copy of {from}\nsession: {}", session.line);
             Ok((text, Reply { session: Some(session), ..Reply::default() }))
         }
         Action::Restore => {
@@ -174,13 +177,16 @@ async fn act(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObj
                 return Err(Error::invalid("snapshot", "must be the handle of a snapshot to go back to"));
             };
             let session = SessionReply::from(executor.restore(principal, &id, &snapshot).await?);
-            let text = format!("session {id} is as in snapshot {snapshot}, at sequence {}", session.sequence);
+            let text = format!("the session is as in snapshot {snapshot}\nsession: {}", session.line);
             Ok((text, Reply { session: Some(session), ..Reply::default() }))
         }
         Action::Close => {
-            let session = executor.close(principal, &id, snapshot.as_ref()).await?;
-            let what = snapshot.map_or_else(|| format!("session {id}"), |snapshot| format!("snapshot {snapshot}"));
-            Ok((format!("closed {what}"), Reply { session: Some(session.into()), ..Reply::default() }))
+            let session = SessionReply::from(executor.close(principal, &id, snapshot.as_ref()).await?);
+            let text = match snapshot {
+                None => format!("closed session {id}"),
+                Some(snapshot) => format!("closed snapshot {snapshot}\nsession: {}", session.line),
+            };
+            Ok((text, Reply { session: Some(session), ..Reply::default() }))
         }
     }
 }

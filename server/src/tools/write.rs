@@ -58,7 +58,7 @@ pub(crate) async fn call(
     match write(executor, principal, arguments).await {
         Ok(written) => {
             let text =
-                format!("wrote {} ({} bytes) in session {}", written.path, written.size_bytes, written.session.id);
+                format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
             reply::success(text, &written, form)
         }
         Err(error) => reply::error(error),

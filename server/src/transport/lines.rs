@@ -162,7 +162,9 @@ fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<Refusal>> {
         // rmcp takes a request with other parameters than its method has for
         // one of a method that it does not know.
         RxJsonRpcMessage::<RoleServer>::Request(request) => match &request.request {
-            ClientRequest::CustomRequest(custom) => !METHODS.contains(&custom.method.as_str()),
+            ClientRequest::CustomRequest(custom) => {
+                !METHODS.contains(&custom.method.as_str()) && custom.method.len() <= SHOWN_BYTES
+            }
             _ => true,
         },
         _ => true,
@@ -172,19 +174,23 @@ fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<Refusal>> {
     {
         return Ok(message);
     }
-    let mut finder = IdFinder::default();
-    finder.feed(line);
-    let id = finder.found();
     let value = match serde_json::from_slice::<Value>(line) {
         Ok(value) => value,
-        Err(error) if id.is_some() => {
-            return Err(Some(Refusal { id, code: ErrorCode::PARSE_ERROR, reason: not_json(line, &error) }));
+        Err(error) => {
+            let mut finder = IdFinder::default();
+            finder.feed(line);
+            let is_request = finder.has_method();
+            return match finder.found() {
+                // An answer to what is no message could go round in circles.
+                None if !is_request => Err(None),
+                id => Err(Some(Refusal { id, code: ErrorCode::PARSE_ERROR, reason: not_json(line, &error) })),
+            };
         }
-        // An answer to what is no message could go round in circles.
-        Err(_) => return Err(None),
     };
-    let asks = id.is_some() || value.is_array() || value.get("id").is_some();
-    if !asks || value.get("result").is_some() || value.get("error").is_some() {
+    let id = value.get("id").and_then(|id| serde_json::from_value::<RequestId>(id.clone()).ok());
+    let is_answer = value.get("method").is_none() && (value.get("result").is_some() || value.get("error").is_some());
+    let asks = value.get("id").is_some() || value.is_array();
+    if !asks || is_answer {
         return Err(None);
     }
     let (code, reason) = misshapen(&value, id.is_some());
@@ -244,8 +250,10 @@ fn misshapen(message: &Value, has_id: bool) -> (ErrorCode, String) {
     }
     match message.get("method") {
         None => return invalid("a request must have a method".into()),
-        Some(Value::String(_)) => {}
-        Some(other) => return invalid(format!("method must be a string, got {}", shown(other))),
+        Some(Value::String(method)) if method.len() <= SHOWN_BYTES => {}
+        Some(other) => {
+            return invalid(format!("method must be a string of at most {SHOWN_BYTES} bytes, got {}", shown(other)));
+        }
     }
     let params = &message["params"];
     let wrong = |field: &str, wanted: &str, value: &Value| {
@@ -290,7 +298,7 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":3,"method":"a/b","params":{"n":1e999}}"#, "3 -32700"),
             (r#"{"jsonrpc":"2.0","id":4,"method":"a/b","params":{"n":NaN}}"#, "4 -32700"),
             (r#"{"jsonrpc":"1.0","id":5,"method":"ping"}"#, "5 -32600 a request must have \"jsonrpc\""),
-            (r#"{"jsonrpc":"2.0","id":6,"method":7}"#, "6 -32600 method must be a string, got 7"),
+            (r#"{"jsonrpc":"2.0","id":6,"method":7}"#, "6 -32600 method must be a string of at most 200 bytes, got 7"),
             (r#"{"jsonrpc":"2.0","id":7}"#, "7 -32600 a request must have a method"),
             (r#"{"jsonrpc":"2.0","id":8,"error":5}"#, "nothing"),
             (r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":5}}"#, "9 -32602 params.name must be"),
@@ -308,6 +316,10 @@ mod tests {
             ),
             (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "null -32600 id must be"),
             (r#"{"jsonrpc":"2.0","method":"notifications/odd","params":7}"#, "nothing"),
+            (r#"{"jsonrpc":"2.0","\u0069d":27,"method":5}"#, "27 -32600 method must be"),
+            (r#"{"jsonrpc":"2.0","id":28,"method":5,"result":null}"#, "28 -32600 method must be"),
+            (r#"{"jsonrpc":"2.0","id":"\ud83d","method":"ping"}"#, "null -32700 the request is not JSON"),
+            ("{\"jsonrpc\":\"2.0\",\"method\":\"ping", "nothing"),
             ("[1]", "null -32600 batches are no part"),
             ("   ", "nothing"),
         ] {

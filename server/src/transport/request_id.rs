@@ -4,7 +4,7 @@
 use rmcp::model::{NumberOrString, RequestId};
 
 /// The longest key or id that is kept.
-const KEPT_BYTES: usize = 256;
+const KEPT_BYTES: usize = 64 << 10;
 
 /// Takes the bytes of a line piece by piece.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct IdFinder {
     /// The key or value that is being read at depth one.
     token: Vec<u8>,
     id: Option<RequestId>,
+    has_method: bool,
+    has_id: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,12 @@ impl IdFinder {
         for byte in bytes {
             self.take(*byte);
         }
+    }
+
+    /// Whether it is about a method, as requests and notifications are, and has
+    /// an id of whatever sort.
+    pub(crate) const fn has_method(&self) -> bool {
+        self.has_method && self.has_id
     }
 
     /// The id, if there was one that a request may have.
@@ -68,7 +76,11 @@ impl IdFinder {
             }
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             b':' if self.depth == 1 && self.expects == Expects::Key => {
-                self.expects = if self.token.trim_ascii() == b"\"id\"" { Expects::Id } else { Expects::OtherValue };
+                // A key may be written in escapes, too.
+                let key = serde_json::from_slice::<String>(self.token.trim_ascii()).unwrap_or_default();
+                self.has_method |= key == "method";
+                self.has_id |= key == "id";
+                self.expects = if key == "id" { Expects::Id } else { Expects::OtherValue };
                 self.token.clear();
             }
             _ => self.keep(byte),
@@ -126,6 +138,6 @@ mod tests {
             assert_eq!(id(line), expected, "{line}");
         }
         assert_eq!(id(&format!("{{\"p\":{}{},\"id\":4}}", "[".repeat(5000), "]".repeat(5000))), number(4));
-        assert_eq!(id(&format!("{{\"id\":\"{}\"}}", "x".repeat(5000))), None);
+        assert_eq!(id(&format!("{{\"id\":\"{}\"}}", "x".repeat(100_000))), None);
     }
 }
