@@ -10,7 +10,6 @@
 # |b'hi'
 # |True True
 # stderr has: UserWarning: Duplicate name: 'a'
-# wrote: folder/
 import importlib.resources
 import inspect
 import io

@@ -21,6 +21,7 @@ import functools
 import io
 import itertools
 import operator
+import os
 import re
 import sys
 
@@ -53,3 +54,4 @@ with open("/tmp/text") as file:
     print(file.readlines(M), repr(file.read(10**9)))
 with open("/tmp/text", "rb") as file:
     print(file.read(10**9))
+os.remove("/tmp/text")
