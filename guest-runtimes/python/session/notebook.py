@@ -71,8 +71,13 @@ def parse(lines, name):
             return None
 
 
+def _is_code(line):
+    text = line.strip()
+    return text and not text.startswith("#")
+
+
 def _rewritten(lines, name, compiled, error):
-    first = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    first = next((n for n, line in enumerate(lines) if _is_code(line)), 0)
     if lines and lines[first].startswith("%%"):
         _rewrite_cell(lines, first, name)
         try:
@@ -186,7 +191,7 @@ def _rewrite_cell(lines, first, name):
 def _advise(error, lines):
     """Adds to a SyntaxError what a reader of the program would say."""
     text = "".join(lines)
-    filled = [line for line in lines if line.strip()]
+    filled = [line for line in lines if _is_code(line)]
     advice = None
     if any(_PROMPT.match(line) for line in filled):
         advice = "remove the prompts (`>>> `, `... `, `In [1]: `) and the lines of output: send only the code"

@@ -1,0 +1,6 @@
+# The output of a shell line is refused with what to use.
+# status: exited 1
+# error: SyntaxError
+# error has: no shell
+# traceback has: files = !ls
+files = !ls

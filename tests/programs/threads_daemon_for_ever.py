@@ -1,0 +1,13 @@
+# A daemon that never ends is left behind.
+# stdout:
+# |beat
+# |beat
+# |beat
+# |main ends
+import threading, time
+def forever():
+    while True:
+        time.sleep(0.03); print("beat")
+threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.1)
+print("main ends")

@@ -1,0 +1,21 @@
+# Threads that sleep do so at the same time.
+# stdout:
+# |start 0
+# |start 1
+# |main waits
+# |start 2
+# |end 2
+# |end 1
+# |end 0
+# |elapsed 0.2
+import threading, time
+def worker(n):
+    print("start", n)
+    time.sleep(0.05 * (3 - n))
+    print("end", n)
+t0 = time.perf_counter()
+ts = [threading.Thread(target=worker, args=(i,)) for i in range(3)]
+for t in ts: t.start()
+print("main waits")
+for t in ts: t.join()
+print("elapsed", round(time.perf_counter() - t0, 1))
