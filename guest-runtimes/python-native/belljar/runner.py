@@ -95,7 +95,8 @@ def get_ipython():
 
 def compiled(code, name):
     """The code of the statements, and of a last expression or None."""
-    tree = ast.parse(code, name)
+    # Not ast.parse(), whose frame a traceback would show.
+    tree = compile(code, name, "exec", ast.PyCF_ONLY_AST)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr) and not code.rstrip().endswith(";"):
         last = ast.Expression(tree.body.pop().value)

@@ -55,6 +55,8 @@ def compile_cell(code, name, compiled, error):
         return _rewritten(lines, name, compiled, error)
     except SyntaxError as error:
         _advise(error, lines)
+        # The failed attempts before are no news.
+        error.__suppress_context__ = True
         raise
 
 
