@@ -2,8 +2,8 @@
 # stdout:
 # |start 0
 # |start 1
-# |main waits
 # |start 2
+# |main waits
 # |end 2
 # |end 1
 # |end 0

@@ -3,10 +3,10 @@
 # stderr:
 # |Exception in thread T:
 # |Traceback (most recent call last):
-# |  File "<cell 1>", line 27, in bad
+# |  File "<cell 1>", line 28, in bad
 # |    inner(0)
 # |    ~~~~~^^^
-# |  File "<cell 1>", line 23, in inner
+# |  File "<cell 1>", line 24, in inner
 # |    return 1 / x
 # |           ~~^~~
 # |ZeroDivisionError: division by zero

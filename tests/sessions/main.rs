@@ -4,6 +4,7 @@
 
 mod crash;
 mod determinism;
+mod endings;
 mod files;
 mod fork;
 mod golden;

@@ -33,6 +33,7 @@ _MAGIC = re.compile(r"%([A-Za-z_]\w*)[ \t]*(.*)")
 _SHELL = re.compile(r"(?:!{1,2}|%sx\b|%system\b)\s*(.*)")
 _ASSIGNED = re.compile(r"([A-Za-z_][\w., \t\[\]'\"]*=)\s*(?=[!%])(.*)")
 _HELP = re.compile(r"\?{0,2}([A-Za-z_][\w.]*)\s*\?{1,2}|\?{1,2}([A-Za-z_][\w.]*)")
+_TIMEIT = re.compile(r"((?:-[nr]\s*\d+\s+|-[oqct]\s+)*)(.*)", re.DOTALL)
 _PROMPT = re.compile(r"\s*(>>>( |$)|In \[\d+\]: )")
 
 
@@ -303,20 +304,18 @@ class Shell:
     def magic_timeit(self, line, _frame=None):
         """Times a statement as IPython does, in less time."""
         import timeit
-        number = repeat = None
-        words_of = line.split(" ")
-        while words_of and re.fullmatch(r"-[nr]\d+|-[oq]", words_of[0]):
-            option = words_of.pop(0)
-            number = int(option[2:]) if option[1] == "n" else number
-            repeat = int(option[2:]) if option[1] == "r" else repeat
+        options, statement = _TIMEIT.fullmatch(line).groups()
+        chosen = dict(re.findall(r"-([nr])\s*(\d+)", options))
+        number = int(chosen["n"]) if "n" in chosen else None
+        repeat = int(chosen["r"]) if "r" in chosen else TIMED_RUNS
         frame = _frame or sys._getframe(2)
         names = {**frame.f_globals, **frame.f_locals}
-        timer = timeit.Timer(" ".join(words_of) or "pass", globals=names)
+        timer = timeit.Timer(statement or "pass", globals=names)
         if number is None:
             number = 1
             while timer.timeit(number) < SECONDS_OF_TIMED_RUN:
                 number *= 10
-        runs = [seconds / number for seconds in timer.repeat(repeat or TIMED_RUNS, number)]
+        runs = [seconds / number for seconds in timer.repeat(repeat, number)]
         mean = sum(runs) / len(runs)
         deviation = (sum((run - mean) ** 2 for run in runs) / len(runs)) ** 0.5
         print(f"{_duration(mean)} ± {_duration(deviation)} per loop (mean ± std. dev. of "
