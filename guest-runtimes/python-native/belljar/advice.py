@@ -3,7 +3,7 @@ import errno
 import sys
 
 NO_INPUT = "no standard input was given, or all of it was read; pass it as the stdin of the call"
-NO_INSTALLER = ("packages cannot be installed from here; the operator adds them to this machine's "
+NO_INSTALLER = ("this sandbox cannot install packages; the operator adds them to this machine's "
                 "Python, or names another interpreter in the setting native_programs")
 NO_NETWORK = "this sandbox has no network; pass the data in as a file or inside the program"
 NO_SHELL = "use subprocess.run(..., shell=True, capture_output=True, text=True), or the language 'bash'"

@@ -40,8 +40,8 @@ _PROMPT = re.compile(r"\s*(>>>( |$)|In \[\d+\]: )")
 class _Words:
     """What advice says, which differs between the Pythons."""
 
-    installer = ("packages cannot be installed here; use the standard library, or place pure "
-                 "Python modules beside the program and import them")
+    installer = ("this sandbox cannot install packages; use the standard library, or place pure "
+                 "Python modules in /workspace and import them")
     shell = "there is no shell here; do the work in Python (pathlib, shutil, zipfile, re, ...)"
 
 
@@ -120,7 +120,7 @@ def _begins_statement(lines, at):
 def _refuse(what, advice, name, lines, at):
     line = lines[at].rstrip("\n")
     column = len(line) - len(line.lstrip()) + 1
-    raise SyntaxError(f"{what}: {advice}", (name, at + 1, column, line, at + 1, len(line) + 1))
+    raise SyntaxError(f"{what}: {advice}" if what else advice, (name, at + 1, column, line, at + 1, len(line) + 1))
 
 
 def _rewrite_line(lines, at, name):
@@ -135,7 +135,7 @@ def _rewrite_line(lines, at, name):
     magic = _MAGIC.fullmatch(command)
     if magic:
         if magic[1] in INSTALLERS:
-            _refuse("packages cannot be installed", words.installer, name, lines, at)
+            _refuse(None, words.installer, name, lines, at)
         if not _knows(magic[1]):
             _refuse(f"the notebook magic %{magic[1]} does not work",
                     "write it in Python", name, lines, at)
@@ -149,7 +149,7 @@ def _rewrite_line(lines, at, name):
 def _refuse_shell(command, name, lines, at):
     words_of = command.split()
     if any(word in INSTALLERS for word in words_of[:3]):
-        _refuse("packages cannot be installed", words.installer, name, lines, at)
+        _refuse(None, words.installer, name, lines, at)
     _refuse("shell commands do not work", words.shell, name, lines, at)
 
 
