@@ -24,7 +24,11 @@ _find_file = inspect.getfile
 def split(code):
     """The lines of `code` with their ends, split where Python's tokenizer does
     it: str.splitlines() would also split at form feeds and the like."""
-    return list(_StringIO(code, newline=None))
+    lines = list(_StringIO(code, newline=None))
+    if lines and lines[-1][-1] != "\n":
+        # As linecache does for files.
+        lines[-1] += "\n"
+    return lines
 
 
 def remember(code):
