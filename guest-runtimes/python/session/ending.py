@@ -22,6 +22,10 @@ from . import errors, threads
 _BUFFERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, gzip.GzipFile)
 _callbacks = atexit._ncallbacks
 _run_callbacks = atexit._run_exitfuncs
+# Lists that the runs of an instance fill, looked at after each.
+_tasks, _stuck = threads._tasks, threads._stuck
+_logging_handlers = logging._handlerList
+_finalizers = weakref.finalize._registry
 _standard_hook = sys.__excepthook__
 
 # Files that an earlier run of this instance left open.
@@ -95,10 +99,9 @@ def call_excepthook(failure):
 
 def is_wanted(last, namespace):
     """Whether there is anything to do."""
-    return (_callbacks() or threads.are_alive() or files_were_opened() or _open
-            or len(logging._handlerList) > _handlers
-            or last and (weakref.finalize._registry
-                         or len(namespace) > _names and _has_finalizers(namespace)))
+    return (_callbacks() or files_were_opened() or _open or _tasks or _stuck
+            or len(_logging_handlers) > _handlers
+            or last and (_finalizers or len(namespace) > _names and _has_finalizers(namespace)))
 
 
 def finish(last, namespace):

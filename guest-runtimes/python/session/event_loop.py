@@ -9,7 +9,7 @@ import asyncio.base_events
 import asyncio.events
 import asyncio.runners
 
-from . import missing, threads
+from . import missing, source, threads
 
 # A stopped run is given 100 ms, or 500 ms in a session, before it is dropped.
 TIDY_SECONDS = 0.03
@@ -87,10 +87,27 @@ class EventLoop(asyncio.base_events.BaseEventLoop):
 
 
 class _Policy(asyncio.DefaultEventLoopPolicy):
+    """In each run the first asyncio.get_event_loop() makes a loop, as that of a
+    script does, whatever earlier runs did with theirs."""
+
     _loop_factory = EventLoop
+    _run = 0
+
+    @property
+    def _local(self):
+        local = self._state
+        if self._run != source.count():
+            self._run = source.count()
+            local._set_called = False
+            if local._loop is not None and local._loop.is_closed():
+                local._loop = None
+        return local
+
+    @_local.setter
+    def _local(self, state):
+        self._state = state
 
 
-_policy = _Policy()
 _loop = None
 _standard_run = asyncio.runners.run
 
@@ -109,17 +126,8 @@ def _run_nested(main, **options):
 
 def install():
     """Makes this loop asyncio's own."""
-    asyncio.set_event_loop_policy(_policy)
+    asyncio.set_event_loop_policy(_Policy())
     asyncio.run = asyncio.runners.run = _run_nested
-
-
-def begin():
-    """Starts a run: its first asyncio.get_event_loop() makes a loop, as that of
-    a script does, whatever earlier runs did with theirs."""
-    local = _policy._local
-    local._set_called = False
-    if local._loop is not None and local._loop.is_closed():
-        local._loop = None
 
 
 def run(coroutine):
@@ -168,4 +176,5 @@ def forget():
     if _loop is not None:
         _loop.close()
         asyncio.set_event_loop(None)
+        asyncio.get_event_loop_policy()._run = 0
     _loop = None

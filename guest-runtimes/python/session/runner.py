@@ -129,7 +129,6 @@ def _begin(text):
     missing.begin(request)
     display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),
                   request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
-    event_loop.begin()
     return request
 
 

@@ -24,8 +24,11 @@ _find_file = inspect.getfile
 def split(code):
     """The lines of `code` with their ends, split where Python's tokenizer does
     it: str.splitlines() would also split at form feeds and the like."""
-    lines = list(_StringIO(code, newline=None))
-    if lines and lines[-1][-1] != "\n":
+    lines = code.splitlines(True)
+    is_open = code[-1:] != "\n"
+    if len(lines) != code.count("\n") + is_open:
+        lines = list(_StringIO(code, newline=None))
+    if is_open and lines:
         # As linecache does for files.
         lines[-1] += "\n"
     return lines
@@ -45,6 +48,11 @@ def remember(code):
         linecache.cache.pop(oldest, None)
         _remembered_characters -= characters
     return name
+
+
+def count():
+    """How many programs were run."""
+    return _cells
 
 
 def forget():

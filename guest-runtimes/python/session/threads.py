@@ -86,11 +86,6 @@ def get_ident():
     return _current
 
 
-def are_alive():
-    """Whether a thread was started and has not ended."""
-    return bool(_tasks or _stuck)
-
-
 def _start_joinable_thread(function, handle=None, daemon=True):
     """_thread.start_joinable_thread()"""
     global _last_ident
