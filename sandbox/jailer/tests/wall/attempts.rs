@@ -77,7 +77,7 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ("set a mode outside", |place| fchmod(&place.outside, 0o755), Succeeds, Fails(Errno::EACCES)),
     ("set a mode with rights", |place| fchmod(&place.inside, 0o4755), Succeeds, Fails(Errno::EPERM)),
     ("set a mode that shuts its owner out", |place| fchmod(&place.inside, 0o055), Succeeds, Fails(Errno::EPERM)),
-    ("set the mode of a stream", |_| set_mode(io::stdout(), 0o644), Succeeds, Fails(Errno::EPERM)),
+    ("set the mode of a stream", |place| stream(&place.inside), Succeeds, Fails(Errno::EPERM)),
     ("change a mode by path", |place| chmod(&place.inside.join("file")), Succeeds, Fails(Errno::EPERM)),
     ("set a time by path", |place| touch_path(&place.outside.join("file")), Succeeds, Fails(Errno::EPERM)),
     ("change directory", |place| io(std::env::set_current_dir(&place.inside)), Succeeds, Fails(Errno::EPERM)),
@@ -195,6 +195,16 @@ fn fchmod(directory: &Path, mode: libc::mode_t) -> nix::Result<()> {
 
 fn set_mode(file: impl std::os::fd::AsFd, mode: libc::mode_t) -> nix::Result<()> {
     nix::sys::stat::fchmod(file, nix::sys::stat::Mode::from_bits_retain(mode))
+}
+
+/// A file of its own in the place of a stream: the real one may be a device of
+/// the machine, whose mode a control would change for everybody.
+fn stream(directory: &Path) -> nix::Result<()> {
+    nix::unistd::close(0)?;
+    let file = File::open(directory.join("file")).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap()))?;
+    // The lowest number that is free.
+    assert_eq!(file.as_raw_fd(), 0);
+    set_mode(&file, 0o644)
 }
 
 fn seek(directory: &Path) -> nix::Result<()> {
