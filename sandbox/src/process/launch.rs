@@ -186,7 +186,7 @@ impl Launch {
             (Some(_), Ok(Supervised { end: End::Ended(_), .. })) => workspace.survey().ok(),
             _ => None,
         };
-        let taken_back = take_back(&workspace, &given, user.is_some());
+        let taken_back = self.take_back(&given, user.is_some());
         let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
         let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
         let mut report = RunReport { stdout, stderr, ..RunReport::lost() };
@@ -251,6 +251,16 @@ impl Launch {
         Account::commands().try_for_each(give)
     }
 
+    /// Takes over what the program wrote, `/tmp` included.
+    fn take_back(&self, given: &Inbox, is_given: bool) -> Result<(), TakeBackError> {
+        let workspace = &self.order.workspace;
+        ownership::take_back(workspace.host_path(), is_given)?;
+        ownership::take_back(&given.temporary(), is_given)?;
+        let mounts = self.interpreter.mounts();
+        let inside = mounts.iter().filter_map(|mount| mount.destination.strip_prefix(TEMPORARY_PATH).ok());
+        Ok(temporary::put_back(workspace, given.path(), inside)?)
+    }
+
     fn confinement(
         &mut self,
         native: &Native,
@@ -264,10 +274,13 @@ impl Launch {
         let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };
         let (workspace, given_inside) = (self.workspace_inside(), inside(given.given(), GIVEN));
         let (temporary, cache) = (inside(given.temporary(), TEMPORARY_PATH), inside(given.cache(), CACHE));
-        let mut mounts = self.interpreter.mounts();
+        // An interpreter may lie in a directory of the same name as this one, and
+        // what is mounted later covers what was there.
+        let mut mounts =
+            vec![Mount { source: given.temporary(), destination: temporary.clone(), access: Access::Write }];
+        mounts.extend(self.interpreter.mounts());
         mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
         mounts.push(Mount { source: host_workspace, destination: workspace.clone(), access: Access::Write });
-        mounts.push(Mount { source: given.temporary(), destination: temporary.clone(), access: Access::Write });
         let mut scratch = Vec::new();
         let mut search_path = self.interpreter.search_path();
         if own_root {

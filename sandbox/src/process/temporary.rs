@@ -9,6 +9,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::iter;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -35,9 +36,17 @@ pub(super) fn take_out(workspace: &Workspace, run: &Path) -> io::Result<()> {
     }
 }
 
-/// Moves it back, if there is something in it. Both were taken back.
-pub(super) fn put_back(workspace: &Workspace, run: &Path) -> io::Result<()> {
+/// Moves it back, if there is something in it. Both were taken back. `mounted`
+/// is where in it something of the machine was mounted: that leaves directories.
+pub(super) fn put_back<'a>(
+    workspace: &Workspace,
+    run: &Path,
+    mounted: impl Iterator<Item = &'a Path>,
+) -> io::Result<()> {
     let run = directory(run)?;
+    for path in mounted {
+        remove_empty(&run, &mut iter::once(OsStr::new(OUTSIDE)).chain(path.iter()), true);
+    }
     let in_its_place = match fstatat(workspace, TEMPORARY, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(found) => Some(found.st_mode & libc::S_IFMT == libc::S_IFDIR),
         Err(Errno::ENOENT) => None,
@@ -54,6 +63,19 @@ pub(super) fn put_back(workspace: &Workspace, run: &Path) -> io::Result<()> {
         set_aside(workspace, &run)?;
     }
     Ok(renameat(&run, OUTSIDE, workspace, TEMPORARY)?)
+}
+
+/// Removes the directories of a path that are empty, the innermost first and
+/// never the outermost.
+fn remove_empty(parent: &File, names: &mut dyn Iterator<Item = &OsStr>, is_outermost: bool) {
+    let Some(name) = names.next() else { return };
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let Ok(child) = openat(parent, name, flags, Mode::empty()) else { return };
+    remove_empty(&File::from(child), names, false);
+    if !is_outermost {
+        // Refused when it is not empty.
+        let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+    }
 }
 
 /// Moves what a program had in the place of the folder into the folder.
@@ -98,11 +120,12 @@ mod tests {
             assert!(fs::symlink_metadata(&out).unwrap().is_dir() && fs::symlink_metadata(&inside).is_err());
         };
         let end = || {
-            put_back(&workspace, &run).unwrap();
+            put_back(&workspace, &run, iter::once(Path::new("mounted/on"))).unwrap();
             assert!(fs::symlink_metadata(&out).is_err());
         };
-        // Nothing before, and nothing left.
+        // Nothing before, and nothing left but where something was mounted.
         begin();
+        fs::create_dir_all(out.join("mounted/on")).unwrap();
         end();
         assert!(!inside.exists());
         // Something is left, and found again.
