@@ -471,13 +471,6 @@ impl Handed {
     }
 }
 
-/// Takes over what a program wrote, `/tmp` included.
-fn take_back(workspace: &Workspace, given: &Inbox, is_given: bool) -> Result<(), TakeBackError> {
-    ownership::take_back(workspace.host_path(), is_given)?;
-    ownership::take_back(&given.temporary(), is_given)?;
-    Ok(temporary::put_back(workspace, given.path())?)
-}
-
 /// Ends a jailer that has not said that its program is gone, and what it may
 /// have left.
 fn end_for_certain(jailer: Pid, group: Option<&Group>) {
