@@ -2,14 +2,14 @@
 //! does to the tree meanwhile.
 
 use std::collections::HashSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::getuid;
 
@@ -110,9 +110,10 @@ impl Disk {
         }
         drop(listing);
         for name in below {
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            match openat(place, name.as_c_str(), flags, Mode::empty()) {
+            match open_below(place, &name) {
                 Ok(directory) => self.walk(&directory, depth + 1, usage),
+                // Another mount, which is the machine's and read-only, or a root of its own.
+                Err(Errno::EXDEV) => {}
                 Err(errno) => usage.miss(place, errno),
             }
         }
@@ -137,6 +138,17 @@ impl Disk {
                 usage.bytes = usage.bytes.saturating_add(file.blocks().saturating_mul(BLOCK_BYTES));
             }
         }
+    }
+}
+
+/// Opens a directory unless something is mounted there. The program can mount nothing.
+fn open_below(place: &OwnedFd, name: &CStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_XDEV);
+    match openat2(place, name, how) {
+        // A filter of the host, or what passes for a kernel, does not know the call.
+        Err(Errno::ENOSYS | Errno::EPERM) => openat(place, name, flags, Mode::empty()),
+        opened => opened,
     }
 }
 
