@@ -128,6 +128,10 @@ is_named(const char *path)
 
 int __real_stat(const char *path, struct stat *out);
 int __real_lstat(const char *path, struct stat *out);
+int __real_unlink(const char *path);
+int __real_rmdir(const char *path);
+int __real_rename(const char *from, const char *to);
+int __real_utimensat(int directory, const char *path, const struct timespec times[2], int flags);
 int __real_chdir(const char *path);
 DIR *__real_opendir(const char *path);
 
@@ -147,6 +151,30 @@ int
 __wrap_chdir(const char *path)
 {
     return is_named(path) ? __real_chdir(path) : -1;
+}
+
+int
+__wrap_unlink(const char *path)
+{
+    return is_named(path) ? __real_unlink(path) : -1;
+}
+
+int
+__wrap_rmdir(const char *path)
+{
+    return is_named(path) ? __real_rmdir(path) : -1;
+}
+
+int
+__wrap_rename(const char *from, const char *to)
+{
+    return is_named(from) && is_named(to) ? __real_rename(from, to) : -1;
+}
+
+int
+__wrap_utimensat(int directory, const char *path, const struct timespec times[2], int flags)
+{
+    return is_named(path) ? __real_utimensat(directory, path, times, flags) : -1;
 }
 
 DIR *

@@ -93,7 +93,7 @@ fn files_of_a_run_without_a_session_come_with_the_handle_to_read_them() {
         text.starts_with("files: f00.txt (0 bytes), f01.txt (1 bytes), ") && text.contains(", and 10 more; read run=")
     );
     let run = word_after(text, "read run=");
-    assert!(text.ends_with(" path=…"), "{text}");
+    assert!(text.ends_with(" path=NAME, or path=. lists all"), "{text}");
     assert!(server.call("read", json!({"run": run, "path": "f07.txt"})).text().starts_with("xxxxxxx\n"));
     // However long names are, the line is not.
     let long = server.execute("for n in range(30):\n    open('n' * 200 + str(n), 'w').close()");
@@ -136,7 +136,11 @@ fn of_25_plots_8_are_images_and_17_are_named_and_can_be_read() {
         assert_eq!(line.ends_with(" bytes, not sent"), index >= 8, "{line}");
     }
     let run = word_after(lines[25], "read run=");
-    assert!(lines[25].contains("at most 8 images and 2 MiB") && lines[25].contains(" output=9 "), "{}", lines[25]);
+    assert!(
+        lines[25].contains("at most 8 images and 2 MiB") && lines[25].ends_with(" output=N gives one of them"),
+        "{}",
+        lines[25]
+    );
     for number in [1, 9, 25] {
         let one = server.call("read", json!({"run": run, "output": number}));
         let width = 9 + number;
@@ -158,7 +162,7 @@ fn what_is_cut_can_be_read_by_the_call_that_stands_there() {
         ("''.join(f'{n:06}' for n in range(5000))", "result", 30_002),
     ] {
         let reply = server.execute(code);
-        assert!(reply.text().len() < 6500, "{stream}: {}", reply.text().len());
+        assert!(reply.text().len() < 9500, "{stream}: {}", reply.text().len());
         let run = word_after(reply.text(), "read run=");
         assert_eq!(word_after(reply.text(), "stream="), stream);
         let from: u64 = word_after(reply.text(), "byte_offset=").parse().unwrap();
@@ -172,10 +176,10 @@ fn what_is_cut_can_be_read_by_the_call_that_stands_there() {
         let quoted = usize::from(stream == "result");
         let expected: String = (0..5000).map(|number| format!("{number:06}")).collect();
         assert_eq!(text.trim().trim_matches('\''), expected, "{stream}");
-        assert!(from > 3000 && text.len() + 1 - quoted >= whole - 2, "{stream}: {from} {}", text.len());
+        assert!(from > 2500 && text.len() + 1 - quoted >= whole - 2, "{stream}: {from} {}", text.len());
     }
     let error = server.execute("raise ValueError('e' * 100_000)");
-    assert!(error.text().len() < 7000 && error.text().contains("stream=traceback byte_offset="), "{}", error.text());
+    assert!(error.text().len() < 9500 && error.text().contains("stream=traceback byte_offset="), "{}", error.text());
 }
 
 #[test]
@@ -255,6 +259,11 @@ fn languages_are_those_of_this_machine() {
         "{}",
         language(&with_numpy)
     );
+    // Whoever misses it in one language is told the other.
+    let missing = with_numpy.execute("import numpy");
+    assert!(missing.text().contains("python-native"), "{}", missing.text());
+    let nowhere = server().execute("import numpy");
+    assert!(!nowhere.text().contains("python-native") || description.contains("numpy"), "{}", nowhere.text());
 }
 
 #[test]
@@ -286,7 +295,11 @@ fn texts_in_other_encodings_can_be_read() {
     assert!(read("utf16", Some("utf-16")).starts_with("Grüße\n"));
     assert!(read("sjis", Some("shift_jis")).starts_with("日本語のテキスト\n"));
     assert!(read("late", None).contains("some of it is not UTF-8"), "{}", read("late", None));
-    assert!(read("raw", None).contains("[binary file: bytes 0-256 of 256 in base64]"), "{}", read("raw", None));
+    assert!(
+        read("raw", None).contains("[binary file: bytes 0-256 of 256 in base64; if it is text"),
+        "{}",
+        read("raw", None)
+    );
     assert!(
         read("latin", Some("klingon")).starts_with("encoding must be a name"),
         "{}",

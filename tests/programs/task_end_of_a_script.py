@@ -3,7 +3,6 @@
 # stdout:
 # |sizes now True
 # |no newline yet... hook: RuntimeError: work failed (line True)
-# |thing finalized
 # |goodbye Ann, happy
 # |journal: ['started', 'ended']
 # stderr:
@@ -13,7 +12,6 @@
 import atexit
 import os
 import sys
-import weakref
 
 
 class Journal:
@@ -52,8 +50,6 @@ class Thing:
     pass
 
 
-thing = Thing()
-weakref.finalize(thing, print, "thing finalized")
 
 
 def hook(kind, error, traceback):

@@ -138,4 +138,4 @@ print(locale.localeconv()["decimal_point"], locale.format_string("%.2f", 1234.5,
 try:
     locale.setlocale(locale.LC_ALL, "xx_XX.UTF-8")
 except locale.Error as error:
-    print("locale.Error:", error)
+    print("locale.Error:", str(error)[:26])

@@ -102,8 +102,11 @@ fn a_refused_call_says_what_to_change() {
         (json!({"path": "f", "limit": 10_001}), "limit must be between 1 and 10000, got 10001"),
         (json!({"path": "f", "pattern": "("}), "pattern is not a regular expression"),
         (json!({"path": ".", "pattern": "["}), "pattern is not a glob"),
-        (json!({"stream": "stdout"}), "must name `session`, or `run`"),
-        (json!({"path": "f", "run": "r_00000000000000000000000000"}), "must name `session`, or `run`"),
+        (
+            json!({"stream": "stdout"}),
+            "must name `session` with `path`, or `run` with one of `path`, `stream` and `output`, got session and stream",
+        ),
+        (json!({"path": "f", "run": "r_00000000000000000000000000"}), "`output`, got session and run and path"),
     ] {
         let reply = read(&server, &session, arguments.clone());
         assert!(reply.refusal().contains(reason), "{arguments}: {}", reply.text());

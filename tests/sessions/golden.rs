@@ -125,7 +125,7 @@ fn a_session_of_this_format_opens_with_everything_in_it() {
     assert_eq!(bash(&server, session, "./show data/link").output(), "one\ntwo\nthree\n");
     assert_eq!(
         bash(&server, session, LOOK).output(),
-        "./absolute l 777 /etc/passwd\n./dangling l 777 nowhere\n./empty d 711 \n./lines.txt f 600 \n\
+        "./absolute l 777 /etc/passwd\n./dangling l 777 nowhere\n./empty d 711 \n./lines.txt f 644 \n\
          ./link l 777 lines.txt\n./show.sh f 750 \n"
     );
     assert_interpreter(&server, session);

@@ -29,6 +29,7 @@ link_options=(
   -Wl,--wrap=open -Wl,--wrap=mkdir -Wl,--wrap=access -Wl,--wrap=faccessat
   -Wl,--wrap=_PyMutex_LockTimed
   -Wl,--wrap=stat -Wl,--wrap=lstat -Wl,--wrap=chdir -Wl,--wrap=opendir
+  -Wl,--wrap=unlink -Wl,--wrap=rmdir -Wl,--wrap=rename -Wl,--wrap=utimensat
   -Wl,--wrap=PyObject_Malloc -Wl,--wrap=PyObject_Free
 )
 PATH=$(without_wasm_opt) $CLANG $FEATURES -O2 -o linked.wasm "${link_options[@]}" \

@@ -124,9 +124,15 @@ def _run_nested(main, **options):
         asyncio.events._set_running_loop(outer)
 
 
+def _create_named(self, coro, *, name=None, **options):
+    return asyncio.base_events.BaseEventLoop.create_task(self, coro, name=name or "preparation", **options)
+
+
 def install():
     """Makes this loop asyncio's own."""
     asyncio.set_event_loop_policy(_Policy())
+    # Tasks without a name are numbered, and a program's begin with one.
+    EventLoop.create_task = _create_named
     asyncio.run = asyncio.runners.run = _run_nested
 
 
@@ -178,3 +184,5 @@ def forget():
         asyncio.set_event_loop(None)
         asyncio.get_event_loop_policy()._run = 0
     _loop = None
+    if "create_task" in EventLoop.__dict__:
+        del EventLoop.create_task

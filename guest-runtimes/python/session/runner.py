@@ -26,8 +26,8 @@ builtins.ExecutionTimeout = ExecutionTimeout
 ExecutionTimeout.__module__ = "builtins"
 
 from . import (  # noqa: E402
-    console, derive, display, ending, entropy, errors, event_loop, executors, locales, missing, notebook,
-    pairs, seeds, source, strftime, system, threads)
+    clocks, console, derive, display, ending, entropy, errors, event_loop, executors, locales, missing,
+    notebook, pairs, seeds, source, strftime, system, threads)
 
 WORKSPACE = "/workspace"
 # Used when a request does not say.
@@ -88,7 +88,7 @@ def run(text):
     if failed is not None:
         exit_code, error = _guarded(ending.call_excepthook, (failed,), exit_code, error, limit)
         failed = None
-    if ending.is_wanted(last, _namespace):
+    if _has_ending(last):
         exit_code, error = _guarded(ending.finish, (last, _namespace), exit_code, error, limit)
     arm(False)
     console.end()
@@ -97,6 +97,15 @@ def run(text):
         return PLAIN_REPLY
     reply = {"exit_code": exit_code, "result": result, "error": error, "outputs": outputs}
     return _encode(reply).encode("utf-8", "replace")
+
+
+def _has_ending(last):
+    try:
+        return ending.is_wanted(last, _namespace)
+    except Exception:
+        # The program put something else in the place of a builtin.
+        _repair()
+        return ending.is_wanted(last, _namespace)
 
 
 def _guarded(function, arguments, exit_code, error, limit):
@@ -124,7 +133,7 @@ def _begin(text):
     request, _ = _decode(text)
     if request.get("fresh"):
         entropy.renew()
-        system.begin()
+        clocks.begin()
     console.begin(request)
     missing.begin(request)
     display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),
@@ -215,7 +224,7 @@ def warm_up():
     """Fills caches before the image is taken, and removes all other traces."""
     import gc
 
-    for part in (ending, missing, system, pairs, locales, derive, threads, executors, event_loop, display,
+    for part in (ending, missing, clocks, system, pairs, locales, derive, threads, executors, event_loop, display,
                  notebook, source, seeds, strftime):
         part.install()
     clean = dict(_namespace)

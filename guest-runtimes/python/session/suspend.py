@@ -17,6 +17,7 @@ from collections import deque
 from time import monotonic
 
 from . import threads
+from .errors import LIBRARIES
 from .threads import Wait
 
 # Names of methods and functions that wait.
@@ -356,7 +357,7 @@ def generator_of(function):
 
 
 def _make(function, code):
-    if code.co_flags & GENERATOR_FLAGS or code.co_filename.startswith("<frozen "):
+    if code.co_flags & GENERATOR_FLAGS or code.co_filename.startswith(LIBRARIES):
         return None
     tree, names = _tree(code.co_filename, function.__globals__)
     node = tree and _definition(tree, code)

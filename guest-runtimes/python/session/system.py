@@ -12,7 +12,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections import namedtuple
 
 from . import missing
@@ -258,66 +257,6 @@ def fchown(fd, uid, gid):
     chown(fd, uid, gid)
 
 
-# The C library takes the monotonic clock for the processor's. What is slept is
-# not worked, and before the interpreter was there nothing was.
-_library_process_ns = time.process_time_ns
-_library_sleep = time.sleep
-_start_ns = 0
-_slept_ns = 0
-
-
-def begin():
-    """Called when this instance has not run before."""
-    global _start_ns, _slept_ns
-    _start_ns, _slept_ns = _library_process_ns(), 0
-
-
-def process_time_ns():
-    """Process time for profiling as nanoseconds: sum of the kernel and user-space CPU time."""
-    return _library_process_ns() - _start_ns - _slept_ns
-
-
-def process_time():
-    """Process time for profiling: sum of the kernel and user-space CPU time."""
-    return process_time_ns() / 10**9
-
-
-def sleep(seconds, /):
-    """Delay execution for a given number of seconds."""
-    global _slept_ns
-    before = _library_process_ns()
-    try:
-        _library_sleep(seconds)
-    finally:
-        _slept_ns += _library_process_ns() - before
-
-
-_library_times = os.times
-
-
-def times():
-    """Return a collection containing process timing information."""
-    answer = _library_times()
-    return type(answer)((process_time(), *answer[1:]))
-
-
-# Numbers of Linux for clocks that the C library does not have.
-CLOCKS = dict(CLOCK_PROCESS_CPUTIME_ID=2, CLOCK_THREAD_CPUTIME_ID=3, CLOCK_MONOTONIC_RAW=4, CLOCK_BOOTTIME=7)
-_library_clock_ns = time.clock_gettime_ns
-
-
-def clock_gettime_ns(clk_id, /):
-    """Return the time of the specified clock clk_id as nanoseconds."""
-    if clk_id in (2, 3):
-        return time.process_time_ns()
-    return time.monotonic_ns() if clk_id in (4, 7) else _library_clock_ns(clk_id)
-
-
-def clock_gettime(clk_id, /):
-    """Return the time of the specified clock clk_id as a float."""
-    return clock_gettime_ns(clk_id) / 10**9
-
-
 statvfs_result = namedtuple(
     "statvfs_result", "f_bsize f_frsize f_blocks f_bfree f_bavail f_files f_ffree f_favail f_flag f_namemax")
 
@@ -507,19 +446,6 @@ def install():
         _add(signal, name, _no_signals)
     _raise_signal = signal.raise_signal
 
-    for function in (process_time, process_time_ns, sleep):
-        function.__module__ = "time"
-        setattr(time, function.__name__, function)
-    times.__module__ = "posix"
-    os.times = posix.times = times
-    # A program is one thread.
-    for name, function in dict(thread_time=time.process_time, thread_time_ns=time.process_time_ns).items():
-        _add(time, name, function)
-    for name, value in CLOCKS.items():
-        _add(time, name, value)
-    for function in (clock_gettime, clock_gettime_ns):
-        function.__module__ = "time"
-        setattr(time, function.__name__, function)
     _add(threading, "get_native_id", os.getpid)
     _add(os, "dup2", _refusing("dup2", NO_DUPLICATES, errno.ENOTSUP))
     _add(shutil, "disk_usage", disk_usage)

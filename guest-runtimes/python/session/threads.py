@@ -20,6 +20,8 @@ from time import monotonic
 
 from _belljar_native import on_wait, was_interrupted
 
+from .errors import LIBRARIES
+
 _real_sleep = time.sleep
 _real_start = threading._start_joinable_thread
 _main = _thread.get_ident()
@@ -122,7 +124,7 @@ def _is_late(thread):
     target = getattr(thread, "_target", None)
     target = getattr(target, "__func__", target)
     code = getattr(target, "__code__", None)
-    return code is not None and code.co_filename.startswith("<frozen ")
+    return code is not None and code.co_filename.startswith(LIBRARIES)
 
 
 def _life(task):
@@ -226,7 +228,7 @@ def _waiting_call():
     frame, name = sys._getframe(1), "it"
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith("<frozen "):
+        if not code.co_filename.startswith(LIBRARIES):
             break
         module = frame.f_globals.get("__name__", "")
         if not module.startswith("_belljar"):
@@ -345,7 +347,10 @@ _standard_is_alive = threading.Thread.is_alive
 
 def install():
     """Makes these threads those of `threading`."""
+    global _real_sleep
     import _threading_local
+    # Whoever else takes its place has done so.
+    _real_sleep = time.sleep
     for module in (threading, _thread):
         module.get_ident = get_ident
     get_ident.__module__ = "_thread"

@@ -1,5 +1,6 @@
 //! One run, with a session or without.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -358,7 +359,8 @@ impl Executor {
             stdin: std::mem::take(&mut request.stdin),
             left: Vec::new(),
             live: job.live.is_some(),
-            elsewhere: self.native.elsewhere(),
+            // What is found out meanwhile would make the same run another one.
+            elsewhere: if self.settings.deterministic { BTreeMap::new() } else { self.native.elsewhere() },
             deterministic: self.settings.deterministic,
         })
     }

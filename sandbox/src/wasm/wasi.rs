@@ -433,6 +433,10 @@ async fn fd_seek(mut caller: Caller<'_, Host>, fd: i32, offset: i64, whence: i32
     if is_poisoned(&caller, fd) {
         return Ok(STALE);
     }
+    // What is no member of an enumeration would end the run as a trap.
+    if !(0..=2).contains(&whence) {
+        return Ok(INVAL);
+    }
     Ok(call_through!(caller, fd_seek(fd, offset, whence, out).await))
 }
 

@@ -156,10 +156,10 @@ mod tests {
             (&[bare, ("text/x-note", "n")], "text/x-note: n"),
             (&[bare, ("application/x-thing", "AAAA")], "other: application/x-thing"),
             (&[bare], "text/plain: <IPython.display.HTML object>"),
-            (
-                &[bare, ("image/png", "not base64")],
-                "text/plain: [image/png left out: an image must be bytes, or text in base64]",
-            ),
+            (&[bare, ("application/vnd.x+json", &json)], "application/vnd.x+json: {\"a\": 1}"),
+            (&[bare, ("image/png", "not base64!")], "broken: image/png, its data is neither bytes nor base64"),
+            (&[bare, ("image/png", "AAAA")], "broken: image/png, no image in these 3 bytes"),
+            (&[bare, ("image/png", "iVBORw0KGgo=")], "broken: image/png, an image/png that is damaged"),
             (&[], "text/plain: "),
         ] {
             assert_eq!(shown(bundle), expected);
