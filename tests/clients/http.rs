@@ -117,6 +117,8 @@ fn malformed(wanted: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
     use std::net::TcpListener;
 
     use super::*;

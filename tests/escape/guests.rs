@@ -12,7 +12,12 @@ type Bomb = (&'static str, &'static str, fn() -> Value, &'static [&'static str])
 const BOMBS: &[Bomb] = &[
     ("fork", "import os\nos.fork()", || json!({}), &["exited 1"]),
     ("programs", "import subprocess\nsubprocess.run(['true'])", || json!({}), &["exited 1"]),
-    ("threads", "import threading\nthreading.Thread(target=print).start()", || json!({}), &["exited 1"]),
+    (
+        "threads without end",
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+        || json!({}),
+        &["limit_exceeded memory_bytes"],
+    ),
     ("signals", "import os\nos.kill(1, 9)", || json!({}), &["exited 1"]),
     ("sockets", "import socket\nsocket.socket()", || json!({}), &["exited 1"]),
     ("memory at once", "x = bytearray(1 << 30)", || json!({}), &["limit_exceeded memory_bytes"]),

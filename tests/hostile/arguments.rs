@@ -111,7 +111,7 @@ fn what_does_not_fit_the_schema_is_told_to_the_model() {
         (
             "execute",
             json!({"language": "Python\n", "code": "1"}),
-            "must be one of python, bash, python-native, got \"Python\\n\"",
+            "must be one of python, bash, python-native, got the string \"Python\\n\"",
         ),
         ("read", json!({"session": 5}), "session must be a string, got the number 5"),
         ("read", json!({}), "must name `session` with `path`, or `run` with one of"),
@@ -169,7 +169,7 @@ fn a_pattern_that_would_explode_is_refused_or_linear() {
     let search = |pattern: &str| server.call("read", json!({"session": session, "path": "t", "pattern": pattern}));
     assert!(search("((a{1,100}){1,100}){1,100}").refusal().contains("pattern is not a regular expression"));
     // The classic one that backtracks for ever answers.
-    assert!(search("^(a+)+$").text().contains("no line in range; 500 lines in all"));
+    assert!(search("^(a+)+$").text().contains("no line matches; 500 lines in all"));
     assert!(search("^(a+)+b$").text().starts_with("1: aaa"));
 }
 

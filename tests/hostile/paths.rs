@@ -38,6 +38,11 @@ fn paths_that_lead_out_are_refused_with_the_reason_by_every_tool() {
             ("files", server.execute_with("1", json!({"session": session, "files": [{"path": path, "text": "x"}]}))),
         ];
         for (tool, reply) in replies {
+            // A program may have made a file of that name.
+            let reason = match reason {
+                "without control characters" if tool.starts_with("read") && !path.contains('\0') => "no file",
+                reason => reason,
+            };
             assert!(reply.refusal().contains(reason), "{tool} {path:?}: {}", reply.text());
         }
     }
@@ -82,7 +87,8 @@ fn a_program_cannot_open_what_lies_outside() {
         "/tmp/../../secret",
         "/etc/passwd",
         "/proc/self/environ",
-        "/dev/null",
+        "/dev/mem",
+        "/dev/tty",
         "~/secret",
     ] {
         let reply = server.execute_in(&session, &attempt(path));
