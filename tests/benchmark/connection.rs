@@ -63,6 +63,8 @@ impl Connection {
         let mut child = Command::new(binary())
             .arg("--state-directory")
             .arg(state.join("belljar"))
+            // Outcomes are read by their fields.
+            .arg("--structured-content")
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
