@@ -3,5 +3,5 @@
 # status: exited 1
 # error: FileNotFoundError
 # error has: '/etc/passwd'
-# traceback has: the only folder here is /workspace
+# traceback has: the only folders here are /workspace and /tmp
 open("/etc/passwd").read()

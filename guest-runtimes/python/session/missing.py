@@ -188,7 +188,7 @@ def explain(failure):
     elif isinstance(failure, OSError) and isinstance(failure.filename, str):
         path = failure.filename
         if path.startswith("/") and not path.startswith(("/workspace", "/tmp")):
-            failure.add_note("Hint: the only folder here is /workspace.")
+            failure.add_note("Hint: the only folders here are /workspace and /tmp.")
 
 
 def _refuse(make_error):

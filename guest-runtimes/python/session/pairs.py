@@ -10,7 +10,8 @@ import os
 import select
 import signal
 import socket
-import time
+
+from . import threads
 
 # As much as a pair of sockets holds on Linux.
 BUFFER_BYTES = 212_992
@@ -70,13 +71,14 @@ class End(socket.socket):
     def fileno(self):
         return self._number
 
-    def _wait(self):
-        if self._timeout is None:
+    def _wait(self, ready):
+        if self._timeout == 0.0:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        # Threads may go on meanwhile.
+        if not threads.idle(self._timeout, ready):
             raise RuntimeError(NEVER)
-        if self._timeout > 0:
-            time.sleep(self._timeout)
+        if not ready():
             raise TimeoutError("timed out")
-        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def send(self, data, flags=0, /):
         self._open()
@@ -84,9 +86,9 @@ class End(socket.socket):
         if peer is None or peer._number < 0:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         data = memoryview(data).cast("B")
+        if data.nbytes and len(peer._received) >= BUFFER_BYTES:
+            self._wait(lambda: len(peer._received) < BUFFER_BYTES)
         room = BUFFER_BYTES - len(peer._received)
-        if room <= 0 and data.nbytes:
-            self._wait()
         peer._received += data[:room]
         return min(room, data.nbytes)
 
@@ -98,7 +100,7 @@ class End(socket.socket):
     def recv(self, size, flags=0, /):
         self._open()
         if not self._received and not self._finished and size:
-            self._wait()
+            self._wait(lambda: self._received or self._finished)
         data = bytes(self._received[:size])
         if not flags & getattr(socket, "MSG_PEEK", 1):
             del self._received[:size]
@@ -188,11 +190,12 @@ def _until_ready(ready, timeout):
     answer = ready()
     if answer:
         return answer
-    if timeout is None or not 0 <= timeout < FOREVER:
+    is_endless = timeout is None or not 0 <= timeout < FOREVER
+    if is_endless and not threads.idle(None, ready):
         raise RuntimeError(NEVER)
-    if timeout > 0:
-        time.sleep(timeout)
-    return answer
+    if not is_endless and timeout > 0:
+        threads.idle(timeout, ready)
+    return ready()
 
 
 class kevent:

@@ -298,7 +298,8 @@ def finish():
     try:
         for task in mine:
             wait_here(task.handle.is_done, None)
-    except RuntimeError:
+    except BaseException:
+        # A limit too: they would use up that of the next run.
         drop(mine)
         raise
     if _stuck:
@@ -360,6 +361,9 @@ def install():
     threading._start_joinable_thread = _thread.start_joinable_thread = _start_joinable_thread
     _thread.start_new_thread = _thread.start_new = _start_new_thread
     threading._CRLock = None
+    # Event loops look whose it is.
+    lock = threading._PyRLock
+    lock.__module__, lock.__name__, lock.__qualname__ = "_thread", "RLock", "RLock"
     threading.local = _threading_local.local
     for name, method in (("is_alive", _is_alive),):
         method.__name__, method.__qualname__ = name, f"Thread.{name}"

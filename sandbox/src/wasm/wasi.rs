@@ -54,6 +54,9 @@ const SYMLINK_FOLLOW: i32 = 1;
 
 /// `oflags::creat` of WASI preview 1.
 const OFLAGS_CREAT: i32 = 1;
+/// All of the `oflags` and `fdflags` of WASI preview 1.
+const OFLAGS: i32 = 0b1111;
+const FDFLAGS: i32 = 0b1_1111;
 
 /// Calls Wasmtime's own implementation.
 macro_rules! call_through {
@@ -167,12 +170,26 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
             Box::new(poll_oneoff(caller, subscriptions, events, count, out))
         },
     )?;
+    linker.func_wrap_async(
+        MODULE,
+        "fd_fdstat_set_flags",
+        |mut caller: Caller<'_, Host>, (fd, flags): (i32, i32)| {
+            Box::new(async move {
+                if let Some(errno) = refusal(&caller, fd) {
+                    return Ok(errno);
+                }
+                if flags & !FDFLAGS != 0 {
+                    return Ok(INVAL);
+                }
+                Ok(call_through!(caller, fd_fdstat_set_flags(fd, flags)))
+            })
+        },
+    )?;
     add_guarded!(
         linker,
         fd_advise(offset: i64, size: i64, advice: i32).await;
         fd_allocate(offset: i64, size: i64);
         fd_datasync().await;
-        fd_fdstat_set_flags(flags: i32);
         fd_fdstat_set_rights(rights: i64, inheriting: i64);
         fd_filestat_set_times(accessed: i64, modified: i64, flags: i32).await;
         fd_sync().await;
@@ -571,6 +588,10 @@ async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<
     let (fd, lookup, path, size, oflags, rights, inheriting, flags, out) = arguments;
     if let Some(errno) = refusal(&caller, fd) {
         return Ok(errno);
+    }
+    // A bit that has no meaning would end the run as a trap.
+    if oflags & !OFLAGS != 0 || flags & !FDFLAGS != 0 {
+        return Ok(INVAL);
     }
     let (memory, host) = split(&mut caller)?;
     // A number that could not be told would be open, and nobody would know.
