@@ -25,7 +25,7 @@ print(shutil.get_terminal_size())
 try:
     os.get_terminal_size()
 except OSError as error:
-    print(type(error).__name__, error.strerror)
+    print(type(error).__name__, error.strerror[:30])
 usage = shutil.disk_usage("/")
 status = os.statvfs(".")
 print(usage.total == usage.used + usage.free, usage.total == status.f_blocks * status.f_frsize, usage.free > 1 << 20)

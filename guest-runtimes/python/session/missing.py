@@ -187,6 +187,8 @@ def explain(failure):
             failure.add_note(f"Hint: {advice(top) or NO_INSTALLER}.")
     elif isinstance(failure, OSError) and isinstance(failure.filename, str):
         path = failure.filename
+        if failure.errno == errno.EPERM and failure.filename2 is not None:
+            failure.add_note("Hint: links cannot be made here; copy the file with shutil.copy, or use ln in bash.")
         if path.startswith("/") and not path.startswith(("/workspace", "/tmp")):
             failure.add_note("Hint: the only folders here are /workspace and /tmp.")
 

@@ -1,8 +1,8 @@
 """Two ends of a connection inside one program, and waiting for them.
 
 `socket.socketpair()` and `select.kqueue` are what event loops of packages wait
-with on a system that is not Linux. Here both ends belong to the one thread there is, so their bytes
-lie in a buffer, and waiting is sleeping until the timeout.
+with on a system that is not Linux. Here both ends belong to one process, so their
+bytes lie in a buffer, and threads go on while somebody waits.
 """
 import _socket
 import errno

@@ -226,7 +226,8 @@ def _raise_own(number):
 def get_terminal_size(fd=1, /):
     """Return the size of the terminal window: there is no terminal."""
     os.fstat(fd)
-    raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
+    raise OSError(errno.ENOTTY, "Inappropriate ioctl for device: there is no terminal here; "
+                                "shutil.get_terminal_size() gives a size without one")
 
 
 def ttyname(fd, /):
