@@ -1,0 +1,171 @@
+//! Names in directories: opening, listing, making, moving and removing.
+
+use wasmtime::{Caller, Result};
+use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
+use wiggle::GuestMemory;
+
+use super::super::devices;
+use super::super::errno::{BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS};
+use super::super::files;
+use super::super::guest_memory::{range, read_u32, split};
+use super::super::host::Host;
+use super::super::quota::DiskQuota;
+use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, named_device, path_text, refusal};
+
+/// `oflags::creat` of WASI preview 1.
+const OFLAGS_CREAT: i32 = 1;
+/// All of the `oflags`.
+const OFLAGS: i32 = 0b1111;
+
+/// The most significant bit of the number of a file.
+const INODE_TOP: u64 = 0x80 << 56;
+
+type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
+
+pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<i32> {
+    let (fd, lookup, path, size, oflags, rights, inheriting, flags, out) = arguments;
+    if let Some(errno) = refusal(&caller, fd) {
+        return Ok(errno);
+    }
+    // A bit that has no meaning would end the run as a trap.
+    if oflags & !OFLAGS != 0 || flags & !FDFLAGS != 0 {
+        return Ok(INVAL);
+    }
+    let (memory, host) = split(&mut caller)?;
+    // A number that could not be told would be open, and nobody would know.
+    if out % 4 != 0 || range(memory, out, 4).is_none() {
+        return Ok(FAULT);
+    }
+    if let Some(device) = named_device(fd, path_text(memory, path, size)) {
+        return devices::open(&mut caller, device, oflags, out).await;
+    }
+    if !host.open_files.admit() {
+        return Ok(MFILE);
+    }
+    if oflags & OFLAGS_CREAT != 0
+        && let Err(errno) = charge_new_name(&mut caller, fd, path, size)?
+    {
+        return Ok(errno);
+    }
+    let resource = files::next_resource(caller.data_mut().wasi());
+    let errno = call_through!(caller, path_open(fd, lookup, path, size, oflags, rights, inheriting, flags, out).await);
+    if errno == SUCCESS {
+        let (memory, host) = split(&mut caller)?;
+        if let Some(opened) = read_u32(memory, out) {
+            host.open_files.opened(opened, resource, fd.cast_unsigned(), path_text(memory, path, size));
+        }
+    }
+    Ok(errno)
+}
+
+pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
+    if let Some(errno) = refusal(&caller, fd) {
+        return Ok(errno);
+    }
+    let (memory, _) = split(&mut caller)?;
+    let size = without_slashes(memory, path, size);
+    if let Err(errno) = charge_new_name(&mut caller, fd, path, size)? {
+        return Ok(errno);
+    }
+    Ok(call_through!(caller, path_create_directory(fd, path, size).await))
+}
+
+pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
+    if let Some(errno) = refusal(&caller, fd) {
+        return Ok(errno);
+    }
+    let (memory, _) = split(&mut caller)?;
+    let size = without_slashes(memory, path, size);
+    Ok(call_through!(caller, path_remove_directory(fd, path, size).await))
+}
+
+pub(super) async fn path_rename(
+    mut caller: Caller<'_, Host>,
+    arguments: (i32, i32, i32, i32, i32, i32),
+) -> Result<i32> {
+    let (fd, old, old_size, new_fd, new, new_size) = arguments;
+    if let Some(errno) = refusal(&caller, fd).or_else(|| refusal(&caller, new_fd)) {
+        return Ok(errno);
+    }
+    let (memory, host) = split(&mut caller)?;
+    let must_be_directory = (old_size, new_size);
+    let (old_size, new_size) = (without_slashes(memory, old, old_size), without_slashes(memory, new, new_size));
+    let must_be_directory = must_be_directory != (old_size, new_size);
+    let (Some(from), Some(to)) = (range(memory, old, old_size), range(memory, new, new_size)) else {
+        return Ok(FAULT);
+    };
+    let Some(run) = &host.run else { return Ok(BADF) };
+    if must_be_directory && !run.quota.workspace().is_directory(&memory[from.clone()]) {
+        return Ok(if run.quota.workspace().exists(&memory[from]) { NOTDIR } else { NOENT });
+    }
+    let (inner, outer) = (&memory[to.clone()], &memory[from.clone()]);
+    if inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(b"/")) {
+        return Ok(INVAL);
+    }
+    if fd != WORKSPACE_FD || new_fd != WORKSPACE_FD || !run.quota.allows_rename(&memory[from], &memory[to]) {
+        return Ok(PERM);
+    }
+    let errno = call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size).await);
+    if errno == SUCCESS {
+        let (memory, host) = split(&mut caller)?;
+        host.open_files.renamed(path_text(memory, old, old_size), path_text(memory, new, new_size));
+    }
+    Ok(errno)
+}
+
+pub(super) async fn fd_readdir(
+    mut caller: Caller<'_, Host>,
+    fd: i32,
+    room: i32,
+    size: i32,
+    cookie: i64,
+    out: i32,
+) -> Result<i32> {
+    if caller.data().open_files.device(fd.cast_unsigned()).is_some() {
+        return Ok(NOTDIR);
+    }
+    if is_poisoned(&caller, fd) {
+        return Ok(STALE);
+    }
+    let (memory, host) = split(&mut caller)?;
+    let (Some(room_range), Some(out_range)) = (range(memory, room, size), range(memory, out, 4)) else {
+        return Ok(FAULT);
+    };
+    let top = if host.entropy.is_some() { INODE_TOP } else { 0 };
+    let room_bytes = &mut memory[room_range];
+    let put = |at: usize, part: &[u8]| {
+        let end = room_bytes.len().min(at + part.len());
+        room_bytes[at..end].copy_from_slice(&part[..end - at]);
+        end - at
+    };
+    if let Some(filled) = files::list(host, fd, cookie.cast_unsigned(), |number| number | top, put) {
+        memory[out_range].copy_from_slice(&u32::try_from(filled).unwrap_or(0).to_le_bytes());
+        return Ok(SUCCESS);
+    }
+    Ok(call_through!(caller, fd_readdir(fd, room, size, cookie, out).await))
+}
+
+/// Checks a path under which something new may appear, and charges for it.
+/// New names only come to be beneath the workspace's own descriptor, so that
+/// the depth of the path is the depth in the tree.
+fn charge_new_name(caller: &mut Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<Result<(), i32>> {
+    let (memory, host) = split(caller)?;
+    let Some(path) = range(memory, path, size) else { return Ok(Err(FAULT)) };
+    if fd != WORKSPACE_FD {
+        return Ok(Err(PERM));
+    }
+    if !DiskQuota::allows_path(&memory[path]) {
+        return Ok(Err(NAMETOOLONG));
+    }
+    let Some(run) = &mut host.run else { return Ok(Err(BADF)) };
+    Ok(if run.quota.charge_file() { Ok(()) } else { Err(NOSPC) })
+}
+
+/// The size of a path without the slashes at its end. Linux lets the names of
+/// directories have them.
+fn without_slashes(memory: &[u8], path: i32, size: i32) -> i32 {
+    let Some(bytes) = range(memory, path, size) else { return size };
+    let slashes = memory[bytes].iter().rev().take_while(|byte| **byte == b'/').count();
+    let rest = size.saturating_sub(i32::try_from(slashes).unwrap_or(0));
+    if rest == 0 { size } else { rest }
+}
