@@ -5,6 +5,7 @@
 
 mod arguments;
 mod guest;
+mod log;
 mod paths;
 mod wall;
 mod wire;

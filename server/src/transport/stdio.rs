@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::prepare::Bar;
 use crate::handler::Handler;
+use crate::logging::Bounded;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::Form;
 use crate::transport::lines::Lines;
@@ -40,7 +41,8 @@ pub(crate) async fn serve(
             Ok(service) => Some(service),
             // A client that leaves before it says anything is no failure.
             Err(_) if ended.is_cancelled() => None,
-            Err(error) => return Err(error.into()),
+            // It may quote all that the client said.
+            Err(error) => anyhow::bail!("the client did not begin: {}", Bounded(&format_args!("{error}"))),
         },
         () = signals.next() => {
             cause = Cause::Signal;
