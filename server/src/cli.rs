@@ -65,9 +65,13 @@ enum Command {
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let arguments = std::env::args_os().collect::<Vec<OsString>>();
-    let matches = heeding_variables(Cli::command(), variable).get_matches_from(arguments);
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match run(cli) {
+    let parsed = heeding_variables(Cli::command(), variable).try_get_matches_from(arguments.clone());
+    let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    let ran = match cli {
+        Ok(cli) => run(cli),
+        Err(error) => Err(wrong_variable(&arguments, variable).unwrap_or_else(|| error.exit())),
+    };
+    match ran {
         Ok(code) => code,
         Err(error) => {
             commands::complain(&format!("{error:#}"));
@@ -82,6 +86,36 @@ fn heeding_variables(command: clap::Command, value: impl Fn(&OsStr) -> Option<Os
     command.mut_args(|argument| {
         let is_empty = argument.get_env().and_then(&value).is_some_and(|value| value.is_empty());
         if is_empty { argument.env(None::<&'static str>) } else { argument }
+    })
+}
+
+/// The variable because of which `arguments` are not understood, with its value
+/// and what it wants; `None` if they are wrong themselves. The parser names the
+/// flag alone, which nobody wrote.
+fn wrong_variable(arguments: &[OsString], value: impl Fn(&OsStr) -> Option<OsString>) -> Option<anyhow::Error> {
+    let reading = |wanted: Option<&str>| {
+        Cli::command().mut_args(|argument| {
+            let is_wanted = argument.get_env().is_some_and(|name| wanted.is_some_and(|wanted| name == wanted));
+            if is_wanted { argument } else { argument.env(None::<&'static str>) }
+        })
+    };
+    reading(None).try_get_matches_from(arguments).ok()?;
+    let command = Cli::command();
+    command.get_arguments().find_map(|argument| {
+        let name = argument.get_env()?.to_str()?;
+        let value = value(OsStr::new(name)).filter(|value| !value.is_empty())?;
+        let error = reading(Some(name)).try_get_matches_from(arguments).err()?;
+        let reason = std::error::Error::source(&error).map(|reason| format!(": {reason}")).unwrap_or_default();
+        let values: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        let wanted = match &values[..] {
+            [] => {
+                let sorts: Vec<_> =
+                    argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+                format!("{} ({})", sorts.join(" "), argument.get_help().map(ToString::to_string).unwrap_or_default())
+            }
+            values => format!("one of {}", values.join(", ")),
+        };
+        Some(anyhow::anyhow!("the variable {name} is {value:?}, which is not understood{reason}; it wants {wanted}"))
     })
 }
 

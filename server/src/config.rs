@@ -141,8 +141,17 @@ pub struct Flags {
     )]
     native_programs: Vec<ProgramSetting>,
     /// Make clocks and random numbers the same in every run, and times of files zero. For tests: programs must not make secrets then
-    #[arg(long, global = true, env = "BELLJAR_DETERMINISTIC", help_heading = "Settings")]
-    deterministic: bool,
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_DETERMINISTIC",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        help_heading = "Settings"
+    )]
+    deterministic: Option<bool>,
     /// Give results and tools a structured form beside the text, for programs. Clients of agents show their models that in place of text and images
     #[arg(
         long,
@@ -340,7 +349,7 @@ impl Config {
                         &layered(&flags.native_programs, "BELLJAR_NATIVE_PROGRAMS")?,
                     )?,
                 },
-                deterministic: flags.deterministic || file.deterministic.unwrap_or(false),
+                deterministic: flags.deterministic.or(file.deterministic).unwrap_or(false),
             },
             structured_content: flags.structured_content.or(file.structured_content).unwrap_or(false),
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
