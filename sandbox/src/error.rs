@@ -2,8 +2,10 @@
 //! guest that fails is an [`Outcome`](crate::Outcome).
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
+use nix::sys::statvfs::statvfs;
 
 /// Why a request has no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,20 @@ pub enum Error {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The disk takes nothing more.
+    #[error(
+        "failed to {doing}: {what}{}; close sessions or remove files that are no longer needed, or ask the \
+         operator to make room there",
+        directory.as_ref().map(|directory| format!(", in {}", directory.display())).unwrap_or_default()
+    )]
+    Full {
+        /// The operation and its object.
+        doing: String,
+        /// What there is no more of.
+        what: &'static str,
+        /// Where, once that is known.
+        directory: Option<PathBuf>,
+    },
     /// The operator must act. The source goes to the log, not to the caller.
     #[error("failed to {doing}")]
     Host {
@@ -109,6 +125,10 @@ impl Error {
     /// A failed operation of the kernel, which may only be short of something.
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         let doing = doing.into();
+        if let Some(what) = fullness(&source) {
+            tracing::warn!(doing, %source, "the disk takes nothing more");
+            return Self::Full { doing, what, directory: None };
+        }
         match shortage(&source) {
             Some(what) => {
                 tracing::warn!(doing, %source, "the machine is short of something");
@@ -116,6 +136,19 @@ impl Error {
             }
             None => Self::host(doing, source),
         }
+    }
+
+    /// The same, and of a full disk which it is: that of `directory`.
+    pub(crate) fn on_disk_of(mut self, directory: &Path) -> Self {
+        if let Self::Full { what, directory: place, .. } = &mut self {
+            // For the kernel both are the same.
+            let is_out_of_inodes = statvfs(directory).is_ok_and(|disk| disk.files() > 0 && disk.files_available() == 0);
+            if *what == NO_SPACE && is_out_of_inodes {
+                *what = "the disk is full: it has no inodes left for more files";
+            }
+            *place = Some(directory.to_path_buf());
+        }
+        self
     }
 
     /// It and its causes on one line, for the log.
@@ -128,6 +161,18 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+const NO_SPACE: &str = "the disk is full";
+
+/// Why a disk takes nothing more, if that is why something failed.
+fn fullness(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull => Some(NO_SPACE),
+        io::ErrorKind::QuotaExceeded => Some("the disk quota of the server's user is used up"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("the disk is read-only"),
+        _ => None,
     }
 }
 

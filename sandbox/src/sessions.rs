@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -210,7 +210,7 @@ impl Sessions {
     /// comes of it that is committed. Not each time: a small part of a lifetime
     /// does not matter.
     async fn touch(&self, turn: &mut Turn) {
-        let now = SystemTime::now();
+        let now = self.store.now();
         let age = now.duration_since(turn.modified).unwrap_or_default();
         if turn.sequence == 0 || age < self.settings.lifetime / TOUCHES {
             return;
@@ -372,7 +372,7 @@ impl Sessions {
             || commit.snapshots.len() < turn.snapshots.len()
             || turn.lets_go(&commit.saved.interpreters);
         turn.sequence = sequence;
-        turn.modified = SystemTime::now();
+        turn.modified = self.store.now();
         turn.interpreters = commit.saved.interpreters;
         turn.files = commit.saved.files;
         turn.snapshots = commit.snapshots;

@@ -143,3 +143,60 @@ fn a_session_that_is_only_read_lives_on_and_says_until_when() {
     assert!(expires_at() > first);
     assert!(beside.read(&session, "f").text().starts_with("x\n"));
 }
+
+#[test]
+fn sessions_that_come_and_go_never_fill_a_small_store() {
+    let flags = ["--principal-store-bytes=1048576", "--session-lifetime-seconds=400"];
+    let start = |server: tests::Builder| flags.iter().fold(server, |server, flag| server.flag(*flag)).start();
+    let server = start(Server::with());
+    // Each took three blocks, of which there are 256.
+    let pairs = |server: &Server, count: usize| {
+        let mut last = String::new();
+        for _ in 0..count {
+            last = server.write("new", "f", "x").session();
+            server.session("close", &last).result();
+        }
+        last
+    };
+    let last = pairs(&server, 300);
+    assert!(server.execute_in(&last, "1").refusal().contains("it was closed"));
+    assert_eq!(server.store().disk_bytes(), 32, "the key alone");
+    // Counted the same by a server that finds it so.
+    let next = start(server.kill().env("BELLJAR_LOG", "debug"));
+    eventually("the store to be looked over", || next.log().contains("the store was looked over").then_some(()));
+    assert!(next.execute_in(&last, "1").refusal().contains("it was closed"));
+    pairs(&next, 100);
+}
+
+/// Has a session look as if nobody had used it for so long, which is what a
+/// clock does that jumps ahead.
+fn make_old(server: &Server, session: &str, seconds: u64) {
+    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+    for commit in server.store().commits(session) {
+        std::fs::File::options().write(true).open(commit).unwrap().set_modified(then).unwrap();
+    }
+}
+
+#[test]
+fn nothing_expires_before_the_clock_was_steady_for_long_enough() {
+    // Half of which is 100 seconds.
+    let flag = "--session-lifetime-seconds=200";
+    let server = Server::with().flag(flag).start();
+    let session = server.execute_in("new", "x = 'kept'").session();
+    make_old(&server, &session, 31 * 86_400);
+    let next = server.kill().flag(flag).env("BELLJAR_LOG", "debug").start();
+    eventually("the store to be looked over", || next.log().contains("the store was looked over").then_some(()));
+    assert!(next.log().contains("sessions: 1, expired: 0"), "{}", next.log());
+    assert_eq!(next.execute_in(&session, "x").value(), Some("'kept'"));
+}
+
+#[test]
+fn what_is_old_by_a_steady_clock_expires() {
+    let flag = "--session-lifetime-seconds=8";
+    let server = Server::with().flag(flag).start();
+    let session = server.execute_in("new", "x = 'kept'").session();
+    make_old(&server, &session, 86_400);
+    let next = server.kill().flag(flag).start();
+    wait_until_expired(&next, &session);
+    assert!(next.execute_in(&session, "x").refusal().contains("it expired"));
+}

@@ -7,6 +7,7 @@ mod determinism;
 mod endings;
 mod files;
 mod fork;
+mod full_disk;
 mod golden;
 mod harm;
 mod hibernation;

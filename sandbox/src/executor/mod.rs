@@ -158,6 +158,11 @@ impl Executor {
     ///
     /// [`Error::Denied`] or [`Error::Host`] when a directory cannot be used.
     pub fn new(settings: ExecutorSettings) -> Result<Self, Error> {
+        let directory = settings.state_directory.clone();
+        Self::open(settings).map_err(|error| error.on_disk_of(&directory))
+    }
+
+    fn open(settings: ExecutorSettings) -> Result<Self, Error> {
         let state = Arc::new(StateDirectory::create(&settings.state_directory)?);
         let pool = Arc::default();
         let store = Store::open(StoreSettings {

@@ -92,7 +92,8 @@ impl Executor {
                 }
             }
         });
-        run.await.map_err(|source| Error::host("run a program", source))?
+        let ran = run.await.map_err(|source| Error::host("run a program", source))?;
+        ran.map_err(|error| error.on_disk_of(&self.settings.state_directory))
     }
 
     async fn run_alone(&self, mut job: Job) -> Result<Outcome, Error> {

@@ -17,7 +17,7 @@ use crate::scratch::write_files;
 use crate::session::{Life, Session, SessionFiles, Turn};
 use crate::sessions::Change;
 use crate::snapshot::{self, Commit, Saved, SnapshotRecord};
-use crate::store::{CloseReason, Committed};
+use crate::store::{CloseReason, Committed, Moment};
 use crate::stored::{read_manifest, read_snapshot};
 use crate::tree::Manifest;
 
@@ -373,7 +373,8 @@ impl Executor {
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         let _running = self.tracker.token();
-        self.tracker.spawn(work).await.map_err(|source| Error::host("use a session", source))?
+        let done = self.tracker.spawn(work).await.map_err(|source| Error::host("use a session", source))?;
+        done.map_err(|error| error.on_disk_of(&self.settings.state_directory))
     }
 
     fn report(&self, turn: &Turn) -> SessionReport {
@@ -412,7 +413,7 @@ impl Executor {
         let (store, in_use) = (self.sessions.store.clone(), self.sessions.in_use(now));
         let (sweeping, stored) = (Arc::clone(&self.sweeping), Arc::clone(&self.stored_sessions));
         tokio::spawn(async move {
-            match store.sweep(SystemTime::now(), &in_use).await {
+            match store.sweep(&Moment::now(), &in_use).await {
                 Ok(swept) => {
                     tracing::debug!(?swept, "the store was looked over");
                     stored.store(swept.sessions, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use object_store::path::Path;
 
 use super::layout::{BlobName, Object, blobs_place, parse, place, session_place};
-use super::objects::{Store, failed};
+use super::objects::{Store, blocking, failed};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 
@@ -42,7 +42,7 @@ impl Store {
         }
         let is_unneeded = |object: &Object| match object {
             Object::Blob(name) => name.sequence() <= committed && !keep.contains(name),
-            Object::Commit(_) | Object::Closed => false,
+            Object::Commit(_) | Object::End(_) => false,
         };
         let blobs = self.find(&blobs_place(owner, session), is_unneeded).await?;
         self.remove(owner, blobs).await
@@ -50,8 +50,15 @@ impl Store {
 
     /// Removes everything of a session but what says that it is over.
     pub(crate) async fn remove_contents(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
-        let contents = self.find(&session_place(owner, session), |object| *object != Object::Closed).await?;
-        self.remove(owner, contents).await
+        let contents = self.find(&session_place(owner, session), |_| true).await?;
+        self.remove(owner, contents).await?;
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let directories = [blobs_place(owner, session), session_place(owner, session)];
+        let remove = move || {
+            directories.iter().for_each(|directory| local.remove_empty(directory));
+            Ok(())
+        };
+        blocking("remove a session", remove).await
     }
 
     async fn find(&self, beneath: &Path, is_wanted: impl Fn(&Object) -> bool) -> Result<HashMap<Path, u64>, Error> {

@@ -5,10 +5,9 @@
 //! number free again: what decides is whether anything is above it.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
+use super::ends::{CloseReason, Closed};
 use super::layout::{Object, place};
 use super::listing::{Listing, Stored};
 use super::objects::Store;
@@ -42,22 +41,6 @@ pub(crate) enum Head {
     At { sequence: u64, modified: SystemTime },
 }
 
-/// How a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Closed {
-    pub(crate) reason: CloseReason,
-    pub(crate) at: SystemTime,
-}
-
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum CloseReason {
-    /// Its owner closed it.
-    Closed,
-    /// Nobody used it for its lifetime.
-    Expired,
-}
-
 impl Store {
     /// Makes `body` the state `sequence` of the session. `sequence` is one
     /// above the state that this one grew from.
@@ -87,7 +70,7 @@ impl Store {
             return Ok(Committed::Fenced);
         }
         // Our own name is missing when another server went past it and tidied.
-        let is_head = |listing: &Listing| listing.newest() == Some(sequence) && !listing.is_closed;
+        let is_head = |listing: &Listing| listing.newest() == Some(sequence) && listing.closed.is_none();
         let mut listing = self.look_at(owner, session).await?;
         // The commit before is gone when another server went on from this one,
         // or when all this was long ago. Then the listing may have missed the
@@ -97,6 +80,9 @@ impl Store {
             listing = self.look_at(owner, session).await?;
         }
         if is_head(&listing) {
+            if let Some(now) = self.clock.ahead() {
+                self.touch(principal, session, sequence, now).await?;
+            }
             if sequence == 1 {
                 self.usage.began(owner);
             }
@@ -135,9 +121,7 @@ impl Store {
             // As in `commit`: it may have changed under the listing.
             listing = self.look_at(owner, session).await?;
         }
-        if listing.is_closed
-            && let Some(closed) = self.closed(owner, session).await?
-        {
+        if let Some(closed) = listing.closed {
             return Ok(Head::Closed(closed));
         }
         let Some((sequence, newest)) = listing.commits.last_key_value() else { return Ok(Head::Absent) };
@@ -179,12 +163,25 @@ impl Store {
         reason: CloseReason,
     ) -> Result<(), Error> {
         let owner = principal.directory_name();
-        let marked = self.mark_closed(owner, session, reason).await?;
-        self.remove_contents(owner, session).await?;
-        if marked.is_some() {
-            self.usage.ended(owner);
+        match self.mark_ended(owner, session, reason).await {
+            Ok(is_new) => {
+                self.remove_contents(owner, session).await?;
+                if is_new {
+                    self.usage.ended(owner);
+                }
+                Ok(())
+            }
+            // Ending must make room, so it must not need any.
+            Err(error @ Error::Full { .. }) => {
+                self.remove_contents(owner, session).await?;
+                self.usage.ended(owner);
+                if self.mark_ended(owner, session, reason).await.is_err() {
+                    tracing::warn!(%error, %session, "a session is gone, and nothing says that it ended");
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Ends a session that nobody has used for its lifetime, unless its newest
@@ -197,57 +194,19 @@ impl Store {
         head: u64,
         found: Stored,
     ) -> Result<bool, Error> {
-        let Some(bytes) = self.mark_closed(owner, session, CloseReason::Expired).await? else { return Ok(false) };
+        if !self.mark_ended(owner, session, CloseReason::Expired).await? {
+            return Ok(false);
+        }
         // Somebody may have used it until then, and was told that it lives on.
         let listing = self.look_at(owner, session).await?;
         let is_used = listing.newest().is_some_and(|newest| newest > head)
             || listing.commits.get(&head).is_some_and(|commit| commit.is_some_and(|now| now != found));
         if is_used {
-            self.remove(owner, [(place(owner, session, &Object::Closed), bytes)].into()).await?;
+            self.unmark(owner, session).await?;
             return Ok(false);
         }
         self.remove_contents(owner, session).await?;
         self.usage.ended(owner);
         Ok(true)
-    }
-
-    /// First of all, so that whoever commits meanwhile is fenced. Returns how
-    /// many bytes that took, and none if it was over already.
-    async fn mark_closed(&self, owner: &str, session: &SessionId, reason: CloseReason) -> Result<Option<u64>, Error> {
-        let doing = || format!("close session {session}");
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let body = postcard::to_stdvec(&(reason, since_epoch)).map_err(|source| Error::host(doing(), source))?;
-        let binding = Binding::Closed { principal: owner.into(), session: session.clone() };
-        let (path, sealed) = (place(owner, session, &Object::Closed), self.seal(binding, body).await?);
-        let bytes = sealed.len() as u64;
-        let mut made = self.create_again(owner, &path, sealed.clone()).await;
-        if matches!(made, Err(Error::Denied { .. })) {
-            // The disk is full, and closing must make room. What ends has a
-            // place on it; its newest commit goes last.
-            let listing = self.look_at(owner, session).await?;
-            for sequence in listing.commits.keys() {
-                let commit = place(owner, session, &Object::Commit(*sequence));
-                match self.create_in(owner, commit, &path, sealed.clone()).await? {
-                    Some(is_new) => made = Ok(is_new),
-                    // It made room at least.
-                    None => made = self.create(owner, &path, sealed.clone()).await,
-                }
-                if made.is_ok() {
-                    break;
-                }
-            }
-        }
-        Ok(made?.then_some(bytes))
-    }
-
-    async fn closed(&self, owner: &str, session: &SessionId) -> Result<Option<Closed>, Error> {
-        let binding = Binding::Closed { principal: owner.into(), session: session.clone() };
-        let Some(body) = self.read(&place(owner, session, &Object::Closed), binding, 64).await? else {
-            return Ok(None);
-        };
-        let (reason, since_epoch): (_, Duration) =
-            postcard::from_bytes(&body).map_err(|source| Error::host(format!("read the end of {session}"), source))?;
-        let at = SystemTime::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(Some(Closed { reason, at }))
     }
 }

@@ -176,7 +176,7 @@ fn remove_leftovers_in(directory: &Path, now: SystemTime, depth: usize, removed:
                 // Does nothing unless it is empty.
                 let _ = fs::remove_dir(&path);
             }
-        } else if is_old && is_staging_name(&entry.file_name()) && fs::remove_file(&path).is_ok() {
+        } else if is_old && is_leftover_name(&entry.file_name()) && fs::remove_file(&path).is_ok() {
             *removed += 1;
         }
     }
@@ -189,8 +189,12 @@ pub(super) fn last_addition(directory: &Path) -> SystemTime {
 }
 
 /// `LocalFileSystem` writes to `name#1` before it puts a file in its place, and
-/// what serves again waits under a longer number.
-fn is_staging_name(name: &OsStr) -> bool {
+/// what serves again waits under a longer number. Earlier versions kept in a
+/// file of this name that a session is over.
+fn is_leftover_name(name: &OsStr) -> bool {
+    if name == "closed" {
+        return true;
+    }
     let number = name.as_bytes().rsplitn(2, |byte| *byte == b'#').next().unwrap_or_default();
     number.len() < name.len() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }

@@ -11,7 +11,7 @@ use crate::handle::SessionId;
 /// a base does: what it has is in sessions, whose names are no digests.
 const BASES: &str = "bases";
 const BLOBS: &str = "blobs";
-const CLOSED: &str = "closed";
+const ENDED: &str = "ended";
 
 /// What tells one content from another, for one principal: others get another
 /// hash for the same content, so that names say nothing about what others hold.
@@ -33,6 +33,11 @@ impl BlobHash {
 
     pub(super) const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let hash = Self(u128::from_str_radix(text, 16).ok()?.to_be_bytes());
+        (hash.to_string() == text).then_some(hash)
     }
 }
 
@@ -59,9 +64,7 @@ impl BlobName {
 
     fn parse(text: &str) -> Option<Self> {
         let (sequence, hash) = text.split_once('-')?;
-        let hash = BlobHash(u128::from_str_radix(hash, 16).ok()?.to_be_bytes());
-        let name = Self { sequence: parse_sequence(sequence)?, hash };
-        (name.to_string() == text).then_some(name)
+        Some(Self { sequence: parse_sequence(sequence)?, hash: BlobHash::parse(hash)? })
     }
 }
 
@@ -76,7 +79,8 @@ impl fmt::Display for BlobName {
 pub(super) enum Object {
     Commit(u64),
     Blob(BlobName),
-    Closed,
+    /// That it is over. The hash says why, to whoever has the key.
+    End(BlobHash),
 }
 
 /// The place of everything that a principal has.
@@ -100,12 +104,17 @@ pub(super) fn blobs_place(principal: &str, session: &SessionId) -> Path {
     session_place(principal, session).join(BLOBS)
 }
 
+/// The place of what says that sessions of a principal are over.
+pub(super) fn ended_place(principal: &str) -> Path {
+    principal_place(principal).join(ENDED)
+}
+
 /// The place of one object.
 pub(super) fn place(principal: &str, session: &SessionId, object: &Object) -> Path {
     match object {
         Object::Commit(sequence) => session_place(principal, session).join(format!("{sequence:016x}")),
         Object::Blob(name) => blobs_place(principal, session).join(name.to_string()),
-        Object::Closed => session_place(principal, session).join(CLOSED),
+        Object::End(hash) => ended_place(principal).join(format!("{session}-{hash}")),
     }
 }
 
@@ -113,22 +122,25 @@ pub(super) fn place(principal: &str, session: &SessionId, object: &Object) -> Pa
 pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
     let mut parts = path.parts();
     let principal = parts.next()?.as_ref().to_owned();
-    let session = SessionId::parse(parts.next()?.as_ref()).ok()?;
+    let session = parts.next()?;
     let name = parts.next()?;
+    if session.as_ref() == ENDED {
+        let (session, hash) = name.as_ref().split_once('-')?;
+        let end = Object::End(BlobHash::parse(hash)?);
+        return parts.next().is_none().then_some((principal, SessionId::parse(session).ok()?, end));
+    }
+    let session = SessionId::parse(session.as_ref()).ok()?;
     let object = match (name.as_ref(), parts.next()) {
         (BLOBS, Some(blob)) => Object::Blob(BlobName::parse(blob.as_ref())?),
-        (name, None) => parse_beside_blobs(name)?,
+        (name, None) => Object::Commit(parse_sequence(name)?),
         _ => return None,
     };
     parts.next().is_none().then_some((principal, session, object))
 }
 
-/// What `name` in the place of a session is for. `None` for what is not ours.
-pub(super) fn parse_beside_blobs(name: &str) -> Option<Object> {
-    if name == CLOSED { Some(Object::Closed) } else { parse_sequence(name).map(Object::Commit) }
-}
-
-fn parse_sequence(text: &str) -> Option<u64> {
+/// The number of the commit that `name` in the place of a session is for. `None`
+/// for what is not ours.
+pub(super) fn parse_sequence(text: &str) -> Option<u64> {
     let sequence = u64::from_str_radix(text, 16).ok()?;
     (format!("{sequence:016x}") == text).then_some(sequence)
 }
@@ -141,15 +153,22 @@ mod tests {
     fn a_place_says_what_it_is_for_and_anything_else_is_not_ours() {
         let session = SessionId::random();
         let blob = BlobName::new(u64::MAX, BlobHash::new([0xab; 16]));
-        for object in [Object::Commit(0), Object::Commit(u64::MAX), Object::Blob(blob), Object::Closed] {
+        for object in
+            [Object::Commit(0), Object::Commit(u64::MAX), Object::Blob(blob), Object::End(BlobHash::new([7; 16]))]
+        {
             let path = place("local", &session, &object);
             assert_eq!(parse(&path), Some(("local".to_owned(), session.clone(), object)));
         }
-        for name in ["+000000000000001", "1", "closed/closed", "blobs/x", "000000000000000A", "blobs", "blobs/0-0"] {
+        for name in ["+000000000000001", "1", "closed", "blobs/x", "000000000000000A", "blobs", "blobs/0-0"] {
             let path = Path::from(format!("local/{session}/{name}"));
             assert_eq!(parse(&path), None, "{path}");
         }
-        assert_eq!(parse(&Path::from("local/s_1/closed")), None);
+        assert_eq!(parse(&Path::from("local/s_1/0000000000000001")), None);
+        let hash = "0".repeat(32);
+        for name in [format!("{session}"), format!("{session}-0"), format!("s_1-{hash}"), format!("{session}-{hash}/x")]
+        {
+            assert_eq!(parse(&Path::from(format!("local/ended/{name}"))), None, "{name}");
+        }
     }
 
     #[test]

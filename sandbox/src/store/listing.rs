@@ -9,7 +9,8 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::directory::files;
-use super::layout::{Object, parse, parse_beside_blobs, principal_place, session_place};
+use super::ends::Closed;
+use super::layout::{Object, parse, parse_sequence, principal_place, session_place};
 use super::objects::{Store, blocking, failed};
 use super::usage::{SESSION_BYTES, taken_by};
 use crate::error::{Error, IoContext as _};
@@ -27,13 +28,13 @@ pub(crate) struct StoredSession {
     pub(crate) modified: SystemTime,
 }
 
-/// The commits of one session and whether it is over.
+/// The commits of one session and how it ended, if it is over.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// None for one that vanished after it was listed. It was there all the
     /// same, and whoever asks what the newest is must know of it.
     pub(super) commits: BTreeMap<u64, Option<Stored>>,
-    pub(super) is_closed: bool,
+    pub(super) closed: Option<Closed>,
 }
 
 /// One object as a listing tells it.
@@ -47,8 +48,8 @@ pub(super) struct Stored {
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) head: Option<(u64, SystemTime)>,
-    pub(super) closed: Option<Stored>,
-    /// Of everything, also of what says that it is over.
+    /// Since when it is over.
+    pub(super) closed: Option<SystemTime>,
     pub(super) bytes: u64,
     /// What that takes of a disk.
     pub(super) taken: u64,
@@ -58,7 +59,7 @@ pub(super) struct Seen {
 
 impl Listing {
     pub(super) fn is_empty(&self) -> bool {
-        self.commits.is_empty() && !self.is_closed
+        self.commits.is_empty() && self.closed.is_none()
     }
 
     /// The newest commit.
@@ -66,20 +67,9 @@ impl Listing {
         self.commits.last_key_value().map(|(sequence, _)| *sequence)
     }
 
-    fn of(files: Vec<(OsString, Option<Stored>)>) -> Self {
-        let mut listing = Self::default();
-        for (name, stored) in files {
-            listing.add(name.to_str().and_then(parse_beside_blobs), stored);
-        }
-        listing
-    }
-
-    fn add(&mut self, object: Option<Object>, stored: Option<Stored>) {
-        match object {
-            Some(Object::Commit(sequence)) => drop(self.commits.insert(sequence, stored)),
-            Some(Object::Closed) => self.is_closed = true,
-            Some(Object::Blob(_)) | None => {}
-        }
+    fn of(files: Vec<(OsString, Option<Stored>)>, closed: Option<Closed>) -> Self {
+        let commits = files.into_iter().filter_map(|(name, stored)| Some((parse_sequence(name.to_str()?)?, stored)));
+        Self { commits: commits.collect(), closed }
     }
 }
 
@@ -91,6 +81,9 @@ impl From<&ObjectMeta> for Stored {
 
 impl Seen {
     fn add(&mut self, object: &Object, stored: Stored) {
+        if self.taken == 0 {
+            self.taken = SESSION_BYTES;
+        }
         self.bytes += stored.bytes;
         self.taken += taken_by(stored.bytes);
         self.newest = self.newest.max(stored.modified);
@@ -98,8 +91,7 @@ impl Seen {
             Object::Commit(sequence) if self.head.is_none_or(|(newest, _)| newest < *sequence) => {
                 self.head = Some((*sequence, stored.modified));
             }
-            Object::Closed => self.closed = Some(stored),
-            Object::Commit(_) | Object::Blob(_) => {}
+            Object::Commit(_) | Object::Blob(_) | Object::End(_) => {}
         }
     }
 }
@@ -122,18 +114,22 @@ impl Store {
             let directory = local.path(&session_place(owner, session));
             let doing = format!("list {}", directory.display());
             // What an object store asks of a directory takes several times as long.
-            return blocking(&doing.clone(), move || Ok(Listing::of(files(&directory).doing(|| doing)?))).await;
+            let (local, ended) = (std::sync::Arc::clone(local), self.ended_here(owner, session));
+            // In this order: what is committed after it ended is seen to be.
+            let look = move || Ok((files(&directory)?, ended(&local)?));
+            let look = move || look().map(|(files, ended)| Listing::of(files, ended)).doing(|| doing);
+            return blocking("list a session", look).await;
         }
         let found = self
             .objects
             .list_with_delimiter(Some(&session_place(owner, session)))
             .await
             .map_err(|source| failed(format!("list session {session}"), source))?;
-        let mut listing = Listing::default();
-        for meta in &found.objects {
-            listing.add(parse(&meta.location).map(|(_, _, object)| object), Some(meta.into()));
-        }
-        Ok(listing)
+        let commits = found.objects.iter().filter_map(|meta| match parse(&meta.location)? {
+            (_, _, Object::Commit(sequence)) => Some((sequence, Some(meta.into()))),
+            _ => None,
+        });
+        Ok(Listing { commits: commits.collect(), closed: self.ended(owner, session).await? })
     }
 
     /// Every session beneath `place`, with its owner.
@@ -144,8 +140,17 @@ impl Store {
             let meta = meta.map_err(|source| failed("list the store".into(), source))?;
             let Some((owner, id, object)) = parse(&meta.location) else { continue };
             let stored = Stored::from(&meta);
-            let empty = Seen { head: None, closed: None, bytes: 0, taken: SESSION_BYTES, newest: stored.modified };
-            sessions.entry((owner, id)).or_insert(empty).add(&object, stored);
+            let is_over = matches!(object, Object::End(_));
+            if is_over && self.reason_of(&owner, &id, &object).is_none() {
+                continue;
+            }
+            let empty = Seen { head: None, closed: None, bytes: 0, taken: 0, newest: stored.modified };
+            let session = sessions.entry((owner, id)).or_insert(empty);
+            if is_over {
+                session.closed = Some(stored.modified);
+            } else {
+                session.add(&object, stored);
+            }
         }
         Ok(sessions)
     }

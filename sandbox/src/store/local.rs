@@ -9,9 +9,9 @@
 #![expect(clippy::disallowed_methods, reason = "owns the files of the store")]
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -51,6 +51,33 @@ impl Local {
     /// The file of an object.
     pub(super) fn path(&self, object: &Path) -> PathBuf {
         self.root.join(object.as_ref())
+    }
+
+    /// When an object was made; none where there is no such.
+    pub(super) fn modified(&self, object: &Path) -> io::Result<Option<SystemTime>> {
+        unless_gone(fs::symlink_metadata(self.path(object)))?.map(|metadata| metadata.modified()).transpose()
+    }
+
+    /// Removes a directory of objects, if there are none in it.
+    pub(super) fn remove_empty(&self, directory: &Path) {
+        // Something may have come to it, or it is gone.
+        let _ = fs::remove_dir(self.path(directory));
+    }
+
+    /// Has the file of a commit say that its session is over. That needs no new
+    /// file, and room for a name at most.
+    pub(super) fn end_in(&self, commit: &Path, end: &Path) -> io::Result<()> {
+        let (commit, end) = (self.path(commit), self.path(end));
+        if let Some(parent) = end.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        fs::rename(&commit, &end)?;
+        OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&end)?.set_len(0)?;
+        if self.durable {
+            sync_parent(&end)?;
+            sync_parent(&commit)?;
+        }
+        Ok(())
     }
 
     /// Sets when an object was made.

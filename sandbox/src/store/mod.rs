@@ -5,14 +5,15 @@
 //! ```text
 //! <principal>/<session>/<sequence>                commits; the highest is the session
 //! <principal>/<session>/blobs/<sequence>-<hash>   what commits refer to
-//! <principal>/<session>/closed                    the session is over, and why
+//! <principal>/ended/<session>-<hash>              the session is over, and why: an empty object
 //! bases/<digest>                                  guest images that sessions differ from
 //! ```
 //!
 //! # Rules
 //!
 //! - A commit is made by create-if-absent and never changed. Whoever loses, or
-//!   comes late, is fenced. Clocks decide about nothing but expiry.
+//!   comes late, is fenced. Clocks decide about nothing but expiry, and only
+//!   while they are steady.
 //! - Everything but bases is sealed and bound to its place, so that nobody who can write
 //!   to the store can swap, move or bring back anything unnoticed, except for
 //!   hiding what is there.
@@ -21,9 +22,11 @@
 
 mod bases;
 mod blobs;
+mod clock;
 mod collect;
 mod commits;
 mod directory;
+mod ends;
 mod layout;
 mod listing;
 mod local;
@@ -34,7 +37,9 @@ mod threads;
 mod unneeded;
 mod usage;
 
-pub(crate) use commits::{CloseReason, Committed, Head};
+pub(crate) use clock::Moment;
+pub(crate) use commits::{Committed, Head};
+pub(crate) use ends::CloseReason;
 pub(crate) use layout::{BlobHash, BlobName};
 pub(crate) use listing::StoredSession;
 pub use objects::Durability;

@@ -13,12 +13,13 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
+use super::clock::Clock;
 use super::directory;
-use super::layout::{Object, blobs_place, parse_beside_blobs, place, session_place};
+use super::layout::{Object, blobs_place, parse_sequence, place, session_place};
 use super::local::{Local, Placed};
 use super::seal::{Binding, Keys, OVERHEAD};
 use super::usage::Counted;
-use crate::error::{Error, shortage};
+use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 
 /// From here on sealing and opening leave the event loop: a tenth of a
@@ -70,6 +71,7 @@ pub(crate) struct Store {
     pub(super) settings: Arc<StoreSettings>,
     /// Where objects are files.
     pub(super) local: Option<Arc<Local>>,
+    pub(super) clock: Arc<Clock>,
 }
 
 impl Store {
@@ -93,12 +95,14 @@ impl Store {
                 .with_fsync(durable);
             (Arc::new(files), Some(Arc::new(Local::open(root, durable)?)), secret)
         };
+        let clock = Clock::new(local.is_some().then_some(settings.directory.as_path()));
         Ok(Self {
             objects,
             keys: Arc::new(Keys::derive(&secret)),
             usage: Arc::default(),
             settings: Arc::new(settings),
             local,
+            clock: Arc::new(clock),
         })
     }
 
@@ -119,15 +123,8 @@ impl Store {
     pub(crate) fn seems_newest(&self, principal: &Principal, session: &SessionId, sequence: u64) -> bool {
         let Some(local) = &self.local else { return true };
         let names = local.names(&session_place(principal.directory_name(), session));
-        let mut newest = None;
-        for object in names.filter_map(|name| parse_beside_blobs(name.to_str()?)) {
-            match object {
-                Object::Commit(number) => newest = newest.max(Some(number)),
-                Object::Closed => return false,
-                Object::Blob(_) => {}
-            }
-        }
-        newest == Some(sequence)
+        // One that ended has none.
+        names.filter_map(|name| parse_sequence(name.to_str()?)).max() == Some(sequence)
     }
 
     /// How many blobs of a session there are, where that is cheap to tell.
@@ -205,20 +202,6 @@ impl Store {
         }
     }
 
-    /// The same, in the place of `old`, which is gone then. None when there is
-    /// no file to be had for it.
-    pub(super) async fn create_in(
-        &self,
-        principal: &str,
-        old: Path,
-        path: &Path,
-        sealed: Vec<u8>,
-    ) -> Result<Option<bool>, Error> {
-        let sealed = PutPayload::from(sealed);
-        let content = sealed.clone();
-        self.place_with(principal, path, &sealed, move |local, new| local.recycle(&old, new, &content)).await
-    }
-
     async fn place_with(
         &self,
         principal: &str,
@@ -228,7 +211,7 @@ impl Store {
     ) -> Result<Option<bool>, Error> {
         let Some(local) = self.local.clone() else { return Ok(None) };
         let (doing, new) = (format!("write {path} to the store"), path.clone());
-        let place = move || place(&local, &new).map_err(|source| failed_io(doing, source));
+        let place = move || place(&local, &new).doing(|| doing);
         let Some(placed) = blocking("write to the store", place).await? else { return Ok(None) };
         self.usage.removed(principal, placed.gone_bytes);
         if placed.is_new {
@@ -258,7 +241,12 @@ impl Store {
         blocking("open an object", move || keys.open(&binding, sealed)).await.map(Some)
     }
 
-    /// Has a commit look as if it was made just now.
+    /// The time of whatever is used now.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.ahead().unwrap_or_else(SystemTime::now)
+    }
+
+    /// Has a commit look as if it was made `now`.
     pub(crate) async fn touch(
         &self,
         principal: &Principal,
@@ -270,7 +258,7 @@ impl Store {
         let doing = format!("touch {path} in the store");
         match self.local.clone() {
             Some(local) => {
-                let touch = move || local.touch(&path, now).map_err(|source| failed_io(doing, source));
+                let touch = move || local.touch(&path, now).doing(|| doing);
                 blocking("use the store", touch).await
             }
             None => self.objects.copy(&path, &path).await.map_err(|source| failed(doing, source)),
@@ -307,34 +295,18 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|source| Error::host(doing, source))?
 }
 
-/// Names the operation that failed, and tells a full disk from other faults.
+/// Names the operation that failed, and tells a full disk and other shortages
+/// from faults.
 pub(super) fn failed(doing: String, source: object_store::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            if is_full(error) {
-                return disk_is_full();
-            }
-            if shortage(error).is_some() {
-                return Error::io(
-                    doing,
-                    error.raw_os_error().map_or(io::ErrorKind::Other.into(), io::Error::from_raw_os_error),
-                );
-            }
+        if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return match Error::io(doing, io::Error::from_raw_os_error(code)) {
+                Error::Host { doing, .. } => Error::host(doing, source),
+                other => other,
+            };
         }
         cause = error.source();
     }
     Error::host(doing, source)
-}
-
-fn failed_io(doing: String, source: io::Error) -> Error {
-    if is_full(&source) { disk_is_full() } else { Error::io(doing, source) }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn disk_is_full() -> Error {
-    Error::Denied { action: "keeping this session".into(), reason: "the disk of the host is full".into() }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 
+use super::ends::CloseReason;
 use super::layout::BlobHash;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
@@ -28,7 +29,6 @@ pub(super) const OVERHEAD: usize = NONCE.end + TAG_BYTES;
 #[derive(Clone, Debug)]
 pub(super) enum Binding {
     Commit { principal: String, session: SessionId, sequence: u64 },
-    Closed { principal: String, session: SessionId },
     Blob { principal: String, hash: BlobHash },
 }
 
@@ -37,6 +37,7 @@ pub(super) struct Keys {
     id: [u8; 8],
     cipher: XChaCha20Poly1305,
     blob_names: [u8; 32],
+    ends: [u8; 32],
 }
 
 impl Binding {
@@ -46,7 +47,7 @@ impl Binding {
             Self::Commit { principal, session, sequence } => {
                 (1, principal, [session.as_str().as_bytes(), &sequence.to_le_bytes()])
             }
-            Self::Closed { principal, session } => (2, principal, [session.as_str().as_bytes(), &[]]),
+            // 2 was what said that a session is over.
             Self::Blob { principal, hash } => (3, principal, [hash.as_bytes(), &[]]),
         };
         let mut bytes = vec![kind];
@@ -62,10 +63,17 @@ impl fmt::Display for Binding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Commit { session, sequence, .. } => write!(formatter, "commit {sequence} of session {session}"),
-            Self::Closed { session, .. } => write!(formatter, "the end of session {session}"),
             Self::Blob { principal, hash } => write!(formatter, "blob {hash} of {principal}"),
         }
     }
+}
+
+/// Another for each principal.
+fn hash_for(key: &[u8; 32], principal: &str, content: &[u8]) -> BlobHash {
+    let own = blake3::keyed_hash(key, principal.as_bytes());
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&blake3::keyed_hash(own.as_bytes(), content).as_bytes()[..16]);
+    BlobHash::new(hash)
 }
 
 impl Keys {
@@ -78,15 +86,18 @@ impl Keys {
             id,
             cipher: XChaCha20Poly1305::new(&key("belljar 2026-12 store sealing").into()),
             blob_names: key("belljar 2026-12 store blob names"),
+            ends: key("belljar 2026-12 store ends"),
         }
     }
 
     /// What tells `content` from other contents of `principal`.
     pub(super) fn blob_hash(&self, principal: &str, content: &[u8]) -> BlobHash {
-        let own = blake3::keyed_hash(&self.blob_names, principal.as_bytes());
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&blake3::keyed_hash(own.as_bytes(), content).as_bytes()[..16]);
-        BlobHash::new(hash)
+        hash_for(&self.blob_names, principal, content)
+    }
+
+    /// What says that a session of `principal` ended so.
+    pub(super) fn end_hash(&self, principal: &str, session: &SessionId, reason: CloseReason) -> BlobHash {
+        hash_for(&self.ends, principal, format!("{session} {}", reason.name()).as_bytes())
     }
 
     /// Seals `content` for one place.
@@ -179,7 +190,6 @@ mod tests {
             commit("two", &session, 5),
             commit("one", &SessionId::random(), 5),
             commit("one", &session, 6),
-            Binding::Closed { principal: "one".into(), session: session.clone() },
             Binding::Blob { principal: "one".into(), hash: keys.blob_hash("one", b"secret") },
         ] {
             let error = keys.open(&place, sealed.clone()).unwrap_err();

@@ -2,11 +2,12 @@
 //! what interrupted servers left, and counts the rest. Never at start, and
 //! nobody waits for it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
+use super::clock::Moment;
 use super::directory::{last_addition, remove_leftovers};
-use super::layout::{Object, blobs_place, place};
+use super::layout::blobs_place;
 use super::listing::Seen;
 use super::objects::{Store, blocking};
 use super::usage::Usage;
@@ -17,10 +18,16 @@ use crate::handle::SessionId;
 /// Its first commit takes seconds; a day forgives wrong clocks.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// That a session is over is known for a lifetime, and for as long as this: far
-/// longer than a server may be stopped in a run whose commit must not bring the
-/// session back.
+/// That a session is over is known for as long as this: far longer than a server
+/// may be stopped in a run whose commit must not bring the session back.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// Of how many it is known at most. They take no room, but names and inodes.
+const MAX_REMEMBERED: usize = 65_536;
+
+/// How long the clock must have been steady before anything is removed for its
+/// age, unless that is more than half of a lifetime.
+const STEADY: Duration = Duration::from_secs(3600);
 
 /// What a sweep did, and what there is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,13 +48,17 @@ pub(crate) struct Swept {
 
 impl Store {
     /// Sweeps the store, and lets what is in use alone however old it is.
+    /// Nothing is old while the clock was set lately.
     /// Several servers may do so at once.
     ///
     /// # Cancellation
     ///
     /// Safe: the next sweep does the rest.
-    pub(crate) async fn sweep(&self, now: SystemTime, in_use: &HashSet<SessionId>) -> Result<Swept, Error> {
+    pub(crate) async fn sweep(&self, now: &Moment, in_use: &HashSet<SessionId>) -> Result<Swept, Error> {
         let mut swept = Swept::default();
+        let is_steady = self.clock.is_steady(now, STEADY.min(self.settings.lifetime / 2));
+        // The beginning of time makes nothing old.
+        let now = if is_steady { now.wall } else { SystemTime::UNIX_EPOCH };
         let before = self.usage.current();
         let seen = self.see(None).await?;
         let mut found = Usage::default();
@@ -63,6 +74,7 @@ impl Store {
                 tracing::warn!(%error, session = %id, "a session in the store could not be swept");
             }
         }
+        self.forget(&seen, now, MAX_REMEMBERED, &mut swept).await?;
         if let Some(local) = self.local.clone() {
             swept.leftovers = blocking("sweep the store", move || remove_leftovers(&local.root, now)).await?;
         }
@@ -79,29 +91,23 @@ impl Store {
         swept: &mut Swept,
     ) -> Result<(), Error> {
         let lifetime = self.settings.lifetime;
-        let is_older = |than: Duration, time: SystemTime| now.duration_since(time).is_ok_and(|age| age > than);
         match (session.closed, session.head) {
-            (Some(closed), _) => {
-                if session.bytes > closed.bytes {
-                    self.remove_contents(owner, id).await?;
-                }
-                if is_older(lifetime.max(REMEMBERED), closed.modified) {
-                    self.remove(owner, [(place(owner, id, &Object::Closed), closed.bytes)].into()).await?;
-                    self.usage.ended(owner);
-                    swept.forgotten += 1;
-                }
+            (Some(_), _) if session.taken > 0 => {
+                self.remove_contents(owner, id).await?;
+                self.usage.ended(owner);
             }
-            (None, Some((_, modified))) if is_older(lifetime, modified) => {
+            (Some(_), _) => {}
+            (None, Some((_, modified))) if is_older(lifetime, modified, now) => {
                 // It was listed a while ago.
                 let listing = self.look_at(owner, id).await?;
                 if let Some((head, Some(commit))) = listing.commits.last_key_value()
-                    && is_older(lifetime, commit.modified)
+                    && is_older(lifetime, commit.modified, now)
                     && self.expire(owner, id, *head, *commit).await?
                 {
                     swept.expired += 1;
                 }
             }
-            (None, None) if is_older(ABANDONED, session.newest.max(self.last_addition(owner, id).await?)) => {
+            (None, None) if is_older(ABANDONED, session.newest.max(self.last_addition(owner, id).await?), now) => {
                 // A commit and a collection during the listing can hide a head.
                 if self.look_at(owner, id).await?.is_empty() {
                     self.remove_contents(owner, id).await?;
@@ -115,6 +121,27 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets that sessions ended long ago, and of more than `limit` the oldest.
+    pub(super) async fn forget(
+        &self,
+        seen: &BTreeMap<(String, SessionId), Seen>,
+        now: SystemTime,
+        limit: usize,
+        swept: &mut Swept,
+    ) -> Result<(), Error> {
+        let mut ended: Vec<_> =
+            seen.iter().filter_map(|((owner, id), session)| Some((session.closed?, owner, id))).collect();
+        ended.sort_unstable();
+        let too_many = ended.len().saturating_sub(limit);
+        for (number, (at, owner, id)) in ended.into_iter().enumerate() {
+            if number < too_many || is_older(REMEMBERED, at, now) {
+                self.unmark(owner, id).await?;
+                swept.forgotten += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// When a session was last given an object, where objects are files: a
     /// copy is a link there, and as old as what it was copied from.
     async fn last_addition(&self, owner: &str, id: &SessionId) -> Result<SystemTime, Error> {
@@ -122,4 +149,8 @@ impl Store {
         let path = local.path(&blobs_place(owner, id));
         blocking("sweep the store", move || Ok(last_addition(&path))).await
     }
+}
+
+fn is_older(than: Duration, time: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(time).is_ok_and(|age| age > than)
 }

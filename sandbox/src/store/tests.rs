@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use super::commits::Closed;
+use super::clock::Moment;
+use super::ends::Closed;
+use super::layout::{Object, place};
+use super::sweep::Swept;
 use super::usage::SESSION_BYTES;
 use super::*;
 use crate::error::Error;
@@ -67,6 +70,12 @@ fn cause(error: &Error) -> String {
 
 fn me() -> Principal {
     Principal::local()
+}
+
+/// A moment of a clock that nobody set.
+fn at(wall: SystemTime) -> Moment {
+    let uptime = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Moment { wall, uptime, boot: "this".into() }
 }
 
 async fn sequence_of(store: &Store, session: &SessionId) -> Option<u64> {
@@ -166,11 +175,13 @@ async fn damaged_moved_and_swapped_objects_are_refused_and_named() {
 
     // The end of one session is not the end of another.
     store.close(&me(), &other, CloseReason::Closed).await.unwrap();
-    fs::copy(path_of(&parent, &other, "closed"), path_of(&parent, &one, "closed")).unwrap();
-    let error = store.head(&me(), &one).await.unwrap_err().to_string();
-    assert_eq!(error, format!("failed to open the end of session {one}"));
-    fs::remove_file(path_of(&parent, &one, "closed")).unwrap();
+    let end = files(&parent).into_iter().find(|path| path.to_string_lossy().contains("ended/")).unwrap();
+    let forged = end.to_string_lossy().replace(other.as_str(), one.as_str());
+    fs::copy(&end, forged).unwrap();
     assert_eq!(sequence_of(&store, &one).await, Some(2));
+    assert_eq!(store.list(&me()).await.unwrap().len(), 1);
+    let swept = store.sweep(&at(SystemTime::now()), &HashSet::new()).await.unwrap();
+    assert_eq!((swept.sessions, sequence_of(&store, &one).await), (1, Some(2)));
 }
 
 #[tokio::test]
@@ -337,18 +348,39 @@ async fn a_server_notices_what_others_added_whatever_serves_again() {
 }
 
 #[tokio::test]
-async fn a_session_ends_in_the_place_of_its_own_commits_where_there_is_no_other() {
-    let (parent, store) = store(Durability::Process);
+async fn a_session_ends_under_the_name_of_its_own_commit_where_nothing_new_can_be_made() {
+    let (parent, store) = store(Durability::Disk);
     let session = SessionId::random();
     store.commit(&me(), &session, 1, b"x").await.unwrap();
     let inode = fs::metadata(commit_path(&parent, &session, 1)).unwrap().ino();
-    let (closed, owner) = (path_of(&parent, &session, "closed"), me());
-    let place = |name: &str| object_store::path::Path::from(format!("local/{session}/{name}"));
-    let old = place("0000000000000001");
-    let made = store.create_in(owner.directory_name(), old.clone(), &place("closed"), b"over".to_vec()).await.unwrap();
-    assert_eq!((made, fs::metadata(&closed).unwrap().ino()), (Some(true), inode));
+    let owner = me();
+    let end = place(owner.directory_name(), &session, &store.end("local", &session, CloseReason::Closed));
+    let commit = place("local", &session, &Object::Commit(1));
+    store.local.as_ref().unwrap().end_in(&commit, &end).unwrap();
+    assert!(matches!(store.head(&owner, &session).await.unwrap(), Head::Closed(_)));
+    let path = parent.path().join("store/objects").join(end.as_ref());
+    assert_eq!((fs::metadata(&path).unwrap().ino(), fs::metadata(&path).unwrap().len()), (inode, 0));
     assert!(!commit_path(&parent, &session, 1).exists());
-    assert_eq!(store.create_in(owner.directory_name(), old, &place("other"), Vec::new()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn sessions_that_ended_take_no_room() {
+    for durability in EVERY {
+        let (parent, store) = store(durability);
+        for _ in 0..300 {
+            let session = SessionId::random();
+            store.put_blob(&me(), &session, 1, b"blob".to_vec()).await.unwrap();
+            store.commit(&me(), &session, 1, b"x").await.unwrap();
+            store.close(&me(), &session, CloseReason::Closed).await.unwrap();
+            assert_eq!(store.commit(&me(), &session, 2, b"late").await.unwrap(), Committed::Fenced);
+        }
+        assert_eq!(store.usage.get(me().directory_name()), (0, 0));
+        let swept = store.sweep(&at(SystemTime::now()), &HashSet::new()).await.unwrap();
+        assert_eq!(swept, Swept::default(), "the same before and after");
+        if durability != Durability::None {
+            assert!(files(&parent).iter().all(|path| fs::metadata(path).unwrap().len() == 0));
+        }
+    }
 }
 
 #[tokio::test]

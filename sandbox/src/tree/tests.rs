@@ -312,7 +312,7 @@ fn captures_and_restores_are_tasks() {
     assert_send(&tree.capture(&session.workspace, None, &session.store, &me, &session.id, 1));
     assert_send(&session.restore(tree.manifest(), None));
     assert_send(&session.store.commit(&me, &session.id, 1, b""));
-    assert_send(&session.store.sweep(SystemTime::now(), &std::collections::HashSet::new()));
+    assert_send(&session.store.sweep(&crate::store::Moment::now(), &std::collections::HashSet::new()));
 }
 
 /// What a test makes of a place: nothing, or something of each kind.

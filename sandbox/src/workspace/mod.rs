@@ -179,9 +179,6 @@ impl Workspace {
                 Error::invalid("path", format!("is no name that this disk can hold ({source}), got {path}"))
             }
             io::ErrorKind::IsADirectory => Error::invalid("path", format!("is a directory, got {path}")),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::Denied { action: format!("writing {path}"), reason: "the disk of the host is full".into() }
-            }
             _ => Error::io(format!("write {path} in {}", self.path.display()), source),
         };
         if let Some(parent) = path.as_path().parent().filter(|parent| !parent.as_os_str().is_empty()) {

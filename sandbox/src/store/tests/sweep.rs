@@ -1,7 +1,11 @@
 //! What is counted, and what is removed that nobody uses.
 
-use super::super::sweep::Swept;
 use super::*;
+
+/// Has it been steady for long.
+async fn trust_the_clock(store: &Store) {
+    store.sweep(&at(SystemTime::now() - DAY), &HashSet::new()).await.unwrap();
+}
 
 #[tokio::test]
 async fn room_is_refused_with_the_bound_and_what_to_do() {
@@ -36,20 +40,21 @@ async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
     other.room(&me(), 60 << 20).unwrap();
     let now = SystemTime::now();
-    let swept = other.sweep(now, &HashSet::new()).await.unwrap();
-    assert_eq!(swept, Swept { sessions: 1, bytes: 3 * SMALL, ..Swept::default() });
+    let swept = other.sweep(&at(now), &HashSet::new()).await.unwrap();
+    assert_eq!(swept, Swept { sessions: 1, bytes: 2 * SMALL, ..Swept::default() });
     assert!(other.room(&me(), 60 << 20).is_err(), "what another server wrote counts after a sweep");
     assert!(staged.exists());
 
-    let swept = other.sweep(now + 2 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!(swept, Swept { sessions: 1, abandoned: 1, leftovers: 1, bytes: 2 * SMALL, ..Swept::default() });
+    let swept = other.sweep(&at(now + 2 * DAY), &HashSet::new()).await.unwrap();
+    let bytes = SMALL;
+    assert_eq!(swept, Swept { sessions: 1, abandoned: 1, leftovers: 1, forgotten: 1, bytes, ..Swept::default() });
     assert!(!staged.exists());
-    let swept = other.sweep(now + 31 * DAY, &HashSet::new()).await.unwrap();
-    assert_eq!((swept.expired, swept.forgotten), (1, 1));
+    let swept = other.sweep(&at(now + 31 * DAY), &HashSet::new()).await.unwrap();
+    assert_eq!((swept.expired, swept.forgotten), (1, 0));
     assert_eq!(store.head(&me(), &closed).await.unwrap(), Head::Absent);
     let Head::Closed(Closed { reason, .. }) = store.head(&me(), &used).await.unwrap() else { panic!() };
     assert_eq!(reason, CloseReason::Expired);
-    let swept = other.sweep(now + 62 * DAY, &HashSet::new()).await.unwrap();
+    let swept = other.sweep(&at(now + 62 * DAY), &HashSet::new()).await.unwrap();
     assert_eq!((swept.forgotten, swept.bytes), (1, 0));
     assert!(files(&parent).is_empty());
 }
@@ -87,6 +92,7 @@ async fn a_session_that_was_used_before_it_could_expire_lives_on() {
 async fn use_without_a_commit_lets_a_session_live_on() {
     for durability in EVERY {
         let (_parent, store) = store(durability);
+        trust_the_clock(&store).await;
         let session = SessionId::random();
         store.commit(&me(), &session, 1, b"x").await.unwrap();
         let now = SystemTime::now();
@@ -95,8 +101,8 @@ async fn use_without_a_commit_lets_a_session_live_on() {
             // Its times are those of the clock.
             continue;
         }
-        assert_eq!(store.sweep(now + 40 * DAY, &HashSet::new()).await.unwrap().expired, 0);
-        assert_eq!(store.sweep(now + 51 * DAY, &HashSet::new()).await.unwrap().expired, 1);
+        assert_eq!(store.sweep(&at(now + 40 * DAY), &HashSet::new()).await.unwrap().expired, 0);
+        assert_eq!(store.sweep(&at(now + 51 * DAY), &HashSet::new()).await.unwrap().expired, 1);
         assert!(store.touch(&me(), &session, 1, now).await.is_err());
     }
 }
@@ -104,18 +110,22 @@ async fn use_without_a_commit_lets_a_session_live_on() {
 #[tokio::test]
 async fn one_session_that_cannot_be_swept_is_nothing_to_the_others() {
     let (parent, store) = store(Durability::Process);
-    let (bad, good) = (SessionId::random(), SessionId::random());
-    for session in [&bad, &good] {
-        store.commit(&me(), session, 1, b"x").await.unwrap();
-    }
-    // What says that it is over cannot be written where a directory is.
-    fs::create_dir(path_of(&parent, &bad, "closed")).unwrap();
-    fs::write(path_of(&parent, &bad, "closed/x"), "").unwrap();
-    let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
-    let swept = other.sweep(SystemTime::now() + 31 * DAY, &HashSet::new()).await.unwrap();
+    let (bad, good, other) = (SessionId::random(), SessionId::random(), Principal::named("other"));
+    store.commit(&other, &bad, 1, b"x").await.unwrap();
+    store.commit(&me(), &good, 1, b"x").await.unwrap();
+    // What says that it is over cannot be made where its directory would be.
+    let ended = parent.path().join("store/objects").join(other.directory_name()).join("ended");
+    fs::write(&ended, "").unwrap();
+    let beside = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    trust_the_clock(&beside).await;
+    let swept = beside.sweep(&at(SystemTime::now() + 31 * DAY), &HashSet::new()).await.unwrap();
     assert_eq!(swept.expired, 1);
     assert!(matches!(store.head(&me(), &good).await.unwrap(), Head::Closed(_)));
-    assert!(other.usage.get(me().directory_name()).1 >= SMALL, "both are counted");
+    assert!(beside.usage.get(other.directory_name()).1 >= SMALL, "it is counted");
+    // The control.
+    fs::remove_file(&ended).unwrap();
+    let swept = beside.sweep(&at(SystemTime::now() + 31 * DAY), &HashSet::new()).await.unwrap();
+    assert_eq!(swept.expired, 1);
 }
 
 #[tokio::test]
@@ -127,8 +137,8 @@ async fn a_sweep_leaves_alone_what_only_looks_old() {
     fs::write(&staged, "x").unwrap();
     let now = SystemTime::now();
     fs::File::options().write(true).open(&staged).unwrap().set_modified(now - 2 * DAY).unwrap();
-    assert_eq!(store.sweep(now, &HashSet::new()).await.unwrap().leftovers, 0);
-    assert_eq!(store.sweep(now + DAY, &HashSet::new()).await.unwrap().leftovers, 1);
+    assert_eq!(store.sweep(&at(now), &HashSet::new()).await.unwrap().leftovers, 0);
+    assert_eq!(store.sweep(&at(now + DAY), &HashSet::new()).await.unwrap().leftovers, 1);
 }
 
 #[tokio::test]
@@ -140,9 +150,9 @@ async fn a_fork_of_old_blobs_is_not_swept_before_its_first_commit() {
     let now = SystemTime::now();
     fs::File::open(blob_path(&parent, &old, &blob)).unwrap().set_modified(now - 9 * DAY).unwrap();
     store.copy_blobs(&me(), &old, &fork, [blob.clone()].into(), 7).await.unwrap();
-    assert_eq!(store.sweep(now, &HashSet::new()).await.unwrap().abandoned, 0);
+    assert_eq!(store.sweep(&at(now), &HashSet::new()).await.unwrap().abandoned, 0);
     store.get_blob(&me(), &fork, &blob, 7).await.unwrap();
-    assert_eq!(store.sweep(now + 2 * DAY, &HashSet::new()).await.unwrap().abandoned, 1);
+    assert_eq!(store.sweep(&at(now + 2 * DAY), &HashSet::new()).await.unwrap().abandoned, 1);
     assert!(store.get_blob(&me(), &fork, &blob, 7).await.is_err());
 }
 
@@ -163,13 +173,66 @@ async fn a_base_is_kept_once_and_is_nobodys_session() {
     let now = SystemTime::now();
     assert_eq!(store.list(&namesake).await.unwrap().len(), 1);
     assert_eq!(
-        store.sweep(now, &HashSet::new()).await.unwrap(),
+        store.sweep(&at(now), &HashSet::new()).await.unwrap(),
         Swept { sessions: 1, bytes: SMALL, ..Swept::default() }
     );
-    assert_eq!(store.sweep(now + 90 * DAY, &HashSet::new()).await.unwrap().expired, 1);
+    assert_eq!(store.sweep(&at(now + 90 * DAY), &HashSet::new()).await.unwrap().expired, 1);
     assert!(path.exists(), "another server may need it");
 
     let (_parent, gone_with_us) = self::store(Durability::None);
     gone_with_us.keep_base(&digest, b"image").await.unwrap();
     assert_eq!(gone_with_us.base(&digest).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_ahead_for_a_moment_ends_nothing() {
+    let (parent, store) = store(Durability::Process);
+    let (used, closed, beginning) = (SessionId::random(), SessionId::random(), SessionId::random());
+    trust_the_clock(&store).await;
+    store.commit(&me(), &used, 1, b"x").await.unwrap();
+    store.commit(&me(), &closed, 1, b"x").await.unwrap();
+    store.close(&me(), &closed, CloseReason::Closed).await.unwrap();
+    let blob = store.put_blob(&me(), &beginning, 1, b"y".to_vec()).await.unwrap();
+    let staged = path_of(&parent, &used, "0000000000000002#1");
+    fs::write(&staged, "x").unwrap();
+
+    let now = SystemTime::now();
+    let later = |wall: Duration, uptime: u64| {
+        let Moment { uptime: started, boot, .. } = at(now);
+        Moment { wall: now + wall, uptime: started + Duration::from_secs(uptime), boot }
+    };
+    // For a moment; for longer than servers live; and again once it was set back.
+    for (wall, uptime) in [(31 * DAY, 4), (31 * DAY, 1800), (Duration::from_secs(1804), 1804), (90 * DAY, 1808)] {
+        for store in [&store, &Store::open(settings(parent.path(), Durability::Process)).unwrap()] {
+            let swept = store.sweep(&later(wall, uptime), &HashSet::new()).await.unwrap();
+            assert_eq!(swept, Swept { sessions: 1, bytes: 2 * SMALL, ..Swept::default() });
+        }
+    }
+    assert_eq!(sequence_of(&store, &used).await, Some(1));
+    assert!(matches!(store.head(&me(), &closed).await.unwrap(), Head::Closed(_)) && staged.exists());
+    store.get_blob(&me(), &beginning, &blob, 1).await.unwrap();
+    // The control: the same moment, come to by a clock that was not set.
+    store.sweep(&later(Duration::ZERO, 0), &HashSet::new()).await.unwrap();
+    let swept = store.sweep(&later(31 * DAY, 31 * 24 * 3600), &HashSet::new()).await.unwrap();
+    assert_eq!((swept.expired, swept.abandoned, swept.leftovers), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn of_what_ended_only_so_much_is_known() {
+    let (_parent, store) = store(Durability::Process);
+    let sessions: Vec<_> = (0..5).map(|_| SessionId::random()).collect();
+    for (number, session) in sessions.iter().enumerate() {
+        store.commit(&me(), session, 1, b"x").await.unwrap();
+        store.close(&me(), session, CloseReason::Closed).await.unwrap();
+        let end = place("local", session, &store.end("local", session, CloseReason::Closed));
+        let ended = SystemTime::now() - (5 - number as u32) * Duration::from_secs(60);
+        store.local.as_ref().unwrap().touch(&end, ended).unwrap();
+    }
+    let mut swept = Swept::default();
+    store.forget(&store.see(None).await.unwrap(), SystemTime::now(), 2, &mut swept).await.unwrap();
+    assert_eq!(swept.forgotten, 3);
+    for (number, session) in sessions.iter().enumerate() {
+        let is_known = matches!(store.head(&me(), session).await.unwrap(), Head::Closed(_));
+        assert_eq!(is_known, number >= 3, "{number}");
+    }
 }

@@ -1,0 +1,91 @@
+//! A disk that takes nothing more: what is refused and how, and what makes room.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use tests::{Reply, Server};
+
+/// A small disk of its own. Only root can have one.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new(options: &str) -> Self {
+        let disk = Self(tempfile::tempdir().unwrap());
+        let options = format!("mode=700,{options}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(disk.0.path()).status();
+        assert!(mounted.unwrap().success(), "root can mount a disk");
+        disk
+    }
+
+    /// Takes all that is left: of its files, or of its room.
+    fn fill(&self, files: bool) -> PathBuf {
+        let filler = self.0.path().join("filler");
+        // There is one already if something was freed meanwhile.
+        let _ = std::fs::create_dir(&filler);
+        let piece: &[u8] = if files { b"" } else { &[1; 4096] };
+        let names = (0..1_000_000).map(|number| filler.join(number.to_string())).filter(|name| !name.exists());
+        // Until there is no more.
+        names.into_iter().find(|name| std::fs::write(name, piece).is_err()).unwrap();
+        filler
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // What is in it is gone with it.
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+fn assert_full(reply: &Reply, what: &str, disk: &Disk) {
+    let text = reply.refusal();
+    let directory = format!(", in {}; close sessions or remove files", disk.path().display());
+    assert!(text.contains(what) && text.contains(&directory), "{text}");
+}
+
+#[test]
+fn a_full_disk_is_told_by_name_and_a_session_can_be_closed_on_it() {
+    for (options, files, what) in [
+        ("size=256m,nr_inodes=300", true, "the disk is full: it has no inodes left for more files"),
+        ("size=24m", false, "the disk is full"),
+    ] {
+        let disk = Disk::new(options);
+        let server = Server::with().env("BELLJAR_STATE_DIRECTORY", disk.path()).start();
+        let kept = server.execute_in("new", "open('f', 'w').write('kept')\nx = 1").session();
+        let closed = [(); 2].map(|()| server.execute_in("new", "open('f', 'w').write('x' * 5000)\nx = 2").session());
+        let bash = || server.call("execute", json!({"language": "bash", "code": "echo"}));
+        server.execute("print('warm')").output();
+        bash().assert_status("exited 0");
+        let filler = disk.fill(files);
+        let refused = |what: &str, call: &dyn Fn() -> Reply| {
+            disk.fill(files);
+            assert_full(&call(), what, &disk);
+        };
+        refused("the disk is full", &|| server.write(&kept, "g", &"x".repeat(9000)));
+        refused("the disk is full", &|| server.execute_in(&kept, "x = 3\nopen('g', 'w').write('x' * 9000)"));
+        refused(what, &|| server.session("snapshot", &kept));
+        refused(what, &bash);
+        // What needs no disk goes on.
+        assert!(server.read(&kept, "f").text().starts_with("kept"));
+        let ids = |server: &Server| {
+            let list = server.call("session", json!({"action": "list"}));
+            list.structured()["sessions"].as_array().unwrap().len()
+        };
+        assert_eq!(ids(&server), 3);
+        for session in &closed {
+            server.session("close", session).result();
+            assert!(server.execute_in(session, "1").refusal().contains("it was closed"));
+        }
+        assert_eq!(ids(&server), 1);
+        // That made room for one more small state, and nothing was lost.
+        assert_eq!(server.execute_in(&kept, "print(x, open('f').read())").output(), "1 kept\n");
+        std::fs::remove_dir_all(filler).unwrap();
+        assert_eq!(server.execute_in(&kept, "x += 1\nprint(x, open('f').read())").output(), "2 kept\n");
+        server.assert_usable();
+    }
+}
