@@ -121,7 +121,9 @@ fn remove_leftovers(parent: &Path) -> io::Result<()> {
         }
         // Another server may be removing the same one.
         if let Ok(Some(_lock)) = try_lock(&entry.path()) {
-            let _ = remove_tree(&entry.path());
+            if let Err(error) = remove_tree(&entry.path()) {
+                tracing::warn!(%error, path = %entry.path().display(), "what a dead server left cannot be removed");
+            }
         }
     }
     Ok(())
