@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up fails its test, with a message")]
 mod attempts;
 mod controls;
+mod disk;
 mod failures;
 mod files;
 mod guests;
