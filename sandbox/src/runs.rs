@@ -6,7 +6,6 @@
 #![expect(clippy::disallowed_methods, reason = "owns spool files")]
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use crate::handle::{Principal, RunId};
 use crate::kept::Kept as KeptReply;
 use crate::lock::lock;
 use crate::outcome::{Output, RichOutput};
+use crate::spool::Spool;
 use crate::wasm::{Stream, spool_path};
 use crate::workspace::Workspace;
 
@@ -50,7 +50,7 @@ pub enum StreamText {
     /// A spool file with the first bytes of it, and how many there were.
     Spooled {
         /// The file, at its start.
-        file: File,
+        file: Spool,
         /// What the program wrote.
         bytes_seen: u64,
     },
@@ -84,7 +84,7 @@ impl FinishedRun {
             return Ok(StreamText::Whole(output.head.clone()));
         }
         let path = spool_path(&self.spool, stream);
-        File::open(&path).map(|file| StreamText::Spooled { file, bytes_seen: output.bytes_seen }).map_err(|_| {
+        Spool::open(&path).map(|file| StreamText::Spooled { file, bytes_seen: output.bytes_seen }).map_err(|_| {
             Error::NotFound {
                 kind: "full output in",
                 id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),

@@ -450,7 +450,7 @@ impl Sessions {
     }
 
     fn make_workspace(&self, session: &Session) -> Result<(), Error> {
-        let path = self.state.of_principal(&session.owner)?.join(session.id.as_str());
+        let path = self.state.shared(&session.owner)?.join(session.id.as_str());
         session.set_workspace(Some(self.spares.take_as(&session.owner, path)?));
         Ok(())
     }

@@ -26,7 +26,7 @@ impl Spares {
         if let Some(spare) = lock(&self.0).get_mut(principal).and_then(Vec::pop) {
             return Ok(spare);
         }
-        Workspace::create(state.of_principal(principal)?.join(random_name())).map(Arc::new)
+        Workspace::create(state.shared(principal)?.join(random_name())).map(Arc::new)
     }
 
     /// The same at `path`, where nothing is.

@@ -3,6 +3,11 @@
 //! Every server has one of its own beneath the state directory, locked for as
 //! long as it lives, so that two servers of one user never meet, and one that
 //! was killed leaves nothing that the next does not remove.
+//!
+//! Of each principal there are two directories in it: one that is shared with
+//! its workers, which may do in there what they like, and one beside it that is
+//! the server's alone. Only the last name of a path below the first may have
+//! been changed by somebody else, and so no such name is ever gone through.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
@@ -20,6 +25,8 @@ use crate::removal::remove_tree;
 
 const PREFIX: &str = "server-";
 const LOCK: &str = "lock";
+const SHARED: &str = "files";
+const OWN: &str = "runs";
 
 /// Makes every file that this process and its children create readable for
 /// its user alone. Call it first: what was created before stays as it is.
@@ -72,14 +79,31 @@ impl StateDirectory {
         self.path.join(LOCK)
     }
 
-    /// The directory of a principal, made when first asked for.
-    pub(crate) fn of_principal(&self, principal: &Principal) -> Result<PathBuf, Error> {
+    /// Where workspaces of a principal lie, and what its workers write besides:
+    /// all that they can write. Made when first asked for.
+    pub(crate) fn shared(&self, principal: &Principal) -> Result<PathBuf, Error> {
+        self.of_principal(principal).map(|path| path.join(SHARED))
+    }
+
+    /// Where the server keeps what is made for runs of a principal, and no
+    /// worker gets.
+    pub(crate) fn own(&self, principal: &Principal) -> Result<PathBuf, Error> {
+        self.of_principal(principal).map(|path| path.join(OWN))
+    }
+
+    fn of_principal(&self, principal: &Principal) -> Result<PathBuf, Error> {
         let path = self.path.join(principal.directory_name());
         let mut principals = lock(&self.principals);
         if !principals.contains(principal) {
-            let doing = || format!("make {}", path.display());
-            DirBuilder::new().mode(0o700).create(&path).doing(doing)?;
-            let_runs_through(&path).doing(doing)?;
+            for path in [&path, &path.join(SHARED), &path.join(OWN)] {
+                let doing = || format!("make {}", path.display());
+                match DirBuilder::new().mode(0o700).create(path) {
+                    // Left by an attempt that failed halfway.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    made => made.doing(doing)?,
+                }
+                let_runs_through(path).doing(doing)?;
+            }
             principals.insert(principal.clone());
         }
         Ok(path)

@@ -15,7 +15,8 @@ pub struct Confinement {
     /// What to execute.
     pub program: Program,
     /// The parts of the host's file system that it sees. Without namespaces a
-    /// destination must equal its source.
+    /// destination must equal its source. Each that may be written comes as a
+    /// descriptor too, a [`Descriptor::Mount`].
     pub mounts: Vec<Mount>,
     /// New namespaces (user, mount, process, network, IPC, UTS, cgroup) with a
     /// root of their own.
@@ -55,7 +56,9 @@ pub struct Program {
 /// A part of the host's file system, with what lies below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// A file or directory of the host.
+    /// A file or directory of the host. What may be written is where somebody
+    /// else may write, too: its path only says where to look for what the
+    /// descriptor is, and nothing else is taken.
     pub source: PathBuf,
     /// Where the program sees it.
     pub destination: PathBuf,
@@ -128,6 +131,8 @@ pub enum Descriptor {
     /// `cgroup.procs` of a control group that the tree is to be in. With one,
     /// its memory counts as limited by it.
     CgroupProcs,
+    /// A directory that the program may write, in the order of the mounts.
+    Mount,
 }
 
 /// What to do about a program that is running. One byte on the connection; its

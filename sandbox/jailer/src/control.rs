@@ -16,7 +16,7 @@ use crate::sys;
 const MAX_MESSAGE_BYTES: usize = 8 << 20;
 
 /// The most descriptors that come with a confinement.
-const MAX_DESCRIPTORS: usize = 8;
+const MAX_DESCRIPTORS: usize = 16;
 
 /// Sends what is asked, with the descriptors it lists.
 ///

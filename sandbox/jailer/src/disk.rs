@@ -4,16 +4,15 @@
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::getuid;
 
-use crate::confinement::{Access, Mount};
 use crate::processes;
 
 /// How deep a tree may be. What cannot be measured counts as too many files:
@@ -45,10 +44,10 @@ pub(crate) struct Use {
 
 impl Disk {
     /// Holds on to the writable mounts. A count stops at `most_files`.
-    pub(crate) fn open(mounts: &[Mount], most_files: u64) -> nix::Result<Self> {
+    pub(crate) fn open<'a>(mounts: impl Iterator<Item = BorrowedFd<'a>>, most_files: u64) -> nix::Result<Self> {
         let mut disk = Self { roots: Vec::new(), devices: Vec::new(), most_files };
-        for mount in mounts.iter().filter(|mount| mount.access == Access::Write) {
-            let root = open(&mount.destination, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        for mount in mounts {
+            let root = openat(mount, c".", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
             disk.devices.push(fstat(&root)?.st_dev);
             disk.roots.push(root);
         }

@@ -14,8 +14,8 @@ use crate::confinement::{Confinement, Refusal, Report, Step};
 use crate::control::{receive_confinement, send_report};
 use crate::failure::{Doing, Failure};
 use crate::fds::Descriptors;
-use crate::filesystem::Parts;
 use crate::guard::Guard;
+use crate::parts::Parts;
 use crate::refuse::{Refuse, exit_code};
 use crate::{capabilities, cgroups, credentials, namespaces, parent, rlimits, sys, warden};
 
@@ -59,8 +59,7 @@ pub fn main() -> ExitCode {
 struct Confined {
     confinement: Confinement,
     descriptors: Descriptors,
-    /// What the root is made of, with namespaces.
-    parts: Option<Parts>,
+    parts: Parts,
     process_bound: u64,
     guard: Guard,
 }
@@ -81,12 +80,13 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
     umask(Mode::from_bits_truncate(0o077));
     be_first_without_memory().at(Step::Descriptors)?;
     cgroups::join(descriptors.take_cgroups()).at(Step::Cgroups)?;
+    let mut handed = descriptors.take_mounts();
     let mut parts = None;
     if let Some(identity) = confinement.identity {
         if confinement.namespaces {
             // That user need not be able to get to what it is to see.
             namespaces::enter_mounts().at(Step::Namespaces)?;
-            parts = Some(Parts::take(&confinement.mounts).at(Step::Filesystem)?);
+            parts = Some(Parts::take(&confinement.mounts, std::mem::take(&mut handed)).at(Step::Filesystem)?);
         }
         credentials::become_user(identity).at(Step::Credentials)?;
         parent::end_with(server, Signal::SIGKILL).at(Step::Credentials)?;
@@ -97,11 +97,13 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
     if confinement.namespaces {
         namespaces::enter().at(Step::Namespaces)?;
         parent::end_with(server, Signal::SIGKILL).at(Step::Namespaces)?;
-        if parts.is_none() {
-            // Only in there it may take them.
-            parts = Some(Parts::take(&confinement.mounts).at(Step::Filesystem)?);
-        }
     }
+    let parts = match parts {
+        Some(parts) => parts,
+        // Only in there it may take them.
+        None if confinement.namespaces => Parts::take(&confinement.mounts, handed).at(Step::Filesystem)?,
+        None => Parts::hold(&confinement.mounts, handed).at(Step::Filesystem)?,
+    };
     // From here on nothing of the same user may look into this process and the
     // warden, which is a copy of it.
     prctl::set_dumpable(false).doing("hiding from others").at(Step::Warden)?;

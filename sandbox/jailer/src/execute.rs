@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{chdir, execve};
+use nix::unistd::{chdir, execve, fchdir};
 
 use crate::confinement::Program;
 use crate::failure::{Doing, Failure};
@@ -21,10 +22,11 @@ pub(crate) struct Executable {
 }
 
 impl Executable {
-    /// Goes to the directory of the program, and makes the effect of signals
+    /// Goes to the directory of the program, which is open if it is one of the
+    /// mounts, and makes the effect of signals
     /// what a program expects.
-    pub(crate) fn prepare(program: &Program) -> Result<Self, Failure> {
-        chdir(&program.directory).doing_at("going to", &program.directory)?;
+    pub(crate) fn prepare(program: &Program, directory: Option<BorrowedFd<'_>>) -> Result<Self, Failure> {
+        directory.map_or_else(|| chdir(&program.directory), fchdir).doing_at("going to", &program.directory)?;
         for signal in 1..=libc::SIGRTMAX() {
             match signal {
                 libc::SIGKILL | libc::SIGSTOP => {}

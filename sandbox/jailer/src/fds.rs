@@ -25,6 +25,7 @@ pub(crate) struct Descriptors {
     error: Option<OwnedFd>,
     result: Option<OwnedFd>,
     cgroups: Vec<OwnedFd>,
+    mounts: Vec<OwnedFd>,
 }
 
 impl Descriptors {
@@ -39,6 +40,11 @@ impl Descriptors {
                 Descriptor::Result => &mut sorted.result,
                 Descriptor::CgroupProcs => {
                     sorted.cgroups.push(descriptor);
+                    continue;
+                }
+                Descriptor::Mount => {
+                    // It is needed until the program has its own descriptors.
+                    sorted.mounts.push(above(descriptor.as_fd())?);
                     continue;
                 }
             };
@@ -75,6 +81,11 @@ impl Descriptors {
         std::mem::take(&mut self.cgroups)
     }
 
+    /// The directories that the program may write.
+    pub(crate) fn take_mounts(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.mounts)
+    }
+
     /// Gives the program its descriptors. All others of this process close when
     /// it executes. Gives back `channel`, which may have had to move.
     pub(crate) fn install(self, channel: UnixStream) -> Result<UnixStream, Failure> {
@@ -96,7 +107,7 @@ impl Descriptors {
 
     fn all(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let streams = [&self.input, &self.output, &self.error, &self.result];
-        streams.into_iter().flatten().chain(&self.cgroups).map(AsFd::as_fd)
+        streams.into_iter().flatten().chain(&self.cgroups).chain(&self.mounts).map(AsFd::as_fd)
     }
 }
 

@@ -2,12 +2,9 @@
 //! but what was asked for. Nothing of the host's own tree is changed, and
 //! nothing of it can be reached in the end.
 
-use std::ffi::CString;
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
@@ -16,18 +13,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{chdir, pivot_root};
 
-use crate::confinement::{Access, Mount, Scratch};
+use crate::confinement::{Mount, Scratch};
 use crate::failure::{Doing, Failure};
+use crate::parts::{DEVICES, Part, Parts, READ_ONLY, kind};
 use crate::sys;
-
-/// Devices of the host that every program may use.
-pub(crate) const DEVICES: [&str; 5] = ["/dev/null", ZERO, FULL, "/dev/random", "/dev/urandom"];
-
-/// Mapped as shared, it is memory that stays when no process shows it any more.
-pub(crate) const ZERO: &str = "/dev/zero";
-
-/// Reads the same, and cannot be mapped.
-const FULL: &str = "/dev/full";
 
 /// Where the new root is built: a directory that every host has. It is covered
 /// in this namespace only, and only until the root is changed. What lies below
@@ -41,39 +30,9 @@ const LINKS: [(&str, &str); 4] = [
     ("dev/stderr", "/proc/self/fd/2"),
 ];
 
-const INERT: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-const READ_ONLY: u64 = INERT | libc::MOUNT_ATTR_RDONLY;
-
-/// Something of the host, held on to before the host's tree is left.
-enum Part {
-    Tree(OwnedFd),
-    /// A link that is to look as it does on the host, `/bin` for one.
-    Link(PathBuf),
-}
-
-/// Everything of the host that the root will be made of.
-pub(crate) struct Parts {
-    mounts: Vec<Part>,
-    devices: Vec<OwnedFd>,
-}
-
-impl Parts {
-    /// Takes what `mounts` name, in a mount namespace of this process's own.
-    pub(crate) fn take(mounts: &[Mount]) -> Result<Self, Failure> {
-        let none: Option<&str> = None;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).doing("keeping mounts to ourselves")?;
-        let devices = DEVICES
-            .iter()
-            .map(|device| take_tree(Path::new(if *device == ZERO { FULL } else { device }), true))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { mounts: mounts.iter().map(take).collect::<Result<_, _>>()?, devices })
-    }
-}
-
 /// Builds the root and changes to it.
-pub(crate) fn build(mounts: &[Mount], parts: Parts, scratch: &[Scratch]) -> Result<(), Failure> {
+pub(crate) fn build(mounts: &[Mount], parts: &Parts, scratch: &[Scratch]) -> Result<(), Failure> {
     let none: Option<&str> = None;
-    let Parts { mounts: parts, devices } = parts;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("tmpfs"), BUILDING_SITE, Some("tmpfs"), flags, Some("size=1m,nr_inodes=4096,mode=0755"))
         .doing("mounting a new root")?;
@@ -81,7 +40,7 @@ pub(crate) fn build(mounts: &[Mount], parts: Parts, scratch: &[Scratch]) -> Resu
     let root = open(".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
         .doing("opening the new root")?;
 
-    for (device, tree) in DEVICES.iter().zip(devices) {
+    for (device, tree) in DEVICES.iter().zip(&parts.devices) {
         let place = make_file(root.as_fd(), Path::new(device))?;
         sys::attach_mount(tree.as_fd(), place.as_fd()).doing_at("mounting", Path::new(device))?;
     }
@@ -95,7 +54,7 @@ pub(crate) fn build(mounts: &[Mount], parts: Parts, scratch: &[Scratch]) -> Resu
     for scratch in scratch {
         mount_scratch(root.as_fd(), scratch)?;
     }
-    for (mount, part) in mounts.iter().zip(parts) {
+    for (mount, part) in mounts.iter().zip(&parts.parts) {
         attach(root.as_fd(), mount, part)?;
     }
 
@@ -107,39 +66,7 @@ pub(crate) fn build(mounts: &[Mount], parts: Parts, scratch: &[Scratch]) -> Resu
         .doing("making the root read-only")
 }
 
-/// Whether a mount is only a link of the host.
-pub(crate) fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
-}
-
-fn take(mount: &Mount) -> Result<Part, Failure> {
-    if mount.access == Access::Read && is_link(&mount.source) {
-        return fs::read_link(&mount.source).doing_at("reading the link", &mount.source).map(Part::Link);
-    }
-    // What a program may write, another may have written before: no link there
-    // says what is mounted.
-    let tree = take_tree(&mount.source, mount.access == Access::Read)?;
-    if mount.access == Access::Write && kind(&tree, &mount.source)? == libc::S_IFLNK {
-        return Err(Failure::new(format!("taking {}", mount.source.display()), "it is a symbolic link"));
-    }
-    let attributes = match mount.access {
-        Access::Read => READ_ONLY,
-        Access::Write => INERT,
-    };
-    sys::set_mount_attributes(tree.as_fd(), attributes, true).doing_at("setting attributes of", &mount.source)?;
-    Ok(Part::Tree(tree))
-}
-
-fn take_tree(source: &Path, follow: bool) -> Result<OwnedFd, Failure> {
-    let path = CString::new(source.as_os_str().as_bytes()).doing_at("naming", source)?;
-    sys::open_tree(&path, follow).doing_at("taking", source)
-}
-
-fn kind(file: &OwnedFd, path: &Path) -> Result<libc::mode_t, Failure> {
-    Ok(nix::sys::stat::fstat(file).doing_at("looking at", path)?.st_mode & libc::S_IFMT)
-}
-
-fn attach(root: BorrowedFd<'_>, mount: &Mount, part: Part) -> Result<(), Failure> {
+fn attach(root: BorrowedFd<'_>, mount: &Mount, part: &Part) -> Result<(), Failure> {
     let destination = &mount.destination;
     match part {
         Part::Link(target) => {
@@ -149,7 +76,7 @@ fn attach(root: BorrowedFd<'_>, mount: &Mount, part: Part) -> Result<(), Failure
             symlink(target, inside(destination)?).doing_at("linking", destination)
         }
         Part::Tree(tree) => {
-            let is_directory = kind(&tree, &mount.source)? == libc::S_IFDIR;
+            let is_directory = kind(tree.as_fd(), &mount.source)? == libc::S_IFDIR;
             let make = if is_directory { make_directory } else { make_file };
             let place = make(root, destination)?;
             sys::attach_mount(tree.as_fd(), place.as_fd()).doing_at("mounting", destination)

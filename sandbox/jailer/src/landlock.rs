@@ -3,6 +3,7 @@
 //! rule that the kernel cannot keep is an error, never left out.
 
 use std::fs::OpenOptions;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use landlock::{
 use nix::libc;
 
 use crate::failure::{Doing, Failure};
+use crate::parts::kind;
 use crate::sys;
 
 /// The first ABI that keeps signals inside (Linux 6.12).
@@ -23,6 +25,8 @@ pub const FIRST_ABI_WITH_SCOPES: u32 = 6;
 pub struct PathRule<'a> {
     /// Where it lies for the process that is restricted.
     pub path: &'a Path,
+    /// The file or directory itself, where its path may lead to another by now.
+    pub found: Option<BorrowedFd<'a>>,
     /// What is allowed there.
     pub access: PathAccess,
 }
@@ -92,12 +96,12 @@ pub fn restrict_paths(rules: &[PathRule<'_>], minimum_abi: u32) -> Result<u32, F
     let mut ruleset = scoped(ruleset, abi)?.create().doing("creating a ruleset")?;
     for rule in rules {
         // A directory's rights cannot be given for a file.
-        let place = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_PATH)
-            .open(rule.path)
-            .doing_at("opening for a rule", rule.path)?;
-        let is_directory = place.metadata().doing_at("looking at", rule.path)?.is_dir();
+        let place = match rule.found {
+            Some(found) => found.try_clone_to_owned(),
+            None => OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(rule.path).map(OwnedFd::from),
+        };
+        let place = place.doing_at("opening for a rule", rule.path)?;
+        let is_directory = kind(place.as_fd(), rule.path)? == libc::S_IFDIR;
         let possible = if is_directory { handled } else { AccessFs::from_file(abi) };
         let rights = rule.access.rights() & possible;
         ruleset = ruleset.add_rule(PathBeneath::new(place, rights)).doing_at("adding a rule for", rule.path)?;

@@ -25,6 +25,7 @@ mod guard;
 mod landlock;
 mod namespaces;
 mod parent;
+mod parts;
 mod processes;
 mod program;
 mod refuse;

@@ -9,13 +9,13 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, setpgid};
 
-use crate::confinement::{Access, Confinement, Enforced, Mount, Refusal, Report, Step};
+use crate::confinement::{Access, Confinement, Enforced, Refusal, Report, Step};
 use crate::control::send_report;
 use crate::execute::Executable;
 use crate::failure::{Doing, Failure};
 use crate::fds::Descriptors;
-use crate::filesystem::{DEVICES, ZERO, is_link};
 use crate::landlock::{FIRST_ABI_WITH_SCOPES, PathAccess, PathRule, landlock_abi, restrict_paths};
+use crate::parts::{DEVICES, Parts, ZERO};
 use crate::refuse::{Refuse, exit_code};
 use crate::{filters, parent, rlimits};
 
@@ -24,6 +24,7 @@ use crate::{filters, parent, rlimits};
 pub(crate) fn become_program(
     confinement: &Confinement,
     descriptors: Descriptors,
+    parts: &Parts,
     process_bound: u64,
     warden: Pid,
     channel: UnixStream,
@@ -32,7 +33,7 @@ pub(crate) fn become_program(
         Ok(channel) => channel,
         Err(refusal) => return exit_code(refusal.step),
     };
-    let refusal = match take_steps(confinement, process_bound, warden, &channel) {
+    let refusal = match take_steps(confinement, parts, process_bound, warden, &channel) {
         Err(refusal) => refusal,
         Ok(never) => match never {},
     };
@@ -44,6 +45,7 @@ pub(crate) fn become_program(
 
 fn take_steps(
     confinement: &Confinement,
+    parts: &Parts,
     process_bound: u64,
     warden: Pid,
     channel: &UnixStream,
@@ -51,12 +53,14 @@ fn take_steps(
     parent::end_with(warden, Signal::SIGKILL).at(Step::Parent)?;
     // A signal to its own group is not for the warden.
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).doing("starting a process group").at(Step::Descriptors)?;
-    let executable = Executable::prepare(&confinement.program).at(Step::Execute)?;
+    let executable =
+        Executable::prepare(&confinement.program, parts.at(&confinement.mounts, &confinement.program.directory))
+            .at(Step::Execute)?;
     let filter = filters::program(confinement.namespaces, confinement.cgroups() > 0).at(Step::Seccomp)?;
 
     rlimits::set(&confinement.limits, process_bound).at(Step::Rlimits)?;
     prctl::set_no_new_privs().doing("setting no_new_privs").at(Step::NoNewPrivileges)?;
-    let landlock_abi = restrict_files(confinement).at(Step::Landlock)?;
+    let landlock_abi = restrict_files(confinement, parts).at(Step::Landlock)?;
     filter.apply().at(Step::Seccomp)?;
 
     let enforced = Enforced {
@@ -71,7 +75,7 @@ fn take_steps(
 
 /// Lets the program use the files that it was given, and tells the ABI of
 /// Landlock that keeps it to them.
-fn restrict_files(confinement: &Confinement) -> Result<u32, Failure> {
+fn restrict_files(confinement: &Confinement, parts: &Parts) -> Result<u32, Failure> {
     // Without namespaces nothing else keeps signals from the host.
     let minimum = match confinement.namespaces {
         true => confinement.landlock_abi,
@@ -81,27 +85,26 @@ fn restrict_files(confinement: &Confinement) -> Result<u32, Failure> {
         return Ok(0);
     }
     // A link leads to what has a rule of its own, or else has none.
-    let has_rule = |mount: &&Mount| mount.access == Access::Write || !is_link(&mount.destination);
-    let mounts = confinement.mounts.iter().filter(has_rule);
-    let mut rules: Vec<PathRule<'_>> = mounts
-        .map(|mount| PathRule {
+    let trees = parts.trees(&confinement.mounts);
+    let mut rules: Vec<PathRule<'_>> = trees
+        .map(|(mount, tree)| PathRule {
             path: &mount.destination,
+            found: Some(tree),
             access: match mount.access {
                 Access::Read => PathAccess::Execute,
                 Access::Write => PathAccess::Write,
             },
         })
         .collect();
-    rules.extend(
-        confinement.scratch.iter().map(|scratch| PathRule { path: &scratch.destination, access: PathAccess::Write }),
-    );
+    let by_path = |path, access| PathRule { path, found: None, access };
+    rules.extend(confinement.scratch.iter().map(|scratch| by_path(&scratch.destination, PathAccess::Write)));
     // The real one is a way to memory that no process shows.
     let zero = confinement.namespaces || confinement.cgroups() > 0;
     let devices = DEVICES.iter().filter(|device| zero || **device != ZERO);
-    rules.extend(devices.map(|device| PathRule { path: Path::new(device), access: PathAccess::Device }));
+    rules.extend(devices.map(|device| by_path(Path::new(device), PathAccess::Device)));
     if confinement.namespaces {
-        rules.push(PathRule { path: Path::new("/"), access: PathAccess::List });
-        rules.push(PathRule { path: Path::new("/proc"), access: PathAccess::Read });
+        rules.push(by_path(Path::new("/"), PathAccess::List));
+        rules.push(by_path(Path::new("/proc"), PathAccess::Read));
     }
     restrict_paths(&rules, minimum)
 }

@@ -2,7 +2,6 @@
 
 #![expect(unsafe_code, reason = "system calls that no safe interface offers")]
 
-use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -113,12 +112,13 @@ pub(crate) fn landlock_abi() -> io::Result<u32> {
     u32::try_from(version).map_err(io::Error::other)
 }
 
-/// A detached copy of the mount at a path, with what is mounted below it.
-pub(crate) fn open_tree(path: &CStr, follow: bool) -> io::Result<OwnedFd> {
-    let follow = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | (libc::AT_RECURSIVE | follow).cast_unsigned();
-    // SAFETY: the path is a C string that lives until the call returns.
-    let tree = answer(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })?;
+/// A detached copy of the mount at an open file or directory, with what is
+/// mounted below it.
+pub(crate) fn clone_mount(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags =
+        libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | (libc::AT_RECURSIVE | libc::AT_EMPTY_PATH).cast_unsigned();
+    // SAFETY: the path is empty and constant.
+    let tree = answer(unsafe { libc::syscall(libc::SYS_open_tree, place.as_raw_fd(), c"".as_ptr(), flags) })?;
     let tree = RawFd::try_from(tree).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(tree) })

@@ -26,7 +26,7 @@ use crate::confinement::{Cause, Confinement, Ended, Enforced, Refusal, Report, S
 use crate::control::{read_report, receive_stop, send_report};
 use crate::failure::{Doing, Failure};
 use crate::fds::Descriptors;
-use crate::filesystem::Parts;
+use crate::parts::Parts;
 use crate::program::become_program;
 use crate::refuse::{Refuse, exit_code};
 use crate::tree::{self, Tree};
@@ -38,14 +38,14 @@ use crate::{filesystem, landlock, parent, sys};
 pub(crate) fn stand(
     confinement: &Confinement,
     descriptors: Descriptors,
-    parts: Option<Parts>,
+    parts: Parts,
     process_bound: u64,
     guard: Pid,
     channel: UnixStream,
 ) -> ExitCode {
-    let refusal = match Warden::prepare(confinement, parts, guard, channel.try_clone().ok()) {
+    let refusal = match Warden::prepare(confinement, &parts, guard, channel.try_clone().ok()) {
         Err(refusal) => refusal,
-        Ok(mut warden) => match warden.start(confinement, descriptors, process_bound) {
+        Ok(mut warden) => match warden.start(confinement, descriptors, parts, process_bound) {
             Err(refusal) => refusal,
             Ok(Started::Program(code)) => return code,
             Ok(Started::Warden) => match warden.watch_over(confinement) {
@@ -91,7 +91,7 @@ struct Warden {
 impl Warden {
     fn prepare(
         confinement: &Confinement,
-        parts: Option<Parts>,
+        parts: &Parts,
         guard: Pid,
         channel: Option<UnixStream>,
     ) -> Result<Self, Refusal> {
@@ -105,12 +105,12 @@ impl Warden {
         parent::end_with(parent, signal).at(Step::Warden)?;
         // A signal to the guard's process group is not for the warden.
         leave_group().at(Step::Warden)?;
-        if let Some(parts) = parts {
+        if namespaces {
             filesystem::build(&confinement.mounts, parts, &confinement.scratch).at(Step::Filesystem)?;
         }
         capabilities::drop_all().at(Step::Capabilities)?;
         let tree = if namespaces { Tree::of_namespace() } else { own_domain(guard) }.at(Step::Warden)?;
-        let watch = Watch::new(confinement).at(Step::Warden)?;
+        let watch = Watch::new(confinement, parts).at(Step::Warden)?;
         let guard = channel.ok_or_else(|| Failure::new("copying a descriptor", "there is none")).at(Step::Warden)?;
         Ok(Self {
             guard,
@@ -132,13 +132,14 @@ impl Warden {
         &mut self,
         confinement: &Confinement,
         descriptors: Descriptors,
+        parts: Parts,
         process_bound: u64,
     ) -> Result<Started, Refusal> {
         let (ours, theirs) = UnixStream::pair().doing("making a channel").at(Step::Warden)?;
         let warden = getpid();
         match sys::fork().doing("forking").at(Step::Warden)? {
             ForkResult::Child => {
-                let code = become_program(confinement, descriptors, process_bound, warden, theirs);
+                let code = become_program(confinement, descriptors, &parts, process_bound, warden, theirs);
                 Ok(Started::Program(code))
             }
             ForkResult::Parent { child } => {

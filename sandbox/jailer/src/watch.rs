@@ -13,6 +13,7 @@ use nix::sys::time::TimeValLike;
 use crate::confinement::{Cause, Confinement, TreeLimits, TreeUsage};
 use crate::disk::Disk;
 use crate::failure::{Doing, Failure};
+use crate::parts::Parts;
 use crate::processes::{Processes, Snapshot};
 
 /// The first look, and the shortest time between two.
@@ -48,14 +49,15 @@ pub(crate) struct Watch {
 impl Watch {
     /// Gets ready to watch the descendants of this process, or the namespace
     /// that it is the first process of.
-    pub(crate) fn new(confinement: &Confinement) -> Result<Self, Failure> {
+    pub(crate) fn new(confinement: &Confinement, parts: &Parts) -> Result<Self, Failure> {
         let limits = confinement.limits;
         let now = Instant::now();
         Ok(Self {
             limits,
             processes: Processes::new(confinement.namespaces).doing("looking for processes")?,
             scratch: confinement.scratch.iter().map(|scratch| scratch.destination.clone()).collect(),
-            disk: Disk::open(&confinement.mounts, limits.disk_files).doing("opening the writable mounts")?,
+            disk: Disk::open(parts.writable(&confinement.mounts), limits.disk_files)
+                .doing("opening the writable mounts")?,
             next: now + SHORTEST,
             next_disk: now + SHORTEST_DISK,
             sockets: 0,

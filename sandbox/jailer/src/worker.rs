@@ -63,7 +63,7 @@ fn require_single_thread() -> Result<(), Failure> {
 }
 
 fn restrict_files(directory: &Path) -> Result<u32, Failure> {
-    restrict_paths(&[PathRule { path: directory, access: PathAccess::Data }], LANDLOCK_ABI)
+    restrict_paths(&[PathRule { path: directory, found: None, access: PathAccess::Data }], LANDLOCK_ABI)
 }
 
 fn filter(process: u32) -> Result<Filter, Failure> {

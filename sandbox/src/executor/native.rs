@@ -38,7 +38,7 @@ impl Executor {
             )
         })?;
         workspace.serve_native();
-        let spool = self.spool(&job.principal, run)?;
+        let spool = self.spool(job, run)?;
         let has_session = job.request.session != SessionChoice::None;
         let request = &mut job.request;
         let order = NativeOrder {

@@ -345,6 +345,7 @@ impl Executor {
         image: String,
         session: Option<SessionOrder>,
     ) -> Result<RunOrder, Error> {
+        let spool = self.spool(job, run)?;
         let request = &mut job.request;
         Ok(RunOrder {
             run: 0,
@@ -352,7 +353,7 @@ impl Executor {
             image,
             session,
             workspace: workspace.host_path().to_path_buf(),
-            spool: self.spool(&job.principal, run)?,
+            spool,
             limits: job.limits,
             code: std::mem::take(&mut request.code),
             args: std::mem::take(&mut request.args),
@@ -366,8 +367,12 @@ impl Executor {
         })
     }
 
-    pub(super) fn spool(&self, principal: &Principal, run: &RunId) -> Result<std::path::PathBuf, Error> {
-        Ok(self.state.of_principal(principal)?.join(run.as_str()))
+    /// Where output of a run goes that outgrows its budget: its worker writes
+    /// it, or the server.
+    pub(super) fn spool(&self, job: &Job, run: &RunId) -> Result<std::path::PathBuf, Error> {
+        let is_of_worker = job.runtime.image().is_some();
+        let directory = if is_of_worker { self.state.shared(&job.principal) } else { self.state.own(&job.principal) };
+        Ok(directory?.join(run.as_str()))
     }
 
     fn outcome(
@@ -396,7 +401,7 @@ impl Executor {
             workspace: files,
             stdout: report.stdout.clone(),
             stderr: report.stderr.clone(),
-            spool: self.spool(&job.principal, &run)?,
+            spool: self.spool(job, &run)?,
             ended: Instant::now(),
         };
         remove_later(self.finished.keep(run.clone(), held));

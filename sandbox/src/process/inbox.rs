@@ -1,23 +1,31 @@
 //! What a run is given beside its workspace: its code or request, the files of
 //! its runtime, and places for temporary files and caches. Read-only to the program but
 //! for the last two; removed with everything when dropped.
+//!
+//! It lies where no worker may write, and what is in it is reached by descriptors.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::File;
 use std::io;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use guest_runtimes::{Argument, Native};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, fchmod};
 
 use crate::abi::GuestRequest;
+use crate::directories;
 use crate::removal::remove_tree;
 
 /// The directory of a run on the host.
 #[derive(Debug)]
 pub(super) struct Inbox {
     path: PathBuf,
+    directory: File,
+    given_directory: File,
+    cache_directory: File,
 }
 
 impl Inbox {
@@ -30,14 +38,15 @@ impl Inbox {
         env: &BTreeMap<String, String>,
         (result_bytes, output_bytes): (u64, u64),
     ) -> io::Result<Self> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         // The user of the run must get through, and sees only what it is given.
-        DirBuilder::new().mode(0o711).create(&path)?;
-        set_mode(&path, 0o711)?;
-        let inbox = Self { path };
-        DirBuilder::new().mode(0o700).create(inbox.temporary())?;
-        DirBuilder::new().mode(0o700).create(inbox.cache())?;
-        DirBuilder::new().create(inbox.given())?;
-        set_mode(&inbox.given(), 0o755)?;
+        let directory = directories::make_in(directories::open_own(parent)?, name, Mode::from_bits_truncate(0o711))?;
+        directories::make_in(&directory, TEMPORARY, Mode::S_IRWXU)?;
+        let cache_directory = directories::make_in(&directory, CACHE, Mode::S_IRWXU)?;
+        let given_directory = directories::make_in(&directory, GIVEN, Mode::from_bits_truncate(0o755))?;
+        let inbox = Self { path, directory, given_directory, cache_directory };
         for (name, content) in native.files() {
             inbox.give(name, content, 0o644)?;
         }
@@ -67,18 +76,26 @@ impl Inbox {
 
     /// Gives the program a file of its own, at a path below what it is given.
     pub(super) fn give(&self, path: &str, content: &[u8], mode: u32) -> io::Result<()> {
-        let file = self.given().join(path);
-        if let Some(parent) = file.parent().filter(|parent| *parent != self.given() && !parent.exists()) {
-            DirBuilder::new().recursive(true).create(parent)?;
-            set_mode(parent, 0o755)?;
+        let mut directory = self.given_directory.try_clone()?;
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for name in above.split('/').filter(|name| !name.is_empty()) {
+            directory = match directories::make_in(&directory, name, Mode::from_bits_truncate(0o755)) {
+                Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
+                    directories::open_in(&directory, name)?
+                }
+                made => made?,
+            };
         }
-        write(&file, content)?;
-        set_mode(&file, mode)
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut file = File::from(openat(&directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        file.write_all(content)?;
+        // The umask of this process hides new files from everyone else.
+        Ok(fchmod(&file, Mode::from_bits_truncate(mode))?)
     }
 
     /// What the program may read.
     pub(super) fn given(&self) -> PathBuf {
-        self.path.join("given")
+        self.path.join(GIVEN)
     }
 
     /// What the program sees as `/tmp`, or is told to use in its place.
@@ -89,12 +106,22 @@ impl Inbox {
     /// Where the program may keep what it can make again, if it has no file
     /// system of its own for that.
     pub(super) fn cache(&self) -> PathBuf {
-        self.path.join("cache")
+        self.path.join(CACHE)
     }
 
     /// The directory itself.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) const fn directory(&self) -> &File {
+        &self.directory
+    }
+
+    /// [`Inbox::cache`].
+    pub(super) const fn cache_directory(&self) -> &File {
+        &self.cache_directory
+    }
+
+    /// [`Inbox::temporary`], which may be another directory by now.
+    pub(super) fn open_temporary(&self) -> io::Result<File> {
+        directories::open_in(&self.directory, TEMPORARY)
     }
 }
 
@@ -108,6 +135,8 @@ impl Drop for Inbox {
 
 /// The name of [`Inbox::temporary`].
 pub(super) const TEMPORARY: &str = "tmp";
+const CACHE: &str = "cache";
+const GIVEN: &str = "given";
 const REQUEST: &str = "request.json";
 
 fn program_name(native: &Native) -> String {
@@ -127,13 +156,4 @@ pub(super) fn command_line(native: &Native, given: &Path, args: &[String]) -> Ve
         }
     }
     line
-}
-
-/// The umask of this process hides new files from everyone else.
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
-}
-
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -160,19 +162,28 @@ impl Launch {
         let before = workspace.survey()?;
         let account = Account::new(&self.order.env, &self.workspace_inside());
         self.give_account(&account, &given).doing(|| "prepare a native run".into())?;
-        temporary::take_out(&workspace, given.path()).doing(|| "take /tmp out of a workspace".into())?;
-        self.hand_over(user.as_ref(), &given).map_err(|error| match error {
+        let doing = || "take /tmp out of a workspace".to_owned();
+        temporary::take_out(&workspace, given.directory()).doing(doing)?;
+        // Held from here on: a program can keep us from opening it again.
+        let temporary = given.open_temporary().doing(doing)?;
+        self.hand_over(user.as_ref(), &given, &temporary).map_err(|error| match error {
             TakeBackError::Io(source) => Error::io("hand over a workspace", source),
             error => Error::host("hand over a workspace", error),
         })?;
         let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
         let confinement = self.confinement(native, user.as_ref(), &given, &account, limits);
+        // In the order in which the confinement names them.
+        let mut writable = vec![temporary.as_fd(), workspace.as_fd()];
+        if !self.form.namespaces {
+            writable.push(given.cache_directory().as_fd());
+        }
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
         let stdin = std::mem::take(&mut self.order.stdin);
         let orders = Orders {
             confinement,
             form: &self.form,
             cgroups: files.as_deref().unwrap_or(&[]),
+            writable: &writable,
             stdin: &stdin,
             reply_bytes: MAX_REPLY_BYTES,
             sent,
@@ -186,7 +197,7 @@ impl Launch {
             (Some(_), Ok(Supervised { end: End::Ended(_), .. })) => workspace.survey().ok(),
             _ => None,
         };
-        let taken_back = self.take_back(&given, user.is_some());
+        let taken_back = self.take_back(&given, &temporary, user.is_some());
         let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
         let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
         let mut report = RunReport { stdout, stderr, ..RunReport::lost() };
@@ -229,11 +240,11 @@ impl Launch {
     }
 
     /// Makes what the program may write its own.
-    fn hand_over(&self, user: Option<&OwnUser>, given: &Inbox) -> Result<(), TakeBackError> {
+    fn hand_over(&self, user: Option<&OwnUser>, given: &Inbox, temporary: &File) -> Result<(), TakeBackError> {
         let Some(identity) = user.map(OwnUser::identity) else { return Ok(()) };
-        ownership::give(&given.temporary(), identity.uid, identity.gid)?;
-        ownership::give(&given.cache(), identity.uid, identity.gid)?;
-        ownership::give(self.order.workspace.host_path(), identity.uid, identity.gid)
+        ownership::give(temporary, identity.uid, identity.gid)?;
+        ownership::give(given.cache_directory(), identity.uid, identity.gid)?;
+        ownership::give(&*self.order.workspace, identity.uid, identity.gid)
     }
 
     /// Where the program sees its workspace.
@@ -252,13 +263,13 @@ impl Launch {
     }
 
     /// Takes over what the program wrote, `/tmp` included.
-    fn take_back(&self, given: &Inbox, is_given: bool) -> Result<(), TakeBackError> {
+    fn take_back(&self, given: &Inbox, temporary: &File, is_given: bool) -> Result<(), TakeBackError> {
         let workspace = &self.order.workspace;
-        ownership::take_back(workspace.host_path(), is_given)?;
-        ownership::take_back(&given.temporary(), is_given)?;
+        ownership::take_back(&**workspace, is_given)?;
+        ownership::take_back(temporary, is_given)?;
         let mounts = self.interpreter.mounts();
         let inside = mounts.iter().filter_map(|mount| mount.destination.strip_prefix(TEMPORARY_PATH).ok());
-        Ok(temporary::put_back(workspace, given.path(), inside)?)
+        Ok(temporary::put_back(workspace, given.directory(), inside)?)
     }
 
     fn confinement(

@@ -8,14 +8,13 @@
 //! place of something else meanwhile.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat};
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstatat};
+use nix::unistd::{Gid, Uid, fchown, fchownat};
 
 use crate::mode;
 use crate::workspace::MAX_DEPTH;
@@ -36,23 +35,24 @@ impl From<Errno> for TakeBackError {
     }
 }
 
-/// Gives the tree at `path` to a user.
-pub(super) fn give(path: &Path, uid: u32, gid: u32) -> Result<(), TakeBackError> {
-    each(path, Some((Uid::from_raw(uid), Gid::from_raw(gid))))
+/// Gives a tree to a user.
+pub(super) fn give(tree: impl AsFd, uid: u32, gid: u32) -> Result<(), TakeBackError> {
+    each(tree.as_fd(), Some((Uid::from_raw(uid), Gid::from_raw(gid))))
 }
 
 /// Takes it back. Without a user of its own, only modes are put in order.
-pub(super) fn take_back(path: &Path, is_given: bool) -> Result<(), TakeBackError> {
-    each(path, is_given.then(|| (nix::unistd::geteuid(), nix::unistd::getegid())))
+pub(super) fn take_back(tree: impl AsFd, is_given: bool) -> Result<(), TakeBackError> {
+    each(tree.as_fd(), is_given.then(|| (nix::unistd::geteuid(), nix::unistd::getegid())))
 }
 
-fn each(path: &Path, owner: Option<(Uid, Gid)>) -> Result<(), TakeBackError> {
+fn each(tree: BorrowedFd<'_>, owner: Option<(Uid, Gid)>) -> Result<(), TakeBackError> {
     if let Some((uid, gid)) = owner {
-        fchownat(AT_FDCWD, path, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        fchown(tree, Some(uid), Some(gid))?;
     }
-    fchmodat(AT_FDCWD, path, Mode::S_IRWXU, FchmodatFlags::NoFollowSymlink)?;
+    fchmod(tree, Mode::S_IRWXU)?;
+    // Listed by a descriptor of its own, which begins at the start.
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    below(Dir::open(path, flags, Mode::empty())?, owner, 0)
+    below(Dir::openat(tree, c".", flags, Mode::empty())?, owner, 0)
 }
 
 fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<(), TakeBackError> {
@@ -114,6 +114,7 @@ mod tests {
 
     use std::fs;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::path::Path;
 
     use super::*;
 
@@ -136,26 +137,34 @@ mod tests {
         let own = nix::unistd::geteuid().as_raw();
         set(&outside.join("file"), 0);
         set(&outside, 0o755);
-        give(&top, 61_234, 61_234).unwrap();
+        let open = |path: &Path| fs::File::open(path).unwrap();
+        let tree = open(&top);
+        give(&tree, 61_234, 61_234).unwrap();
         assert_eq!((look(&top), look(&top.join("link")).0), ((61_234, 0o700), 61_234));
         for (path, mode) in [("script", 0o4755), ("shut/file", 0o000), ("shut", 0o000)] {
             set(&top.join(path), mode);
         }
-        take_back(&top, true).unwrap();
+        take_back(&tree, true).unwrap();
         assert_eq!((look(&top), look(&top.join("link")).0), ((own, 0o700), own));
         assert_eq!(look(&top.join("script")), (own, 0o755));
         assert_eq!((look(&top.join("shut")), look(&top.join("shut/file"))), ((own, 0o700), (own, 0o400)));
         // Now without users: modes alone.
         set(&top.join("script"), 0o111);
-        take_back(&top, false).unwrap();
+        take_back(&tree, false).unwrap();
         assert_eq!(look(&top.join("script")), (own, 0o511));
         assert_eq!((look(&outside.join("file")), look(&outside)), ((own, 0), (own, 0o755)));
-        // A link in the place of the workspace itself.
-        symlink(&outside, parent.path().join("v")).unwrap();
-        for is_given in [true, false] {
-            take_back(&parent.path().join("v"), is_given).unwrap_err();
+        // A link, and another directory, in the place of the tree itself.
+        let away = parent.path().join("away");
+        fs::rename(&top, &away).unwrap();
+        for replace in [|outside: &Path, top: &Path| symlink(outside, top), |_: &Path, top: &Path| fs::create_dir(top)]
+        {
+            replace(&outside, &top).unwrap();
+            let before = look(&fs::canonicalize(&top).unwrap());
+            give(&tree, 61_234, 61_234).unwrap();
+            assert_eq!((look(&away.join("script")).0, look(&fs::canonicalize(&top).unwrap())), (61_234, before));
+            take_back(&tree, true).unwrap();
+            let _ = fs::remove_file(&top);
         }
-        give(&parent.path().join("v"), 61_234, 61_234).unwrap_err();
-        assert_eq!(look(&outside), (own, 0o755));
+        assert_eq!((look(&away.join("script")).0, look(&outside)), (own, (own, 0o755)));
     }
 }

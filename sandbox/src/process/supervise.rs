@@ -5,7 +5,7 @@
 //! output and live on, or leave a descendant that keeps it open.
 
 use std::io::{self, Seek as _, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -86,6 +86,8 @@ pub(super) struct Orders<'a> {
     /// What must be enforced around it.
     pub(super) form: &'a Form,
     pub(super) cgroups: &'a [std::fs::File],
+    /// The directories that it may write.
+    pub(super) writable: &'a [BorrowedFd<'a>],
     pub(super) stdin: &'a [u8],
     /// The largest reply.
     pub(super) reply_bytes: usize,
@@ -95,7 +97,7 @@ pub(super) struct Orders<'a> {
 
 /// Has a program run.
 pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut Streams) -> io::Result<Supervised> {
-    let Orders { mut confinement, form, cgroups, stdin, reply_bytes, sent } = orders;
+    let Orders { mut confinement, form, cgroups, writable, stdin, reply_bytes, sent } = orders;
     let identity = confinement.identity;
     let limits = confinement.limits;
     let mut deadline = Instant::now() + Duration::from_millis(limits.wall_time_ms + limits.grace_ms) + OVERDUE;
@@ -107,6 +109,10 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
     for group in cgroups {
         confinement.descriptors.push(Descriptor::CgroupProcs);
         descriptors.push(group.as_fd());
+    }
+    for directory in writable {
+        confinement.descriptors.push(Descriptor::Mount);
+        descriptors.push(*directory);
     }
     // A jailer that is gone already says why it went, or its silence does.
     let _ = jailer::send_confinement(control, &confinement, &descriptors);

@@ -13,12 +13,13 @@ use std::iter;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
+use nix::fcntl::{AtFlags, renameat};
 use nix::libc;
-use nix::sys::stat::{Mode, fstatat};
+use nix::sys::stat::fstatat;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::inbox::TEMPORARY as OUTSIDE;
+use crate::directories;
 use crate::workspace::{TEMPORARY, Workspace};
 
 /// How many names are tried for what a program had in the folder's place.
@@ -26,12 +27,11 @@ const NAMES: u32 = 100;
 
 /// Moves the folder from the workspace into the directory of a run, in the place
 /// of the empty one there. Without one, the empty one is what the program gets.
-pub(super) fn take_out(workspace: &Workspace, run: &Path) -> io::Result<()> {
-    let run = directory(run)?;
-    match renameat(workspace, TEMPORARY, &run, OUTSIDE) {
+pub(super) fn take_out(workspace: &Workspace, run: &File) -> io::Result<()> {
+    match renameat(workspace, TEMPORARY, run, OUTSIDE) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         // It is not a directory.
-        Err(Errno::EISDIR | Errno::ENOTDIR) => set_aside(workspace, &run),
+        Err(Errno::EISDIR | Errno::ENOTDIR) => set_aside(workspace, run),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -40,12 +40,11 @@ pub(super) fn take_out(workspace: &Workspace, run: &Path) -> io::Result<()> {
 /// is where in it something of the machine was mounted: that leaves directories.
 pub(super) fn put_back<'a>(
     workspace: &Workspace,
-    run: &Path,
+    run: &File,
     mounted: impl Iterator<Item = &'a Path>,
 ) -> io::Result<()> {
-    let run = directory(run)?;
     for path in mounted {
-        remove_empty(&run, &mut iter::once(OsStr::new(OUTSIDE)).chain(path.iter()), true);
+        remove_empty(run, &mut iter::once(OsStr::new(OUTSIDE)).chain(path.iter()), true);
     }
     let in_its_place = match fstatat(workspace, TEMPORARY, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(found) => Some(found.st_mode & libc::S_IFMT == libc::S_IFDIR),
@@ -53,25 +52,24 @@ pub(super) fn put_back<'a>(
         Err(errno) => return Err(errno.into()),
     };
     if in_its_place != Some(false) {
-        match unlinkat(&run, OUTSIDE, UnlinkatFlags::RemoveDir) {
+        match unlinkat(run, OUTSIDE, UnlinkatFlags::RemoveDir) {
             Ok(()) => return Ok(()),
             Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
     if in_its_place.is_some() {
-        set_aside(workspace, &run)?;
+        set_aside(workspace, run)?;
     }
-    Ok(renameat(&run, OUTSIDE, workspace, TEMPORARY)?)
+    Ok(renameat(run, OUTSIDE, workspace, TEMPORARY)?)
 }
 
 /// Removes the directories of a path that are empty, the innermost first and
 /// never the outermost.
 fn remove_empty(parent: &File, names: &mut dyn Iterator<Item = &OsStr>, is_outermost: bool) {
     let Some(name) = names.next() else { return };
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let Ok(child) = openat(parent, name, flags, Mode::empty()) else { return };
-    remove_empty(&File::from(child), names, false);
+    let Ok(child) = directories::open_in(parent, name) else { return };
+    remove_empty(&child, names, false);
     if !is_outermost {
         // Refused when it is not empty.
         let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
@@ -80,8 +78,7 @@ fn remove_empty(parent: &File, names: &mut dyn Iterator<Item = &OsStr>, is_outer
 
 /// Moves what a program had in the place of the folder into the folder.
 fn set_aside(workspace: &Workspace, run: &File) -> io::Result<()> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let folder = openat(run, OUTSIDE, flags, Mode::empty())?;
+    let folder = directories::open_in(run, OUTSIDE)?;
     for number in 1..=NAMES {
         let name = if number == 1 { TEMPORARY.to_owned() } else { format!("{TEMPORARY}.{number}") };
         if fstatat(&folder, OsStr::new(&name), AtFlags::AT_SYMLINK_NOFOLLOW) == Err(Errno::ENOENT) {
@@ -89,11 +86,6 @@ fn set_aside(workspace: &Workspace, run: &File) -> io::Result<()> {
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
-}
-
-fn directory(path: &Path) -> io::Result<File> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    Ok(open(path, flags, Mode::empty())?.into())
 }
 
 #[cfg(test)]
@@ -114,13 +106,14 @@ mod tests {
         fs::create_dir_all(&outside).unwrap();
         fs::write(outside.join("kept"), "x").unwrap();
         fs::create_dir(&run).unwrap();
+        let open = File::open(&run).unwrap();
         let begin = || {
             fs::create_dir(&out).unwrap();
-            take_out(&workspace, &run).unwrap();
+            take_out(&workspace, &open).unwrap();
             assert!(fs::symlink_metadata(&out).unwrap().is_dir() && fs::symlink_metadata(&inside).is_err());
         };
         let end = || {
-            put_back(&workspace, &run, iter::once(Path::new("mounted/on"))).unwrap();
+            put_back(&workspace, &open, iter::once(Path::new("mounted/on"))).unwrap();
             assert!(fs::symlink_metadata(&out).is_err());
         };
         // Nothing before, and nothing left but where something was mounted.

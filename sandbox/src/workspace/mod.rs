@@ -19,7 +19,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt as _};
 use nix::libc;
 use nix::sys::stat::{UtimensatFlags, fchmod, utimensat};
@@ -30,6 +29,7 @@ pub(crate) use self::new_file::NewFile;
 use self::new_file::{set_modified, time_spec};
 pub use self::path::WorkspacePath;
 pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES, shown};
+use crate::directories;
 use crate::error::{Error, IoContext as _};
 use crate::mode::Mode;
 use crate::outcome::FileEntry;
@@ -88,15 +88,15 @@ impl Workspace {
         Self::open(path)
     }
 
-    /// Opens the directory `path`.
+    /// Opens the directory `path`. A link in its place is not followed: a worker
+    /// may write to what lies above it.
     ///
     /// # Errors
     ///
     /// [`Error::Host`] when it is not there.
     pub fn open(path: PathBuf) -> Result<Self, Error> {
-        let dir = Dir::open_ambient_dir(&path, ambient_authority())
-            .doing(|| format!("open the workspace {}", path.display()))?;
-        Ok(Self { dir, path, served_native: AtomicBool::new(false) })
+        let directory = directories::open_last(&path).doing(|| format!("open the workspace {}", path.display()))?;
+        Ok(Self { dir: Dir::from_std_file(directory), path, served_native: AtomicBool::new(false) })
     }
 
     /// Moves the whole tree to `path`, where nothing is.

@@ -139,3 +139,22 @@ fn a_survey_tells_what_changed() {
     let changes = workspace.survey().unwrap().changes_since(&before);
     assert_eq!(changes, [FileEntry { path: "d/new".into(), size_bytes: 2, is_link: false }]);
 }
+
+#[test]
+fn a_workspace_stays_the_directory_that_was_opened_whatever_takes_its_place() {
+    let parent = tempfile::tempdir().unwrap();
+    let at = |name: &str| parent.path().join(name);
+    std::fs::create_dir(at("outside")).unwrap();
+    let workspace = Workspace::create(at("w")).unwrap();
+    // As a worker does it that was broken into.
+    std::fs::rename(at("w"), at("away")).unwrap();
+    symlink(at("outside"), at("w")).unwrap();
+    std::fs::write(at("w").join("by-path"), "x").unwrap();
+    assert!(at("outside/by-path").exists(), "a path alone leads there");
+    write(&workspace, "made/file", b"x", QUOTA).unwrap();
+    assert!(at("away/made/file").exists() && !at("outside/made").exists());
+    Workspace::open(at("w")).unwrap_err();
+    // Only the link is removed.
+    workspace.remove().unwrap();
+    assert!(std::fs::symlink_metadata(at("w")).is_err() && at("outside/by-path").exists());
+}

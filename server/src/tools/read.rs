@@ -9,8 +9,8 @@ use globset::GlobBuilder;
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool};
 use sandbox::{
-    Error, Executor, FileEntry, FinishedRun, Found, Principal, RunId, SPOOL_BYTES, SessionId, Stream, StreamText,
-    Workspace, WorkspacePath, read_range,
+    Error, Executor, FileEntry, FinishedRun, Found, Principal, RunId, SessionId, Stream, StreamText, Workspace,
+    WorkspacePath, read_range,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -267,34 +267,12 @@ fn read_stream(run: &FinishedRun, stream: &str, part: &Part) -> Result<Answer, E
     };
     match run.stream(stream)? {
         StreamText::Whole(bytes) => read_text(Cursor::new(&bytes), bytes.len() as u64, part),
-        StreamText::Spooled { file, bytes_seen } => read_text(Bounded { file, at: 0 }, bytes_seen, part),
+        StreamText::Spooled { file, bytes_seen } => read_text(file, bytes_seen, part),
     }
 }
 
 fn read_string(text: String, part: &Part) -> Result<Answer, Error> {
     read_text(Cursor::new(text.as_bytes()), text.len() as u64, part)
-}
-
-/// A spool file: as much of it as a server writes, whatever its length claims.
-struct Bounded {
-    file: std::fs::File,
-    at: u64,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let room = usize::try_from(SPOOL_BYTES.saturating_sub(self.at)).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.file.read(&mut buffer[..room])?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl Seek for Bounded {
-    fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
-        self.at = self.file.seek(position)?;
-        Ok(self.at)
-    }
 }
 
 fn read_output(run: &FinishedRun, number: u64, part: &Part) -> Result<Answer, Error> {

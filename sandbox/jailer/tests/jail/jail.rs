@@ -45,6 +45,8 @@ pub(crate) struct Jail {
     pub(crate) result: bool,
     /// Whether it is in a control group, as far as the jailer can tell.
     pub(crate) cgroup: bool,
+    /// What is done to the workspace once it was opened to be handed over.
+    pub(crate) replacing: Option<fn(&Path)>,
     /// How long after it was asked for it is to be killed.
     pub(crate) killed_after: Option<Duration>,
 }
@@ -118,7 +120,16 @@ impl Jail {
             },
             descriptors: Vec::new(),
         };
-        Self { confinement, host, workspace, lacking: Vec::new(), result: false, cgroup: false, killed_after: None }
+        Self {
+            confinement,
+            host,
+            workspace,
+            lacking: Vec::new(),
+            result: false,
+            cgroup: false,
+            replacing: None,
+            killed_after: None,
+        }
     }
 
     pub(crate) fn bash(namespaces: bool, host: Host, script: &str) -> Self {
@@ -163,6 +174,13 @@ impl Jail {
         if self.cgroup {
             self.confinement.descriptors.push(Descriptor::CgroupProcs);
             descriptors.push(procs.as_fd());
+        }
+        let writable = self.confinement.mounts.iter().filter(|mount| mount.access == Access::Write);
+        let handed: Vec<_> = writable.map(|mount| File::open(&mount.source).unwrap()).collect();
+        self.confinement.descriptors.extend(handed.iter().map(|_| Descriptor::Mount));
+        descriptors.extend(handed.iter().map(AsFd::as_fd));
+        if let Some(replace) = self.replacing {
+            replace(self.workspace.path());
         }
         send_confinement(&connection, &self.confinement, &descriptors).unwrap();
         drop((program_output, program_error, program_result));

@@ -15,6 +15,7 @@ mod ends;
 mod jail;
 mod lacking;
 mod limits;
+mod replaced;
 mod runs;
 mod shared;
 
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
         ends::serve();
         return ExitCode::SUCCESS;
     }
-    let tests: Vec<Test> = [runs::TESTS, denials::TESTS, shared::TESTS, limits::TESTS, ends::TESTS].concat();
+    let tests: Vec<Test> =
+        [runs::TESTS, denials::TESTS, shared::TESTS, limits::TESTS, ends::TESTS, replaced::TESTS].concat();
     let wanted = argument.filter(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut failed = Vec::new();
     for (name, test) in tests.into_iter().filter(|(name, _)| name.contains(&wanted)) {

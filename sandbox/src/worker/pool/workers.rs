@@ -33,7 +33,7 @@ const MAX_QUEUED: usize = 100_000;
 impl Pool {
     /// Starts a worker and prepares it.
     pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
-        let directory = self.state.of_principal(principal)?;
+        let directory = self.state.shared(principal)?;
         let older = lock(&self.older_images).clone();
         let StartedChild { child, stream } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;

@@ -1,0 +1,141 @@
+//! What of the host a program gets to see, held on to. Each part is looked up
+//! once: what is mounted, allowed, watched and gone to afterwards is what was
+//! found, whatever takes its place meanwhile.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open, readlinkat};
+use nix::libc;
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, fstat};
+
+use crate::confinement::{Access, Mount};
+use crate::failure::{Doing, Failure};
+use crate::sys;
+
+/// Devices of the host that every program may use.
+pub(crate) const DEVICES: [&str; 5] = ["/dev/null", ZERO, FULL, "/dev/random", "/dev/urandom"];
+
+/// Mapped as shared, it is memory that stays when no process shows it any more.
+pub(crate) const ZERO: &str = "/dev/zero";
+
+/// Reads the same, and cannot be mapped.
+const FULL: &str = "/dev/full";
+
+pub(crate) const INERT: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+pub(crate) const READ_ONLY: u64 = INERT | libc::MOUNT_ATTR_RDONLY;
+
+/// What a mount names.
+pub(crate) enum Part {
+    /// A file or directory: with namespaces a mount of it that is the program's
+    /// alone.
+    Tree(OwnedFd),
+    /// A link that is to look as it does on the host, `/bin` for one.
+    Link(PathBuf),
+}
+
+/// Everything of the host that a program will see.
+pub(crate) struct Parts {
+    /// In the order of the mounts.
+    pub(crate) parts: Vec<Part>,
+    /// With namespaces only.
+    pub(crate) devices: Vec<OwnedFd>,
+}
+
+impl Parts {
+    /// Takes what `mounts` name, in a mount namespace of this process's own.
+    /// `handed` are those that may be written.
+    pub(crate) fn take(mounts: &[Mount], handed: Vec<OwnedFd>) -> Result<Self, Failure> {
+        let none: Option<&str> = None;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).doing("keeping mounts to ourselves")?;
+        let device = |device: &&str| {
+            let path = Path::new(if *device == ZERO { FULL } else { *device });
+            let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).doing_at("opening", path)?;
+            sys::clone_mount(found.as_fd()).doing_at("taking", path)
+        };
+        let devices = DEVICES.iter().map(device).collect::<Result<_, _>>()?;
+        Ok(Self { parts: find(mounts, handed, true)?, devices })
+    }
+
+    /// Holds on to what `mounts` name, where the program sees it as it is.
+    pub(crate) fn hold(mounts: &[Mount], handed: Vec<OwnedFd>) -> Result<Self, Failure> {
+        Ok(Self { parts: find(mounts, handed, false)?, devices: Vec::new() })
+    }
+
+    /// The trees, with what they are parts for.
+    pub(crate) fn trees<'a>(&'a self, mounts: &'a [Mount]) -> impl Iterator<Item = (&'a Mount, BorrowedFd<'a>)> {
+        mounts.iter().zip(&self.parts).filter_map(|(mount, part)| match part {
+            Part::Tree(tree) => Some((mount, tree.as_fd())),
+            Part::Link(_) => None,
+        })
+    }
+
+    /// What the program sees at `path`, if that is one of the mounts.
+    pub(crate) fn at<'a>(&'a self, mounts: &'a [Mount], path: &Path) -> Option<BorrowedFd<'a>> {
+        self.trees(mounts).find(|(mount, _)| mount.destination == path).map(|(_, tree)| tree)
+    }
+
+    /// The directories that the program may write.
+    pub(crate) fn writable<'a>(&'a self, mounts: &'a [Mount]) -> impl Iterator<Item = BorrowedFd<'a>> {
+        self.trees(mounts).filter(|(mount, _)| mount.access == Access::Write).map(|(_, tree)| tree)
+    }
+}
+
+fn find(mounts: &[Mount], handed: Vec<OwnedFd>, clone: bool) -> Result<Vec<Part>, Failure> {
+    let writable = mounts.iter().filter(|mount| mount.access == Access::Write).count();
+    if writable != handed.len() {
+        let reason = format!("{writable} may be written, and there are {} descriptors", handed.len());
+        return Err(Failure::new("taking directories", reason));
+    }
+    let mut handed = handed.into_iter();
+    mounts.iter().map(|mount| find_one(mount, &mut handed, clone)).collect()
+}
+
+fn find_one(mount: &Mount, handed: &mut impl Iterator<Item = OwnedFd>, clone: bool) -> Result<Part, Failure> {
+    let source = &mount.source;
+    let writable = (mount.access == Access::Write).then(|| handed.next()).flatten();
+    let found = match writable {
+        Some(handed) if !clone => handed,
+        // A mount is taken from where this process is, and that is another
+        // namespace than the one that the descriptor came from.
+        Some(handed) => {
+            let found = hold(source)?;
+            let (wanted, is) =
+                (fstat(&handed).doing_at("looking at", source)?, fstat(&found).doing_at("looking at", source)?);
+            if (wanted.st_dev, wanted.st_ino) != (is.st_dev, is.st_ino) {
+                let reason = "it is not the directory that was handed over: something took its place";
+                return Err(Failure::new(format!("taking {}", source.display()), reason));
+            }
+            found
+        }
+        None => hold(source)?,
+    };
+    match kind(found.as_fd(), source)? {
+        libc::S_IFLNK if mount.access == Access::Read => {
+            Ok(Part::Link(readlinkat(&found, "").doing_at("reading the link", source)?.into()))
+        }
+        libc::S_IFLNK => Err(Failure::new(format!("taking {}", source.display()), "it is a symbolic link")),
+        _ if clone => {
+            let tree = sys::clone_mount(found.as_fd()).doing_at("taking", source)?;
+            let attributes = match mount.access {
+                Access::Read => READ_ONLY,
+                Access::Write => INERT,
+            };
+            sys::set_mount_attributes(tree.as_fd(), attributes, true).doing_at("setting attributes of", source)?;
+            Ok(Part::Tree(tree))
+        }
+        _ => Ok(Part::Tree(found)),
+    }
+}
+
+/// What is at a path, a link itself.
+fn hold(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty()).doing_at("taking", path)
+}
+
+/// The kind of file that is open.
+pub(crate) fn kind(file: BorrowedFd<'_>, path: &Path) -> Result<libc::mode_t, Failure> {
+    Ok(fstat(file).doing_at("looking at", path)?.st_mode & libc::S_IFMT)
+}
