@@ -361,7 +361,7 @@ impl Server {
         // It holds the lock in it for as long as it lives.
         let lock = files.iter().find(|path| path.ends_with("lock") && path.parent() != Some(self.state_directory()));
         let own = lock.and_then(|lock| lock.parent()).expect("the server has a directory in the state directory");
-        own.join("local")
+        own.join("local/files")
     }
 
     /// The directory that was given as state directory.

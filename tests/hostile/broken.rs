@@ -1,0 +1,118 @@
+//! A worker that was broken into, beside a server at work: whatever it moves
+//! under the feet of the server, nothing is written, made executable or removed
+//! where a link leads that a native program left.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tests::{Server, binary};
+
+/// How long it tries.
+const SECONDS: u64 = 4;
+
+/// A worker that was broken into, of root as the server is.
+struct Broken(Child);
+
+impl Broken {
+    fn into(directory: &Path) -> Self {
+        let mut command = Command::new(binary().with_file_name("broken-worker"));
+        command.arg(directory).arg(SECONDS.to_string()).stdout(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// What it could do.
+    fn said(mut self) -> String {
+        let mut said = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        self.0.wait().unwrap();
+        said
+    }
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What must not change, with what a program leaves that leads there.
+fn victim() -> (tempfile::TempDir, PathBuf) {
+    let victim = tempfile::tempdir().unwrap();
+    let file = victim.path().join("file");
+    fs::write(&file, "content").unwrap();
+    (victim, file)
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().to_string_lossy().into_owned();
+    fs::read_dir(directory).unwrap().map(name).collect()
+}
+
+#[test]
+fn what_a_broken_worker_moves_leads_the_server_nowhere() {
+    let (victim, file) = victim();
+    let before = fs::metadata(victim.path()).unwrap();
+    let server = Server::start();
+    let target = victim.path().display();
+    let prepare =
+        format!("mkdir -p prep; for n in given tmp cache; do ln -sfn {target} prep/$n; done; ln -sfn {target} link");
+    let run = |code: &str, session: &str| {
+        server.call("execute", json!({"language": "bash", "code": code, "session": session}))
+    };
+    let first = run(&prepare, "new");
+    let session = first.session();
+    let broken = Broken::into(&server.principal_directory());
+    let until = Instant::now() + Duration::from_secs(SECONDS);
+    let (mut runs, mut held) = (0, 0);
+    while Instant::now() < until {
+        // Its answers may be refusals, and the server goes on.
+        let reply = run(&format!("{prepare}; echo ran; echo x > new-$RANDOM; mkdir -p /tmp/t"), &session);
+        runs += 1;
+        held += u32::from(!reply.is_error() && reply.stdout() == "ran\n");
+        server.write(&session, "link/written", "x");
+        server.write(&session, "d/written", "x");
+        server.read(&session, ".");
+        server.call("execute", json!({"language": "bash", "code": "echo alone; ln -s / link"}));
+    }
+    let said = broken.said();
+    assert_eq!(entries(victim.path()), ["file"], "after {runs} runs, {said}");
+    let after = fs::metadata(victim.path()).unwrap();
+    assert_eq!((after.mode(), after.uid(), after.mtime()), (before.mode(), before.uid(), before.mtime()));
+    assert_eq!(fs::read(&file).unwrap(), b"content");
+    assert!(said.contains("refused: true"), "{said}");
+    assert!(runs > 0 && held > 0, "{held} of {runs}, {said}");
+    assert_eq!(server.execute("print('well')").output(), "well\n");
+}
+
+/// The same against whoever makes an inbox by its path, which is what the
+/// server did.
+#[test]
+fn a_broken_worker_leads_whoever_goes_by_paths_where_it_likes() {
+    let (victim, _) = victim();
+    let shared = tempfile::tempdir().unwrap();
+    let prepare = || {
+        let prep = shared.path().join("s_workspace/prep");
+        let _ = fs::create_dir_all(&prep);
+        let _ = symlink(victim.path(), prep.join("given"));
+    };
+    let broken = Broken::into(shared.path());
+    let until = Instant::now() + Duration::from_secs(SECONDS);
+    let mut number = 0;
+    while Instant::now() < until && !victim.path().join("main.sh").exists() {
+        prepare();
+        number += 1;
+        let inbox = shared.path().join(format!("r_{number}.inbox"));
+        let _ = fs::create_dir(&inbox);
+        let _ = fs::create_dir(inbox.join("given"));
+        let _ = fs::write(inbox.join("given/main.sh"), "x");
+    }
+    drop(broken);
+    assert!(victim.path().join("main.sh").exists(), "{number} tries");
+}
