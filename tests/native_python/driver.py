@@ -50,6 +50,17 @@ def run():
     def compiled(tree, mode):
         return compile(tree, name, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
+    def call_excepthook(failure):
+        trace = failure.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        failure.__traceback__ = trace
+        try:
+            sys.excepthook(type(failure), failure, trace)
+        except SystemExit as exit:
+            return exit
+        return SystemExit(1)
+
     outcome = {"result": "", "error": "", "value": ""}
     raised = None
     try:
@@ -69,7 +80,7 @@ def run():
             pass  # An exception of the program's own may have no text.
         raised = SystemExit(1)
         if sys.excepthook is not sys.__excepthook__:
-            sys.excepthook(type(error), error, error.__traceback__)
+            raised = call_excepthook(error)
     if os.getpid() == started_as:
         with open(report, "w", encoding="utf-8", errors="surrogateescape") as file:
             json.dump(outcome, file)

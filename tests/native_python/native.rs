@@ -1,10 +1,12 @@
 //! One program in a native interpreter.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
+use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -47,6 +49,17 @@ impl Interpreter {
         Self { program }
     }
 
+    /// Starts the interpreter, for root without the right to pass over modes of
+    /// files, which programs of the sandbox do not have either.
+    fn command(&self) -> Command {
+        if !nix::unistd::geteuid().is_root() {
+            return Command::new(&self.program);
+        }
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(&self.program);
+        command
+    }
+
     pub(crate) fn run(&self, program: &Program) -> Outcome {
         let place = tempfile::tempdir().expect("a directory can be made");
         let workspace = place.path().join("workspace");
@@ -57,10 +70,9 @@ impl Interpreter {
         fs::create_dir(path("tmp")).expect("a directory can be made");
         fs::write(path("driver.py"), DRIVER).expect("a file can be written");
         fs::write(path("program.py"), &program.code).expect("a file can be written");
-        fs::write(path("stdin"), program.arguments.get("stdin").map(text).unwrap_or_default())
-            .expect("a file can be written");
+        let stdin = program.arguments.get("stdin").map(text).unwrap_or_default();
 
-        let mut command = Command::new(&self.program);
+        let mut command = self.command();
         command.args(["-S", "-s", "-B", "-X", "utf8"]);
         command.args([path("driver.py"), path("program.py"), path("report")]);
         if let Some(arguments) = program.arguments.get("args").and_then(Value::as_array) {
@@ -70,38 +82,42 @@ impl Interpreter {
         if let Some(environment) = program.arguments.get("env").and_then(Value::as_object) {
             command.envs(environment.iter().map(|(name, value)| (name, text(value))));
         }
-        let create = |name: &str| File::create(path(name)).expect("a file can be made");
         let child = command
             .current_dir(&workspace)
-            .stdin(Stdio::from(File::open(path("stdin")).expect("a file can be opened")))
-            .stdout(Stdio::from(create("stdout")))
-            .stderr(Stdio::from(create("stderr")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .expect("the interpreter can be started");
-        let status = wait(child).map_or("never ends".to_owned(), |status| match status.code() {
+        let (status, stdout, stderr) = finish(child, &stdin);
+        let status = status.map_or("never ends".to_owned(), |status| match status.code() {
             Some(code) => format!("exited {code}"),
             None => status.to_string(),
         });
 
         let here = workspace.to_string_lossy().into_owned();
-        let output = |name: &str| {
-            let bytes = fs::read(path(name)).expect("a file can be read");
-            String::from_utf8_lossy(&bytes).replace(&here, "/workspace")
+        let temporary = path("tmp").to_string_lossy().into_owned();
+        let as_inside = |text: &str| {
+            let text = text.replace(&here, "/workspace").replace(&temporary, "/tmp");
+            text.replace("File \"/workspace/main.py\", line", "File \"<cell 1>\", line")
         };
+        let output = |bytes: &[u8]| as_inside(&String::from_utf8_lossy(bytes));
         let report: Value = match fs::read_to_string(path("report")) {
             Ok(report) => serde_json::from_str(&report).expect("the driver writes JSON"),
             Err(_) => Value::Null,
         };
-        let reported = |field: &str| text(&report[field]).replace(&here, "/workspace");
+        let reported = |field: &str| as_inside(&text(&report[field]));
+        let mut wrote = files_below(&path("tmp"), "/tmp/", &given);
+        wrote.extend(files_below(&workspace, "", &given));
         Outcome {
             status,
-            stdout: output("stdout"),
-            stderr: output("stderr"),
+            stdout: output(&stdout),
+            stderr: output(&stderr),
             result: reported("result"),
             error: reported("error"),
             error_value: reported("value"),
-            wrote: files_below(&workspace, &given),
+            wrote,
         }
     }
 }
@@ -142,6 +158,26 @@ impl Outcome {
     }
 }
 
+/// Waits for `child`, which gets `stdin`; gives how it ended and what it wrote.
+fn finish(mut child: Child, stdin: &str) -> (Option<ExitStatus>, Vec<u8>, Vec<u8>) {
+    let (input, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    thread::scope(|scope| {
+        // A program need not read it.
+        scope.spawn(move || input.expect("it is a pipe").write_all(stdin.as_bytes()));
+        let stdout = scope.spawn(move || read(stdout.expect("it is a pipe")));
+        let stderr = scope.spawn(move || read(stderr.expect("it is a pipe")));
+        let status = wait(child);
+        let output = |reader: thread::ScopedJoinHandle<'_, Vec<u8>>| reader.join().expect("output can be read");
+        (status, output(stdout), output(stderr))
+    })
+}
+
+fn read(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+    bytes
+}
+
 /// Waits for `child`, and ends it and its children when it takes too long.
 fn wait(mut child: Child) -> Option<ExitStatus> {
     let started = Instant::now();
@@ -155,7 +191,7 @@ fn wait(mut child: Child) -> Option<ExitStatus> {
             child.wait().expect("a child can be waited for");
             return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -171,8 +207,9 @@ fn put_files(workspace: &Path, program: &Program) -> BTreeSet<PathBuf> {
     files.iter().map(put).collect()
 }
 
-/// Files below `folder`, but for `given` ones, by path component.
-fn files_below(folder: &Path, given: &BTreeSet<PathBuf>) -> Vec<String> {
+/// Files below `folder`, which is seen as `inside`, but for `given` ones, by
+/// path component.
+fn files_below(folder: &Path, inside: &str, given: &BTreeSet<PathBuf>) -> Vec<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(place) = folders.pop() {
@@ -185,6 +222,6 @@ fn files_below(folder: &Path, given: &BTreeSet<PathBuf>) -> Vec<String> {
             }
         }
     }
-    let name = |path: &PathBuf| path.strip_prefix(folder).map(|path| path.to_string_lossy().into_owned());
+    let name = |path: &PathBuf| path.strip_prefix(folder).map(|path| format!("{inside}{}", path.to_string_lossy()));
     found.iter().filter_map(|path| name(path).ok()).collect()
 }

@@ -1,4 +1,5 @@
 # What ctypes cannot do refuses by name when it is used, not when it is imported or defined.
+# differs: no native code can be called
 # stdout:
 # |None
 # |OSError libc.so.6: cannot be opened as a library: this Python cannot call native code; use struct, array and memoryview

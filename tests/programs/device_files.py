@@ -20,7 +20,7 @@ with open(os.devnull, "rb") as null:
     data = null.read()
 with open(os.devnull, "w") as null:
     print(data, null.write("gone"))
-    print(null.seekable(), stat.S_ISCHR(os.fstat(null.fileno()).st_mode), null.isatty())
+    print(null.seekable(), stat.S_ISCHR(os.fstat(null.fileno()).st_mode), null.isatty(), flush=True)
 with open("/dev/stdout", "w") as out:
     out.write("to standard output\n")
 with open("/dev/stderr", "a") as out:

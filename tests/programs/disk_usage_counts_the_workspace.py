@@ -1,4 +1,5 @@
 # shutil.disk_usage counts the workspace against the limit of the run.
+# differs: what the run may write is all there is of a disk
 # stdout:
 # |268435456 True
 # |True

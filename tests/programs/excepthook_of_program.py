@@ -1,6 +1,7 @@
 # The program's own hook sees the error, which is reported once.
+# differs: the reply says what `sys.__excepthook__` would print
 # status: exited 1
-# stdout: "logged ZeroDivisionError in f, line 16\nbye\n"
+# stdout: "logged ZeroDivisionError in f, line 17\nbye\n"
 # error: ZeroDivisionError
 import atexit
 import sys

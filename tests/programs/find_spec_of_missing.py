@@ -1,4 +1,5 @@
 # Asking whether a package is there answers; importing it advises.
+# differs: some modules are not here, and importing them says what to use instead
 # stdout:
 # |None
 # |None

@@ -1,4 +1,5 @@
 # get_ipython() is false, does what a notebook exported as a program asks, and refuses the rest by name.
+# differs: a stand-in for IPython is there
 # status: exited 1
 # stdout: "False True\n"
 # error: RuntimeError

@@ -1,4 +1,5 @@
 # An https address is refused because there is no network, not because its kind is unknown.
+# differs: there is no network, and the error says so
 # stdout:
 # |URLError True
 # |OSError True

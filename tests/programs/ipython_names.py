@@ -1,4 +1,5 @@
 # The usual names of IPython's display modules.
+# differs: a stand-in for IPython is there
 # stdout:
 # |Audio cannot be shown in this sandbox
 # |YouTubeVideo cannot be shown in this sandbox

@@ -12,8 +12,8 @@
 # |fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b3731622eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640
 # |77d6576238657b203b19
 # |True
+# |ValueError
 # |ValueError iteration value must be greater than 0.
-# |ValueError unsupported hash type nothing
 # |ValueError n must be a power of 2.
 # |ValueError Invalid parameter combination for n, r, p, maxmem.
 # |TypeError a bytes-like object is required, not 'str'
@@ -28,9 +28,12 @@ for name in ("md5", "sha1", "sha224", "sha384", "SHA-256", "sha3_256", "blake2b"
 print(hashlib.scrypt(b"password", salt=b"NaCl", n=1024, r=8, p=16).hex())
 print(hashlib.scrypt(b"", salt=b"", n=16, r=1, p=1, dklen=10).hex())
 print(time.perf_counter() - begin < 10)
+try:
+    hashlib.pbkdf2_hmac("nothing", b"p", b"s", 1)
+except ValueError:
+    print("ValueError")
 for attempt in (
     lambda: hashlib.pbkdf2_hmac("sha256", b"p", b"s", 0),
-    lambda: hashlib.pbkdf2_hmac("nothing", b"p", b"s", 1),
     lambda: hashlib.scrypt(b"p", salt=b"s", n=15, r=8, p=1),
     lambda: hashlib.scrypt(b"p", salt=b"s", n=16, r=0, p=1),
     lambda: hashlib.pbkdf2_hmac("sha256", "p", b"s", 1),

@@ -1,4 +1,5 @@
 # Magics that prepare a notebook are taken, %time tells the time, strings stay as they are.
+# differs: notebook commands are understood
 # stdout has: Wall time:
 # stdout has: 15 (0, 1, 2)
 # stdout has: '\n%matplotlib inline\n!ls\n'

@@ -1,4 +1,5 @@
 # Modules of the standard library say where they are, as elsewhere; their source is not here.
+# differs: the sources of the standard library are not here
 # stdout:
 # |/usr/lib/python3.13/json/__init__.py /usr/lib/python3.13/os.py /usr/lib/python3.13
 # |['/usr/lib/python3.13/json'] /usr/lib/python3.13/json/decoder.py

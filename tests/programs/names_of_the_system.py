@@ -1,4 +1,5 @@
 # Names that packages look at to find their bearings are there and answer.
+# differs: host, disk and processors are those of the sandbox
 # stdout:
 # |18 18
 # |os.terminal_size(columns=80, lines=24)

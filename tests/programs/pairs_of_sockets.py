@@ -1,4 +1,5 @@
 # Both ends of a pair of sockets work inside one program.
+# differs: native Python waits forever where nobody can send
 # stdout:
 # |b'hello'
 # |['one\n', 'two']

@@ -5,14 +5,16 @@
 # |True True
 # wrote: /tmp/out.csv /tmp/sub/x
 import os
+import tempfile
 from pathlib import Path
 
-Path("/tmp/out.csv").write_text("a,b\n")
-os.makedirs("/tmp/sub")
-print(os.listdir(), sorted(os.listdir("/tmp")))
-os.chdir("/tmp/sub")
+home, folder = os.getcwd(), tempfile.gettempdir()
+Path(folder, "out.csv").write_text("a,b\n")
+os.makedirs(f"{folder}/sub")
+print(os.listdir(), sorted(os.listdir(folder)))
+os.chdir(f"{folder}/sub")
 Path("x").write_text("x")
 here = os.getcwd()
-os.chdir("/workspace")
+os.chdir(home)
 print(here, os.getcwd())
-print(os.path.exists("/tmp/sub/x"), os.path.samefile("/tmp/sub/x", "/tmp/sub/../sub/x"))
+print(os.path.exists(f"{folder}/sub/x"), os.path.samefile(f"{folder}/sub/x", f"{folder}/sub/../sub/x"))

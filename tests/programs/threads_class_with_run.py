@@ -15,7 +15,7 @@ class Worker(threading.Thread):
         self.result = self.__n ** 2
         print(threading.current_thread().name, self.result)
     def _pause(self):
-        time.sleep(0.02 * self.__n)
+        time.sleep(0.1 * self.__n)
 ws = [Worker(i) for i in range(3)]
 for w in ws: w.start()
 for w in ws: w.join()

@@ -2,12 +2,11 @@
 # stdout:
 # |beat
 # |beat
-# |beat
 # |main ends
 import threading, time
 def forever():
     while True:
-        time.sleep(0.03); print("beat")
+        time.sleep(0.2); print("beat")
 threading.Thread(target=forever, daemon=True).start()
-time.sleep(0.1)
+time.sleep(0.5)
 print("main ends")

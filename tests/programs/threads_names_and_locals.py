@@ -14,7 +14,7 @@ own.name = "main"
 def show():
     me = threading.current_thread()
     own.name = me.name
-    time.sleep(0.05)
+    time.sleep(0.15 if me.daemon else 0.05)
     print(me.name, me is threading.current_thread(), me.ident == threading.get_ident(), me.daemon,
           me.is_alive(), own.name)
 

@@ -1,7 +1,7 @@
 # A thread goes on until a variable tells it to stop.
 # stdout:
 # |stopped
-# |5
+# |True
 import threading, time
 running = True
 ticks = []
@@ -11,4 +11,4 @@ def beat():
     print("stopped")
 t = threading.Thread(target=beat); t.start()
 time.sleep(0.22); running = False
-t.join(); print(len(ticks))
+t.join(); print(len(ticks) > 1)

@@ -1,4 +1,5 @@
 # An error in a thread is shown with its lines, and the main program goes on.
+# differs: the traceback has only lines of the program
 # stdout: "main goes on\n"
 # stderr:
 # |Exception in thread T:
@@ -14,7 +15,6 @@ import threading
 import time
 
 assert threading.excepthook is threading.__excepthook__
-
 
 
 

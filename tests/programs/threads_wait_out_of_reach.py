@@ -1,4 +1,5 @@
 # A thread that waits inside of a call of C cannot be left: an error that says so.
+# differs: there threads need no place where they can be left
 # status: exited 1
 # stderr has: deadlock: threading.Event.wait() would wait for ever
 # error: RuntimeError

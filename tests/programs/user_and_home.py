@@ -1,4 +1,5 @@
 # The user and the home are those that bash of the same session shows.
+# differs: the user is that of the sandbox
 # stdout:
 # |/workspace /workspace /workspace
 # |belljar belljar belljar

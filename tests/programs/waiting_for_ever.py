@@ -1,4 +1,5 @@
 # Every wait that nobody can end is an error that names it.
+# differs: native Python waits forever
 # stdout:
 # |threading.Event.wait()
 # |acquiring a lock that is taken
