@@ -18,6 +18,8 @@
 use std::cell::RefCell;
 use std::io;
 
+use zstd::zstd_safe::CParameter;
+
 use crate::sys::PAGE;
 
 const WORD: usize = 8;
@@ -36,6 +38,15 @@ pub(crate) const MAX_PART_BYTES: usize = MAX_RAW_BYTES + (MAX_RAW_BYTES >> 7);
 /// session with a 5,000-entry dict is read in 0.3 ms, and in 0.44 ms at level
 /// 1, which makes it 15 % smaller.
 const LEVEL: i32 = -1;
+/// From here on the compressor looks as far back as a part goes, by a table of
+/// 2¹⁶ places, 256 KiB: tables of pointers repeat far apart. A session with a
+/// 5,000-entry dict is 14 % smaller for it, is written in 0.1 ms more, and read
+/// in the same time.
+const LARGE_BYTES: usize = 128 << 10;
+/// Logarithms of how far it looks back and of the places: for large parts, and
+/// those of the level.
+const LARGE: (u32, u32) = (23, 16);
+const OF_LEVEL: (u32, u32) = (0, 0);
 /// The most memory that a thread keeps for parts to come. A session with a
 /// 5,000-entry dict needs half of it.
 const KEPT_BYTES: usize = 1 << 20;
@@ -98,6 +109,9 @@ fn compress(raw: &[u8]) -> io::Result<Vec<u8>> {
             Some(compressor) => compressor,
             None => compressor.insert(zstd::bulk::Compressor::new(LEVEL)?),
         };
+        let (window, table) = if raw.len() < LARGE_BYTES { OF_LEVEL } else { LARGE };
+        compressor.set_parameter(CParameter::WindowLog(window))?;
+        compressor.set_parameter(CParameter::HashLog(table))?;
         compressor.compress(raw)
     })
 }
