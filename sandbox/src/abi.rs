@@ -14,8 +14,14 @@ use crate::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
 /// request gives it, below what would hurt.
 pub(crate) const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// Rich outputs of one run together: a few images.
+/// Rich outputs of one run together: a few images. What a guest takes it to be
+/// that is not told.
 pub(crate) const RICH_OUTPUT_BYTES: u64 = 4 << 20;
+
+/// What a guest takes a workspace to hold that is not told: the ABI says so, and
+/// defaults of limits may become others.
+pub(crate) const DISK_BYTES: u64 = 256 << 20;
+pub(crate) const DISK_FILES: u64 = 10_000;
 
 /// The result, a traceback and each text among the outputs. A reply shows less
 /// of them, and the rest can be read.
@@ -26,24 +32,35 @@ pub(crate) fn text_bytes(limits: &Limits) -> u64 {
     limits.get(Resource::OutputBytes).max(TEXT_BYTES)
 }
 
-/// A request to a guest, in the form that its ABI wants.
+/// A request to a guest, in the form that its ABI wants. What says no more than
+/// its absence does is left out: each member is one percent of a small run.
 #[derive(Serialize)]
 pub(crate) struct GuestRequest<'a> {
     pub(crate) code: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(crate) args: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) env: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) fresh: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) last: bool,
     pub(crate) result_bytes: u64,
+    #[serde(skip_serializing_if = "is::<RICH_OUTPUT_BYTES>")]
     pub(crate) output_bytes: u64,
     /// For packages that this guest lacks the language that has them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) elsewhere: &'a BTreeMap<String, String>,
     /// What the workspace may hold, for a guest that can see it in no other way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) disk_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) disk_files: Option<u64>,
+    #[serde(skip_serializing_if = "is::<DISK_BYTES>")]
+    pub(crate) disk_bytes: u64,
+    #[serde(skip_serializing_if = "is::<DISK_FILES>")]
+    pub(crate) disk_files: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is<const VALUE: u64>(value: &u64) -> bool {
+    *value == VALUE
 }
 
 /// A guest's reply, as its ABI gives it. Untrusted.

@@ -14,6 +14,8 @@ from . import display, errors, forks, late, source
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 REPLY = 3
+# When a request does not say.
+OUTPUT_BYTES = 4 * 1024 * 1024
 
 
 def main():
@@ -68,8 +70,8 @@ def main():
 
 def begin(request):
     """What a program expects to find when it starts."""
-    display.begin(request["result_bytes"], request["output_bytes"])
-    sys.argv = [os.path.join(os.getcwd(), "main.py"), *request["args"]]
+    display.begin(request["result_bytes"], request.get("output_bytes", OUTPUT_BYTES))
+    sys.argv = [os.path.join(os.getcwd(), "main.py"), *request.get("args", ())]
     sys.path.insert(0, os.getcwd())
     builtins.display = display.display
     builtins.ExecutionTimeout = errors.ExecutionTimeout

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
 
-use crate::abi::GuestRequest;
+use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 use crate::directories;
 use crate::removal::remove_tree;
 
@@ -63,8 +63,8 @@ impl Inbox {
                         result_bytes,
                         output_bytes,
                         elsewhere: &BTreeMap::new(),
-                        disk_bytes: None,
-                        disk_files: None,
+                        disk_bytes: DISK_BYTES,
+                        disk_files: DISK_FILES,
                     };
                     inbox.give(REQUEST, &serde_json::to_vec(&request)?, 0o644)?;
                 }

@@ -29,7 +29,9 @@ use super::supervise::{End, Orders, Streams, Supervised, supervise};
 use super::temporary;
 use super::tier::Form;
 use super::users::OwnUser;
-use crate::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES};
+use crate::abi::{
+    self, Bounds, Cause, DISK_BYTES, DISK_FILES, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES,
+};
 use crate::children;
 use crate::error::{Error, IoContext as _};
 use crate::limits::{Limits, Resource};
@@ -367,8 +369,8 @@ impl Launch {
             result_bytes: abi::text_bytes(limits),
             output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: &BTreeMap::new(),
-            disk_bytes: None,
-            disk_files: None,
+            disk_bytes: DISK_BYTES,
+            disk_files: DISK_FILES,
         };
         let bounds = Bounds::of(&request);
         let mut said = None;

@@ -170,7 +170,7 @@ mod tests {
 
     use super::super::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use super::*;
-    use crate::abi::GuestRequest;
+    use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
     use crate::limits::{Limits, Resource};
     use crate::outcome::Status;
     use crate::survey::DiskUse;
@@ -215,8 +215,8 @@ mod tests {
             result_bytes: 4096,
             output_bytes: 4096,
             elsewhere: &BTreeMap::new(),
-            disk_bytes: None,
-            disk_files: None,
+            disk_bytes: DISK_BYTES,
+            disk_files: DISK_FILES,
         };
         slot.run(&mut request, parts, false).unwrap()
     }

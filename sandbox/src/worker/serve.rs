@@ -277,8 +277,8 @@ impl Shared {
             result_bytes: text_bytes(&order.limits),
             output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: &order.elsewhere,
-            disk_bytes: Some(order.limits.get(Resource::DiskBytes)),
-            disk_files: Some(order.limits.get(Resource::DiskFiles)),
+            disk_bytes: order.limits.get(Resource::DiskBytes),
+            disk_files: order.limits.get(Resource::DiskFiles),
         };
         let mut finished = match slot.run(&mut request, parts, order.session.is_some()) {
             Ok(finished) => finished,

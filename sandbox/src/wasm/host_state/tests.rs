@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use super::super::slot::Slot;
 use super::super::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
 use super::*;
-use crate::abi::GuestRequest;
+use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 use crate::limits::{Limits, Resource};
 use crate::outcome::Status;
 use crate::survey::DiskUse;
@@ -83,8 +83,8 @@ impl Session {
             result_bytes: 4096,
             output_bytes: 4096,
             elsewhere: &BTreeMap::new(),
-            disk_bytes: None,
-            disk_files: None,
+            disk_bytes: DISK_BYTES,
+            disk_files: DISK_FILES,
         };
         let finished = self.slot.run(&mut request, parts, true).unwrap();
         let error = finished.error.map(|error| error.traceback);
