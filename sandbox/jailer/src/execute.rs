@@ -22,9 +22,8 @@ pub(crate) struct Executable {
 }
 
 impl Executable {
-    /// Goes to the directory of the program, which is open if it is one of the
-    /// mounts, and makes the effect of signals
-    /// what a program expects.
+    /// Goes to the directory of the program, which may be open, and makes the
+    /// effect of signals what a program expects.
     pub(crate) fn prepare(program: &Program, directory: Option<BorrowedFd<'_>>) -> Result<Self, Failure> {
         directory.map_or_else(|| chdir(&program.directory), fchdir).doing_at("going to", &program.directory)?;
         for signal in 1..=libc::SIGRTMAX() {

@@ -2,7 +2,7 @@
 //! but what was asked for. Nothing of the host's own tree is changed, and
 //! nothing of it can be reached in the end.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd as _, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path};
 
@@ -11,11 +11,12 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 
 use crate::confinement::{Mount, Scratch};
 use crate::failure::{Doing, Failure};
 use crate::parts::{DEVICES, Part, Parts, READ_ONLY, kind};
+use crate::proc::mount_proc;
 use crate::sys;
 
 /// Where the new root is built: a directory that every host has. It is covered
@@ -32,7 +33,6 @@ const LINKS: [(&str, &str); 4] = [
 
 /// Builds the root and changes to it.
 pub(crate) fn build(mounts: &[Mount], parts: &Parts, scratch: &[Scratch]) -> Result<(), Failure> {
-    let none: Option<&str> = None;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("tmpfs"), BUILDING_SITE, Some("tmpfs"), flags, Some("size=1m,nr_inodes=4096,mode=0755"))
         .doing("mounting a new root")?;
@@ -47,8 +47,7 @@ pub(crate) fn build(mounts: &[Mount], parts: &Parts, scratch: &[Scratch]) -> Res
     for (link, target) in LINKS {
         symlink(target, link).doing_at("linking", Path::new(link))?;
     }
-    make_directory(root.as_fd(), Path::new("/proc"))?;
-    mount(Some("proc"), "proc", Some("proc"), flags | MsFlags::MS_NOEXEC, none).doing("mounting proc")?;
+    mount_proc()?;
     // A program's own files may lie within a scratch directory, not the other
     // way round: what is mounted later covers what was there.
     for scratch in scratch {
@@ -63,7 +62,22 @@ pub(crate) fn build(mounts: &[Mount], parts: &Parts, scratch: &[Scratch]) -> Res
     umount2(".", MntFlags::MNT_DETACH).doing("detaching the host's tree")?;
     chdir("/").doing("going to the root")?;
     sys::set_mount_attributes(root.as_fd(), READ_ONLY | libc::MOUNT_ATTR_NOEXEC, false)
-        .doing("making the root read-only")
+        .doing("making the root read-only")?;
+    hide_mounts()
+}
+
+/// Goes on in a copy of the root that is in no namespace. The kernel lists the
+/// mounts of the namespace that lie below the root of who asks, with the place
+/// that each has on the host: from in here, none does.
+fn hide_mounts() -> Result<(), Failure> {
+    let copy = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let copy = sys::clone_mount(copy.doing("opening the root")?.as_fd()).doing("copying the root")?;
+    fchdir(&copy).doing("going to the copy of the root")?;
+    chroot(".").doing("changing to the copy of the root")?;
+    // It is there for as long as somebody holds it, and this process is the
+    // last to end.
+    let _ = copy.into_raw_fd();
+    Ok(())
 }
 
 fn attach(root: BorrowedFd<'_>, mount: &Mount, part: &Part) -> Result<(), Failure> {

@@ -26,6 +26,7 @@ mod landlock;
 mod namespaces;
 mod parent;
 mod parts;
+mod proc;
 mod processes;
 mod program;
 mod refuse;

@@ -53,9 +53,10 @@ fn take_steps(
     parent::end_with(warden, Signal::SIGKILL).at(Step::Parent)?;
     // A signal to its own group is not for the warden.
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).doing("starting a process group").at(Step::Descriptors)?;
-    let executable =
-        Executable::prepare(&confinement.program, parts.at(&confinement.mounts, &confinement.program.directory))
-            .at(Step::Execute)?;
+    // With namespaces what is held is a mount beside those that the program sees.
+    let held = parts.at(&confinement.mounts, &confinement.program.directory);
+    let directory = held.filter(|_| !confinement.namespaces);
+    let executable = Executable::prepare(&confinement.program, directory).at(Step::Execute)?;
     let filter = filters::program(confinement.namespaces, confinement.cgroups() > 0).at(Step::Seccomp)?;
 
     rlimits::set(&confinement.limits, process_bound).at(Step::Rlimits)?;

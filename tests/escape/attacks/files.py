@@ -228,6 +228,20 @@ def _(target):
     os.mknod(target.own, stat.S_IFCHR | 0o600, os.makedev(1, 3))
 
 
+@attempt("fs.whiteout", "renaming leaves a device behind", "EPERM", "EPERM")
+def _(target):
+    os.close(make_own(target.own))
+    syscall(316, AT_FDCWD, text(target.own), AT_FDCWD, text(target.own + "-renamed"), 4)
+    if not stat.S_ISCHR(os.lstat(target.own).st_mode):
+        raise Held("there is no device")
+
+
+@attempt("fs.whiteout_exchange", "the same together with another flag", "EPERM", "EPERM", control="the flags exclude each other")
+def _(target):
+    os.close(make_own(target.own))
+    syscall(316, AT_FDCWD, text(target.own), AT_FDCWD, text(target.own + "-renamed"), 4 | 1)
+
+
 @attempt(
     "fs.setuid_bit",
     "an own file becomes set-user-id",

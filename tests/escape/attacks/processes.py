@@ -107,7 +107,7 @@ def _(target):
     os.write(descriptor, os.read(descriptor, 100))
 
 
-@attempt("proc.core_pattern", "the kernel is to run a program of ours", "EACCES", "EACCES", control="root")
+@attempt("proc.core_pattern", "the kernel is to run a program of ours", "ENOENT", "EACCES", control="root")
 def _(target):
     os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)
 
@@ -149,3 +149,59 @@ def _(target):
 @attempt("proc.debugfs", "the kernel's insides are listed", "ENOENT", "EACCES", control="root")
 def _(target):
     os.listdir("/sys/kernel/debug")
+
+
+def find_some(found):
+    if not found and TARGET["mode"] != "sandbox":
+        raise FileNotFoundError(errno.ENOENT, "this machine has nothing of the kind")
+    if not found:
+        raise Held("there is nothing in it")
+
+
+def kernel_file(name):
+    find_some(read(f"/proc/{name}", 4096).strip())
+
+
+def kernel_directory(name):
+    find_some(os.listdir(f"/proc/{name}"))
+
+
+# What a kernel may be built without is missing in the control as well.
+for name in (
+    "buddyinfo cgroups cmdline config.gz consoles crypto devices diskstats interrupts iomem ioports key-users keys "
+    "locks misc modules partitions sched_debug softirqs version zoneinfo"
+).split():
+    missing = None if name in ("cmdline", "interrupts", "version") else "ENOENT"
+    attempt(f"proc.kernel.{name}", "the kernel tells about the host", "held", "EACCES", control="root", control_missing=missing)(
+        lambda target, name=name: kernel_file(name)
+    )
+
+for name in "acpi bus driver fs irq pressure scsi sysvipc tty".split():
+    attempt(f"proc.kernel.{name}", "the kernel tells about the host", "held", "EACCES", control="root", control_missing="ENOENT")(
+        lambda target, name=name: kernel_directory(name)
+    )
+
+
+@attempt("proc.boot_id", "it is told which start of which host this is", "ENOENT", "EACCES")
+def _(target):
+    read("/proc/sys/kernel/random/boot_id")
+
+
+@attempt("proc.mountinfo", "it is told where on the host the workspace lies", "held", "EACCES")
+def _(target):
+    kernel_file("self/mountinfo")
+
+
+@attempt("proc.mounts", "it is told what is mounted", "held", "EACCES")
+def _(target):
+    kernel_file("mounts")
+
+
+@attempt("proc.warden_mountinfo", "the warden's mounts are told", "held", "EACCES")
+def _(target):
+    kernel_file(f"{target.warden()}/mountinfo")
+
+
+@attempt("proc.thread_mountinfo", "the mounts of a thread are told", "held", "EACCES")
+def _(target):
+    kernel_file(f"self/task/{os.getpid()}/mountinfo")

@@ -90,21 +90,21 @@ pub(super) const ALLOWED: &[Rule] = &[
     Rule::always(SYS_fchdir),          // current directory
     Rule::always(SYS_fstatfs),         // free space
     // Files by path: Landlock and the mounts decide.
-    Rule::always(SYS_mkdirat),    // making directories
-    Rule::always(SYS_unlinkat),   // removing files
-    Rule::always(SYS_renameat2),  // renaming files
-    Rule::always(SYS_linkat),     // hard links
-    Rule::always(SYS_symlinkat),  // symbolic links
-    Rule::always(SYS_readlinkat), // symbolic links
-    Rule::always(SYS_newfstatat), // metadata
-    Rule::always(SYS_statx),      // metadata
-    Rule::always(SYS_faccessat),  // what may be done with a file
-    Rule::always(SYS_faccessat2), // likewise
-    Rule::always(SYS_truncate),   // size of a file; Landlock decides
-    Rule::always(SYS_chdir),      // current directory
-    Rule::always(SYS_getcwd),     // current directory
-    Rule::always(SYS_statfs),     // free space
-    Rule::always(SYS_umask),      // mode of new files
+    Rule::always(SYS_mkdirat),                                      // making directories
+    Rule::always(SYS_unlinkat),                                     // removing files
+    Rule::when(SYS_renameat2, &[&[Masked(4, RENAME_WHITEOUT, 0)]]), // renaming files, and leaving no device behind
+    Rule::always(SYS_linkat),                                       // hard links
+    Rule::always(SYS_symlinkat),                                    // symbolic links
+    Rule::always(SYS_readlinkat),                                   // symbolic links
+    Rule::always(SYS_newfstatat),                                   // metadata
+    Rule::always(SYS_statx),                                        // metadata
+    Rule::always(SYS_faccessat),                                    // what may be done with a file
+    Rule::always(SYS_faccessat2),                                   // likewise
+    Rule::always(SYS_truncate),                                     // size of a file; Landlock decides
+    Rule::always(SYS_chdir),                                        // current directory
+    Rule::always(SYS_getcwd),                                       // current directory
+    Rule::always(SYS_statfs),                                       // free space
+    Rule::always(SYS_umask),                                        // mode of new files
     // Memory.
     Rule::always(SYS_munmap),        // memory
     Rule::always(SYS_mremap),        // memory
