@@ -42,9 +42,9 @@ use crate::worker::{LiveOutput, Role, RunReport, Spawner, StartedChild};
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
 
 /// Where a program with a file system of its own sees what it is given.
-const GIVEN: &str = "/run/belljar";
+pub(super) const GIVEN: &str = "/run/belljar";
 /// Where it keeps what it can make again.
-const CACHE: &str = "/var/cache";
+pub(super) const CACHE: &str = "/var/cache";
 /// Files in a temporary file system.
 const SCRATCH_FILES: u64 = 65_536;
 /// How many changed files a report names.
@@ -138,7 +138,10 @@ impl Launch {
         let denied = |reason: String| Error::Denied { action: format!("running `{id}`"), reason };
         let native = self.native()?;
         let user = match &self.form.users {
-            Some(users) => Some(users.take().ok_or_else(|| denied("no user is left for it".into()))?),
+            Some(users) => {
+                let taken = users.take().doing(|| "take a user for a native run".into())?;
+                Some(taken.ok_or_else(|| denied("no user is left for it".into()))?)
+            }
             None => None,
         };
         let limits = tree_limits(&self.order.limits, self.order.grace_ms);
