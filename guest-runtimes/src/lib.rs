@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 mod native;
 
-pub use native::{Argument, Native, Packages};
+pub use native::{Argument, Layout, Native, Packages};
 
 /// What a folder holds.
 #[derive(Clone, Copy)]
@@ -349,5 +349,16 @@ mod tests {
             assert_eq!(native.arguments().iter().filter(|argument| given(argument)).count(), 1, "{}", runtime.id());
             assert!(native.canary().contains("version"), "{}", runtime.id());
         }
+    }
+
+    #[test]
+    fn an_interpreter_is_known_by_the_names_of_its_parts() {
+        let Kind::Native(native) = find("python-native").unwrap().kind() else { panic!("it is native") };
+        let layout = native.layout().unwrap();
+        let programs = ["python", "python3", "python3.12", "pypy3"];
+        assert!(programs.iter().all(|name| layout.is_program(name)));
+        assert!(["python3-config", "pip3", "python.sh"].iter().all(|name| !layout.is_program(name)));
+        assert!(layout.is_version("python3.13") && !layout.is_version("python3.d") && !layout.is_version("python3"));
+        assert!(layout.is_shared_library("libpython3.12.so.1.0") && !layout.is_shared_library("libpython3.12.a"));
     }
 }

@@ -10,8 +10,7 @@ pub(crate) struct Description {
     arguments: Vec<Argument>,
     extension: String,
     canary: String,
-    #[serde(default)]
-    prefixes: Option<String>,
+    layout: Option<Layout>,
     packages: Option<Packages>,
 }
 
@@ -27,6 +26,44 @@ pub struct Packages {
     pub program: String,
     /// How the operator adds some.
     pub add: String,
+}
+
+/// How an interpreter is installed: what of a directory in which other things
+/// may lie as well is its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layout {
+    /// The file that marks an environment. `home = DIRECTORY` in it is where the
+    /// environment's interpreter is.
+    pub environment: String,
+    /// Programs are called one of these and a version, or without one.
+    pub programs: Vec<String>,
+    /// Directories of libraries are called one of these and a version.
+    pub libraries: Vec<String>,
+    /// Libraries of the interpreter itself begin with one of these.
+    pub shared_libraries: Vec<String>,
+    /// What directories are called in which packages are installed, in one of
+    /// libraries.
+    pub packages: Vec<String>,
+}
+
+impl Layout {
+    /// Whether a file of this name is the interpreter.
+    pub fn is_program(&self, name: &str) -> bool {
+        let is_version = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        self.programs.iter().any(|program| name.strip_prefix(program.as_str()).is_some_and(is_version))
+    }
+
+    /// Whether a directory of this name holds the libraries of a version.
+    pub fn is_version(&self, name: &str) -> bool {
+        let is_version = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+        self.libraries.iter().any(|library| name.strip_prefix(library.as_str()).is_some_and(is_version))
+    }
+
+    /// Whether a file of this name is a library of the interpreter.
+    pub fn is_shared_library(&self, name: &str) -> bool {
+        name.contains(".so") && self.shared_libraries.iter().any(|start| name.starts_with(start.as_str()))
+    }
 }
 
 /// A program of this machine that runs code.
@@ -87,10 +124,10 @@ impl Native {
         self.files
     }
 
-    /// A program that tries what it must not be able to do: reading the file
-    /// of its first argument, connecting to the local port of its second and
-    /// signalling the process of its third. It prints a word for each that
-    /// succeeds, and in the end `version` and its version.
+    /// A program that tries what it must not be able to do: connecting to the
+    /// local port of its first argument, signalling the process of its second,
+    /// and opening the files and directories of the others. It prints a line for
+    /// each that succeeds, and in the end `version` and its version.
     pub fn canary(&self) -> &str {
         &self.description.canary
     }
@@ -100,11 +137,9 @@ impl Native {
         self.description.packages.as_ref()
     }
 
-    /// A program that prints, a line each, where the interpreter really is (what
-    /// is on the path may be a script that looks for it) and the directories
-    /// that it needs beside those of the system. Run once, unconfined:
-    /// interpreter and program are the operator's and ours.
-    pub fn prefixes(&self) -> Option<&str> {
-        self.description.prefixes.as_deref()
+    /// How the interpreter is installed, where it has libraries beside those of
+    /// the system.
+    pub const fn layout(&self) -> Option<&Layout> {
+        self.description.layout.as_ref()
     }
 }

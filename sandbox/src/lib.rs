@@ -21,6 +21,7 @@ mod abi;
 mod bases;
 mod bounded;
 mod budget;
+mod canonical;
 mod children;
 mod collection;
 #[cfg(test)]
@@ -59,6 +60,7 @@ mod wasm;
 mod worker;
 mod workspace;
 
+pub use canonical::canonical;
 pub use error::Error;
 pub use executor::{Drained, Executor, ExecutorSettings, Health, Language, SessionSummary, SnapshotSummary};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
@@ -68,7 +70,7 @@ pub use limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use output::SPOOL_BYTES;
 pub use own_process::protect_own_process;
-pub use process::{NativeHealth, NativeSettings, Tier, jailer_command};
+pub use process::{NativeHealth, NativeSettings, Shown, Tier, jailer_command};
 pub use request::{ExecuteRequest, InputFile, SessionChoice};
 pub use runs::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use session::SessionFiles;

@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use guest_runtimes::GuestRuntime;
-use sandbox::{Amounts, Durability, ExecutorSettings, Limits, NativeSettings, Resource, Tier};
+use sandbox::{Amounts, Durability, ExecutorSettings, Limits, NativeSettings, Resource, Tier, canonical};
 use serde::Deserialize;
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -280,18 +280,19 @@ impl Config {
     /// When a file cannot be read, a key is unknown, or a value is out of its
     /// range; the message names the key, the bound and the value.
     pub fn load(flags: &Flags) -> anyhow::Result<Self> {
-        let file = match &flags.config {
-            Some(path) => read(path)?,
+        let place = match &flags.config {
+            Some(path) => Some(path.clone()),
             None => {
-                match base_directory("XDG_CONFIG_HOME", ".config").map(|directory| directory.join("belljar.toml")) {
-                    Ok(path) if path.exists() => read(&path)?,
-                    _ => File::default(),
-                }
+                let usual =
+                    base_directory("XDG_CONFIG_HOME", ".config").map(|directory| directory.join("belljar.toml"));
+                usual.ok().filter(|path| path.exists())
             }
         };
+        let file = place.as_deref().map(read).transpose()?.unwrap_or_default();
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let directory = |flag: &Option<PathBuf>, file: Option<PathBuf>, variable, home| {
-            flag.clone().or(file).map_or_else(|| base_directory(variable, home), Ok)
+            let path = flag.clone().or(file).map_or_else(|| base_directory(variable, home), Ok)?;
+            canonical(&path).with_context(|| format!("failed to find {}", path.display()))
         };
         let ceilings = layered(&flags.ceilings, "BELLJAR_CEILINGS")?;
         let limit_ceilings = overlay(Limits::ceilings(), &file.ceilings, &ceilings);
@@ -348,6 +349,8 @@ impl Config {
                         file.native_programs,
                         &layered(&flags.native_programs, "BELLJAR_NATIVE_PROGRAMS")?,
                     )?,
+                    secrets: place.into_iter().collect(),
+                    personal: personal(),
                 },
                 deterministic: flags.deterministic.or(file.deterministic).unwrap_or(false),
             },
@@ -355,6 +358,16 @@ impl Config {
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
     }
+}
+
+/// Where people have their files: their home, by the environment and by the list
+/// of users, and the project that they started us in.
+fn personal() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let listed = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.dir);
+    let project = std::env::current_dir().ok();
+    let all: BTreeSet<_> = [home, listed, project].into_iter().flatten().filter(|path| path.is_absolute()).collect();
+    all.into_iter().collect()
 }
 
 fn read(path: &Path) -> anyhow::Result<File> {
@@ -471,8 +484,14 @@ mod tests {
 
     #[test]
     fn the_example_states_the_defaults() {
-        let config = load(include_str!("../../deploy/config/belljar.toml"), Flags::default()).unwrap();
-        let defaults = load("", Flags::default()).unwrap();
+        let of = |text| {
+            let mut config = load(text, Flags::default()).unwrap();
+            // The one thing that is theirs alone.
+            config.executor.native.secrets.clear();
+            config
+        };
+        let config = of(include_str!("../../deploy/config/belljar.toml"));
+        let defaults = of("");
         assert_eq!(format!("{config:?}"), format!("{defaults:?}"));
         let file: toml::Table = toml::from_str(include_str!("../../deploy/config/belljar.toml")).unwrap();
         for section in ["limits", "ceilings"] {

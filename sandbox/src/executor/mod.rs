@@ -22,11 +22,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::bases::Bases;
 use crate::budget::MemoryBudget;
+use crate::canonical::canonical;
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
 use crate::images::prepare_all;
 use crate::limits::Limits;
-use crate::process::{NativeHealth, NativeRuntime, NativeSettings};
+use crate::process::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::runs::{Discarded, FinishedRun, FinishedRuns};
 use crate::sessions::{SessionSettings, Sessions};
 use crate::spares::Spares;
@@ -77,6 +78,28 @@ pub struct ExecutorSettings {
     /// Whether clocks and random bytes are the same in every run. For tests:
     /// whoever knows that can guess every secret a program makes.
     pub deterministic: bool,
+}
+
+/// What native programs must not see, the server's own first.
+fn private(settings: &ExecutorSettings) -> Result<Vec<Private>, Error> {
+    let state = &settings.state_directory;
+    let own = [
+        ("the key of the store", state.join("store/key")),
+        ("the state directory", state.clone()),
+        ("the cache directory", settings.cache_directory.clone()),
+    ];
+    let secrets = settings.native.secrets.iter().map(|path| ("the file", path.clone()));
+    let mut private = Vec::new();
+    for (what, path) in own.into_iter().chain(secrets) {
+        let path = canonical(&path).doing(|| format!("find {}", path.display()))?;
+        private.push(Private { what, path, kind: PrivateKind::Secret });
+    }
+    private.extend(settings.native.personal.iter().map(|path| {
+        // One that this process cannot get to holds no interpreter either.
+        let path = canonical(path).unwrap_or_else(|_| path.clone());
+        Private { what: "the directory", path, kind: PrivateKind::Personal }
+    }));
+    Ok(private)
 }
 
 /// Runs programs.
@@ -162,7 +185,12 @@ impl Executor {
         Self::open(settings).map_err(|error| error.on_disk_of(&directory))
     }
 
-    fn open(settings: ExecutorSettings) -> Result<Self, Error> {
+    fn open(mut settings: ExecutorSettings) -> Result<Self, Error> {
+        // From here on each has one name, whatever links lead to it.
+        for directory in [&mut settings.state_directory, &mut settings.cache_directory] {
+            let doing = || format!("find {}", directory.display());
+            *directory = canonical(directory).doing(doing)?;
+        }
         let state = Arc::new(StateDirectory::create(&settings.state_directory)?);
         let pool = Arc::default();
         let store = Store::open(StoreSettings {
@@ -181,14 +209,14 @@ impl Executor {
         let directories = (Arc::clone(&state), Arc::clone(&spares));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
-        let hidden = vec![settings.state_directory.clone(), settings.cache_directory.clone()];
+        let private = private(&settings)?;
         let cancel_all = CancellationToken::new();
         Ok(Self {
             native: NativeRuntime::new(
                 settings.native.clone(),
                 Arc::clone(&state),
                 Arc::clone(&spawner),
-                hidden,
+                private,
                 settings.cache_directory.clone(),
                 cancel_all.clone(),
             ),

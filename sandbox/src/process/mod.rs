@@ -2,19 +2,24 @@
 //!
 //! Nothing here decides how that is done; it decides what a program gets: which
 //! parts of the file system, which user, which limits. `host` knows the
-//! machine, `tier` tries what it can enforce, `runtime` turns a run into a
+//! machine (`lookup` finds a program, `layout` its libraries, `private` what must
+//! not be seen), `tier` tries what it can enforce, `runtime` turns a run into a
 //! confinement, `executable` is the jailer that applies it, `supervise` takes
 //! output and reports until nothing is left.
 
 mod account;
 mod cgroup;
 mod delegation;
+mod editable;
 mod executable;
 mod host;
 mod inbox;
 mod launch;
+mod layout;
+mod lookup;
 mod ownership;
 mod packages;
+mod private;
 mod runtime;
 mod supervise;
 mod temporary;
@@ -23,6 +28,8 @@ mod users;
 
 pub use executable::jailer_command;
 pub(crate) use executable::not_executable;
+pub use host::Shown;
+pub(crate) use private::{Kind, Private};
 pub use runtime::{NativeHealth, NativeSettings};
 pub(crate) use runtime::{NativeOrder, NativeRuntime};
 pub use tier::Tier;

@@ -1,5 +1,5 @@
-//! Which packages an interpreter of this machine has. Asking it takes as long as
-//! a run, so the answer is kept in the cache until a place changes in which
+//! Which packages an interpreter of this machine has. Asking it is a run like any
+//! other, so the answer is kept in the cache until a place changes in which
 //! packages lie.
 
 #![expect(clippy::disallowed_methods, reason = "owns a file of the cache, and looks at times of files")]
@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 
 use guest_runtimes::Packages;
 use serde::{Deserialize, Serialize};
-
-use super::host::answer;
 
 /// What was found out about an interpreter.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -39,28 +37,32 @@ impl Place {
     }
 }
 
-/// Which of `wanted` the interpreter has. Blocks.
-pub(super) fn packages(interpreter: &Path, wanted: &Packages, cache: &Path) -> Result<Vec<String>, String> {
-    let name = blake3::hash(interpreter.as_os_str().as_encoded_bytes()).to_hex();
-    let file = cache.join(format!("packages-{}.json", &name[..16]));
-    if let Some(known) = read(&file)
-        && known.interpreter == interpreter
-        && known.asked == wanted.names
-        && known.places.iter().all(Place::is_unchanged)
-    {
-        return Ok(known.packages);
-    }
-    let said = answer(interpreter, &wanted.program, &wanted.names)?;
+/// Which of `wanted` the interpreter has, if that is known. Blocks.
+pub(super) fn known(interpreter: &Path, wanted: &Packages, cache: &Path) -> Option<Vec<String>> {
+    let known = read(&file(interpreter, cache))?;
+    let is_current =
+        known.interpreter == interpreter && known.asked == wanted.names && known.places.iter().all(Place::is_unchanged);
+    is_current.then_some(known.packages)
+}
+
+/// Keeps what the interpreter said, and tells which of `wanted` it has. Blocks.
+pub(super) fn learn(interpreter: &Path, wanted: &Packages, cache: &Path, said: &str) -> Vec<String> {
     let after = |word: &'static str| said.lines().filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '));
     let packages: Vec<_> =
         after("package").filter(|name| wanted.names.iter().any(|wanted| wanted == name)).map(str::to_owned).collect();
     let places = after("place").map(PathBuf::from).chain([interpreter.to_path_buf()]).filter_map(Place::now).collect();
     let answer = Answer { interpreter: interpreter.to_path_buf(), asked: wanted.names.clone(), places, packages };
-    if let Err(error) = write(&file, &answer) {
+    if let Err(error) = write(&file(interpreter, cache), &answer) {
         // The next server asks again.
         tracing::warn!(%error, "what an interpreter has was not kept in the cache");
     }
-    Ok(answer.packages)
+    answer.packages
+}
+
+fn file(interpreter: &Path, cache: &Path) -> PathBuf {
+    let name = blake3::hash(interpreter.as_os_str().as_encoded_bytes()).to_hex();
+    // What was asked without walls had another name.
+    cache.join(format!("seen-packages-{}.json", &name[..16]))
 }
 
 fn read(file: &Path) -> Option<Answer> {
@@ -76,8 +78,6 @@ fn write(file: &Path, answer: &Answer) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -85,24 +85,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (place, interpreter) = (directory.path().join("site"), directory.path().join("interpreter"));
         fs::create_dir(&place).unwrap();
-        let script = format!(
-            "#!/bin/sh\necho x >> {0}/asked\nls {0}/site | sed 's/^/package /'\necho place {0}/site\n",
-            directory.path().display()
-        );
-        fs::write(&interpreter, script).unwrap();
-        fs::set_permissions(&interpreter, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&interpreter, "").unwrap();
         let wanted =
             Packages { names: vec!["numpy".into(), "pandas".into()], program: String::new(), add: String::new() };
         let cache = tempfile::tempdir().unwrap();
-        let found = || packages(&interpreter, &wanted, cache.path()).unwrap();
-        let asked = || fs::read_to_string(directory.path().join("asked")).unwrap().lines().count();
-        assert_eq!((found(), found(), asked()), (vec![], vec![], 1));
-        fs::write(place.join("numpy"), "").unwrap();
-        fs::write(place.join("other"), "").unwrap();
-        assert_eq!((found(), found(), asked()), (vec!["numpy".to_owned()], vec!["numpy".to_owned()], 2));
+        let ask = || known(&interpreter, &wanted, cache.path());
+        let said = format!("package other\npackage numpy\nplace {}\nplace /not/there\n", place.display());
+        assert_eq!(ask(), None);
+        assert_eq!(learn(&interpreter, &wanted, cache.path(), &said), ["numpy"]);
+        assert_eq!(ask(), Some(vec!["numpy".to_owned()]));
+        fs::write(place.join("pandas"), "").unwrap();
+        assert_eq!(ask(), None);
+        learn(&interpreter, &wanted, cache.path(), &said);
         // A file that is damaged is no answer.
-        let kept = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
-        fs::write(kept, "{").unwrap();
-        assert_eq!((found(), asked()), (vec!["numpy".to_owned()], 3));
+        fs::write(file(&interpreter, cache.path()), "{").unwrap();
+        assert_eq!(ask(), None);
     }
 }

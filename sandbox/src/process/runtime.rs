@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroups;
 use super::executable::jailer_command;
-use super::host::Interpreter;
-use super::launch::{Launch, launch};
-use super::packages::packages;
+use super::host::{Interpreter, Shown};
+use super::launch::{CACHE, GIVEN, Launch, launch};
+use super::packages;
+use super::private::Private;
 use super::tier::{Form, Tier};
 use super::users::Users;
 use crate::error::{Error, IoContext as _};
@@ -24,7 +25,7 @@ use crate::limits::{Limits, Resource};
 use crate::outcome::Status;
 use crate::state::StateDirectory;
 use crate::worker::{LiveOutput, RunReport, Spawner};
-use crate::workspace::Workspace;
+use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 
 /// How native programs are to be run.
 #[derive(Clone, Debug)]
@@ -34,6 +35,12 @@ pub struct NativeSettings {
     /// For the id of a language its program, where that is not the one on the
     /// path.
     pub programs: BTreeMap<String, PathBuf>,
+    /// Files of the operator's that programs must never see, such as the
+    /// configuration.
+    pub secrets: Vec<PathBuf>,
+    /// Directories of people: homes, and the project that the server was started
+    /// in. An interpreter may lie in one, and is shown without what is beside it.
+    pub personal: Vec<PathBuf>,
 }
 
 /// What native programs run under, for people.
@@ -48,6 +55,12 @@ pub struct NativeHealth {
     /// For the id of each language that was tried its version, or why it
     /// cannot be run.
     pub languages: BTreeMap<String, Result<String, String>>,
+    /// What of this machine the programs of each language that can be run see,
+    /// read-only.
+    pub shown: BTreeMap<String, Vec<Shown>>,
+    /// Packages that programs of a language do not find because they lie where
+    /// nothing is shown.
+    pub left_out: BTreeMap<String, Vec<String>>,
 }
 
 /// One native program to run.
@@ -72,8 +85,8 @@ pub(crate) struct NativeRuntime {
     settings: NativeSettings,
     state: Arc<StateDirectory>,
     spawner: Arc<Spawner>,
-    /// What programs must never see.
-    hidden: Vec<PathBuf>,
+    /// What programs must not see.
+    private: Vec<Private>,
     /// Ends attempts to find out.
     stop: CancellationToken,
     machine: OnceCell<Machine>,
@@ -108,13 +121,13 @@ impl NativeRuntime {
         settings: NativeSettings,
         state: Arc<StateDirectory>,
         spawner: Arc<Spawner>,
-        hidden: Vec<PathBuf>,
+        private: Vec<Private>,
         cache: PathBuf,
         stop: CancellationToken,
     ) -> Self {
         let languages = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
         let offers = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
-        Self { settings, state, spawner, hidden, stop, machine: OnceCell::new(), languages, offers, cache }
+        Self { settings, state, spawner, private, stop, machine: OnceCell::new(), languages, offers, cache }
     }
 
     /// What a language offers here; `None` when it cannot be run.
@@ -138,13 +151,29 @@ impl NativeRuntime {
     }
 
     async fn find_offer(&self, runtime: &'static GuestRuntime) -> Option<Offer> {
-        self.machine().await.form.as_ref().ok()?;
+        let (form, _) = self.machine().await.form.as_ref().ok()?;
         let interpreter = self.interpreter(runtime).await.ok()?;
         let Some(wanted) = native(runtime)?.packages() else { return Some(Offer { packages: None }) };
+        let (path, cache) = (interpreter.path.clone(), self.cache.clone());
+        let known = tokio::task::spawn_blocking(move || packages::known(&path, wanted, &cache));
+        if let Ok(Some(known)) = known.await {
+            return Some(Offer { packages: Some(known) });
+        }
+        let asked = self.run_own(form, &interpreter, runtime, &wanted.program, wanted.names.clone()).await;
+        let said = match asked {
+            Ok((report, _)) if report.status == Status::Exited(0) => report.stdout.head,
+            Ok((report, _)) => {
+                tracing::warn!(status = ?report.status, language = runtime.id(), "asking for its packages");
+                return Some(Offer { packages: Some(Vec::new()) });
+            }
+            Err(error) => {
+                tracing::warn!(error = error.with_causes(), language = runtime.id(), "asking for its packages");
+                return Some(Offer { packages: Some(Vec::new()) });
+            }
+        };
         let cache = self.cache.clone();
-        let find = move || packages(&interpreter.path, wanted, &cache);
-        let found = tokio::task::spawn_blocking(find).await.unwrap_or_else(|error| Err(error.to_string()));
-        let found = found.map_err(|reason| tracing::warn!(reason, language = runtime.id(), "asking for its packages"));
+        let learn = move || packages::learn(&interpreter.path, wanted, &cache, &String::from_utf8_lossy(&said));
+        let found = tokio::task::spawn_blocking(learn).await;
         Some(Offer { packages: Some(found.unwrap_or_default()) })
     }
 
@@ -170,12 +199,16 @@ impl NativeRuntime {
             Ok(language) => Ok(language.version.clone()),
             Err(reason) => Err(reason.clone()),
         };
-        let languages = self.languages.iter().filter_map(|(id, tried)| Some(((*id).to_owned(), version(tried.get()?))));
+        let tried = || self.languages.iter().filter_map(|(id, tried)| Some(((*id).to_owned(), tried.get()?)));
+        let languages = tried().map(|(id, tried)| (id, version(tried)));
+        let runs = || tried().filter_map(|(id, tried)| Some((id, &tried.as_ref().ok()?.interpreter)));
         Some(NativeHealth {
             tier: machine.form.as_ref().map(|(form, _)| form.tier()).map_err(String::clone),
             enforced: machine.form.as_ref().ok().map(|(_, enforced)| *enforced),
             missing: machine.missing.clone(),
             languages: languages.collect(),
+            shown: runs().map(|(id, interpreter)| (id, interpreter.shown.clone())).collect(),
+            left_out: runs().map(|(id, interpreter)| (id, interpreter.left_out.clone())).collect(),
         })
     }
 
@@ -268,8 +301,8 @@ impl NativeRuntime {
 
     async fn interpreter(&self, runtime: &'static GuestRuntime) -> Result<Interpreter, String> {
         let native = native(runtime).ok_or("it is not a native language")?;
-        let (configured, hidden) = (self.settings.programs.get(runtime.id()).cloned(), self.hidden.clone());
-        let find = move || Interpreter::find(native, configured.as_deref(), &hidden);
+        let (configured, private) = (self.settings.programs.get(runtime.id()).cloned(), self.private.clone());
+        let find = move || Interpreter::find(native, configured.as_deref(), &private);
         tokio::task::spawn_blocking(find).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
@@ -281,9 +314,7 @@ impl NativeRuntime {
         interpreter: &Interpreter,
         runtime: &'static GuestRuntime,
     ) -> Result<(Enforced, String), String> {
-        let native = native(runtime).ok_or("it is not a native language")?;
-        let place = self.state.path().join(format!("canary-{}", random_name()));
-        self.try_canary(form, interpreter, runtime, native, &place).await.map_err(|error| match error {
+        self.try_canary(form, interpreter, runtime).await.map_err(|error| match error {
             Error::Denied { reason, .. } => reason,
             other => other.with_causes(),
         })
@@ -294,12 +325,41 @@ impl NativeRuntime {
         form: &Form,
         interpreter: &Interpreter,
         runtime: &'static GuestRuntime,
-        native: &Native,
-        place: &Path,
     ) -> Result<(Enforced, String), Error> {
-        let workspace = Arc::new(Workspace::create(place.to_path_buf())?);
+        let failed = |reason: String| Error::host(format!("try the walls around `{}`", runtime.id()), reason);
+        let canary = native(runtime).ok_or_else(|| failed("it is not a native language".into()))?.canary();
         let listener = TcpListener::bind(("127.0.0.1", 0)).doing(|| "listen for a canary".into())?;
         let port = listener.local_addr().doing(|| "listen for a canary".into())?.port();
+        let mut args = vec![port.to_string(), std::process::id().to_string()];
+        // Paths of these names mean something of its own to a program.
+        let is_its_own = |path: &&PathBuf| form.namespaces && INSIDE.iter().any(|inside| **path == Path::new(inside));
+        let secrets = [self.state.secret()];
+        let secrets = secrets.iter().chain(&interpreter.secrets).filter(|path| !is_its_own(path));
+        args.extend(secrets.map(|path| path.to_string_lossy().into_owned()));
+        let (report, enforced) = self.run_own(form, interpreter, runtime, canary, args).await?;
+        let said = String::from_utf8_lossy(&report.stdout.head).into_owned();
+        if report.status != Status::Exited(0) {
+            let stderr = String::from_utf8_lossy(&report.stderr.head).into_owned();
+            let error = report.error.map(|error| error.traceback).unwrap_or_default();
+            return Err(failed(format!("it ended as {:?}: {} {}", report.status, stderr.trim(), error.trim())));
+        }
+        match (said.strip_prefix("version "), enforced) {
+            (Some(version), Some(enforced)) => Ok((enforced, version.trim().to_owned())),
+            _ => Err(failed(format!("it could do what it must not: {}", said.trim().replace('\n', ", ")))),
+        }
+    }
+
+    /// Runs a program of ours as if somebody had asked for it.
+    async fn run_own(
+        &self,
+        form: &Form,
+        interpreter: &Interpreter,
+        runtime: &'static GuestRuntime,
+        code: &str,
+        args: Vec<String>,
+    ) -> Result<(RunReport, Option<Enforced>), Error> {
+        let place = self.state.path().join(format!("canary-{}", random_name()));
+        let workspace = Arc::new(Workspace::create(place.clone())?);
         let mut limits = Limits::defaults();
         limits.set(Resource::WallTimeMs, CANARY_WALL_TIME_MS);
         let order = NativeOrder {
@@ -308,12 +368,8 @@ impl NativeRuntime {
             inbox: place.with_extension("inbox"),
             spool: place.with_extension("spool"),
             limits,
-            code: native.canary().to_owned(),
-            args: vec![
-                self.state.secret().to_string_lossy().into_owned(),
-                port.to_string(),
-                std::process::id().to_string(),
-            ],
+            code: code.to_owned(),
+            args,
             env: BTreeMap::new(),
             stdin: Vec::new(),
             grace_ms: 100,
@@ -324,20 +380,13 @@ impl NativeRuntime {
         if !matches!(removed, Ok(Ok(()))) {
             tracing::warn!("the workspace of a canary was left behind");
         }
-        let (report, enforced) = ran?;
-        let said = String::from_utf8_lossy(&report.stdout.head).into_owned();
-        let failed = |reason: String| Err(Error::host(format!("try the walls around `{}`", runtime.id()), reason));
-        if report.status != Status::Exited(0) {
-            let stderr = String::from_utf8_lossy(&report.stderr.head).into_owned();
-            let error = report.error.map(|error| error.traceback).unwrap_or_default();
-            return failed(format!("it ended as {:?}: {} {}", report.status, stderr.trim(), error.trim()));
-        }
-        match (said.strip_prefix("version "), enforced) {
-            (Some(version), Some(enforced)) => Ok((enforced, version.trim().to_owned())),
-            _ => failed(format!("it could do what it must not: {}", said.trim().replace('\n', ", "))),
-        }
+        ran
     }
 }
+
+/// Where a program with namespaces finds what it was given, whatever the host
+/// has at these paths.
+const INSIDE: [&str; 4] = [GUEST_PATH, TEMPORARY_PATH, GIVEN, CACHE];
 
 /// Starting an interpreter on a busy machine is the most that it does.
 const CANARY_WALL_TIME_MS: u64 = 20_000;

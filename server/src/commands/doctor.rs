@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{event_loop, prepare, say};
 use crate::config::Config;
-use crate::tools::health_check::{layers, worker_layers};
+use crate::tools::health_check::{layers, shown, worker_layers};
 
 /// Says what holds. Fails when something that should hold does not.
 pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -110,7 +110,7 @@ fn say_native(native: &NativeHealth) {
     match (&native.tier, &native.enforced) {
         (Ok(tier), Some(enforced)) => {
             say(&format!("  ok   native programs in tier `{tier}`: {}", layers(enforced)));
-            say("       a canary in it could neither read a file of the server, nor connect, nor signal it");
+            say("       a canary in it could neither open a file of the server, nor connect, nor signal it");
         }
         (Ok(tier), None) => say(&format!("  ok   native programs in tier `{tier}`")),
         (Err(reason), _) => say(&format!("  NONE native programs are refused: {reason}")),
@@ -118,12 +118,28 @@ fn say_native(native: &NativeHealth) {
     for missing in &native.missing {
         say(&format!("  less {missing}"));
     }
+    say_shown(native);
     let is_restricted = std::fs::read_to_string(RESTRICTED_NAMESPACES).is_ok_and(|text| text.trim() == "1");
     if is_restricted && native.enforced.is_none_or(|enforced| !enforced.namespaces) {
         let program = std::env::current_exe().map_or_else(|_| "belljar".to_owned(), |path| path.display().to_string());
         say("  fix  AppArmor keeps user namespaces from programs without a profile. As root:");
         say(&format!("         sed 's|@BELLJAR@|{program}|' deploy/apparmor/belljar > /etc/apparmor.d/belljar"));
         say("         apparmor_parser -r /etc/apparmor.d/belljar");
+    }
+}
+
+/// What native programs see of this machine, and what is not there for that
+/// reason.
+fn say_shown(native: &NativeHealth) {
+    for (languages, shown) in shown(native) {
+        for part in shown {
+            say(&format!("  see  {languages}, read-only: {} ({})", part.path.display(), part.why));
+        }
+    }
+    for (language, left_out) in &native.left_out {
+        for reason in left_out {
+            say(&format!("  less {language}: {reason}"));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, Tool};
-use sandbox::{Enforced, Executor, Health, NativeHealth, WorkerWall};
+use sandbox::{Enforced, Executor, Health, NativeHealth, Shown, WorkerWall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,30 @@ fn protections(health: &Health) -> Vec<String> {
         }
     });
     held.extend(health.native.iter().flat_map(|native| &native.missing).map(|missing| format!("not here: {missing}")));
+    if let Some(native) = &health.native {
+        for (languages, shown) in shown(native) {
+            let paths: Vec<_> = shown.iter().map(|part| part.path.display().to_string()).collect();
+            held.push(format!("{languages}: of this machine only, read-only, {}", paths.join(", ")));
+        }
+        let left_out =
+            native.left_out.iter().flat_map(|(language, left_out)| left_out.iter().map(move |it| (language, it)));
+        held.extend(left_out.map(|(language, reason)| format!("{language}: {reason}")));
+    }
     held
+}
+
+/// What native programs see of this machine: what all of them do, and then what
+/// those of a language do beside that.
+pub(crate) fn shown(native: &NativeHealth) -> Vec<(String, Vec<&Shown>)> {
+    let is_common = |part: &Shown| native.shown.values().all(|shown| shown.contains(part));
+    let common: Option<Vec<_>> =
+        native.shown.values().next().map(|shown| shown.iter().filter(|part| is_common(part)).collect());
+    let mut all = vec![("native programs".to_owned(), common.unwrap_or_default())];
+    for (language, shown) in &native.shown {
+        all.push((language.clone(), shown.iter().filter(|part| !is_common(part)).collect()));
+    }
+    all.retain(|(_, shown)| !shown.is_empty());
+    all
 }
 
 /// The layers around worker processes, by their names.

@@ -1,0 +1,164 @@
+//! Where an interpreter keeps its libraries, seen from its program: what of the
+//! directory that it is installed in its programs need, and no more. It may be
+//! installed among somebody's own files.
+
+#![expect(clippy::disallowed_methods, reason = "looks at how an interpreter is installed")]
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use guest_runtimes::Layout;
+
+use super::private::Guarded;
+
+/// What the configuration of an environment holds at most.
+const MAX_CONFIGURATION_BYTES: u64 = 64 << 10;
+
+/// Stores of Nix and Guix: everybody may read all of it, and a program's
+/// libraries lie anywhere in it.
+const STORES: [&str; 2] = ["/nix/store", "/gnu/store"];
+
+/// Beside the libraries: data that they read.
+const DATA: [&str; 4] = ["share/zoneinfo", "share/terminfo", "ssl/openssl.cnf", "ssl/cacert.pem"];
+
+const LIBRARIES: [&str; 2] = ["lib", "lib64"];
+
+/// What programs of an interpreter need of the machine.
+#[derive(Debug, Default)]
+pub(super) struct Needed {
+    /// Files and directories, each with what it is for. As they are called, not
+    /// as they are.
+    pub(super) parts: Vec<(PathBuf, String)>,
+    /// Directories that packages are installed in.
+    pub(super) packages: Vec<PathBuf>,
+}
+
+/// What `program` needs, as `layout` describes it.
+pub(super) fn needed(program: &Path, layout: Option<&Layout>, guarded: &Guarded) -> Result<Needed, String> {
+    let mut needed = Needed { parts: vec![(program.to_path_buf(), "the program".into())], packages: Vec::new() };
+    let Some(layout) = layout else { return Ok(needed) };
+    let real = real(program)?;
+    let environment = environment(program, layout);
+    let base = match &environment {
+        Some((prefix, configuration)) => {
+            needed.parts.push((prefix.join(&layout.environment), "says where its interpreter is".into()));
+            needed.libraries(prefix, layout, false);
+            let home = home(configuration).ok_or_else(|| {
+                format!("{} does not say where its interpreter is", prefix.join(&layout.environment).display())
+            })?;
+            let name = program.file_name().unwrap_or_default();
+            let own = home.join(name);
+            let base = if own.exists() { own } else { home.join(real.file_name().unwrap_or_default()) };
+            if base.exists() { base } else { real.clone() }
+        }
+        None => program.to_path_buf(),
+    };
+    needed.programs(program, layout);
+    needed.programs(&base, layout);
+    let real_base = self::real(&base)?;
+    let prefix = real_base.ancestors().skip(1).find(|above| !versions(above, layout).is_empty());
+    if let Some(prefix) = prefix {
+        needed.libraries(prefix, layout, is_its_own(prefix, guarded));
+    }
+    Ok(needed)
+}
+
+/// Directories that an interpreter of the system has its packages in.
+pub(super) fn packages_of(prefix: &Path, layout: &Layout) -> Vec<PathBuf> {
+    let found = versions(prefix, layout).into_iter().chain([prefix.join("lib/python3")]);
+    found.flat_map(|library| layout.packages.iter().map(move |name| library.join(name))).collect()
+}
+
+/// The store of a package manager that a file comes from.
+pub(super) fn store(real: &Path) -> Option<&'static Path> {
+    STORES.iter().map(Path::new).find(|store| real.starts_with(store))
+}
+
+impl Needed {
+    /// The libraries in `prefix`: all that lies among them if it is an
+    /// installation by itself, those of the language otherwise.
+    fn libraries(&mut self, prefix: &Path, layout: &Layout, is_its_own: bool) {
+        for library in versions(prefix, layout) {
+            self.packages.extend(layout.packages.iter().map(|name| library.join(name)));
+            self.parts.push((library, "libraries of the interpreter".into()));
+        }
+        for directory in LIBRARIES.map(|name| prefix.join(name)) {
+            if is_its_own {
+                self.add(directory, "libraries of the interpreter");
+                continue;
+            }
+            for file in entries(&directory).filter(|file| layout.is_shared_library(&name_of(file))) {
+                self.add(file, "a library of the interpreter");
+            }
+        }
+        if is_its_own {
+            for data in DATA.map(|name| prefix.join(name)) {
+                self.add(data, "data of the interpreter's libraries");
+            }
+        }
+    }
+
+    /// A program by its other names, as programs ask for themselves.
+    fn programs(&mut self, program: &Path, layout: &Layout) {
+        let Some(directory) = program.parent() else { return };
+        for file in entries(directory).filter(|file| layout.is_program(&name_of(file))) {
+            self.add(file, "the interpreter");
+        }
+    }
+
+    fn add(&mut self, path: PathBuf, why: &str) {
+        if path.exists() && !self.parts.iter().any(|(known, _)| *known == path) {
+            self.parts.push((path, why.to_owned()));
+        }
+    }
+}
+
+/// An installation that nothing else lies in. Where several things are put side
+/// by side, what is beside an interpreter is not its own.
+fn is_its_own(prefix: &Path, guarded: &Guarded) -> bool {
+    let is_shared = prefix.ends_with(".local") || prefix.parent().is_none();
+    !is_shared && guarded.in_the_way(prefix).is_none()
+}
+
+/// The environment that a program belongs to, and the content of its
+/// configuration.
+fn environment(program: &Path, layout: &Layout) -> Option<(PathBuf, String)> {
+    let directory = program.parent()?;
+    [Some(directory), directory.parent()].into_iter().flatten().find_map(|prefix| {
+        let mut text = String::new();
+        let file = File::open(prefix.join(&layout.environment)).ok()?;
+        file.take(MAX_CONFIGURATION_BYTES).read_to_string(&mut text).ok()?;
+        Some((prefix.to_path_buf(), text))
+    })
+}
+
+fn home(configuration: &str) -> Option<PathBuf> {
+    let value = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim().eq_ignore_ascii_case("home")).then(|| PathBuf::from(value.trim()))
+    };
+    configuration.lines().find_map(value).filter(|home| home.is_absolute())
+}
+
+/// Directories of libraries in a prefix, one for each version there.
+fn versions(prefix: &Path, layout: &Layout) -> Vec<PathBuf> {
+    let directories = LIBRARIES.map(|name| prefix.join(name));
+    let all = directories.iter().flat_map(|directory| entries(directory));
+    all.filter(|path| layout.is_version(&name_of(path)) && path.is_dir()).collect()
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let mut entries: Vec<_> =
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    entries.into_iter()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn real(path: &Path) -> Result<PathBuf, String> {
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
+}
