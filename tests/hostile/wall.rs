@@ -128,3 +128,54 @@ fn workers_need_little_of_the_host() {
         assert_eq!(moved.value(), Some("'kept'"), "{restriction:?}");
     }
 }
+
+/// A limit of a process, in bytes: the first of its two. `None` without.
+fn limit(process: i32, name: &str) -> Option<u64> {
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.split_whitespace().next().unwrap().parse().ok()
+}
+
+/// Memory of its own that a process has mapped, used or not.
+fn mapped(process: i32) -> u64 {
+    let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
+    pages.split_whitespace().nth(5).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn a_worker_has_the_memory_files_and_threads_that_its_runs_may_use() {
+    const GIB: u64 = 1 << 30;
+    let server = Server::with().flag("--workers=1").start();
+    server.assert_usable();
+    let worker = server.workers()[0].pid();
+    let threads = statuses(worker).len();
+    let spare = |when: &str| {
+        let allowed = limit(worker, "Max data size").unwrap_or_else(|| panic!("{when}: no limit"));
+        (allowed, allowed.checked_sub(mapped(worker)).unwrap_or_else(|| panic!("{when}: it has more than it may")))
+    };
+    let (first, left) = spare("after a run");
+    assert!(left < GIB, "it could map {left} bytes more");
+    let session = server.new_session();
+    // A run that may use more gets more, and so does one that grows.
+    let grown = "x = bytearray(700_000_000)\nx[::4096] = b'x' * len(x[::4096])\nprint(len(x))";
+    let more = serde_json::json!({"limits": {"memory_bytes": GIB}, "session": session});
+    assert_eq!(server.execute_with(grown, more.clone()).output(), "700000000\n");
+    assert_eq!(server.execute_with("print(len(x))", more).output(), "700000000\n");
+    let (second, left) = spare("with a large session");
+    assert!(second > first + GIB / 2 && left < 3 * GIB, "{first}, {second}, {left}");
+    assert!(limit(worker, "Max file size").unwrap() < 2 * GIB);
+    let held: Vec<_> = (0..6)
+        .map(|_| {
+            let pending = server.begin_execute("print('begun')\nimport time\ntime.sleep(60)", serde_json::json!({}));
+            server.client.progress(&pending, "begun");
+            pending
+        })
+        .collect();
+    assert_eq!((statuses(worker).len(), server.workers()[0].pid()), (threads, worker));
+    for pending in held {
+        server.client.notify("notifications/cancelled", serde_json::json!({"requestId": pending.id()}));
+    }
+    // The control: nobody else is bounded so.
+    let own = server.process().pid();
+    assert_eq!((limit(own, "Max data size"), limit(own, "Max file size")), (None, None));
+}

@@ -261,6 +261,8 @@ pub enum Step {
     SingleThread,
     /// Of a worker: keeping other processes out of its memory.
     Memory,
+    /// Of a worker: starting its threads, which are all that it will have.
+    Threads,
     /// Of a worker: a live attempt at what is forbidden.
     Proof,
 }
@@ -285,6 +287,7 @@ impl Step {
             Self::Execute => "execute",
             Self::SingleThread => "single_thread",
             Self::Memory => "memory",
+            Self::Threads => "threads",
             Self::Proof => "proof",
         }
     }

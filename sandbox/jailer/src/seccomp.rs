@@ -117,6 +117,18 @@ impl Filter {
     pub fn apply(&self) -> Result<(), Failure> {
         self.programs.iter().try_for_each(|program| seccompiler::apply_filter(program).doing("applying a filter"))
     }
+
+    /// Applies it to every thread of this process.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses, or a thread has a filter that this one has not.
+    pub fn apply_to_all_threads(&self) -> Result<(), Failure> {
+        let apply = |program: &BpfProgram| {
+            seccompiler::apply_filter_all_threads(program).doing("applying a filter to all threads")
+        };
+        self.programs.iter().try_for_each(apply)
+    }
 }
 
 fn program(

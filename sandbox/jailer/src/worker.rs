@@ -38,25 +38,29 @@ pub struct WorkerWall {
 }
 
 /// Confines this process to files in `directory`, to the descriptors and the
-/// machine code that it has, and to itself.
+/// machine code that it has, to the threads that `start_threads` starts, and to
+/// itself. It must have returned when those are ready for their work.
 ///
 /// # Errors
 ///
 /// The first step that could not be taken. Some of the wall stands then, so
 /// the process is good for nothing but ending.
-pub fn confine_worker(directory: &Path) -> Result<WorkerWall, Refusal> {
+pub fn confine_worker(directory: &Path, start_threads: impl FnOnce() -> io::Result<()>) -> Result<WorkerWall, Refusal> {
     require_single_thread().at(Step::SingleThread)?;
     prctl::set_dumpable(false).doing("closing its memory to others").at(Step::Memory)?;
     capabilities::drop_all().at(Step::Capabilities)?;
     prctl::set_no_new_privs().doing("setting no_new_privs").at(Step::NoNewPrivileges)?;
     let landlock_abi = restrict_files(directory).at(Step::Landlock)?;
-    filter(std::process::id()).and_then(|filter| filter.apply()).at(Step::Seccomp)?;
+    // They inherit all of that. A filter is the one thing that others can be
+    // given, and it lets none be started.
+    start_threads().doing("starting threads").at(Step::Threads)?;
+    filter(std::process::id()).and_then(|filter| filter.apply_to_all_threads()).at(Step::Seccomp)?;
     prove().at(Step::Proof)?;
     Ok(WorkerWall { landlock_abi })
 }
 
-/// Landlock and filters are taken on by a thread and inherited by those that
-/// it starts; others would be left out.
+/// Landlock is taken on by a thread and inherited by those that it starts;
+/// others would be left out.
 fn require_single_thread() -> Result<(), Failure> {
     let threads = std::fs::read_dir("/proc/self/task").doing("counting threads")?.count();
     if threads == 1 { Ok(()) } else { Err(Failure::new("counting threads", format!("there are {threads}"))) }

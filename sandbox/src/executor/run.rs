@@ -25,7 +25,9 @@ use crate::store::Store;
 use crate::stored::{Fetched, fetch};
 use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
-use crate::worker::{Capture, Interpreter, LiveOutput, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer};
+use crate::worker::{
+    Capture, Interpreter, LiveOutput, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer, saved_bytes,
+};
 use crate::workspace::Workspace;
 
 /// What a worker may save beside memory: open files and the list of segments.
@@ -279,7 +281,7 @@ impl Executor {
         // A worker is not trusted: it may be the guest that speaks.
         let memory = self.settings.limit_ceilings.get(Resource::MemoryBytes);
         let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
-        let most_bytes = memory + (memory >> 4) + (64 << 20);
+        let most_bytes = saved_bytes(memory);
         let kept = parts.iter().take(capture.keep).map(|part| u64::from(part.bytes)).sum::<u64>();
         // Segments halve in size, so all together are less than twice the first.
         if capture.keep > parts.len()

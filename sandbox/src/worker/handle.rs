@@ -4,17 +4,19 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::frame;
+use super::pool::{Allowance, Baseline};
 use super::protocol::{RunReport, ToWorker};
 use crate::budget::Share;
 use crate::error::Error;
 use crate::handle::SessionId;
+use crate::limits::Limits;
 use crate::lock::lock;
 use crate::wasm::Stream;
 
@@ -45,6 +47,12 @@ pub(super) struct Worker {
     pub(super) fault: Mutex<Option<u64>>,
     /// What its guests have grown by.
     pub(super) leased: Mutex<Share>,
+    /// What it had mapped before it took orders.
+    pub(super) baseline: Baseline,
+    /// The most runs that it had at once.
+    pub(super) most_runs: AtomicU64,
+    /// What the kernel lets it use.
+    pub(super) allowance: Mutex<Allowance>,
     pub(super) child: Mutex<Option<Child>>,
     pub(super) dead: AtomicBool,
     pub(super) last_used: Mutex<Instant>,
@@ -56,6 +64,7 @@ pub(super) struct Worker {
 pub(super) struct Entry {
     pub(super) done: oneshot::Sender<Result<RunEnd, Error>>,
     pub(super) live: Option<LiveOutput>,
+    pub(super) limits: Limits,
 }
 
 impl Worker {

@@ -16,6 +16,6 @@ pub(crate) use child::{Role, Spawner, StartedChild, compile};
 pub use handle::LiveOutput;
 pub(crate) use handle::RunEnd;
 pub use pool::PoolHealth;
-pub(crate) use pool::{Images, Pool, PoolSettings};
+pub(crate) use pool::{Images, Pool, PoolSettings, saved_bytes};
 pub(crate) use protocol::{Capture, Interpreter, RunOrder, RunReport, SessionOrder};
 pub(crate) use transfer::{Transfer, Transfers};

@@ -5,6 +5,7 @@
 //! that nobody uses makes room when memory is short. When a worker dies its
 //! runs are told so, and the next run gets a new one.
 
+mod allowance;
 mod memory;
 mod workers;
 
@@ -15,6 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+pub(crate) use allowance::saved_bytes;
+pub(super) use allowance::{Allowance, Baseline};
 use jailer::WorkerWall;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -236,12 +239,13 @@ impl Pool {
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
         order.left = std::mem::take(&mut *lock(&worker.left));
-        let number = order.run;
+        let (number, limits) = (order.run, order.limits);
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
-        lock(&worker.runs).insert(number, Entry { done, live });
+        lock(&worker.runs).insert(number, Entry { done, live, limits });
         let _guard = RunGuard { worker: Arc::clone(worker), number };
+        self.allow(worker)?;
         worker.queued.fetch_add(1, Ordering::Relaxed);
         if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, descriptor)).is_err() {
             // It died between choice and use; the order never reached it.

@@ -36,9 +36,17 @@ pub(crate) enum Preparation {
         /// How many slots to keep warm.
         warm: usize,
     },
-    /// That was all; no code can be loaded after it. What runs will name as
-    /// their files lies below this directory.
-    Confine { directory: PathBuf },
+    /// That was all; no code can be loaded after it.
+    Confine(Bounds),
+}
+
+/// What a worker is to keep itself to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Bounds {
+    /// What runs will name as their files lies below it.
+    pub(crate) directory: PathBuf,
+    /// How many runs there are at once at most.
+    pub(crate) runs: usize,
 }
 
 /// From a worker that is not confined yet.
@@ -55,7 +63,11 @@ pub(crate) enum Prepared {
     /// An image cannot be loaded.
     LoadFailed { image: String, reason: String },
     /// It takes orders from now on.
-    Confined(WorkerWall),
+    Confined {
+        wall: WorkerWall,
+        /// How much memory of its own it has mapped.
+        data_bytes: u64,
+    },
     /// It cannot be confined, and ends.
     Refused(Refusal),
 }

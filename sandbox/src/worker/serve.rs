@@ -4,24 +4,26 @@
 //! Every thread can take orders, one at a time does: the one that gets work to
 //! do passes the connection on to another and does it itself, so that a run
 //! costs no hand-over between threads. Some thread always reads, so a
-//! cancellation always gets through. When the server is gone the process ends at once,
-//! whatever its guests do.
+//! cancellation always gets through: the last one leaves work for the next that
+//! is free. All threads are started before the process confines itself. When the
+//! server is gone the process ends at once, whatever its guests do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use nix::sys::prctl::set_thp_disable;
 use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use wasmtime::Engine;
 
 use super::frame;
 use super::lease::{Lease, Writer, send};
-use super::preparation;
+use super::preparation::{self, Loaded};
 use super::protocol::{Capture, FromWorker, Interpreter, MAX_FILES, RunOrder, RunReport, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
@@ -60,9 +62,9 @@ pub(crate) fn main() -> ExitCode {
         tracing::error!(%error, "a worker cannot set its own limits");
         return ExitCode::FAILURE;
     }
-    match preparation::undergo(&stream, &engine) {
-        Ok(Some(images)) => {
-            Arc::new(Shared::new(images, stream, writer)).take_orders();
+    match prepare(stream, writer, &engine) {
+        Ok(Some(shared)) => {
+            shared.take_orders();
             ExitCode::FAILURE
         }
         Ok(None) => ExitCode::SUCCESS,
@@ -71,6 +73,18 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Loads what the server sends, starts all threads, and confines this process.
+/// `None` when the server went away instead.
+fn prepare(stream: UnixStream, writer: UnixStream, engine: &Engine) -> Result<Option<Arc<Shared>>, Error> {
+    let Some(Loaded { images, bounds }) = preparation::load_all(&stream, engine)? else { return Ok(None) };
+    let shared = Arc::new(Shared::new(images, stream, writer));
+    // None of the others takes an order before this process is confined.
+    let reader = lock(&shared.reader);
+    preparation::confine(&reader, &bounds, || shared.start_threads(bounds.runs))?;
+    drop(reader);
+    Ok(Some(shared))
 }
 
 /// Work for a thread that has passed the connection on.
@@ -101,6 +115,8 @@ struct Shared {
     /// What is left of sessions that are over here.
     left: Mutex<Vec<Kept>>,
     controls: Mutex<HashMap<u64, Arc<RunControl>>>,
+    /// Work that no thread was left for but the one that reads.
+    backlog: Mutex<VecDeque<Work>>,
 }
 
 impl Shared {
@@ -115,7 +131,26 @@ impl Shared {
             sessions: Mutex::default(),
             left: Mutex::default(),
             controls: Mutex::default(),
+            backlog: Mutex::default(),
         }
+    }
+
+    /// Starts as many threads as there are runs at once: with the first thread
+    /// there is one more, which reads.
+    fn start_threads(self: &Arc<Self>, runs: usize) -> io::Result<()> {
+        Engine::tls_eager_initialize();
+        let ready = Arc::new(Barrier::new(runs + 1));
+        for _ in 0..runs {
+            let (shared, begun) = (Arc::clone(self), Arc::clone(&ready));
+            std::thread::Builder::new().name("run".into()).spawn(move || {
+                // What a thread needs once it cannot ask for in there.
+                Engine::tls_eager_initialize();
+                begun.wait();
+                shared.take_orders();
+            })?;
+        }
+        ready.wait();
+        Ok(())
     }
 
     fn take_orders(self: &Arc<Self>) {
@@ -138,9 +173,15 @@ impl Shared {
     }
 
     /// Takes messages until one is work, and leaves another thread to take the
-    /// next. Does not return when the connection ends.
+    /// next: where there is none, it leaves the work. Does not return when the
+    /// connection ends.
     fn next_work(self: &Arc<Self>) -> Work {
         self.waiting.fetch_add(1, Ordering::SeqCst);
+        // After saying that it waits: whoever leaves work looks at that after.
+        if let Some(left) = self.take_backlog() {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            return left;
+        }
         let stream = lock(&self.reader);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         loop {
@@ -161,7 +202,7 @@ impl Shared {
                 }
                 ToWorker::CloseSession { session } => {
                     self.forget(&session);
-                    // Where that starts no thread: many sessions may end at once.
+                    // Where no thread is free: many sessions may end at once.
                     if self.waiting.load(Ordering::SeqCst) == 0 {
                         self.take_left().for_each(|kept| self.drop_slot(kept.slot));
                         continue;
@@ -177,18 +218,22 @@ impl Shared {
                 }
             };
             if self.waiting.load(Ordering::SeqCst) == 0 {
-                // The server sends no more runs than it wants at once, which
-                // bounds the threads.
-                let shared = Arc::clone(self);
-                let started = std::thread::Builder::new().name("run".into()).spawn(move || shared.take_orders());
-                if let Err(error) = started {
-                    // Nobody would hear a cancellation.
-                    tracing::error!(%error, "a worker cannot start a thread");
-                    std::process::exit(1);
+                // Nobody would hear a cancellation.
+                lock(&self.backlog).push_back(work);
+                if self.waiting.load(Ordering::SeqCst) == 0 {
+                    continue;
+                }
+                match self.take_backlog() {
+                    Some(left) => return left,
+                    None => continue,
                 }
             }
             return work;
         }
+    }
+
+    fn take_backlog(&self) -> Option<Work> {
+        lock(&self.backlog).pop_front()
     }
 
     /// Does at once what a message says that is no run. Never waits for a guest.

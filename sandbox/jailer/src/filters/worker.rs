@@ -12,7 +12,6 @@ use crate::seccomp::{Argument, Rule};
 use Argument::{Above, Int, Long, Masked};
 
 const EXECUTABLE: u32 = libc::PROT_EXEC.cast_unsigned();
-const THREAD: u32 = libc::CLONE_THREAD.cast_unsigned();
 
 /// The nine bits of a mode that are not set-user-id and the like.
 const PERMISSIONS: u32 = 0o777;
@@ -20,19 +19,11 @@ const PERMISSIONS: u32 = 0o777;
 const OWNER_READS: u32 = 0o400;
 const LAST_STREAM: u32 = 2;
 
-/// The flags that a C library starts threads with. Musl adds one that the
-/// kernel ignores.
-const NEW_THREAD: u32 = (libc::CLONE_VM
-    | libc::CLONE_FS
-    | libc::CLONE_FILES
-    | libc::CLONE_SIGHAND
-    | libc::CLONE_THREAD
-    | libc::CLONE_SYSVSEM
-    | libc::CLONE_SETTLS
-    | libc::CLONE_PARENT_SETTID
-    | libc::CLONE_CHILD_CLEARTID)
-    .cast_unsigned();
-const IGNORED: u32 = libc::CLONE_DETACHED.cast_unsigned();
+const PRIVATE: u32 = libc::MAP_PRIVATE.cast_unsigned();
+/// Flags of a mapping that change nothing about whose it is, and how it counts.
+const PLAIN: u32 =
+    (libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE | libc::MAP_STACK)
+        .cast_unsigned();
 
 /// How a futex is used, apart from its scope and clock.
 const FUTEX_USE: u32 = !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME).cast_unsigned();
@@ -78,28 +69,21 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
     Rule::when(libc::SYS_fchmod, &[&[Above(0, LAST_STREAM), Masked(1, !PERMISSIONS | OWNER_READS, OWNER_READS)]]),
     // When a guest opens something. No locks, no signals on readiness.
     Rule::when(libc::SYS_fcntl, &[&[Int(1, libc::F_GETFL.cast_unsigned())]]),
-    // Memory. Never executable: all code was mapped before.
-    Rule::when(libc::SYS_mmap, &[&[Masked(2, EXECUTABLE, 0)]]), // instances, stacks, large allocations
+    // Memory. Never executable: all code was mapped before. Private and no
+    // stack, because of such memory alone the kernel counts how much there is.
+    Rule::when(libc::SYS_mmap, &[&[Masked(2, EXECUTABLE, 0), Masked(3, !PLAIN, PRIVATE)]]), // instances, stacks, large allocations
     Rule::when(libc::SYS_mprotect, &[&[Masked(2, EXECUTABLE, 0)]]), // growing instances, guard pages
-    Rule::always(libc::SYS_munmap),                             // giving it back
-    Rule::always(libc::SYS_mremap),                             // growing a large allocation
-    Rule::always(libc::SYS_brk),                                // small allocations
+    Rule::always(libc::SYS_munmap),                                 // giving it back
+    Rule::always(libc::SYS_mremap),                                 // growing a large allocation
+    Rule::always(libc::SYS_brk),                                    // small allocations
     Rule::when(libc::SYS_madvise, &[&[Int(2, libc::MADV_DONTNEED.cast_unsigned())]]), // giving back pages
     // Which pages of an instance changed, on descriptors opened before.
     Rule::when(libc::SYS_ioctl, &[&[Int(1, PAGEMAP_SCAN)], &[Int(1, UFFDIO_REGISTER)]]),
     Rule::when(libc::SYS_getrusage, &[&[Int(0, libc::RUSAGE_THREAD.cast_unsigned())]]), // whether any did
-    // Threads: one is started when all others are busy.
-    Rule::when(libc::SYS_clone, &[&[Masked(0, !IGNORED, NEW_THREAD)]]), // starting one; see `REFUSED` for `clone3`
-    Rule::always(libc::SYS_set_robust_list),                            // its start, in the C library
-    Rule::always(libc::SYS_rseq),                                       // its start, in the C library
-    Rule::always(libc::SYS_gettid),                                     // its start, in the standard library
-    Rule::when(libc::SYS_prctl, &[&[Int(0, libc::PR_SET_NAME.cast_unsigned())]]), // its name
-    Rule::always(libc::SYS_sched_getaffinity),                          // where its stack is, in the C library
-    Rule::always(libc::SYS_sigaltstack), // a stack for signals, against overflow of its own
-    Rule::always(libc::SYS_rt_sigprocmask), // no signal while it starts
-    Rule::always(libc::SYS_rt_sigaction), // a signal that the C library keeps for threads
-    Rule::always(libc::SYS_rt_sigreturn), // traps of guests are signals
-    Rule::always(libc::SYS_exit),        // Rare: its end, if its last message cannot be written
+    // Threads. All of them were started before.
+    Rule::always(libc::SYS_gettid),         // Rare: `abort` after a fault of ours
+    Rule::always(libc::SYS_rt_sigprocmask), // Rare: the same
+    Rule::always(libc::SYS_rt_sigreturn),   // traps of guests are signals
     // Waiting and waking. Without requeueing and priority inheritance, which
     // nothing here uses and much went wrong with.
     Rule::when(
@@ -116,7 +100,7 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
 
 /// Refused as by an older kernel, which libraries know a way around.
 pub(crate) const REFUSED: &[(i32, &[i64])] = &[
-    // Its flags are in memory, where no filter sees them; then it is `clone`.
+    // What was meant is `clone` then, which ends it.
     (libc::ENOSYS, &[libc::SYS_clone3]),
     // Links in a workspace are followed by the kernel, which sees that they
     // stay inside; to whoever wants to do that by hand nothing is one.
@@ -126,10 +110,10 @@ pub(crate) const REFUSED: &[(i32, &[i64])] = &[
 /// Ends the process: no worker in its senses calls these, so whoever does is
 /// stopped at the first try, and the server's log says so.
 pub(crate) const FATAL: &[Rule<'_>] = &[
-    // Another program, another process.
+    // Another program, another process, another thread.
     Rule::always(libc::SYS_execve),
     Rule::always(libc::SYS_execveat),
-    Rule::when(libc::SYS_clone, &[&[Masked(0, THREAD, 0)]]),
+    Rule::always(libc::SYS_clone),
     #[cfg(target_arch = "x86_64")]
     Rule::always(libc::SYS_fork),
     #[cfg(target_arch = "x86_64")]

@@ -45,7 +45,12 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ("set the time of an open file", |place| touch(&place.inside), Succeeds, Succeeds),
     ("set the mode of an open file", |place| fchmod(&place.inside, 0o755), Succeeds, Succeeds),
     ("go on with a listing", |place| seek(&place.inside), Succeeds, Succeeds),
-    ("start a thread", |_| std::thread::spawn(|| ()).join().map_err(|_| Errno::UnknownErrno), Succeeds, Succeeds),
+    (
+        "start a thread",
+        |_| std::thread::spawn(|| ()).join().map_err(|_| Errno::UnknownErrno),
+        Succeeds,
+        Dies(Signal::SIGSYS),
+    ),
     ("large allocations", |_| allocate(), Succeeds, Succeeds),
     ("abort", |_| std::process::abort(), Dies(Signal::SIGABRT), Dies(Signal::SIGABRT)),
     // Paths.
@@ -93,7 +98,7 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ("execute from memory", |_| execute_from_memory(), Succeeds, Fails(Errno::EPERM)),
     ("fork", |_| call(libc::SYS_clone, [libc::SIGCHLD.into(), 0, 0, 0, 0, 0]), Succeeds, Dies(Signal::SIGSYS)),
     ("clone3", |_| call(libc::SYS_clone3, [0; 6]), Fails(Errno::EINVAL), Fails(Errno::ENOSYS)),
-    ("a thread in a namespace", |_| namespaced_thread(), Fails(Errno::EINVAL), Fails(Errno::EPERM)),
+    ("a thread in a namespace", |_| namespaced_thread(), Fails(Errno::EINVAL), Dies(Signal::SIGSYS)),
     ("unshare", |_| call(libc::SYS_unshare, [0; 6]), Succeeds, Dies(Signal::SIGSYS)),
     // Other processes.
     ("signal to its parent", |_| call(libc::SYS_kill, [parent(), 0, 0, 0, 0, 0]), Succeeds, Dies(Signal::SIGSYS)),
@@ -137,6 +142,14 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
         Succeeds,
         Dies(Signal::SIGSYS),
     ),
+    ("map shared memory", |_| map_with(1 << 30, libc::MAP_SHARED), Succeeds, Fails(Errno::EPERM)),
+    (
+        "map a stack that grows",
+        |_| map_with(1 << 30, libc::MAP_PRIVATE | libc::MAP_GROWSDOWN),
+        Succeeds,
+        Fails(Errno::EPERM),
+    ),
+    ("map locked memory", |_| map_with(4096, libc::MAP_PRIVATE | libc::MAP_LOCKED), Succeeds, Fails(Errno::EPERM)),
     ("map data", |_| map(libc::PROT_READ | libc::PROT_WRITE), Succeeds, Succeeds),
     ("turn data into code", |_| protect(libc::PROT_READ | libc::PROT_EXEC), Succeeds, Dies(Signal::SIGSYS)),
     ("turn data read-only", |_| protect(libc::PROT_READ), Succeeds, Succeeds),
@@ -262,6 +275,11 @@ fn socket(family: i32) -> nix::Result<()> {
 fn map(protection: i32) -> nix::Result<()> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     call(libc::SYS_mmap, [0, 4096, protection.into(), flags.into(), -1, 0])
+}
+
+fn map_with(length: libc::c_long, flags: i32) -> nix::Result<()> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    call(libc::SYS_mmap, [0, length, protection.into(), (flags | libc::MAP_ANONYMOUS).into(), -1, 0])
 }
 
 fn protect(protection: i32) -> nix::Result<()> {

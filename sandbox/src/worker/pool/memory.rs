@@ -101,11 +101,12 @@ impl Pool {
 
     /// Answers a worker whose guest wants to grow by `bytes`.
     pub(super) fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
-        let grant = move |worker: &Worker, share: Option<Share>| {
-            let granted = share.is_some();
-            if let Some(share) = share {
+        let pool = Arc::clone(self);
+        let grant = move |worker: &Arc<Worker>, share: Option<Share>| {
+            let granted = share.is_some_and(|share| {
                 lock(&worker.leased).merge(share);
-            }
+                pool.allow(worker).is_ok()
+            });
             worker.send(&ToWorker::MemoryAnswer { ask, granted });
         };
         if let Some(share) = self.budget.try_take(bytes) {

@@ -4,7 +4,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use crate::worker::child::{Role, Spawner, StartedChild};
 use crate::worker::frame;
 use crate::worker::handle::{Frame, RunEnd, Worker};
 use crate::worker::preparation::{Ready, prepare};
-use crate::worker::protocol::FromWorker;
+use crate::worker::protocol::{Bounds, FromWorker};
 
 /// How long a worker without runs and sessions is kept, beside the first.
 const IDLE_WORKER: Duration = Duration::from_secs(60);
@@ -33,17 +33,17 @@ const MAX_QUEUED: usize = 100_000;
 impl Pool {
     /// Starts a worker and prepares it.
     pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
-        let directory = self.state.shared(principal)?;
+        let bounds = Bounds { directory: self.state.shared(principal)?, runs: self.settings.runs };
         let older = lock(&self.older_images).clone();
         let StartedChild { child, stream } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
         let mut unready = Unready { child: Some(child), spawner: &self.spawner };
         let warm = self.settings.runs.div_ceil(self.settings.workers);
-        let prepared = match prepare(stream, &[(&self.images, warm), (&older, 0)], directory).await {
+        let prepared = match prepare(stream, &[(&self.images, warm), (&older, 0)], bounds).await {
             Err(Error::Interrupted) => Err(unready.reason().await),
             other => other,
         };
-        let Ready { reader, writer, wall, initial_bytes, resets } = prepared?;
+        let Ready { reader, writer, wall, initial_bytes, baseline, resets } = prepared?;
         if let Some(bytes) = initial_bytes {
             let _ = self.initial_bytes.set(bytes);
         }
@@ -60,11 +60,19 @@ impl Pool {
             runs: Mutex::default(),
             fault: Mutex::default(),
             leased: Mutex::new(nothing),
+            baseline,
+            most_runs: AtomicU64::new(0),
+            allowance: Mutex::default(),
             child: Mutex::new(unready.child.take()),
             dead: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
             left: Mutex::default(),
         });
+        if let Err(error) = self.allow(&worker) {
+            tracing::error!(error = error.with_causes(), "the memory of a worker is not bounded and it was ended");
+            self.end_worker(&worker);
+            return Err(error);
+        }
         lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
         tokio::spawn(write_frames(writer, frames, queued));
         tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
@@ -128,6 +136,7 @@ impl Pool {
 
     /// Ends workers that nobody has used for a while, except the last.
     pub(crate) fn evict_idle(&self, now: Instant) {
+        self.tighten(now);
         let homes = lock(&self.homes);
         let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
         let mut idle = Vec::new();

@@ -1,0 +1,169 @@
+//! What a worker may use of the machine, whatever it does. The kernel keeps it,
+//! and only the server can change it: it grows with what the runs and sessions
+//! of the worker may use together, and shrinks when the worker has rest.
+
+use std::io;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource as KernelResource, Rlimit, getrlimit, prlimit};
+
+use super::Pool;
+use crate::error::Error;
+use crate::limits::{Limits, Resource};
+use crate::lock::lock;
+use crate::output::SPOOL_BYTES;
+use crate::worker::handle::Worker;
+
+const MIB: u64 = 1 << 20;
+
+/// What a worker has beside its instances: the memory that its allocator keeps.
+const REST_BYTES: u64 = 96 * MIB;
+/// What an instance has beside its linear memory: a stack, tables, lists of pages.
+const INSTANCE_BYTES: u64 = 40 * MIB;
+/// What a run needs while it goes on: its order, its reply in several forms.
+const RUN_BYTES: u64 = 160 * MIB;
+/// How many slots may be warm beside those that were in use at once.
+const READY: u64 = 2;
+/// How long a worker has had nothing to do when it gets less. It may still be
+/// stopping a run that nobody waits for.
+const REST_TIME: Duration = Duration::from_secs(15);
+
+/// What is in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::worker) struct Allowance {
+    /// Memory of its own, as the kernel counts it: mapped, used or not.
+    data_bytes: u64,
+    /// The largest file, in memory or on a disk.
+    file_bytes: u64,
+}
+
+/// What is known of a worker when it has been prepared.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::worker) struct Baseline {
+    /// Memory that it has mapped then.
+    pub(in crate::worker) data_bytes: u64,
+    /// What the largest instance starts with.
+    pub(in crate::worker) instance_bytes: u64,
+    /// How many are kept warm at most, of all images.
+    pub(in crate::worker) most_warm: u64,
+}
+
+/// The most that a run may save of its memory.
+pub(crate) const fn saved_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes + memory_bytes / 16 + 64 * MIB
+}
+
+impl Allowance {
+    /// What is needed for these runs, beside so many other instances and what
+    /// guests have grown by.
+    fn of(baseline: Baseline, runs: &[Limits], others: u64, leased_bytes: u64) -> Self {
+        let instances = others + runs.len() as u64;
+        let mut allowance = Self {
+            data_bytes: baseline.data_bytes
+                + REST_BYTES
+                + instances * (baseline.instance_bytes + INSTANCE_BYTES)
+                + leased_bytes,
+            file_bytes: SPOOL_BYTES,
+        };
+        for limits in runs {
+            let memory = limits.get(Resource::MemoryBytes);
+            // Its memory again, as it is saved or put back.
+            allowance.data_bytes = allowance.data_bytes.saturating_add(saved_bytes(memory)).saturating_add(RUN_BYTES);
+            let largest = limits.get(Resource::DiskBytes).max(saved_bytes(memory));
+            allowance.file_bytes = allowance.file_bytes.max(largest.saturating_add(MIB));
+        }
+        allowance
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self { data_bytes: self.data_bytes.max(other.data_bytes), file_bytes: self.file_bytes.max(other.file_bytes) }
+    }
+}
+
+impl Pool {
+    /// Lets a worker use what its runs and sessions may use now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unconfined`] when the kernel does not bound it.
+    pub(super) fn allow(&self, worker: &Arc<Worker>) -> Result<(), Error> {
+        let needed = self.needed(worker);
+        let mut allowance = lock(&worker.allowance);
+        let wanted = allowance.max(needed);
+        if wanted != *allowance {
+            set(worker, wanted).map_err(|source| Error::Unconfined { step: "rlimits", source: Box::new(source) })?;
+            *allowance = wanted;
+        }
+        Ok(())
+    }
+
+    /// Takes back from workers at rest what they do not need any more.
+    pub(super) fn tighten(&self, now: Instant) {
+        let all: Vec<_> = lock(&self.workers).values().flatten().cloned().collect();
+        for worker in all {
+            let is_at_rest =
+                lock(&worker.runs).is_empty() && now.saturating_duration_since(*lock(&worker.last_used)) >= REST_TIME;
+            let needed = self.needed(&worker);
+            let mut allowance = lock(&worker.allowance);
+            if !is_at_rest || *allowance == needed {
+                continue;
+            }
+            match set(&worker, needed) {
+                Ok(()) => *allowance = needed,
+                Err(error) => tracing::warn!(%error, "the memory of a worker cannot be bounded anew"),
+            }
+        }
+    }
+
+    fn needed(&self, worker: &Arc<Worker>) -> Allowance {
+        let of_worker = |home: &&super::Home| Arc::ptr_eq(&home.worker, worker);
+        let homes: u64 =
+            lock(&self.homes).values().filter(of_worker).map(|home| home.runtimes.len().max(1) as u64).sum();
+        let runs: Vec<_> = lock(&worker.runs).values().map(|entry| entry.limits).collect();
+        let leased = lock(&worker.leased).bytes();
+        let most_runs = worker.most_runs.fetch_max(runs.len() as u64, Ordering::Relaxed).max(runs.len() as u64);
+        // A slot that was in use stays warm, as far as that goes.
+        let warm = (most_runs + READY).min(worker.baseline.most_warm);
+        Allowance::of(worker.baseline, &runs, homes + warm, leased)
+    }
+}
+
+fn set(worker: &Worker, allowance: Allowance) -> io::Result<()> {
+    // As long as nobody has waited for it, the number is its own.
+    let child = lock(&worker.child);
+    let Some(pid) = child.as_ref().map(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) else {
+        return Ok(());
+    };
+    for (resource, bytes) in
+        [(KernelResource::Data, allowance.data_bytes), (KernelResource::Fsize, allowance.file_bytes)]
+    {
+        let most = getrlimit(resource).maximum;
+        let current = Some(most.map_or(bytes, |most| bytes.min(most)));
+        prlimit(Some(pid), resource, Rlimit { current, maximum: most })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_may_use_follows_what_its_runs_may_use() {
+        let baseline = Baseline { data_bytes: 100 * MIB, instance_bytes: 60 * MIB, most_warm: 8 };
+        let idle = Allowance::of(baseline, &[], 2, 0);
+        assert_eq!(idle, Allowance { data_bytes: (100 + 96 + 2 * 100) * MIB, file_bytes: SPOOL_BYTES });
+        let limits = Limits::defaults();
+        let busy = Allowance::of(baseline, &[limits; 2], 3, 7 * MIB);
+        let of_run = 256 + 16 + 64 + 160;
+        assert_eq!(busy.data_bytes - idle.data_bytes, (3 * 100 + 7 + 2 * of_run) * MIB);
+        assert_eq!(busy.file_bytes, (256 + 16 + 64 + 1) * MIB);
+        // A limit that nobody could reach overflows nothing.
+        let mut endless = limits;
+        endless.set(Resource::DiskBytes, u64::MAX);
+        assert_eq!(Allowance::of(baseline, &[endless], 0, 0).file_bytes, u64::MAX);
+    }
+}
