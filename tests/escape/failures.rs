@@ -21,8 +21,8 @@ const EVERYWHERE: [&str; 8] = [
 ];
 
 /// What namespaces and a root of one's own need.
-const FOR_NAMESPACES: [&str; 7] =
-    ["unshare", "mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "umount2"];
+const FOR_NAMESPACES: [&str; 8] =
+    ["unshare", "mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "umount2", "chroot"];
 
 /// What a user of one's own needs.
 const FOR_IDENTITY: [&str; 3] = ["setgroups", "setresgid", "setresuid"];

@@ -15,6 +15,7 @@ mod files;
 mod guests;
 mod kills;
 mod left;
+mod locks;
 mod place;
 mod resources;
 mod victim;

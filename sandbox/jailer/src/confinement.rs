@@ -180,6 +180,9 @@ pub struct Enforced {
     pub landlock_abi: u32,
     /// How many control groups it was put into.
     pub cgroups: u32,
+    /// Whether a lock that it takes on a file of the host's which it may only
+    /// read is for itself alone.
+    pub own_locks: bool,
 }
 
 /// How a program ended.

@@ -7,11 +7,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Component, Path};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{chdir, chroot, fchdir, pivot_root};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root, symlinkat};
 
 use crate::confinement::{Mount, Scratch};
 use crate::failure::{Doing, Failure};
@@ -84,10 +84,18 @@ fn attach(root: BorrowedFd<'_>, mount: &Mount, part: &Part) -> Result<(), Failur
     let destination = &mount.destination;
     match part {
         Part::Link(target) => {
-            if let Some(parent) = destination.parent() {
-                make_directory(root, parent)?;
+            let (Some(parent), Some(name)) = (destination.parent(), destination.file_name()) else {
+                return Err(Failure::new(
+                    format!("using {} as a link inside", destination.display()),
+                    "it has no name",
+                ));
+            };
+            // In a writable mount it may be there from before.
+            let parent = make_directory(root, parent)?;
+            match symlinkat(target.as_path(), &parent, name) {
+                Err(Errno::EEXIST) if readlinkat(&parent, name).is_ok_and(|there| *target == *there) => Ok(()),
+                made => made.doing_at("linking", destination),
             }
-            symlink(target, inside(destination)?).doing_at("linking", destination)
         }
         Part::Tree(tree) => {
             let is_directory = kind(tree.as_fd(), &mount.source)? == libc::S_IFDIR;

@@ -24,6 +24,7 @@ mod filters;
 mod guard;
 mod landlock;
 mod namespaces;
+mod overlay;
 mod parent;
 mod parts;
 mod proc;

@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, fstat};
 
 use crate::confinement::{Access, Mount};
 use crate::failure::{Doing, Failure};
+use crate::overlay::Overlays;
 use crate::sys;
 
 /// Devices of the host that every program may use.
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) parts: Vec<Part>,
     /// With namespaces only.
     pub(crate) devices: Vec<OwnedFd>,
+    /// Whether files of the host's that can only be read are locked apart.
+    pub(crate) own_locks: bool,
 }
 
 impl Parts {
@@ -55,12 +58,15 @@ impl Parts {
             sys::clone_mount(found.as_fd()).doing_at("taking", path)
         };
         let devices = DEVICES.iter().map(device).collect::<Result<_, _>>()?;
-        Ok(Self { parts: find(mounts, handed, true)?, devices })
+        let mut overlays = Overlays::prepare()?;
+        let (parts, own_locks) = find(mounts, handed, Some(&mut overlays))?;
+        Ok(Self { parts, devices, own_locks })
     }
 
     /// Holds on to what `mounts` name, where the program sees it as it is.
     pub(crate) fn hold(mounts: &[Mount], handed: Vec<OwnedFd>) -> Result<Self, Failure> {
-        Ok(Self { parts: find(mounts, handed, false)?, devices: Vec::new() })
+        let (parts, own_locks) = find(mounts, handed, None)?;
+        Ok(Self { parts, devices: Vec::new(), own_locks })
     }
 
     /// The trees, with what they are parts for.
@@ -82,17 +88,34 @@ impl Parts {
     }
 }
 
-fn find(mounts: &[Mount], handed: Vec<OwnedFd>, clone: bool) -> Result<Vec<Part>, Failure> {
+/// Finds the parts, and tells whether all that can only be read have locks of
+/// their own.
+fn find(
+    mounts: &[Mount],
+    handed: Vec<OwnedFd>,
+    mut overlays: Option<&mut Overlays>,
+) -> Result<(Vec<Part>, bool), Failure> {
     let writable = mounts.iter().filter(|mount| mount.access == Access::Write).count();
     if writable != handed.len() {
         let reason = format!("{writable} may be written, and there are {} descriptors", handed.len());
         return Err(Failure::new("taking directories", reason));
     }
     let mut handed = handed.into_iter();
-    mounts.iter().map(|mount| find_one(mount, &mut handed, clone)).collect()
+    let mut own_locks = overlays.is_some();
+    let mut parts = Vec::with_capacity(mounts.len());
+    for mount in mounts {
+        parts.push(find_one(mount, &mut handed, overlays.as_deref_mut(), &mut own_locks)?);
+    }
+    Ok((parts, own_locks))
 }
 
-fn find_one(mount: &Mount, handed: &mut impl Iterator<Item = OwnedFd>, clone: bool) -> Result<Part, Failure> {
+fn find_one(
+    mount: &Mount,
+    handed: &mut impl Iterator<Item = OwnedFd>,
+    overlays: Option<&mut Overlays>,
+    own_locks: &mut bool,
+) -> Result<Part, Failure> {
+    let clone = overlays.is_some();
     let source = &mount.source;
     let writable = (mount.access == Access::Write).then(|| handed.next()).flatten();
     let found = match writable {
@@ -117,6 +140,13 @@ fn find_one(mount: &Mount, handed: &mut impl Iterator<Item = OwnedFd>, clone: bo
         }
         libc::S_IFLNK => Err(Failure::new(format!("taking {}", source.display()), "it is a symbolic link")),
         _ if clone => {
+            // What lies elsewhere on the host is the run's own.
+            if let Some(overlays) = overlays.filter(|_| mount.access == Access::Read && mount.destination == *source) {
+                match overlays.of(source, found.as_fd())? {
+                    Some(tree) => return Ok(Part::Tree(tree)),
+                    None => *own_locks = false,
+                }
+            }
             let tree = sys::clone_mount(found.as_fd()).doing_at("taking", source)?;
             let attributes = match mount.access {
                 Access::Read => READ_ONLY,

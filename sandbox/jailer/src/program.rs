@@ -69,6 +69,7 @@ fn take_steps(
         identity: confinement.identity.is_some(),
         landlock_abi,
         cgroups: u32::try_from(confinement.cgroups()).unwrap_or(u32::MAX),
+        own_locks: parts.own_locks,
     };
     send_report(channel, &Report::Started(enforced)).doing("reporting to the warden").at(Step::Execute)?;
     executable.execute().at(Step::Execute)

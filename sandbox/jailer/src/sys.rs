@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "system calls that no safe interface offers")]
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -122,6 +123,32 @@ pub(crate) fn clone_mount(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let tree = RawFd::try_from(tree).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(tree) })
+}
+
+/// A detached mount of an overlay that shows these directories and can be read
+/// only.
+pub(crate) fn mount_overlay(directories: &CStr) -> io::Result<OwnedFd> {
+    // linux/mount.h.
+    const CLOEXEC: libc::c_uint = 1;
+    const SET_STRING: libc::c_uint = 1;
+    const CREATE: libc::c_uint = 6;
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    let own = |descriptor: libc::c_long| -> io::Result<OwnedFd> {
+        let descriptor = RawFd::try_from(descriptor).map_err(io::Error::other)?;
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    };
+    // SAFETY: the name is constant.
+    let context = own(answer(unsafe { libc::syscall(libc::SYS_fsopen, c"overlay".as_ptr(), CLOEXEC) })?)?;
+    let configure = |command: libc::c_uint, key: *const libc::c_char, value: *const libc::c_char| {
+        // SAFETY: both are null where the command takes none, and C strings that
+        // live until the call returns otherwise.
+        answer(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) })
+    };
+    configure(SET_STRING, c"lowerdir".as_ptr(), directories.as_ptr())?;
+    configure(CREATE, std::ptr::null(), std::ptr::null())?;
+    // SAFETY: takes numbers only.
+    own(answer(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), CLOEXEC, attributes) })?)
 }
 
 /// Sets attributes of a mount, and of all mounts below it when `recursive`.

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_form_that_is_met_by_less_than_it_asks_for_is_not_met() {
         let form = Form { namespaces: true, users: None, cgroups: None };
-        let enforced = Enforced { namespaces: true, identity: false, landlock_abi: 4, cgroups: 0 };
+        let enforced = Enforced { namespaces: true, identity: false, landlock_abi: 4, cgroups: 0, own_locks: true };
         assert!(form.is_met_by(&enforced));
         assert!(!form.is_met_by(&Enforced { namespaces: false, ..enforced }));
         assert!(!form.is_met_by(&Enforced { landlock_abi: 0, ..enforced }));
