@@ -14,6 +14,7 @@ use guest_runtimes::{Argument, Native};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, fchown};
 
 use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 use crate::directories;
@@ -41,8 +42,8 @@ impl Inbox {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        // The user of the run must get through, and sees only what it is given.
-        let directory = directories::make_in(directories::open_own(parent)?, name, Mode::from_bits_truncate(0o711))?;
+        // What lies in it is for whoever gets through here.
+        let directory = directories::make_in(directories::open_own(parent)?, name, Mode::S_IRWXU)?;
         directories::make_in(&directory, TEMPORARY, Mode::S_IRWXU)?;
         let cache_directory = directories::make_in(&directory, CACHE, Mode::S_IRWXU)?;
         let given_directory = directories::make_in(&directory, GIVEN, Mode::from_bits_truncate(0o755))?;
@@ -72,6 +73,13 @@ impl Inbox {
             }
         }
         Ok(inbox)
+    }
+
+    /// Lets the user of the run through, who sees only what it is given, and
+    /// nobody else of this machine.
+    pub(super) fn admit(&self, gid: u32) -> io::Result<()> {
+        fchown(&self.directory, None, Some(Gid::from_raw(gid)))?;
+        Ok(fchmod(&self.directory, Mode::S_IRWXU | Mode::S_IXGRP)?)
     }
 
     /// Gives the program a file of its own, at a path below what it is given.

@@ -247,6 +247,7 @@ impl Launch {
     /// Makes what the program may write its own.
     fn hand_over(&self, user: Option<&OwnUser>, given: &Inbox, temporary: &File) -> Result<(), TakeBackError> {
         let Some(identity) = user.map(OwnUser::identity) else { return Ok(()) };
+        given.admit(identity.gid)?;
         ownership::give(temporary, identity.uid, identity.gid)?;
         ownership::give(given.cache_directory(), identity.uid, identity.gid)?;
         ownership::give(&*self.order.workspace, identity.uid, identity.gid)
