@@ -19,4 +19,5 @@ mod locks;
 mod neighbours;
 mod place;
 mod resources;
+mod shown;
 mod victim;

@@ -13,14 +13,14 @@ use std::iter;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, renameat};
+use nix::fcntl::{AtFlags, readlink, readlinkat, renameat};
 use nix::libc;
 use nix::sys::stat::fstatat;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::inbox::TEMPORARY as OUTSIDE;
 use crate::directories;
-use crate::workspace::{TEMPORARY, Workspace};
+use crate::workspace::{TEMPORARY, TEMPORARY_PATH, Workspace};
 
 /// How many names are tried for what a program had in the folder's place.
 const NAMES: u32 = 100;
@@ -37,14 +37,16 @@ pub(super) fn take_out(workspace: &Workspace, run: &File) -> io::Result<()> {
 }
 
 /// Moves it back, if there is something in it. Both were taken back. `mounted`
-/// is where in it something of the machine was mounted: that leaves directories.
+/// is where in it something of the machine was shown: that leaves directories,
+/// empty files and links.
 pub(super) fn put_back<'a>(
     workspace: &Workspace,
     run: &File,
     mounted: impl Iterator<Item = &'a Path>,
 ) -> io::Result<()> {
     for path in mounted {
-        remove_empty(run, &mut iter::once(OsStr::new(OUTSIDE)).chain(path.iter()), true);
+        let on_host = Path::new(TEMPORARY_PATH).join(path);
+        remove_place(run, &mut iter::once(OsStr::new(OUTSIDE)).chain(path.iter()), &on_host, true);
     }
     let in_its_place = match fstatat(workspace, TEMPORARY, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(found) => Some(found.st_mode & libc::S_IFMT == libc::S_IFDIR),
@@ -64,15 +66,35 @@ pub(super) fn put_back<'a>(
     Ok(renameat(run, OUTSIDE, workspace, TEMPORARY)?)
 }
 
-/// Removes the directories of a path that are empty, the innermost first and
-/// never the outermost.
-fn remove_empty(parent: &File, names: &mut dyn Iterator<Item = &OsStr>, is_outermost: bool) {
+/// Removes what was made to show something at a path, and its directories that
+/// are empty, the innermost first and never the outermost.
+fn remove_place(parent: &File, names: &mut dyn Iterator<Item = &OsStr>, on_host: &Path, is_outermost: bool) {
     let Some(name) = names.next() else { return };
-    let Ok(child) = directories::open_in(parent, name) else { return };
-    remove_empty(&child, names, false);
+    let Ok(child) = directories::open_in(parent, name) else {
+        if names.next().is_none() && !is_outermost && is_place(parent, name, on_host) {
+            // Gone is as good.
+            let _ = unlinkat(parent, name, UnlinkatFlags::NoRemoveDir);
+        }
+        return;
+    };
+    remove_place(&child, names, on_host, false);
     if !is_outermost {
         // Refused when it is not empty.
         let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+    }
+}
+
+/// Whether a file is one that something was mounted on, or a link as the host
+/// has it there.
+fn is_place(parent: &File, name: &OsStr, on_host: &Path) -> bool {
+    let Ok(found) = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { return false };
+    match found.st_mode & libc::S_IFMT {
+        libc::S_IFREG => found.st_size == 0,
+        libc::S_IFLNK => match (readlinkat(parent, name), readlink(on_host)) {
+            (Ok(there), Ok(host)) => there == host,
+            _ => false,
+        },
+        _ => false,
     }
 }
 
@@ -113,15 +135,23 @@ mod tests {
             assert!(fs::symlink_metadata(&out).unwrap().is_dir() && fs::symlink_metadata(&inside).is_err());
         };
         let end = || {
-            put_back(&workspace, &open, iter::once(Path::new("mounted/on"))).unwrap();
+            let shown = ["mounted/on", "mounted/file", "mounted/kept"];
+            put_back(&workspace, &open, shown.into_iter().map(Path::new)).unwrap();
             assert!(fs::symlink_metadata(&out).is_err());
         };
         // Nothing before, and nothing left but where something was mounted.
         begin();
         fs::create_dir_all(out.join("mounted/on")).unwrap();
+        fs::write(out.join("mounted/file"), "").unwrap();
         end();
         assert!(!inside.exists());
         // Something is left, and found again.
+        begin();
+        fs::create_dir_all(out.join("mounted")).unwrap();
+        fs::write(out.join("mounted/kept"), "a").unwrap();
+        end();
+        assert_eq!(fs::read(inside.join("mounted/kept")).unwrap(), b"a");
+        fs::remove_dir_all(&inside).unwrap();
         begin();
         fs::write(out.join("a"), "a").unwrap();
         end();

@@ -120,7 +120,8 @@ fn protections(health: &Health) -> Vec<String> {
 /// What native programs see of this machine: what all of them do, and then what
 /// those of a language do beside that.
 pub(crate) fn shown(native: &NativeHealth) -> Vec<(String, Vec<&Shown>)> {
-    let is_common = |part: &Shown| native.shown.values().all(|shown| shown.contains(part));
+    let several = native.shown.len() > 1;
+    let is_common = |part: &Shown| several && native.shown.values().all(|shown| shown.contains(part));
     let common: Option<Vec<_>> =
         native.shown.values().next().map(|shown| shown.iter().filter(|part| is_common(part)).collect());
     let mut all = vec![("native programs".to_owned(), common.unwrap_or_default())];
@@ -143,6 +144,7 @@ pub(crate) fn layers(enforced: &Enforced) -> String {
         (enforced.namespaces, "namespaces"),
         (enforced.identity, "a user for each run"),
         (enforced.cgroups > 0, "control groups"),
+        (enforced.own_locks, "locks of its own"),
         (true, "seccomp"),
         (true, &landlock),
     ];
