@@ -15,6 +15,9 @@ use crate::sys;
 /// The largest message. A program's environment and arguments are within it.
 const MAX_MESSAGE_BYTES: usize = 8 << 20;
 
+/// How much room a message gets before any of it is there: more than most need.
+const TAKEN_BYTES: usize = 16 << 10;
+
 /// The most descriptors that come with a confinement.
 const MAX_DESCRIPTORS: usize = 16;
 
@@ -115,10 +118,13 @@ fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn decode<T: DeserializeOwned>(mut stream: &UnixStream, header: [u8; 4]) -> io::Result<T> {
+fn decode<T: DeserializeOwned>(stream: &UnixStream, header: [u8; 4]) -> io::Result<T> {
     let length = checked_length(u32::from_le_bytes(header) as usize)?;
-    let mut bytes = vec![0; length as usize];
-    stream.read_exact(&mut bytes)?;
+    // Room for what comes, not for what is claimed.
+    let mut bytes = Vec::with_capacity((length as usize).min(TAKEN_BYTES));
+    if stream.take(length.into()).read_to_end(&mut bytes)? < length as usize {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     postcard::from_bytes(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 /// the largest reply a guest may give.
 const MAX_FRAME_BYTES: usize = 40 << 20;
 
+/// How much room a frame gets before any of it is there: more than most need.
+const TAKEN_BYTES: usize = 64 << 10;
+
 /// The bytes of a frame.
 pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     let mut bytes = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
@@ -30,6 +33,15 @@ fn length_of(header: [u8; 4]) -> io::Result<usize> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too large")));
     }
     Ok(length)
+}
+
+/// Room for a frame: for what comes, not for what is claimed.
+fn room(length: usize) -> Vec<u8> {
+    Vec::with_capacity(length.min(TAKEN_BYTES))
+}
+
+fn whole(length: usize, read: usize) -> io::Result<()> {
+    if read < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
@@ -98,8 +110,9 @@ pub(crate) fn read<T: DeserializeOwned>(stream: &UnixStream) -> io::Result<Optio
     }
     let mut stream = stream;
     stream.read_exact(&mut header[received..])?;
-    let mut bytes = vec![0; length_of(header)?];
-    stream.read_exact(&mut bytes)?;
+    let length = length_of(header)?;
+    let mut bytes = room(length);
+    whole(length, stream.take(length as u64).read_to_end(&mut bytes)?)?;
     Ok(Some((decode(&bytes)?, descriptor)))
 }
 
@@ -115,14 +128,18 @@ pub(crate) async fn read_async<T: DeserializeOwned>(stream: &mut (impl AsyncRead
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let mut bytes = vec![0; length_of(header)?];
-    stream.read_exact(&mut bytes).await?;
+    let length = length_of(header)?;
+    let mut bytes = room(length);
+    whole(length, stream.take(length as u64).read_to_end(&mut bytes).await?)?;
     decode(&bytes).map(Some)
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::sys::allocations::peak_of;
 
     #[test]
     fn frames_arrive_in_order_with_their_descriptor() {
@@ -145,5 +162,22 @@ mod tests {
         assert!(read::<String>(&other).unwrap_err().to_string().contains("too large"));
         one.write_all(&[1, 0, 0, 0, 0xff]).unwrap();
         assert_eq!(read::<String>(&other).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_frame_takes_room_for_what_came_of_it_and_not_for_what_it_claims() {
+        let claimed = u32::try_from(MAX_FRAME_BYTES).unwrap().to_le_bytes();
+        let is_cut_off = |error: io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        let (mut one, other) = UnixStream::pair().unwrap();
+        one.write_all(&[&claimed[..], b"begin"].concat()).unwrap();
+        drop(one);
+        let (read, peak) = peak_of(|| read::<String>(&other));
+        assert!(is_cut_off(read.unwrap_err()) && peak < 2 * TAKEN_BYTES, "{peak} bytes for five");
+        let mut begun: &[u8] = &[&claimed[..], b"begin"].concat();
+        let (read, peak) = peak_of(|| read_async::<String>(&mut begun).now_or_never().unwrap());
+        assert!(is_cut_off(read.unwrap_err()) && peak < 2 * TAKEN_BYTES, "{peak} bytes for five");
+        let text = "x".repeat(3 * TAKEN_BYTES);
+        let mut bytes: &[u8] = &encode(&text).unwrap();
+        assert_eq!(read_async::<String>(&mut bytes).now_or_never().unwrap().unwrap().unwrap(), text);
     }
 }
