@@ -122,6 +122,9 @@ pub(super) fn place(principal: &str, session: &SessionId, object: &Object) -> Pa
 pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
     let mut parts = path.parts();
     let principal = parts.next()?.as_ref().to_owned();
+    if principal_place(&principal).as_ref() != principal {
+        return None;
+    }
     let session = parts.next()?;
     let name = parts.next()?;
     if session.as_ref() == ENDED {
@@ -169,6 +172,9 @@ mod tests {
         {
             assert_eq!(parse(&Path::from(format!("local/ended/{name}"))), None, "{name}");
         }
+        // What is written for a principal of that name lies in another place.
+        let foreign = Path::parse(format!("l*cal/{session}/0000000000000001")).unwrap();
+        assert_eq!(parse(&foreign), None, "{foreign}");
     }
 
     #[test]
