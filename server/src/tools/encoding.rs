@@ -10,6 +10,8 @@ use sandbox::Error;
 /// The share of control characters past which bytes are no text: one in so
 /// many.
 const CONTROLS_IN_TEXT: usize = 50;
+/// How much text a decoder is asked for at once.
+const DECODED_BYTES: usize = 8 << 10;
 
 /// What the first bytes of a file look like.
 pub(crate) enum Content {
@@ -104,11 +106,41 @@ pub(crate) fn named(name: &str) -> Result<&'static Encoding, Error> {
 /// The text of `source`, which is in `encoding` unless it says otherwise in its
 /// first bytes, as UTF-8.
 pub(crate) fn decoded(source: impl Read, encoding: &'static Encoding) -> impl Read {
-    DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).strip_bom(true).build(source)
+    let decoder =
+        DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).strip_bom(true).build(source);
+    Roomy { decoder, text: Vec::new(), taken: 0 }
+}
+
+/// Asks a decoder for much at once, whatever it is asked for: for one byte or
+/// two, `encoding_rs_io` loses the rest of a last character.
+struct Roomy<R> {
+    decoder: R,
+    text: Vec<u8>,
+    taken: usize,
+}
+
+impl<R: Read> Read for Roomy<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.taken == self.text.len() {
+            self.text.resize(DECODED_BYTES, 0);
+            self.taken = DECODED_BYTES;
+            let read = self.decoder.read(&mut self.text)?;
+            self.text.truncate(read);
+            self.taken = 0;
+        }
+        let count = out.len().min(self.text.len() - self.taken);
+        out[..count].copy_from_slice(&self.text[self.taken..self.taken + count]);
+        self.taken += count;
+        Ok(count)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use encoding_rs::EUC_JP;
+
     use super::*;
 
     #[test]
@@ -178,5 +210,15 @@ mod tests {
         assert_eq!(text(b"\xfe\xff\0h\0i", "utf-16"), "hi");
         assert_eq!(text(b"h\0i\0", "utf-16le"), "hi");
         assert_eq!(text(b"\xef\xbb\xbfhi", "latin1"), "hi");
+        // A last character that is half there, whatever room there is for it.
+        for before in (0..200).map(|count| "a".repeat(count)) {
+            let mut decoded = decoded(Cursor::new([before.as_bytes(), b"\xb0\xa1\xb0"].concat()), EUC_JP);
+            let (mut bytes, mut byte) = (Vec::new(), [0]);
+            while decoded.read(&mut byte).unwrap() > 0 {
+                bytes.push(byte[0]);
+                decoded.by_ref().take(before.len() as u64 % 7).read_to_end(&mut bytes).unwrap();
+            }
+            assert_eq!(String::from_utf8(bytes).unwrap(), format!("{before}亜\u{fffd}"));
+        }
     }
 }
