@@ -29,6 +29,8 @@ mod damage;
 mod directories;
 mod error;
 mod executor;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handle;
 mod hibernation;
 mod images;

@@ -12,6 +12,8 @@
 mod cli;
 mod commands;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handler;
 mod logging;
 mod shutdown;

@@ -21,6 +21,8 @@ mod failure;
 mod fds;
 mod filesystem;
 mod filters;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod landlock;
 mod namespaces;

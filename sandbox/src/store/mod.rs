@@ -27,6 +27,8 @@ mod collect;
 mod commits;
 mod directory;
 mod ends;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod layout;
 mod listing;
 mod local;

@@ -10,6 +10,8 @@
 //! keeps its stamp, so a file that had just changed is read again.
 
 mod capture;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod manifest;
 mod path;
 mod restore;

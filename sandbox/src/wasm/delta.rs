@@ -172,7 +172,7 @@ pub(super) fn apply(
     })
 }
 
-fn apply_records(
+pub(super) fn apply_records(
     raw: &[u8],
     memory: &mut [u8],
     mut wanted: impl FnMut(u32) -> bool,

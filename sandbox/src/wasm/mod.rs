@@ -11,6 +11,8 @@ pub(crate) mod engine;
 mod entropy;
 mod errno;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guest_memory;
 mod host;
 mod host_state;

@@ -21,7 +21,7 @@ const WASM_PAGE: u64 = 64 << 10;
 
 /// What goes with the parts of a saved memory. Only workers read it.
 #[derive(Serialize, Deserialize)]
-struct SlotState {
+pub(super) struct SlotState {
     memory_bytes: u64,
     segments: Vec<Segment>,
     host: HostState,

@@ -3,6 +3,8 @@
 
 mod child;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod handle;
 mod lease;
 mod pool;

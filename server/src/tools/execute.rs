@@ -139,7 +139,7 @@ pub(crate) async fn call(
 }
 
 /// The request, and what a reader should know of how it was understood.
-fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>), Error> {
+pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>), Error> {
     if let Some(limits) = arguments.get("limits").and_then(serde_json::Value::as_object)
         && let Some(name) = limits.keys().find(|name| Resource::from_name(name).is_none())
     {

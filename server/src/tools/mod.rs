@@ -7,6 +7,8 @@ mod arguments;
 mod displayed;
 mod encoding;
 pub(crate) mod execute;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod health_check;
 mod page;
 pub(crate) mod read;

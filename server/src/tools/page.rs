@@ -18,7 +18,7 @@ const MATCHED_BYTES: usize = 256 << 10;
 /// How long a search may go on: some patterns are linear and slow.
 const MAX_SEARCH: Duration = Duration::from_secs(2);
 /// How long a pattern may be.
-const MAX_PATTERN_BYTES: usize = 4096;
+pub(super) const MAX_PATTERN_BYTES: usize = 4096;
 /// How much memory a compiled pattern may take. Matching is linear in time.
 const PATTERN_BYTES: usize = 256 << 10;
 /// How far lines are looked at and counted.

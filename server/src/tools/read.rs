@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool};
 use sandbox::{
@@ -40,7 +40,7 @@ const SNIFF_BYTES: u64 = 8192;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Arguments {
+pub(super) struct Arguments {
     /// Handle of a session; or give run
     session: Option<String>,
     /// Handle of a run; path only if it had no session
@@ -63,7 +63,7 @@ struct Arguments {
     encoding: Option<String>,
 }
 
-static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
+pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// What is returned besides the content itself.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -432,14 +432,16 @@ fn read_binary(file: &mut std::fs::File, size_bytes: u64, start: &[u8], part: &P
     Ok(reply::success(text, &reply, part.form))
 }
 
+/// The glob of a caller.
+pub(super) fn glob_of(pattern: &str) -> Result<GlobMatcher, Error> {
+    page::bounded(pattern, MAX_GLOB_BYTES)?;
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    Ok(glob.map_err(|error| Error::invalid("pattern", format!("is not a glob: {error}")))?.compile_matcher())
+}
+
 /// Every file below `path` that `glob` matches, relative to `path`.
 fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<Vec<FileEntry>, Error> {
-    page::bounded(glob, MAX_GLOB_BYTES)?;
-    let matcher = GlobBuilder::new(glob)
-        .literal_separator(true)
-        .build()
-        .map_err(|error| Error::invalid("pattern", format!("is not a glob: {error}")))?
-        .compile_matcher();
+    let matcher = glob_of(glob)?;
     let prefix = if path.is_root() { String::new() } else { format!("{path}/") };
     let survey = workspace.survey()?;
     Ok(survey

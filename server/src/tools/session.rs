@@ -30,7 +30,7 @@ enum Action {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Arguments {
+pub(super) struct Arguments {
     action: Action,
     /// Handle; list shows its snapshots, without it all sessions
     session: Option<String>,
@@ -117,7 +117,7 @@ pub(crate) fn definition(form: Form) -> Tool {
     )
 }
 
-static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
+pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Does what `action` says.
 pub(crate) async fn call(

@@ -16,7 +16,7 @@ pub(crate) const NAME: &str = "write";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Arguments {
+pub(super) struct Arguments {
     /// Handle, or "new"
     session: String,
     /// Relative to /workspace
@@ -46,7 +46,7 @@ pub(crate) fn definition(form: Form) -> Tool {
     )
 }
 
-static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
+pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Writes a file.
 pub(crate) async fn call(

@@ -142,17 +142,17 @@ impl<R: AsyncRead + Unpin + Send + 'static, W: AsyncWrite + Unpin + Send + 'stat
 
 /// Why a line is no message, for the request that it was to be.
 #[derive(Debug)]
-struct Refusal {
+pub(super) struct Refusal {
     /// `None` for one that no answer can name.
-    id: Option<RequestId>,
-    code: ErrorCode,
-    reason: String,
+    pub(super) id: Option<RequestId>,
+    pub(super) code: ErrorCode,
+    pub(super) reason: String,
 }
 
 /// The message of a line. An error without a refusal is a line that asks for no
 /// answer: nothing, a notification, an answer of the client's own, or what has
 /// no id.
-fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<Refusal>> {
+pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<Refusal>> {
     // RFC 8259, section 8.1: a parser may ignore a byte order mark.
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii();
     if line.is_empty() {
