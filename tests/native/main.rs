@@ -6,6 +6,7 @@
 mod files;
 mod languages;
 mod packages;
+mod probe;
 mod processes;
 mod refusals;
 mod sessions;

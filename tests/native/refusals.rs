@@ -48,6 +48,7 @@ fn a_tier_that_the_machine_does_not_reach_is_refused_by_name() {
     let refusal = reply.refusal();
     assert!(refusal.contains("reaches tier `namespaced`, `isolated` is asked for"), "{refusal}");
     assert!(refusal.contains("control group"), "{refusal}");
+    assert!(refusal.ends_with("`belljar doctor` says more, and `python` needs less"), "that does not pass: {refusal}");
     server.assert_usable();
     // The same user in the tier that it does reach.
     let server = Server::with().flag("--native-tier=namespaced").restricted(Restriction::user(SOME_USER)).start();

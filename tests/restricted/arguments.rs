@@ -34,6 +34,8 @@ pub(crate) struct Restrictions {
     /// `--errno CALL[:ARGUMENT]=ERROR`: the call fails, or does when its first
     /// argument is this number.
     errors: Vec<Rule>,
+    /// `--open-files N`: the soft limit, which others may raise later.
+    pub(crate) open_files: Option<u32>,
     pub(crate) program: OsString,
     pub(crate) program_arguments: Vec<OsString>,
 }
@@ -48,6 +50,7 @@ impl Restrictions {
             no_user_namespaces: false,
             landlock_abi: None,
             errors: Vec::new(),
+            open_files: None,
             program: OsString::new(),
             program_arguments: Vec::new(),
         };
@@ -78,6 +81,7 @@ impl Restrictions {
                 "--docker" => restrictions.docker = true,
                 "--no-user-namespaces" => restrictions.no_user_namespaces = true,
                 "--landlock-abi" => restrictions.landlock_abi = Some(number(&value()?)?),
+                "--open-files" => restrictions.open_files = Some(number(&value()?)?),
                 "--errno" => restrictions.errors.push(error_rule(&value()?)?),
                 other => return Err(format!("unknown option {other}")),
             }

@@ -19,6 +19,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
 use arguments::{Capabilities, Restrictions};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     let failure = match Restrictions::parse(std::env::args_os().skip(1)) {
@@ -48,6 +49,10 @@ fn become_program(restrictions: &Restrictions) -> io::Result<Infallible> {
     }
     if let Some((user, group)) = restrictions.identity {
         sys::become_user(user, group)?;
+    }
+    if let Some(files) = restrictions.open_files {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, files.into(), hard)?;
     }
     if restrictions.no_new_privileges {
         sys::set_no_new_privileges()?;

@@ -291,8 +291,8 @@ impl Executor {
                     None => continue,
                 },
             };
-            let packages = native.and_then(|(_, offer)| offer.packages.clone());
-            let add = native.and_then(|(native, _)| native.packages()).map(|packages| packages.add.as_str());
+            let packages = native.as_ref().and_then(|(_, offer)| offer.packages.clone());
+            let add = native.as_ref().and_then(|(native, _)| native.packages()).map(|packages| packages.add.as_str());
             languages.push(Language { id: runtime.id(), description: runtime.description(), packages, add });
         }
         languages

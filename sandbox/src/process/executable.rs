@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -24,7 +24,7 @@ const NAME: &str = "belljar-jailer";
 const CONTENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/belljar-jailer"));
 
 /// Made when it is first needed, and there until this process ends.
-static EXECUTABLE: LazyLock<io::Result<File>> = LazyLock::new(make);
+static EXECUTABLE: OnceLock<File> = OnceLock::new();
 
 /// The command that starts the jailer, without standard streams.
 ///
@@ -32,7 +32,14 @@ static EXECUTABLE: LazyLock<io::Result<File>> = LazyLock::new(make);
 ///
 /// Where memory may not be executed: says so, and what helps.
 pub fn jailer_command() -> io::Result<Command> {
-    let file = EXECUTABLE.as_ref().map_err(not_executable)?;
+    let file = match EXECUTABLE.get() {
+        Some(file) => file,
+        // Not for good if it fails: this process may be short of something.
+        None => {
+            let made = make().map_err(|error| not_executable(&error))?;
+            EXECUTABLE.get_or_init(|| made)
+        }
+    };
     // The number means the same in the child, until that has become the jailer.
     let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
     command.arg0(NAME).arg(std::process::id().to_string()).env_clear();

@@ -3,7 +3,8 @@
 //! Nothing here decides how that is done; it decides what a program gets: which
 //! parts of the file system, which user, which limits. `host` knows the
 //! machine (`lookup` finds a program, `layout` its libraries, `private` what must
-//! not be seen), `tier` tries what it can enforce, `runtime` turns a run into a
+//! not be seen), `tier` tries what it can enforce, `found` keeps what came of
+//! that, `runtime` turns a run into a
 //! confinement, `executable` is the jailer that applies it, `supervise` takes
 //! output and reports until nothing is left.
 
@@ -12,6 +13,7 @@ mod cgroup;
 mod delegation;
 mod editable;
 mod executable;
+mod found;
 mod host;
 mod inbox;
 mod launch;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Kind, Native};
 use jailer::Enforced;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroups;
 use super::executable::jailer_command;
+use super::found::{Found, passes};
 use super::host::{Interpreter, Shown};
 use super::launch::{CACHE, GIVEN, Launch, launch};
 use super::packages;
@@ -89,9 +89,8 @@ pub(crate) struct NativeRuntime {
     private: Vec<Private>,
     /// Ends attempts to find out.
     stop: CancellationToken,
-    machine: OnceCell<Machine>,
-    languages: HashMap<&'static str, OnceCell<Result<Language, String>>>,
-    offers: HashMap<&'static str, OnceCell<Option<Offer>>>,
+    machine: Found<Machine>,
+    offers: HashMap<&'static str, Found<Option<Offer>>>,
     /// Where answers of interpreters are kept.
     cache: PathBuf,
 }
@@ -108,6 +107,8 @@ pub(crate) struct Offer {
 struct Machine {
     form: Result<(Form, Enforced), String>,
     missing: Vec<String>,
+    /// What was tried in that form.
+    languages: HashMap<&'static str, Found<Result<Language, String>>>,
 }
 
 /// A language that was tried within the walls.
@@ -125,56 +126,72 @@ impl NativeRuntime {
         cache: PathBuf,
         stop: CancellationToken,
     ) -> Self {
-        let languages = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
-        let offers = natives().map(|(runtime, _)| (runtime.id(), OnceCell::new())).collect();
-        Self { settings, state, spawner, private, stop, machine: OnceCell::new(), languages, offers, cache }
+        let offers = natives().map(|(runtime, _)| (runtime.id(), Found::default())).collect();
+        Self { settings, state, spawner, private, stop, machine: Found::default(), offers, cache }
     }
 
     /// What a language offers here; `None` when it cannot be run.
-    pub(crate) async fn offer(&self, runtime: &'static GuestRuntime) -> Option<&Offer> {
-        self.offers.get(runtime.id())?.get_or_init(|| self.find_offer(runtime)).await.as_ref()
+    pub(crate) async fn offer(&self, runtime: &'static GuestRuntime) -> Option<Offer> {
+        let find = |_| async {
+            let offer = self.find_offer(runtime).await;
+            let passes = offer.is_err();
+            (Arc::new(offer.unwrap_or_default()), passes)
+        };
+        Option::clone(&*self.offers.get(runtime.id())?.get(find).await)
     }
 
     /// What is known of that without asking anyone.
-    pub(crate) fn known_offer(&self, runtime: &GuestRuntime) -> Option<&Offer> {
-        self.offers.get(runtime.id())?.get()?.as_ref()
+    fn known_offer(&self, runtime: &GuestRuntime) -> Option<Offer> {
+        Option::clone(&*self.offers.get(runtime.id())?.known()?)
     }
 
     /// For each package that some language is known to have, that language.
     pub(crate) fn elsewhere(&self) -> BTreeMap<String, String> {
         let offers = natives().filter_map(|(runtime, _)| Some((runtime.id(), self.known_offer(runtime)?)));
-        let of_one = |(id, offer): (&'static str, &Offer)| {
-            let names = offer.packages.clone().unwrap_or_default();
+        let of_one = |(id, offer): (&'static str, Offer)| {
+            let names = offer.packages.unwrap_or_default();
             names.into_iter().map(move |name| (name, id.to_owned()))
         };
         offers.flat_map(of_one).collect()
     }
 
-    async fn find_offer(&self, runtime: &'static GuestRuntime) -> Option<Offer> {
-        let (form, _) = self.machine().await.form.as_ref().ok()?;
-        let interpreter = self.interpreter(runtime).await.ok()?;
-        let Some(wanted) = native(runtime)?.packages() else { return Some(Offer { packages: None }) };
+    /// Fails where it may succeed soon.
+    async fn find_offer(&self, runtime: &'static GuestRuntime) -> Result<Option<Offer>, ()> {
+        let later = |reason: &String| if passes(reason) { Err(()) } else { Ok(None) };
+        let machine = self.machine().await;
+        let form = match &machine.form {
+            Ok((form, _)) => form,
+            Err(reason) => return later(reason),
+        };
+        let interpreter = match self.interpreter(runtime).await {
+            Ok(interpreter) => interpreter,
+            Err(reason) => return later(&reason),
+        };
+        let Some(wanted) = native(runtime).and_then(Native::packages) else {
+            return Ok(Some(Offer { packages: None }));
+        };
         let (path, cache) = (interpreter.path.clone(), self.cache.clone());
         let known = tokio::task::spawn_blocking(move || packages::known(&path, wanted, &cache));
         if let Ok(Some(known)) = known.await {
-            return Some(Offer { packages: Some(known) });
+            return Ok(Some(Offer { packages: Some(known) }));
         }
         let asked = self.run_own(form, &interpreter, runtime, &wanted.program, wanted.names.clone()).await;
         let said = match asked {
             Ok((report, _)) if report.status == Status::Exited(0) => report.stdout.head,
             Ok((report, _)) => {
                 tracing::warn!(status = ?report.status, language = runtime.id(), "asking for its packages");
-                return Some(Offer { packages: Some(Vec::new()) });
+                return Ok(Some(Offer { packages: Some(Vec::new()) }));
             }
             Err(error) => {
-                tracing::warn!(error = error.with_causes(), language = runtime.id(), "asking for its packages");
-                return Some(Offer { packages: Some(Vec::new()) });
+                let reason = error.with_causes();
+                tracing::warn!(error = reason, language = runtime.id(), "asking for its packages");
+                return if passes(&reason) { Err(()) } else { Ok(Some(Offer { packages: Some(Vec::new()) })) };
             }
         };
         let cache = self.cache.clone();
         let learn = move || packages::learn(&interpreter.path, wanted, &cache, &String::from_utf8_lossy(&said));
         let found = tokio::task::spawn_blocking(learn).await;
-        Some(Offer { packages: Some(found.unwrap_or_default()) })
+        Ok(Some(Offer { packages: Some(found.unwrap_or_default()) }))
     }
 
     /// Finds out what this machine can enforce, unless that is known.
@@ -184,31 +201,30 @@ impl NativeRuntime {
 
     /// Finds out which languages can be run, too.
     pub(crate) async fn probe_languages(&self) {
-        if let Ok((form, _)) = &self.machine().await.form {
-            for (runtime, _) in natives() {
-                // Kept for whoever asks.
-                let _ = self.language(form, runtime).await;
-            }
+        let machine = self.machine().await;
+        for (runtime, _) in natives() {
+            // Kept for whoever asks.
+            let _ = self.language(&machine, runtime).await;
         }
     }
 
     /// What was found out; `None` before [`NativeRuntime::probe`].
     pub(crate) fn health(&self) -> Option<NativeHealth> {
-        let machine = self.machine.get()?;
-        let version = |language: &Result<Language, String>| match language {
+        let machine = self.machine.known()?;
+        let version = |language: Arc<Result<Language, String>>| match &*language {
             Ok(language) => Ok(language.version.clone()),
             Err(reason) => Err(reason.clone()),
         };
-        let tried = || self.languages.iter().filter_map(|(id, tried)| Some(((*id).to_owned(), tried.get()?)));
+        let tried = || machine.languages.iter().filter_map(|(id, tried)| Some(((*id).to_owned(), tried.known()?)));
         let languages = tried().map(|(id, tried)| (id, version(tried)));
-        let runs = || tried().filter_map(|(id, tried)| Some((id, &tried.as_ref().ok()?.interpreter)));
+        let runs = || tried().filter_map(|(id, tried)| Some((id, tried.as_ref().as_ref().ok()?.interpreter.clone())));
         Some(NativeHealth {
             tier: machine.form.as_ref().map(|(form, _)| form.tier()).map_err(String::clone),
             enforced: machine.form.as_ref().ok().map(|(_, enforced)| *enforced),
             missing: machine.missing.clone(),
             languages: languages.collect(),
-            shown: runs().map(|(id, interpreter)| (id, interpreter.shown.clone())).collect(),
-            left_out: runs().map(|(id, interpreter)| (id, interpreter.left_out.clone())).collect(),
+            shown: runs().map(|(id, interpreter)| (id, interpreter.shown)).collect(),
+            left_out: runs().map(|(id, interpreter)| (id, interpreter.left_out)).collect(),
         })
     }
 
@@ -225,36 +241,62 @@ impl NativeRuntime {
     ) -> Result<RunReport, Error> {
         let machine = self.machine().await;
         let id = order.runtime.id();
-        let denied = |reason: &str| Error::Denied {
-            action: format!("running `{id}`"),
-            reason: format!("{reason}; `belljar doctor` says more, and `python` needs less"),
+        let denied = |reason: &str| {
+            let advice = if passes(reason) {
+                "that may pass, and is tried again: call again in a moment"
+            } else {
+                "`belljar doctor` says more, and `python` needs less"
+            };
+            Error::Denied { action: format!("running `{id}`"), reason: format!("{reason}; {advice}") }
         };
-        let (form, _) = machine.form.as_ref().map_err(|reason| denied(reason))?;
-        let language = self.language(form, order.runtime).await.map_err(denied)?;
-        let launched = Launch { form: form.clone(), interpreter: language.interpreter.clone(), order };
+        let language = self.language(&machine, order.runtime).await;
+        let (form, interpreter) = match (&machine.form, &*language) {
+            (Ok((form, _)), Ok(language)) => (form.clone(), language.interpreter.clone()),
+            (Err(reason), _) | (_, Err(reason)) => return Err(denied(reason)),
+        };
+        let launched = Launch { form, interpreter, order };
         launch(launched, &self.spawner, stop, live).await.map(|(report, _)| report)
     }
 
-    async fn machine(&self) -> &Machine {
-        self.machine.get_or_init(|| self.find_out()).await
+    async fn machine(&self) -> Arc<Machine> {
+        self.machine.get(|before| self.find_out(before)).await
     }
 
-    /// A language, once its canary has tried to get out of `form`.
-    async fn language(&self, form: &Form, runtime: &'static GuestRuntime) -> Result<&Language, &str> {
-        let tried = self.languages.get(runtime.id()).ok_or("it is not a native language")?;
-        let language = tried.get_or_init(|| async {
-            let interpreter = self.interpreter(runtime).await?;
-            let (_, version) = self.try_form(form, &interpreter, runtime).await?;
-            Ok(Language { interpreter, version })
-        });
-        language.await.as_ref().map_err(String::as_str)
+    /// A language, once its canary has tried to get out of the form.
+    async fn language(&self, machine: &Machine, runtime: &'static GuestRuntime) -> Arc<Result<Language, String>> {
+        let (Ok((form, _)), Some(tried)) = (&machine.form, machine.languages.get(runtime.id())) else {
+            return Arc::new(Err(machine.form.as_ref().err().cloned().unwrap_or("it is not a native language".into())));
+        };
+        let find = |_| async {
+            let language = self.find_language(form, runtime).await;
+            let passes = language.as_ref().is_err_and(|reason| passes(reason));
+            (Arc::new(language), passes)
+        };
+        tried.get(find).await
     }
 
-    async fn find_out(&self) -> Machine {
+    async fn find_language(&self, form: &Form, runtime: &'static GuestRuntime) -> Result<Language, String> {
+        let interpreter = self.interpreter(runtime).await?;
+        let (_, version) = self.try_form(form, &interpreter, runtime).await?;
+        Ok(Language { interpreter, version })
+    }
+
+    /// What this machine can enforce, and whether that may be more soon. Never
+    /// less than it was `before`: that was tried, and each run finds out whether
+    /// as much is in force around it.
+    async fn find_out(&self, before: Option<Arc<Machine>>) -> (Arc<Machine>, bool) {
         let mut missing = Vec::new();
         let form = self.find_form(&mut missing).await;
         tracing::info!(form = ?form.as_ref().map(|(form, enforced)| (form.tier(), enforced)), ?missing, "native programs");
-        Machine { form, missing }
+        let may_be_more = missing.iter().chain(form.as_ref().err()).any(|reason| passes(reason));
+        let strength = |form: &Result<(Form, Enforced), String>| {
+            form.as_ref().ok().map(|(form, _)| (form.tier(), form.namespaces))
+        };
+        if let Some(before) = before.filter(|before| before.form.is_ok() && strength(&before.form) >= strength(&form)) {
+            return (before, may_be_more);
+        }
+        let languages = natives().map(|(runtime, _)| (runtime.id(), Found::default())).collect();
+        (Arc::new(Machine { form, missing, languages }), may_be_more)
     }
 
     async fn find_form(&self, missing: &mut Vec<String>) -> Result<(Form, Enforced), String> {
