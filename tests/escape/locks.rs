@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::libc;
 use serde_json::json;
 
-use crate::place::{ALL, begin, run};
+use crate::place::{ALL, Place, assert_native_usable, begin, run};
 
 /// A program of the system's, which goes with this.
 struct Installed(PathBuf);
@@ -58,11 +58,24 @@ fn nobody_outside_waits_for_a_lock_of_a_program_with_namespaces() {
         for path in paths {
             assert_eq!((can_flock(path), can_write_lock(path)), (is_apart, is_apart), "{}: {path}", place.name());
         }
-        let said = server.health()["protections"].to_string().contains("locks of its own");
+        let said = server.health()["protections"].to_string().contains(", locks of its own");
         assert_eq!(said, is_apart, "{}", place.name());
         let go = server.workspace(&session).join("go");
         std::fs::write(&go, "").unwrap_or_else(|error| panic!("{}: {}: {error}", place.name(), go.display()));
         assert_eq!(holding.wait().output(), "begun\nheld\n", "{}", place.name());
+    }
+}
+
+/// What an older kernel has not got is not reported as if it was there.
+#[test]
+fn without_an_overlay_programs_run_and_the_protections_do_not_name_it() {
+    for place in [Place::User, Place::Root] {
+        let server = place.server_with(place.restriction().error("fsopen", "ENOSYS")).start();
+        assert_native_usable(&server);
+        let protections = server.health()["protections"].to_string();
+        let tier = format!("native programs: tier {} ", place.tier());
+        assert!(protections.contains(&tier) && !protections.contains(", locks of its own"), "{protections}");
+        assert!(protections.contains("not here: locks of its own"), "{protections}");
     }
 }
 

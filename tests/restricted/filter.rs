@@ -51,9 +51,11 @@ pub(crate) fn call_number(name: &str) -> Option<c_long> {
     }
     numbers! {
         capset: SYS_capset,
+        chroot: SYS_chroot,
         clone: SYS_clone,
         clone3: SYS_clone3,
         close_range: SYS_close_range,
+        fsopen: SYS_fsopen,
         landlock_add_rule: SYS_landlock_add_rule,
         landlock_create_ruleset: SYS_landlock_create_ruleset,
         landlock_restrict_self: SYS_landlock_restrict_self,

@@ -322,7 +322,13 @@ impl NativeRuntime {
                     let (reached, missing) = (form.tier(), missing.join("; "));
                     return Err(format!("this machine reaches tier `{reached}`, `{minimum}` is asked for: {missing}"));
                 }
-                Ok((enforced, _)) => return Ok((form, enforced)),
+                Ok((enforced, _)) => {
+                    if enforced.namespaces && !enforced.own_locks {
+                        let reason = "locks of its own: not all of the system can be shown by overlays here";
+                        missing.push(reason.into());
+                    }
+                    return Ok((form, enforced));
+                }
                 Err(reason) => missing.push(format!("{}: {reason}", if namespaces { "namespaces" } else { "walls" })),
             }
         }
