@@ -332,11 +332,26 @@ mod tests {
         // Libraries that really are somebody's hidden files, or their home.
         fs::rename(top.join("lib/python3.12"), top.join(".hidden")).unwrap();
         symlink(top.join(".hidden"), top.join("lib/python3.12")).unwrap();
-        assert!(find(&[]).unwrap_err().contains("hidden"));
+        let reason = find(&[]).unwrap_err();
+        assert!(reason.contains("hidden") && reason.contains("--native-program"), "{reason}");
         fs::remove_file(top.join("lib/python3.12")).unwrap();
         symlink(&top, top.join("lib/python3.12")).unwrap();
         let reason = find(&[private("the directory", &top, Kind::Personal)]).unwrap_err();
         assert!(reason.contains("all of the directory") && reason.contains("--native-program"), "{reason}");
+        // An environment that came with a project, with links in it.
+        fs::remove_file(top.join("lib/python3.12")).unwrap();
+        fs::create_dir_all(top.join("project/lib")).unwrap();
+        fs::create_dir_all(top.join("project/bin")).unwrap();
+        fs::write(top.join(".ssh/key"), "").unwrap();
+        fs::write(top.join("project/pyvenv.cfg"), format!("home = {}\n", top.join("opt/py/bin").display())).unwrap();
+        symlink(top.join("opt/py/bin/python3"), top.join("project/bin/python3")).unwrap();
+        symlink(top.join(".ssh/key"), top.join("project/bin/python3.9")).unwrap();
+        symlink(top.join(".ssh/key"), top.join("project/lib/libpython3.so")).unwrap();
+        let find = || Interpreter::find(python(), Some(&top.join("project/bin/python3")), &[]);
+        assert!(!format!("{:?}", find().unwrap()).contains(".ssh"));
+        symlink(&top, top.join("project/lib/python3.12")).unwrap();
+        let reason = find().unwrap_err();
+        assert!(reason.contains("no part of the interpreter"), "{reason}");
     }
 
     #[test]

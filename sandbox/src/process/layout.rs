@@ -42,8 +42,10 @@ pub(super) fn needed(program: &Path, layout: Option<&Layout>, guarded: &Guarded)
     let environment = environment(program, layout);
     let base = match &environment {
         Some((prefix, configuration)) => {
-            needed.parts.push((prefix.join(&layout.environment), "says where its interpreter is".into()));
-            needed.libraries(prefix, layout, false);
+            let configuration_file = prefix.join(&layout.environment);
+            stays(prefix, &configuration_file, layout)?;
+            needed.parts.push((configuration_file, "says where its interpreter is".into()));
+            needed.libraries(prefix, layout, false)?;
             let home = home(configuration).ok_or_else(|| {
                 format!("{} does not say where its interpreter is", prefix.join(&layout.environment).display())
             })?;
@@ -59,7 +61,7 @@ pub(super) fn needed(program: &Path, layout: Option<&Layout>, guarded: &Guarded)
     let real_base = self::real(&base)?;
     let prefix = real_base.ancestors().skip(1).find(|above| !versions(above, layout).is_empty());
     if let Some(prefix) = prefix {
-        needed.libraries(prefix, layout, is_its_own(prefix, guarded));
+        needed.libraries(prefix, layout, is_its_own(prefix, guarded))?;
     }
     Ok(needed)
 }
@@ -78,31 +80,35 @@ pub(super) fn store(real: &Path) -> Option<&'static Path> {
 impl Needed {
     /// The libraries in `prefix`: all that lies among them if it is an
     /// installation by itself, those of the language otherwise.
-    fn libraries(&mut self, prefix: &Path, layout: &Layout, is_its_own: bool) {
+    fn libraries(&mut self, prefix: &Path, layout: &Layout, is_its_own: bool) -> Result<(), String> {
         for library in versions(prefix, layout) {
+            stays(prefix, &library, layout)?;
             self.packages.extend(layout.packages.iter().map(|name| library.join(name)));
             self.parts.push((library, "libraries of the interpreter".into()));
         }
         for directory in LIBRARIES.map(|name| prefix.join(name)) {
-            if is_its_own {
+            if is_its_own && directory.exists() {
+                stays(prefix, &directory, layout)?;
                 self.add(directory, "libraries of the interpreter");
                 continue;
             }
-            for file in entries(&directory).filter(|file| layout.is_shared_library(&name_of(file))) {
+            for file in entries(&directory).filter(|file| is_named(file, |name| layout.is_shared_library(name))) {
                 self.add(file, "a library of the interpreter");
             }
         }
         if is_its_own {
-            for data in DATA.map(|name| prefix.join(name)) {
+            for data in DATA.map(|name| prefix.join(name)).into_iter().filter(|data| data.exists()) {
+                stays(prefix, &data, layout)?;
                 self.add(data, "data of the interpreter's libraries");
             }
         }
+        Ok(())
     }
 
     /// A program by its other names, as programs ask for themselves.
     fn programs(&mut self, program: &Path, layout: &Layout) {
         let Some(directory) = program.parent() else { return };
-        for file in entries(directory).filter(|file| layout.is_program(&name_of(file))) {
+        for file in entries(directory).filter(|file| is_named(file, |name| layout.is_program(name))) {
             self.add(file, "the interpreter");
         }
     }
@@ -112,6 +118,25 @@ impl Needed {
             self.parts.push((path, why.to_owned()));
         }
     }
+}
+
+/// That a part of an installation is one: whoever made it may have put links in
+/// it that lead to what is not theirs. Libraries of a version may be kept
+/// elsewhere under the same name, as Stow does, and anything in a store.
+fn stays(prefix: &Path, part: &Path, layout: &Layout) -> Result<(), String> {
+    let (prefix, real) = (real(prefix)?, real(part)?);
+    let is_version = layout.is_version(&name_of(part)) && name_of(part) == name_of(&real);
+    if real.starts_with(&prefix) || is_version || store(&real).is_some() {
+        return Ok(());
+    }
+    let (part, real, prefix) = (part.display(), real.display(), prefix.display());
+    Err(format!("{part} leads to {real}, which is no part of the interpreter in {prefix}: put a copy in its place"))
+}
+
+/// Whether a file is called so, by its own name as well as by that of what it
+/// leads to.
+fn is_named(file: &Path, is_name: impl Fn(&str) -> bool) -> bool {
+    is_name(&name_of(file)) && real(file).is_ok_and(|real| is_name(&name_of(&real)))
 }
 
 /// An installation that nothing else lies in. Where several things are put side
