@@ -64,6 +64,11 @@ impl Restriction {
         }
     }
 
+    /// Where servers with this restriction keep what they compiled.
+    pub fn cache_directory(&self) -> PathBuf {
+        self.installation().1
+    }
+
     /// The binary under test and the compiled images, where the user finds them.
     pub(crate) fn installation(&self) -> (PathBuf, PathBuf) {
         let Some(user) = self.user else { return (binary(), cache_directory().to_path_buf()) };
