@@ -111,7 +111,7 @@ pub(crate) struct Bounds {
 }
 
 /// Room for the marks that a guest puts where it cut something.
-const MARK_BYTES: u64 = 512;
+pub(crate) const MARK_BYTES: u64 = 512;
 
 impl Bounds {
     pub(crate) fn of(request: &GuestRequest<'_>) -> Self {

@@ -3,7 +3,7 @@
 //! where a link leads that a native program left.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -115,4 +115,40 @@ fn a_broken_worker_leads_whoever_goes_by_paths_where_it_likes() {
     }
     drop(broken);
     assert!(victim.path().join("main.sh").exists(), "{number} tries");
+}
+
+/// The worker's end of its connection, which is its standard input.
+fn connection_of(worker: i32) -> std::os::unix::net::UnixStream {
+    use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+    let process = pidfd_open(Pid::from_raw(worker).unwrap(), PidfdFlags::empty()).unwrap();
+    pidfd_getfd(process, 0, PidfdGetfdFlags::empty()).unwrap().into()
+}
+
+/// A report has a bound that comes from the limits of its run, and it is kept
+/// before the server holds any of it.
+#[test]
+fn a_worker_that_reports_more_than_its_run_may_say_is_ended_before_it_is_believed() {
+    const LONG: u32 = 38 << 20;
+    let server = Server::with().flag("--workers=1").env("NO_COLOR", "1").start();
+    server.assert_usable();
+    let resident = || server.process().resident_bytes();
+    let before = resident();
+    for turn in 0..4 {
+        let worker = server.workers()[0].pid();
+        let pending = server.begin_execute("print('begun')\nimport time\ntime.sleep(60)", json!({}));
+        server.client.progress(&pending, "begun");
+        let mut connection = connection_of(worker);
+        connection.write_all(&LONG.to_le_bytes()).unwrap();
+        // It may hang up before it was sent all of that.
+        let content = vec![b'x'; LONG as usize];
+        let sent = connection.write_all(&content);
+        pending.wait().assert_status("trapped worker_lost");
+        assert!(sent.is_err(), "all of it was taken");
+        drop(connection);
+        assert!(server.log().contains(&format!("a frame of {LONG} bytes, where ")), "{turn}");
+        assert_eq!(server.execute("print('well')").output(), "well\n");
+        assert_ne!(server.workers()[0].pid(), worker, "it was not replaced");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < u64::from(LONG), "the server grew by {grown} bytes");
 }

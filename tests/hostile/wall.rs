@@ -179,3 +179,41 @@ fn a_worker_has_the_memory_files_and_threads_that_its_runs_may_use() {
     let own = server.process().pid();
     assert_eq!((limit(own, "Max data size"), limit(own, "Max file size")), (None, None));
 }
+
+/// Standard error of a worker is a pipe, which is written to here as the worker
+/// could if it was broken into.
+#[test]
+fn what_a_worker_says_is_a_line_of_the_log_and_never_more() {
+    use std::io::Write as _;
+    let server = Server::with().env("NO_COLOR", "1").start();
+    server.assert_usable();
+    let worker = server.workers()[0].pid();
+    let forged = "2026-11-27T00:00:00.000000Z ERROR a session was given to somebody else";
+    let mut said = std::fs::File::options().write(true).open(format!("/proc/{worker}/fd/2")).unwrap();
+    let escape = "\x1b[2J\u{202e}\r";
+    write!(said, "before\n{forged}\n{escape}{forged}\nbroken {}\n", "x".repeat(1 << 20)).unwrap();
+    eventually("the log to have it", || server.log().contains("broken xxx").then_some(()));
+    let log = server.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("given to somebody else")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    let own = format!("a worker said pid={worker} line=\"");
+    assert!(lines.iter().all(|line| line.contains(&own) && !line.starts_with("2026-11-27T00:00:00.000000Z")), "{log}");
+    assert!(!log.contains('\r') && !log.contains('\u{202e}') && !log.contains("\x1b[2J"), "{log:?}");
+    assert!(log.len() < 16 << 10, "{}", log.len());
+    // What is written past all bounds neither fills anything nor waits.
+    let line = format!("{}\n", "y".repeat(1023));
+    for _ in 0..(256 << 10) {
+        said.write_all(line.as_bytes()).unwrap();
+    }
+    server.assert_usable();
+    drop(said);
+    let length = server.log().len();
+    assert!(length < 1 << 20, "{length}");
+    // The log is not emptied either, which a file would be.
+    assert!(std::fs::File::options().write(true).truncate(true).open(format!("/proc/{worker}/fd/2")).is_ok());
+    assert!(server.log().len() >= length && server.log().contains("before"));
+    // A worker that ends says why.
+    server.workers()[0].signal(Signal::SIGABRT);
+    eventually("the log to say how", || server.log().contains("SIGABRT").then_some(()));
+    server.assert_usable();
+}

@@ -14,7 +14,7 @@ use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
 use crate::kept::Kept;
 use crate::limits::{Limits, Resource};
-use crate::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
+use crate::outcome::{FileEntry, Outcome, Output, RichOutput, SessionReport, SessionState};
 use crate::request::{ExecuteRequest, SessionChoice};
 use crate::runs::FinishedRun;
 use crate::scratch::{Scratch, write_files};
@@ -26,12 +26,11 @@ use crate::stored::{Fetched, fetch};
 use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
 use crate::worker::{
-    Capture, Interpreter, LiveOutput, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer, saved_bytes,
+    Capture, Interpreter, LiveOutput, MAX_STATE_BYTES, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer,
+    saved_bytes,
 };
 use crate::workspace::Workspace;
 
-/// What a worker may save beside memory: open files and the list of segments.
-const MAX_STATE_BYTES: usize = 4 << 20;
 /// The largest tail. Above what a worker makes of one.
 const MAX_TAIL_BYTES: u64 = 1 << 20;
 
@@ -192,7 +191,8 @@ impl Executor {
         let state = match report.capture.take() {
             Some(capture) => {
                 let files = report.workspace_changed || wrote_files;
-                let changed = if files { report.files.iter().map(|file| file.size_bytes).sum() } else { 0 };
+                let most = self.settings.limit_ceilings.get(Resource::DiskBytes);
+                let changed = if files { changed_bytes(&report.files, most) } else { 0 };
                 self.commit_run(turn, job.runtime, capture, &transfer, files, changed).await?;
                 self.sessions.transfers.give_back(&turn.session.owner, transfer);
                 SessionState::Kept
@@ -293,7 +293,7 @@ impl Executor {
             || tail > MAX_TAIL_BYTES
             || capture.state.len() > MAX_STATE_BYTES
         {
-            return Err(Error::host("save the state of a session", "its worker broke the protocol"));
+            return Err(self.distrust(turn, "what it saved is more than it may be"));
         }
         let session = Arc::clone(&turn.session);
         // For everything, before the first of it is written. A worker that lies
@@ -337,6 +337,14 @@ impl Executor {
         self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await?;
         turn.seen = Arc::clone(turn.tree.manifest());
         Ok(())
+    }
+
+    /// Ends the worker that saved a session and lied about it.
+    fn distrust(&self, turn: &Turn, reason: &str) -> Error {
+        if let Some(pool) = self.pool.get() {
+            pool.distrust(&turn.session.id, reason);
+        }
+        Error::host("save the state of a session", "its worker broke the protocol and was ended")
     }
 
     fn order(
@@ -448,6 +456,11 @@ fn report_of(end: RunEnd) -> RunReport {
         RunEnd::Report(report) => *report,
         RunEnd::WorkerLost => RunReport::lost(),
     }
+}
+
+/// What changed files hold as their worker says, and no more than there can be.
+fn changed_bytes(files: &[FileEntry], most: u64) -> u64 {
+    files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size_bytes)).min(most)
 }
 
 fn held_bytes(report: &RunReport, owns_files: bool, limit: u64) -> u64 {

@@ -87,7 +87,7 @@ pub(super) async fn launch(
     live: Option<LiveOutput>,
 ) -> Result<(RunReport, Option<Enforced>), Error> {
     let doing = || format!("start the jailer for `{}`", launch.order.runtime.id());
-    let StartedChild { child, stream } = spawner.start(Role::Jailer).await.doing(doing)?;
+    let StartedChild { child, stream, .. } = spawner.start(Role::Jailer).await.doing(doing)?;
     let stopping = stream.try_clone().doing(doing)?;
     let (asked, dropped) = (stop.clone(), CancellationToken::new());
     // Whichever ends first, the run is over afterwards.

@@ -9,7 +9,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts our own processes, and passes on the one variable they need")]
 
-use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -21,6 +21,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
+use super::standard_error;
 use crate::children;
 use crate::error::{Error, IoContext as _};
 use crate::process::{jailer_command, not_executable};
@@ -68,6 +69,8 @@ fn this_binary(role: &str) -> Command {
     // Ctrl-C at a terminal is for the server, which drains; not for what it
     // started.
     command.process_group(0);
+    // What it says is read by us, and not shown as it is.
+    command.env("NO_COLOR", "1");
     if let Ok(filter) = std::env::var(LOG_VARIABLE) {
         command.env(LOG_VARIABLE, filter);
     }
@@ -87,21 +90,30 @@ pub(crate) enum Role {
 pub(crate) struct StartedChild {
     pub(crate) child: Child,
     pub(crate) stream: UnixStream,
+    /// Where it says what it has to say, if not all of its kind say it in one
+    /// place.
+    errors: Option<OwnedFd>,
 }
 
-fn start(role: Role) -> io::Result<StartedChild> {
+fn start(role: Role, jailers_errors: &PipeWriter) -> io::Result<StartedChild> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = match role {
         Role::Worker => this_binary(WORKER),
         Role::Jailer => jailer_command()?,
     };
-    // Standard output is the protocol's; none of them must even have it.
-    let started = children::start(command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()));
-    let child = started.map_err(|error| match role {
+    // Standard output is the protocol's, and standard error our log: none of
+    // them must even have it. One pipe does for all jailers, which close it in
+    // their first steps.
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(match role {
+        Role::Worker => Stdio::piped(),
+        Role::Jailer => Stdio::from(jailers_errors.try_clone()?),
+    });
+    let mut child = children::start(&mut command).map_err(|error| match role {
         Role::Worker => error,
         Role::Jailer => not_executable(&error),
     })?;
-    Ok(StartedChild { child, stream: ours })
+    let errors = child.stderr.take().map(OwnedFd::from);
+    Ok(StartedChild { child, stream: ours, errors })
 }
 
 enum Job {
@@ -127,12 +139,14 @@ pub(crate) struct Spawner(mpsc::Sender<Job>);
 impl Spawner {
     pub(crate) fn new() -> io::Result<Self> {
         let (sender, jobs) = mpsc::channel();
+        let (errors, jailers_errors) = io::pipe()?;
+        standard_error::pass_on(errors.into(), "a jailer", None)?;
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             for job in jobs {
                 match job {
                     // A caller that went away drops the connection, and the
                     // process ends with it.
-                    Job::Start(role, reply) => drop(reply.send(start(role))),
+                    Job::Start(role, reply) => drop(reply.send(start(role, &jailers_errors))),
                     Job::Reap(mut child, ended) => match child.kill().and_then(|()| children::wait(&mut child)) {
                         Ok(status) => {
                             log_end(child.id(), status);
@@ -149,7 +163,15 @@ impl Spawner {
     pub(crate) async fn start(&self, role: Role) -> io::Result<StartedChild> {
         let (reply, started) = oneshot::channel();
         self.0.send(Job::Start(role, reply)).map_err(io::Error::other)?;
-        started.await.map_err(io::Error::other)?
+        let mut started = started.await.map_err(io::Error::other)??;
+        if let Some(errors) = started.errors.take() {
+            let passed_on = standard_error::pass_on(errors, "a worker", Some(started.child.id()));
+            if let Err(error) = passed_on {
+                drop(self.reap(started.child));
+                return Err(error);
+            }
+        }
+        Ok(started)
     }
 
     /// Ends a process, if it has not ended, and takes its exit status, which is

@@ -116,19 +116,27 @@ pub(crate) fn read<T: DeserializeOwned>(stream: &UnixStream) -> io::Result<Optio
     Ok(Some((decode(&bytes)?, descriptor)))
 }
 
-/// Reads one frame. `None` at the end of the stream.
+/// Reads one frame, of at most as many bytes as `most` says when it begins.
+/// `None` at the end of the stream.
 ///
 /// # Cancellation
 ///
 /// Not safe: a dropped future loses what it has read.
-pub(crate) async fn read_async<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<T>> {
+pub(crate) async fn read_async<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+    most: impl FnOnce() -> usize,
+) -> io::Result<Option<T>> {
     let mut header = [0; 4];
     match stream.read_exact(&mut header).await {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let length = length_of(header)?;
+    let (length, most) = (length_of(header)?, most());
+    if length > most {
+        let reason = format!("a frame of {length} bytes, where {most} are the most");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
     let mut bytes = room(length);
     whole(length, stream.take(length as u64).read_to_end(&mut bytes).await?)?;
     decode(&bytes).map(Some)
@@ -153,6 +161,18 @@ mod tests {
         let (text, descriptor) = read::<String>(&other).unwrap().unwrap();
         assert!(text == "without" && descriptor.is_none());
         assert!(read::<String>(&other).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_bounded_by_what_is_expected_when_it_begins() {
+        let frame = encode(&"text".repeat(100)).unwrap();
+        let length = frame.len() - 4;
+        let read = async |most| read_async::<String>(&mut &frame[..], || most).await;
+        assert_eq!(read(length).await.unwrap().unwrap().len(), 400);
+        let error = read(length - 1).await.unwrap_err().to_string();
+        assert!(error.contains("where 401 are the most"), "{error}");
+        // Nothing behind the length was needed to know.
+        assert!(read_async::<String>(&mut &frame[..4], || 9).await.unwrap_err().to_string().contains("the most"));
     }
 
     #[test]

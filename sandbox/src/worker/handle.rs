@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::expected::Expected;
 use super::frame;
-use super::pool::{Allowance, Baseline};
+use super::pool::{Allowance, Baseline, Needs};
 use super::protocol::{RunReport, ToWorker};
 use crate::budget::Share;
 use crate::error::Error;
 use crate::handle::SessionId;
-use crate::limits::Limits;
 use crate::lock::lock;
 use crate::wasm::Stream;
 
@@ -43,6 +43,8 @@ pub(super) struct Worker {
     /// The digests of the images that it was sent: all that it will have.
     pub(super) images: HashSet<String>,
     pub(super) runs: Mutex<HashMap<u64, Entry>>,
+    /// What it has not answered, also where nobody waits any more.
+    pub(super) expected: Mutex<Expected>,
     /// The run that the worker blamed for its end.
     pub(super) fault: Mutex<Option<u64>>,
     /// What its guests have grown by.
@@ -64,7 +66,7 @@ pub(super) struct Worker {
 pub(super) struct Entry {
     pub(super) done: oneshot::Sender<Result<RunEnd, Error>>,
     pub(super) live: Option<LiveOutput>,
-    pub(super) limits: Limits,
+    pub(super) needs: Needs,
 }
 
 impl Worker {

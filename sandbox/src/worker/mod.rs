@@ -2,6 +2,7 @@
 //! guests run in.
 
 mod child;
+mod expected;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -11,7 +12,11 @@ mod pool;
 mod preparation;
 mod protocol;
 mod serve;
+mod standard_error;
 mod transfer;
+
+/// What a worker may save beside memory: open files and the list of segments.
+pub(crate) const MAX_STATE_BYTES: usize = 4 << 20;
 
 pub use child::role;
 pub(crate) use child::{Role, Spawner, StartedChild, compile};

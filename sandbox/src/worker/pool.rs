@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use allowance::saved_bytes;
-pub(super) use allowance::{Allowance, Baseline};
+pub(super) use allowance::{Allowance, Baseline, Needs};
 use jailer::WorkerWall;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Spawner;
+use super::expected::Order;
 use super::frame;
 use super::handle::{Entry, LiveOutput, RunEnd, RunGuard, Worker};
 use super::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
@@ -240,12 +241,15 @@ impl Pool {
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
         order.left = std::mem::take(&mut *lock(&worker.left));
         let (number, limits) = (order.run, order.limits);
+        let brought_bytes = order.session.as_ref().map_or(0, SessionOrder::brought_bytes);
+        let expected = Order { limits, in_session: order.session.is_some(), live: order.live };
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
-        lock(&worker.runs).insert(number, Entry { done, live, limits });
+        lock(&worker.runs).insert(number, Entry { done, live, needs: Needs { limits, brought_bytes } });
         let _guard = RunGuard { worker: Arc::clone(worker), number };
         self.allow(worker)?;
+        lock(&worker.expected).add(number, expected);
         worker.queued.fetch_add(1, Ordering::Relaxed);
         if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, descriptor)).is_err() {
             // It died between choice and use; the order never reached it.
@@ -332,6 +336,16 @@ impl Pool {
                 }
                 started => started,
             },
+        }
+    }
+
+    /// Ends the worker that has the interpreters of a session: it lied about
+    /// them.
+    pub(crate) fn distrust(&self, session: &SessionId, reason: &str) {
+        let worker = lock(&self.homes).get(session).map(|home| Arc::clone(&home.worker));
+        if let Some(worker) = worker {
+            tracing::error!(%session, reason, "a worker lied and is ended");
+            self.bury(&worker);
         }
     }
 

@@ -26,6 +26,8 @@ use crate::wasm::Image;
 /// How long a worker may take. Reaching it means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longest answer: a reason, with its causes.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// What a thread has mapped: its stack, and one for signals.
 const THREAD_BYTES: u64 = 4 << 20;
 
@@ -71,7 +73,7 @@ pub(super) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bou
     let answers = async {
         let (mut initial, mut can_reset, mut instance_bytes) = (None, false, 0);
         loop {
-            match frame::read_async::<Prepared>(&mut reader).await.map_err(gone)? {
+            match frame::read_async::<Prepared>(&mut reader, || MAX_ANSWER_BYTES).await.map_err(gone)? {
                 Some(Prepared::Loaded { image, initial_bytes, resets }) => {
                     tracing::debug!(image, initial_bytes, resets, "a worker has loaded an image");
                     initial = initial.or(Some(initial_bytes));

@@ -5,8 +5,8 @@
 //! A worker is prepared first, by [`Preparation`] and [`Prepared`]; from then
 //! on it is confined, and the two speak [`ToWorker`] and [`FromWorker`].
 //!
-//! The server does not trust a worker: frames and lists are bounded, numbers that name
-//! nothing are ignored, and nothing in them is a path or a command.
+//! The server does not trust a worker: frames and lists are bounded, what was not
+//! asked for ends it (`expected.rs`), and nothing in them is a path or a command.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +23,10 @@ use crate::wasm::Stream;
 
 /// How many changed files a report names.
 pub(super) const MAX_FILES: usize = 1000;
+/// How many bytes of their names.
+pub(super) const MAX_FILES_BYTES: usize = 256 << 10;
+/// How much output one message has at most.
+pub(super) const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 /// The most parts of one capture. A memory of 32 bits makes a quarter.
 const MAX_PARTS: usize = 4096;
 
@@ -123,6 +127,16 @@ pub(crate) struct SessionOrder {
     pub(crate) interpreter: Interpreter,
 }
 
+impl SessionOrder {
+    /// How much comes with it.
+    pub(super) fn brought_bytes(&self) -> u64 {
+        match &self.interpreter {
+            Interpreter::Saved { lengths, .. } => lengths.iter().map(|length| u64::from(*length)).sum(),
+            Interpreter::Live | Interpreter::New => 0,
+        }
+    }
+}
+
 /// Where the interpreter of a session is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Interpreter {
@@ -181,6 +195,21 @@ pub(crate) enum FromWorker {
     },
     /// So many bytes are not needed any more.
     MemoryReturn { bytes: u64 },
+}
+
+impl FromWorker {
+    /// The run that it is about.
+    pub(super) const fn run(&self) -> Option<u64> {
+        match self {
+            Self::Output { run, .. }
+            | Self::Finished { run, .. }
+            | Self::Failed { run, .. }
+            | Self::NotHere { run }
+            | Self::NoMemory { run, .. }
+            | Self::Fault { run } => Some(*run),
+            Self::MemoryAsk { .. } | Self::MemoryReturn { .. } => None,
+        }
+    }
 }
 
 /// How a run ended, as its worker saw it.

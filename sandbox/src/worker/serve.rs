@@ -24,7 +24,10 @@ use wasmtime::Engine;
 use super::frame;
 use super::lease::{Lease, Writer, send};
 use super::preparation::{self, Loaded};
-use super::protocol::{Capture, FromWorker, Interpreter, MAX_FILES, RunOrder, RunReport, SessionOrder, ToWorker};
+use super::protocol::{
+    Capture, FromWorker, Interpreter, MAX_FILES, MAX_FILES_BYTES, OUTPUT_CHUNK_BYTES, RunOrder, RunReport,
+    SessionOrder, ToWorker,
+};
 use super::transfer::Transfer;
 use crate::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
 use crate::error::{Error, IoContext as _};
@@ -301,7 +304,7 @@ impl Shared {
         let live: Option<OutputSink> = order.live.then(|| {
             let (writer, run) = (Arc::clone(&self.writer), order.run);
             let sink: OutputSink = Box::new(move |stream, bytes| {
-                for bytes in bytes.chunks(64 << 10) {
+                for bytes in bytes.chunks(OUTPUT_CHUNK_BYTES) {
                     send(&writer, &FromWorker::Output { run, stream, bytes: bytes.to_vec() });
                 }
             });
@@ -465,9 +468,6 @@ fn capture(slot: &mut Slot, image: &Image, transfer: &Transfer) -> Result<Captur
     let (parts, tail) = handed_over.doing(|| "hand over the state of a session".into())?;
     Ok(Capture { keep: delta.keep, parts, tail, state })
 }
-
-/// How many bytes of names of changed files a report has.
-const MAX_FILES_BYTES: usize = 256 << 10;
 
 fn some_of(files: Vec<FileEntry>) -> Vec<FileEntry> {
     let mut bytes = 0;

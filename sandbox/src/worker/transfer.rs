@@ -18,6 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::handle::Principal;
@@ -35,17 +36,20 @@ const MAX_WAITING: usize = 4;
 pub(crate) struct Transfer {
     file: File,
     end: AtomicU64,
+    /// Whether it was made here, for the other end.
+    is_ours: bool,
 }
 
 impl Transfer {
     /// An empty one.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self::received(memfd_create("session", MFdFlags::MFD_CLOEXEC)?))
+        let made = memfd_create("session", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        Ok(Self { file: File::from(made), end: AtomicU64::new(0), is_ours: true })
     }
 
     /// The one that came with an order.
     pub(super) fn received(descriptor: OwnedFd) -> Self {
-        Self { file: File::from(descriptor), end: AtomicU64::new(0) }
+        Self { file: File::from(descriptor), end: AtomicU64::new(0), is_ours: false }
     }
 
     /// Forgets everything in it.
@@ -108,6 +112,20 @@ impl Transfers {
     }
 }
 
+impl Drop for Transfer {
+    /// A worker that was broken into keeps its end, and would have memory there
+    /// that nobody counts.
+    fn drop(&mut self) {
+        if self.is_ours {
+            let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+            let emptied = self.file.set_len(0).and_then(|()| Ok(fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals))?));
+            if let Err(error) = emptied {
+                tracing::warn!(%error, "the memory of a transfer could not be taken back");
+            }
+        }
+    }
+}
+
 impl AsFd for Transfer {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -148,7 +166,7 @@ mod tests {
         transfers.take(&other).unwrap();
         assert_eq!(count(&me), 1, "it is not theirs");
         let again = transfers.take(&me).unwrap();
-        assert_eq!((count(&me), again.append(b"x").unwrap(), again.end.into_inner()), (0, 1, 1));
+        assert_eq!((count(&me), again.append(b"x").unwrap(), again.end.load(Ordering::Relaxed)), (0, 1, 1));
         transfers.give_back(&me, used(KEPT_BYTES as usize + 1));
         let in_use = used(1);
         transfers.give_back(&me, Arc::clone(&in_use));
@@ -156,6 +174,17 @@ mod tests {
         let many: Vec<_> = (0..=MAX_WAITING).map(|_| used(1)).collect();
         many.into_iter().for_each(|transfer| transfers.give_back(&me, transfer));
         assert_eq!(count(&me), MAX_WAITING);
+    }
+
+    #[test]
+    fn the_other_end_keeps_nothing_and_can_put_nothing_there_any_more() {
+        let transfer = Transfer::new().unwrap();
+        let other_end = Transfer::received(transfer.as_fd().try_clone_to_owned().unwrap());
+        other_end.append(&[7; 9000]).unwrap();
+        drop(transfer);
+        assert_eq!(other_end.file.metadata().unwrap().len(), 0);
+        assert_eq!(other_end.append(b"x").unwrap_err().raw_os_error(), Some(nix::libc::EPERM));
+        other_end.file.set_len(1 << 40).unwrap_err();
     }
 
     #[test]

@@ -51,6 +51,14 @@ pub(in crate::worker) struct Baseline {
     pub(in crate::worker) most_warm: u64,
 }
 
+/// What a run may need.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::worker) struct Needs {
+    pub(in crate::worker) limits: Limits,
+    /// Of an interpreter that comes with it.
+    pub(in crate::worker) brought_bytes: u64,
+}
+
 /// The most that a run may save of its memory.
 pub(crate) const fn saved_bytes(memory_bytes: u64) -> u64 {
     memory_bytes + memory_bytes / 16 + 64 * MIB
@@ -59,7 +67,7 @@ pub(crate) const fn saved_bytes(memory_bytes: u64) -> u64 {
 impl Allowance {
     /// What is needed for these runs, beside so many other instances and what
     /// guests have grown by.
-    fn of(baseline: Baseline, runs: &[Limits], others: u64, leased_bytes: u64) -> Self {
+    fn of(baseline: Baseline, runs: &[Needs], others: u64, leased_bytes: u64) -> Self {
         let instances = others + runs.len() as u64;
         let mut allowance = Self {
             data_bytes: baseline.data_bytes
@@ -68,10 +76,12 @@ impl Allowance {
                 + leased_bytes,
             file_bytes: SPOOL_BYTES,
         };
-        for limits in runs {
-            let memory = limits.get(Resource::MemoryBytes);
+        for Needs { limits, brought_bytes } in runs {
+            // A session may have grown under another limit.
+            let memory = limits.get(Resource::MemoryBytes).max(leased_bytes + baseline.instance_bytes);
             // Its memory again, as it is saved or put back.
-            allowance.data_bytes = allowance.data_bytes.saturating_add(saved_bytes(memory)).saturating_add(RUN_BYTES);
+            let again = saved_bytes(memory).max(*brought_bytes);
+            allowance.data_bytes = allowance.data_bytes.saturating_add(again).saturating_add(RUN_BYTES);
             let largest = limits.get(Resource::DiskBytes).max(saved_bytes(memory));
             allowance.file_bytes = allowance.file_bytes.max(largest.saturating_add(MIB));
         }
@@ -122,7 +132,7 @@ impl Pool {
         let of_worker = |home: &&super::Home| Arc::ptr_eq(&home.worker, worker);
         let homes: u64 =
             lock(&self.homes).values().filter(of_worker).map(|home| home.runtimes.len().max(1) as u64).sum();
-        let runs: Vec<_> = lock(&worker.runs).values().map(|entry| entry.limits).collect();
+        let runs: Vec<_> = lock(&worker.runs).values().map(|entry| entry.needs).collect();
         let leased = lock(&worker.leased).bytes();
         let most_runs = worker.most_runs.fetch_max(runs.len() as u64, Ordering::Relaxed).max(runs.len() as u64);
         // A slot that was in use stays warm, as far as that goes.
@@ -157,13 +167,19 @@ mod tests {
         let idle = Allowance::of(baseline, &[], 2, 0);
         assert_eq!(idle, Allowance { data_bytes: (100 + 96 + 2 * 100) * MIB, file_bytes: SPOOL_BYTES });
         let limits = Limits::defaults();
-        let busy = Allowance::of(baseline, &[limits; 2], 3, 7 * MIB);
+        let needs = Needs { limits, brought_bytes: 0 };
+        let busy = Allowance::of(baseline, &[needs; 2], 3, 7 * MIB);
         let of_run = 256 + 16 + 64 + 160;
         assert_eq!(busy.data_bytes - idle.data_bytes, (3 * 100 + 7 + 2 * of_run) * MIB);
         assert_eq!(busy.file_bytes, (256 + 16 + 64 + 1) * MIB);
+        // A session that comes back is larger than its run may make it.
+        let large = Allowance::of(baseline, &[Needs { limits, brought_bytes: 900 * MIB }], 0, 0);
+        let grown = Allowance::of(baseline, &[needs], 0, 900 * MIB);
+        assert_eq!(large.data_bytes, (100 + 96 + 100 + 900 + 160) * MIB);
+        assert_eq!(grown.file_bytes, saved_bytes(960 * MIB) + MIB);
         // A limit that nobody could reach overflows nothing.
         let mut endless = limits;
         endless.set(Resource::DiskBytes, u64::MAX);
-        assert_eq!(Allowance::of(baseline, &[endless], 0, 0).file_bytes, u64::MAX);
+        assert_eq!(Allowance::of(baseline, &[Needs { limits: endless, ..needs }], 0, 0).file_bytes, u64::MAX);
     }
 }

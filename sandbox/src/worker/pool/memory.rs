@@ -20,6 +20,8 @@ use crate::worker::protocol::{RunReport, ToWorker};
 const MEMORY_WAIT: Duration = Duration::from_secs(30);
 /// How long a growing guest waits for other workers to give unused memory back.
 const RECALL_WAIT: Duration = Duration::from_millis(100);
+/// The largest memory of 32 bits.
+const MAX_GUEST_BYTES: u64 = 4 << 30;
 /// What an instance is taken to start with until a worker has said so.
 const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
 
@@ -109,6 +111,10 @@ impl Pool {
             });
             worker.send(&ToWorker::MemoryAnswer { ask, granted });
         };
+        if bytes > MAX_GUEST_BYTES.min(self.budget.total_bytes()) {
+            // Nobody makes room for what can never be had.
+            return grant(worker, None);
+        }
         if let Some(share) = self.budget.try_take(bytes) {
             return grant(worker, Some(share));
         }

@@ -35,7 +35,7 @@ impl Pool {
     pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
         let bounds = Bounds { directory: self.state.shared(principal)?, runs: self.settings.runs };
         let older = lock(&self.older_images).clone();
-        let StartedChild { child, stream } =
+        let StartedChild { child, stream, .. } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
         let mut unready = Unready { child: Some(child), spawner: &self.spawner };
         let warm = self.settings.runs.div_ceil(self.settings.workers);
@@ -58,6 +58,7 @@ impl Pool {
             queued: Arc::clone(&queued),
             images: self.images.keys().chain(older.keys()).cloned().collect(),
             runs: Mutex::default(),
+            expected: Mutex::default(),
             fault: Mutex::default(),
             leased: Mutex::new(nothing),
             baseline,
@@ -101,8 +102,15 @@ impl Pool {
         }
     }
 
+    /// Forgets a worker that lied about a run, which is lost for that.
+    fn lost_to(&self, worker: &Arc<Worker>, run: Option<u64>) {
+        let known = run.filter(|run| lock(&worker.runs).contains_key(run));
+        *lock(&worker.fault) = known;
+        self.bury(worker);
+    }
+
     /// Forgets a worker that has ended, and tells everyone who waited for it.
-    fn bury(&self, worker: &Arc<Worker>) {
+    pub(super) fn bury(&self, worker: &Arc<Worker>) {
         worker.dead.store(true, Ordering::SeqCst);
         for mine in lock(&self.workers).values_mut() {
             mine.retain(|other| !Arc::ptr_eq(other, worker));
@@ -200,17 +208,25 @@ async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceive
 
 async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, worker: Arc<Worker>) {
     loop {
-        let message = frame::read_async::<FromWorker>(&mut reader).await;
+        let most = || lock(&worker.expected).frame_bytes();
+        let message = frame::read_async::<FromWorker>(&mut reader, most).await;
         let Some(pool) = pool.upgrade() else { return };
         match message {
             Ok(Some(_)) if worker.queued.load(Ordering::Relaxed) > MAX_QUEUED => {
                 tracing::error!("a worker asks without reading the answers");
                 return pool.bury(&worker);
             }
-            Ok(Some(message)) => pool.handle(&worker, message),
+            Ok(Some(message)) => {
+                let checked = lock(&worker.expected).check(&message);
+                if let Err(lie) = checked {
+                    tracing::error!(%lie, "a worker lied and is ended");
+                    return pool.lost_to(&worker, message.run());
+                }
+                pool.handle(&worker, message);
+            }
             Ok(None) => return pool.bury(&worker),
             Err(error) => {
-                tracing::error!(%error, "a worker broke the protocol");
+                tracing::error!(%error, "a worker broke the protocol and is ended");
                 return pool.bury(&worker);
             }
         }

@@ -1,0 +1,204 @@
+//! What the server expects of a worker: replies to its orders, each within the
+//! limits of its run. A worker keeps to them by itself, so one that does not was
+//! broken into, and is ended before the server holds what it sends.
+
+use std::collections::HashMap;
+
+use super::MAX_STATE_BYTES;
+use super::protocol::{FromWorker, MAX_FILES, MAX_FILES_BYTES, OUTPUT_CHUNK_BYTES, RunReport};
+use crate::abi::{MARK_BYTES, RICH_OUTPUT_BYTES, text_bytes};
+use crate::limits::{Limits, Resource};
+use crate::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput};
+
+/// What messages have beside their contents, and those that are no report: the
+/// reason of a failure is the longest of them.
+const FRAME_BYTES: u64 = 1 << 20;
+
+/// The orders that a worker has not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Expected(HashMap<u64, Order>);
+
+/// What is known of an order that matters for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    pub(super) limits: Limits,
+    /// Whether it may save an interpreter.
+    pub(super) in_session: bool,
+    /// Whether it may send output as it comes.
+    pub(super) live: bool,
+}
+
+/// What a worker did that none does.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Lie {
+    #[error("it answers an order that it was not given")]
+    Unknown,
+    #[error("its {what} may be {most} bytes long, and is {length}")]
+    TooLong { what: &'static str, most: u64, length: u64 },
+    #[error("it sends {0}, which nobody asked for")]
+    Unasked(&'static str),
+}
+
+impl Order {
+    /// How long its report may be.
+    fn report_bytes(&self) -> u64 {
+        let text = text_bytes(&self.limits) + MARK_BYTES;
+        let said = 2 * self.limits.get(Resource::OutputBytes) + 4 * text + RICH_OUTPUT_BYTES + MARK_BYTES;
+        let saved = if self.in_session { MAX_STATE_BYTES as u64 } else { 0 };
+        said.saturating_add(saved).saturating_add(MAX_FILES_BYTES as u64)
+    }
+
+    fn check(&self, report: &RunReport) -> Result<(), Lie> {
+        let text = text_bytes(&self.limits) + MARK_BYTES;
+        let output = self.limits.get(Resource::OutputBytes);
+        let kept = |output: &Output| output.bytes_kept();
+        at_most("stdout", output, kept(&report.stdout))?;
+        at_most("stderr", output, kept(&report.stderr))?;
+        at_most("result", text, length(report.result.as_deref().unwrap_or_default()))?;
+        if let Some(GuestError { name, value, traceback }) = &report.error {
+            for (what, said) in [("name of an error", name), ("error", value), ("traceback", traceback)] {
+                at_most(what, text, length(said))?;
+            }
+        }
+        let shown = report.outputs.iter().flat_map(|RichOutput(bundle)| bundle);
+        let shown = shown.map(|(mime, data)| length(mime) + length(data)).sum();
+        at_most("rich output", RICH_OUTPUT_BYTES + MARK_BYTES, shown)?;
+        let names = report.files.iter().map(|file| length(&file.path)).sum();
+        at_most("list of files", MAX_FILES_BYTES as u64, names)?;
+        match &report.capture {
+            Some(_) if !self.in_session => Err(Lie::Unasked("an interpreter")),
+            Some(capture) => at_most("state", MAX_STATE_BYTES as u64, capture.state.len() as u64),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Expected {
+    pub(super) fn add(&mut self, run: u64, order: Order) {
+        self.0.insert(run, order);
+    }
+
+    /// How long the next message may be.
+    pub(super) fn frame_bytes(&self) -> usize {
+        let longest = self.0.values().map(Order::report_bytes).max().unwrap_or(0);
+        usize::try_from(longest.saturating_add(FRAME_BYTES)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a message is one that a worker may send now. An answer is
+    /// expected once.
+    pub(super) fn check(&mut self, message: &FromWorker) -> Result<(), Lie> {
+        match message {
+            FromWorker::Finished { run, report } => self.0.remove(run).ok_or(Lie::Unknown)?.check(report),
+            FromWorker::Failed { run, .. } | FromWorker::NotHere { run } | FromWorker::NoMemory { run, .. } => {
+                self.0.remove(run).map(drop).ok_or(Lie::Unknown)
+            }
+            FromWorker::Output { run, bytes, .. } => match self.0.get(run) {
+                Some(order) if order.live => at_most("output", OUTPUT_CHUNK_BYTES as u64, bytes.len() as u64),
+                _ => Err(Lie::Unasked("output")),
+            },
+            FromWorker::Fault { run } => self.0.get(run).map(drop).ok_or(Lie::Unknown),
+            FromWorker::MemoryAsk { .. } | FromWorker::MemoryReturn { .. } => Ok(()),
+        }
+    }
+}
+
+const fn length(text: &str) -> u64 {
+    text.len() as u64
+}
+
+const fn at_most(what: &'static str, most: u64, length: u64) -> Result<(), Lie> {
+    if length > most { Err(Lie::TooLong { what, most, length }) } else { Ok(()) }
+}
+
+/// A list that is decoded has so many elements at most, each with a length of its
+/// own: they fit into what a message has beside its contents.
+const _: () = assert!(MAX_FILES * 24 + MAX_RICH_OUTPUTS * MAX_RICH_OUTPUTS * 10 < 900 << 10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::FileEntry;
+    use crate::wasm::Stream;
+    use crate::worker::protocol::Capture;
+
+    fn order(in_session: bool) -> Order {
+        let mut limits = Limits::defaults();
+        limits.set(Resource::OutputBytes, 32 << 10);
+        Order { limits, in_session, live: false }
+    }
+
+    /// A report with as much of everything as there may be.
+    fn full() -> RunReport {
+        let text = "x".repeat((128 << 10) + MARK_BYTES as usize);
+        let output = || Output { head: vec![0; 16 << 10], tail: vec![0; 16 << 10], bytes_seen: u64::MAX };
+        let file = FileEntry { path: "f".repeat(250), size_bytes: u64::MAX, is_link: false };
+        RunReport {
+            stdout: output(),
+            stderr: output(),
+            result: Some(text.clone()),
+            error: Some(GuestError { name: text.clone(), value: text.clone(), traceback: text }),
+            outputs: vec![RichOutput(vec![("a/b".into(), "y".repeat(4 << 20))])],
+            files: vec![file; MAX_FILES],
+            capture: Some(Capture {
+                keep: 9,
+                parts: vec![u32::MAX; 4096],
+                tail: vec![9; 4096],
+                state: vec![1; 4 << 20],
+            }),
+            ..RunReport::lost()
+        }
+    }
+
+    fn finished(report: RunReport) -> FromWorker {
+        FromWorker::Finished { run: 7, report: Box::new(report) }
+    }
+
+    #[test]
+    fn a_report_of_everything_that_may_be_is_taken_and_one_byte_more_is_a_lie() {
+        let mut expected = Expected::default();
+        expected.add(7, order(true));
+        let message = finished(full());
+        let frame = postcard::to_stdvec(&message).unwrap().len();
+        assert!(frame < expected.frame_bytes(), "{frame}");
+        assert_eq!(expected.check(&message), Ok(()));
+        // It was answered: nothing more is expected.
+        assert_eq!(expected.check(&message), Err(Lie::Unknown));
+        assert_eq!(expected.frame_bytes(), FRAME_BYTES as usize);
+        let lies: [(&str, fn(&mut RunReport)); 8] = [
+            ("stdout", |report| report.stdout.head.push(0)),
+            ("stderr", |report| report.stderr.tail.push(0)),
+            ("result", |report| report.result.as_mut().unwrap().push('x')),
+            ("name of an error", |report| report.error.as_mut().unwrap().name.push('x')),
+            ("traceback", |report| report.error.as_mut().unwrap().traceback.push('x')),
+            ("rich output", |report| report.outputs.push(RichOutput(vec![("a".into(), "z".repeat(600))]))),
+            ("list of files", |report| report.files[0].path = "f".repeat(20_000)),
+            ("state", |report| report.capture.as_mut().unwrap().state.push(0)),
+        ];
+        for (what, change) in lies {
+            let mut report = full();
+            change(&mut report);
+            expected.add(7, order(true));
+            let Err(Lie::TooLong { what: found, .. }) = expected.check(&finished(report)) else { panic!("{what}") };
+            assert_eq!(found, what);
+        }
+        expected.add(7, order(false));
+        assert_eq!(expected.check(&finished(full())), Err(Lie::Unasked("an interpreter")));
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_a_lie() {
+        let mut expected = Expected::default();
+        let output = FromWorker::Output { run: 7, stream: Stream::Stdout, bytes: vec![0; 9] };
+        let failed = FromWorker::Failed { run: 7, reason: String::new(), passes: true };
+        for message in [&output, &failed, &FromWorker::NotHere { run: 7 }, &FromWorker::Fault { run: 7 }] {
+            assert!(expected.check(message).is_err(), "{message:?}");
+        }
+        expected.add(7, order(false));
+        assert_eq!(expected.check(&output), Err(Lie::Unasked("output")));
+        expected.add(7, Order { live: true, ..order(false) });
+        expected.check(&output).unwrap();
+        let long = FromWorker::Output { run: 7, stream: Stream::Stdout, bytes: vec![0; OUTPUT_CHUNK_BYTES + 1] };
+        expected.check(&long).unwrap_err();
+        expected.check(&failed).unwrap();
+    }
+}
