@@ -10,6 +10,7 @@ mod probe;
 mod processes;
 mod refusals;
 mod sessions;
+mod shortage;
 
 use serde_json::{Value, json};
 use tests::{Builder, Reply, Restriction, SOME_USER, Server};

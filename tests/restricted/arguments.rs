@@ -29,6 +29,8 @@ pub(crate) struct Restrictions {
     pub(crate) docker: bool,
     /// `--no-user-namespaces`: as where the administrator forbids them.
     no_user_namespaces: bool,
+    /// `--processes N`: the most that its user may have.
+    pub(crate) processes: Option<u32>,
     /// `--landlock-abi N`: as on the kernel that had it first.
     pub(crate) landlock_abi: Option<u32>,
     /// `--errno CALL[:ARGUMENT]=ERROR`: the call fails, or does when its first
@@ -48,6 +50,7 @@ impl Restrictions {
             no_new_privileges: false,
             docker: false,
             no_user_namespaces: false,
+            processes: None,
             landlock_abi: None,
             errors: Vec::new(),
             open_files: None,
@@ -80,6 +83,7 @@ impl Restrictions {
                 "--no-new-privileges" => restrictions.no_new_privileges = true,
                 "--docker" => restrictions.docker = true,
                 "--no-user-namespaces" => restrictions.no_user_namespaces = true,
+                "--processes" => restrictions.processes = Some(number(&value()?)?),
                 "--landlock-abi" => restrictions.landlock_abi = Some(number(&value()?)?),
                 "--open-files" => restrictions.open_files = Some(number(&value()?)?),
                 "--errno" => restrictions.errors.push(error_rule(&value()?)?),

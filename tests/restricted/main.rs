@@ -47,6 +47,9 @@ fn become_program(restrictions: &Restrictions) -> io::Result<Infallible> {
         Capabilities::Docker => sys::limit_capabilities(docker::CAPABILITIES)?,
         Capabilities::None => sys::limit_capabilities(&[])?,
     }
+    if let Some(most) = restrictions.processes {
+        setrlimit(Resource::RLIMIT_NPROC, most.into(), most.into())?;
+    }
     if let Some((user, group)) = restrictions.identity {
         sys::become_user(user, group)?;
     }

@@ -16,6 +16,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::error::shortage;
 use crate::sys;
 
 const NAME: &str = "belljar-jailer";
@@ -26,20 +27,22 @@ const CONTENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/belljar-jailer"
 /// Made when it is first needed, and there until this process ends.
 static EXECUTABLE: OnceLock<File> = OnceLock::new();
 
+fn executable() -> io::Result<&'static File> {
+    if let Some(made) = EXECUTABLE.get() {
+        return Ok(made);
+    }
+    // What failed may work the next time.
+    let made = make()?;
+    Ok(EXECUTABLE.get_or_init(|| made))
+}
+
 /// The command that starts the jailer, without standard streams.
 ///
 /// # Errors
 ///
 /// Where memory may not be executed: says so, and what helps.
 pub fn jailer_command() -> io::Result<Command> {
-    let file = match EXECUTABLE.get() {
-        Some(file) => file,
-        // Not for good if it fails: this process may be short of something.
-        None => {
-            let made = make().map_err(|error| not_executable(&error))?;
-            EXECUTABLE.get_or_init(|| made)
-        }
-    };
+    let file = executable().map_err(not_executable)?;
     // The number means the same in the child, until that has become the jailer.
     let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
     command.arg0(NAME).arg(std::process::id().to_string()).env_clear();
@@ -48,9 +51,11 @@ pub fn jailer_command() -> io::Result<Command> {
     Ok(command)
 }
 
-/// What an error means to whoever has to do something about it.
-pub(crate) fn not_executable(error: &io::Error) -> io::Error {
+/// What an error means to whoever has to do something about it. That of a
+/// machine which is short of something stays as it is, to be told from others.
+pub(crate) fn not_executable(error: io::Error) -> io::Error {
     let advice = match error.kind() {
+        _ if shortage(&error).is_some() => return error,
         io::ErrorKind::PermissionDenied => {
             "; if `sysctl vm.memfd_noexec` is 2, set it to 1, else allow it in the host's security policy"
         }
@@ -86,7 +91,7 @@ mod tests {
 
     #[test]
     fn it_is_executed_from_memory_and_cannot_be_changed() {
-        let file = EXECUTABLE.as_ref().unwrap();
+        let file = executable().unwrap();
         assert_eq!(file.write_at(b"x", 0).unwrap_err().raw_os_error(), Some(libc::EPERM));
         assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
         let flags = fcntl(file, FcntlArg::F_GETFD).unwrap();

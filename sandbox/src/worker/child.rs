@@ -110,7 +110,7 @@ fn start(role: Role, jailers_errors: &PipeWriter) -> io::Result<StartedChild> {
     });
     let mut child = children::start(&mut command).map_err(|error| match role {
         Role::Worker => error,
-        Role::Jailer => not_executable(&error),
+        Role::Jailer => not_executable(error),
     })?;
     let errors = child.stderr.take().map(OwnedFd::from);
     Ok(StartedChild { child, stream: ours, errors })
