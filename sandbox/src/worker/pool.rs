@@ -314,28 +314,34 @@ impl Pool {
     /// asked for. Where none has it there is one more than there may be, until
     /// one is idle.
     async fn least_busy(self: &Arc<Self>, principal: &Principal, image: Option<&str>) -> Result<Arc<Worker>, Error> {
-        let choose = || {
+        let least = || {
             let workers = lock(&self.workers);
             let mine = workers.get(principal).map(Vec::as_slice).unwrap_or_default();
             let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains(image)));
             let least = able.min_by_key(|worker| lock(&worker.runs).len()).cloned();
-            let room = mine.len() < self.settings.workers;
-            least.filter(|worker| !room || lock(&worker.runs).is_empty())
+            least.map(|worker| (worker, mine.len() < self.settings.workers))
         };
+        let choose =
+            || least().filter(|(worker, room)| !room || lock(&worker.runs).is_empty()).map(|(worker, _)| worker);
         if let Some(worker) = choose() {
             return Ok(worker);
         }
         let _starting = self.starting.lock().await;
-        match choose() {
-            Some(worker) => Ok(worker),
+        if let Some(worker) = choose() {
+            return Ok(worker);
+        }
+        let started = match self.start(principal).await {
             // No run has anything to do with it yet, and the next may do better.
-            None => match self.start(principal).await {
-                Err(error @ (Error::Host { .. } | Error::Interrupted)) => {
-                    tracing::warn!(?error, "a worker did not start and another is tried");
-                    self.start(principal).await
-                }
-                started => started,
-            },
+            Err(error @ (Error::Host { .. } | Error::Interrupted)) => {
+                tracing::warn!(?error, "a worker did not start and another is tried");
+                self.start(principal).await
+            }
+            started => started,
+        };
+        match started {
+            // Better slowly than not at all.
+            Err(error @ Error::Exhausted { .. }) => least().map(|(worker, _)| worker).ok_or(error),
+            started => started,
         }
     }
 
