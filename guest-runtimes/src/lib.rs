@@ -61,6 +61,7 @@ const FOLDERS: &[Folder] = &[
             // The same results as from the image, so the same code makes them.
             ("belljar/display.py", include_bytes!("../python/session/display.py")),
             ("belljar/source.py", include_bytes!("../python/session/source.py")),
+            ("belljar/hooks.py", include_bytes!("../python/session/hooks.py")),
             ("belljar/notebook.py", include_bytes!("../python/session/notebook.py")),
             // Found last: where there is a real one, programs get that.
             ("IPython/__init__.py", include_bytes!("../python/session/IPython/__init__.py")),

@@ -133,7 +133,9 @@ fn nothing_of_the_machine_is_visible() {
                 try: print(look, eval(look)(*(['~'] if 'user' in look and 'os' in look else [])))\n    except Exception as error: print(look, type(error).__name__)";
     let reply = server.execute(code);
     let text = reply.output();
-    assert!(text.starts_with("{} "), "{text}");
+    let environment = "{'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/workspace', \
+                       'TMPDIR': '/tmp', 'LANG': 'C.UTF-8', 'USER': 'belljar', 'LOGNAME': 'belljar'} ";
+    assert!(text.starts_with(environment), "{text}");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
     assert!(
         !text.contains("do not tell") && !text.contains(&format!("'{host}'")) && !text.contains(&format!(" {host}\n")),

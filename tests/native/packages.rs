@@ -51,5 +51,11 @@ fn pandas_works_and_plots_come_back_as_images() {
         let images = reply.images();
         assert_eq!(images.len(), 3, "{user}: {}", reply.text());
         assert!(images.iter().all(|(mime, data)| *mime == "image/png" && data.starts_with("iVBOR")), "{user}");
+        // Shown by itself or with all, it is not sent again at the end or as the result.
+        for last in ["fig.show()\nNone", "fig.show()\nplt.show()", "plt.show()\nfig"] {
+            let code = format!("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2])\n{last}");
+            let reply = run(&server, "python-native", &code, json!({}));
+            assert_eq!(reply.images().len(), 1, "{user}: {last}: {}", reply.text());
+        }
     }
 }

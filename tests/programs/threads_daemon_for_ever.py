@@ -1,12 +1,15 @@
 # A daemon that never ends is left behind.
 # stdout:
-# |beat
-# |beat
+# |beat True
+# |beat True
+# |beat True
 # |main ends
 import threading, time
+beats = threading.Semaphore(0)
 def forever():
     while True:
-        time.sleep(0.2); print("beat")
+        time.sleep(0.03); beats.release()
 threading.Thread(target=forever, daemon=True).start()
-time.sleep(0.5)
+for _ in range(3):
+    print("beat", beats.acquire(timeout=60))
 print("main ends")

@@ -46,6 +46,29 @@ fn a_daemon_goes_on_in_later_runs_and_other_threads_end_with_theirs() {
 }
 
 #[test]
+fn an_executor_goes_on_in_later_runs_and_loses_what_a_limit_ended() {
+    let server = Server::start();
+    let code = "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
+        ex = ThreadPoolExecutor(2)\ndef who(): return threading.current_thread().name\n\
+        late = ex.submit(lambda: time.sleep(0.05) or who())";
+    let session = server.execute_in("new", code).session();
+    // The end of a run waits for what was handed in, not for the workers.
+    let code = "print(late.done(), late.result(), ex.submit(who).result())";
+    assert_eq!(server.execute_in(&session, code).output(), "True ThreadPoolExecutor-0_0 ThreadPoolExecutor-0_0\n");
+    let limits = json!({"session": session, "limits": {"wall_time_ms": 500}});
+    for code in [
+        "def spin():\n    while True: pass\nex.submit(spin)\nex.submit(spin)",
+        "ex.submit(lambda: ex.submit(time.sleep, 600).result())",
+        "for _ in range(3): ex.submit(time.sleep, 600)",
+    ] {
+        server.execute_with(code, limits.clone()).assert_status("limit_exceeded wall_time_ms");
+        let reply =
+            server.execute_in(&session, "print(sum(ex.map(pow, [1, 2], [2, 2])), ex.submit(who).result()[:20])");
+        assert_eq!(reply.output(), "5 ThreadPoolExecutor-0\n", "{code}");
+    }
+}
+
+#[test]
 fn a_class_that_is_defined_again_has_its_newer_source() {
     let server = Server::start();
     let begun = server.execute_in("new", "class A:\n    x = 1");

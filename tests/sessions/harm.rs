@@ -14,6 +14,11 @@ fn hibernate(server: &Server) {
     assert_eq!(server.health()["sessions_live"], 1);
 }
 
+/// What a program finds of an environment where the call gives none: as in
+/// `bash`, and nothing of the host's.
+const ENVIRONMENT: &str = "{'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', \
+    'HOME': '/workspace', 'TMPDIR': '/tmp', 'LANG': 'C.UTF-8', 'USER': 'belljar', 'LOGNAME': 'belljar'}";
+
 #[test]
 fn what_a_program_puts_in_the_place_of_the_interpreter_s_own_does_not_cost_its_session() {
     let server = start();
@@ -37,7 +42,7 @@ fn what_a_program_puts_in_the_place_of_the_interpreter_s_own_does_not_cost_its_s
         let session = begun.session();
         for when in ["at once", "after it came back"] {
             let reply = server.execute_in(&session, "import os, sys\nprint(x, dict(os.environ), sys.argv)");
-            assert_eq!(reply.output(), "1 {} ['main.py']\n", "{harm}: {when}");
+            assert_eq!(reply.output(), format!("1 {ENVIRONMENT} ['main.py']\n"), "{harm}: {when}");
             assert_eq!(reply.session_state(), "kept", "{harm}: {when}");
             hibernate(&server);
         }

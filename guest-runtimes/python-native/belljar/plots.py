@@ -30,6 +30,9 @@ class FigureCanvas(FigureCanvasAgg):
 class FigureManager(FigureManagerBase):
     """A figure without a window."""
 
+    # What was sent of it: the end of the program need not send that again.
+    sent = None
+
     @classmethod
     def pyplot_show(cls, *, block=None):
         show()
@@ -65,4 +68,8 @@ def _send(manager):
     drawn = io.BytesIO()
     FigureCanvasAgg.print_figure(canvas, drawn, format=DEFAULT_FORMAT, bbox_inches="tight")
     text = repr(canvas.figure)
-    display.display({"image/png": drawn.getvalue(), "text/plain": text}, raw=True)
+    picture = drawn.getvalue()
+    if picture == manager.sent:
+        return
+    manager.sent = picture
+    display.display({"image/png": picture, "text/plain": text}, raw=True)

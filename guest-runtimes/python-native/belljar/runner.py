@@ -55,7 +55,7 @@ def main():
             sys.exit(1)
         exit_code, error = 1, errors.report(failure, limit, FOLDER)
         try:
-            call_excepthook(failure)
+            call_excepthook(failure, error)
         except SystemExit as request_to_exit:
             exit_code = exit_code_of(request_to_exit)
     outputs = display.collected()
@@ -136,17 +136,20 @@ async def execute_awaiting(statements, expression, namespace):
     return value
 
 
-def call_excepthook(failure):
+def call_excepthook(failure, error):
     """Shows an error by the hook of the program, if it has one. The reply has
-    what the standard hook would print."""
+    what the standard hook would print, unless the program's prints that."""
     hook = sys.excepthook
     if hook is sys.__excepthook__ or isinstance(failure, errors.ExecutionTimeout):
         return
     standard = sys.__excepthook__
     failure.__traceback__ = errors.own_frames(failure.__traceback__, FOLDER)
     sys.__excepthook__ = lambda kind, value, trace: value is failure or standard(kind, value, trace)
+    from . import hooks
+    watch = hooks.Watch((sys.__stdout__, sys.__stderr__))
     try:
-        hook(type(failure), failure, failure.__traceback__)
+        with watch:
+            hook(type(failure), failure, failure.__traceback__)
     except SystemExit:
         raise
     except BaseException:
@@ -155,6 +158,7 @@ def call_excepthook(failure):
         traceback.print_exc()
     finally:
         sys.__excepthook__ = standard
+        watch.shorten(error, failure)
 
 
 def show_figures():

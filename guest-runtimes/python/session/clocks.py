@@ -11,6 +11,7 @@ import time
 _process_ns = time.process_time_ns
 _sleep = time.sleep
 _times = os.times
+_library_info = time.get_clock_info
 _get_ns, _resolution = time.clock_gettime_ns, time.clock_getres
 _realtime, _monotonic = time.CLOCK_REALTIME, time.CLOCK_MONOTONIC
 
@@ -81,6 +82,21 @@ def clock_getres(clk_id, /):
     return _resolution(_library_clock(clk_id))
 
 
+def get_clock_info(name, /):
+    """Get information of the specified clock."""
+    if name != "thread_time":
+        return _library_info(name)
+    answer = _library_info("process_time")
+    answer.implementation = "clock_gettime(CLOCK_THREAD_CPUTIME_ID)"
+    return answer
+
+
+def clock_settime(clk_id, time, /):
+    """Set the time of the specified clock: refused."""
+    _library_clock(clk_id)
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
 def times():
     """Return a collection containing process timing information."""
     answer = _times()
@@ -90,7 +106,7 @@ def times():
 def install():
     """Puts them in the place of the C library's."""
     for function in (process_time, process_time_ns, thread_time, thread_time_ns, sleep, clock_gettime,
-                     clock_gettime_ns, clock_getres):
+                     clock_gettime_ns, clock_getres, clock_settime, get_clock_info):
         function.__module__ = "time"
         setattr(time, function.__name__, function)
     for name, number in NUMBERS.items():

@@ -13,6 +13,14 @@ from . import time_zone
 PROGRAM = "main.py"
 # See paths.c: a folder inside the workspace.
 TEMPORARY = "/tmp"
+USER = "belljar"
+HOME = "/workspace"
+# What a program finds as in `bash`, unless the request says otherwise.
+ENVIRONMENT = dict(
+    PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME=HOME, TMPDIR=TEMPORARY,
+    LANG="C.UTF-8", USER=USER, LOGNAME=USER)
+# As of Linux, which a list of users can hold.
+MAX_NAME_BYTES = 32
 
 
 class _Input(io.FileIO):
@@ -58,11 +66,15 @@ sys.stderr = sys.__stderr__ = _stderr
 
 _argv = [PROGRAM]
 _environment = os.environ
+_environment.update(ENVIRONMENT)
+_usual = dict(_environment._data)
+_requested = {}
 tempfile.tempdir = TEMPORARY
 
 
 def begin(request):
     """Sets up everything that the request decides."""
+    global _requested
     enter_workspace()
     _restore_streams()
     args = request.get("args") or []
@@ -72,9 +84,9 @@ def begin(request):
         sys.argv = _argv.copy()
     # A program may have put a plain dictionary there, mock.patch among others.
     os.environ = _environment
-    environment = request.get("env") or {}
-    if environment or _environment._data:
-        _replace_environment(environment)
+    environment = _requested = request.get("env") or {}
+    if environment or _environment._data != _usual:
+        _replace_environment({**ENVIRONMENT, **dict.fromkeys(("USER", "LOGNAME"), account()[0]), **environment})
         tempfile.tempdir = environment.get("TMPDIR", TEMPORARY)
     zone = environment.get("TZ")
     if zone != time_zone.current:
@@ -126,14 +138,43 @@ def _replace_environment(wanted):
                 pass
 
 
+def account():
+    """Name and home of the user, which the environment of the request may choose."""
+    name = _requested.get("LOGNAME", _requested.get("USER", ""))
+    home = _requested.get("HOME", "")
+    is_plain = name.isascii() and name.translate(_PUNCTUATION).isalnum() and name[0] != "-"
+    if not is_plain or len(name) > MAX_NAME_BYTES or name in ("root", "nobody"):
+        name = USER
+    if home[:1] != "/" or ":" in home or "\n" in home:
+        home = HOME
+    return name, home
+
+
+_PUNCTUATION = dict.fromkeys(map(ord, "._-"), "0")
+
+
+def own_streams():
+    """Those whose text the reply has."""
+    return _stdout, _stderr
+
+
 def flush():
-    """Sends what the program wrote."""
+    """Sends what the program wrote. Whether that is all there can be."""
+    try:
+        if sys.stdout is _stdout and sys.stderr is _stderr:
+            _stdout.flush()
+            _stderr.flush()
+            return True
+    except Exception:
+        # The program took it away, or closed it.
+        pass
     for name in ("stdout", "stderr"):
         try:
             getattr(sys, name).flush()
         except Exception:
             # The program put something else in its place, or closed it.
             pass
+    return False
 
 
 def end():

@@ -17,7 +17,7 @@ import weakref
 
 from _belljar_native import files_were_opened, was_interrupted
 
-from . import errors, threads
+from . import console, errors, threads
 
 _BUFFERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, gzip.GzipFile)
 _callbacks = atexit._ncallbacks
@@ -78,17 +78,23 @@ def install():
     _names = len(sys.modules["__main__"].__dict__)
 
 
-def call_excepthook(failure):
-    """Shows an error by the hook of the program, if it has one."""
+def call_excepthook(failure, error):
+    """Shows an error by the hook of the program, if it has one, and takes out of
+    the reply's `error` what that shows."""
     global _reported
     hook = getattr(sys, "excepthook", None)
     if hook is excepthook or hook is None or was_interrupted():
         return
     _reported = failure
     failure.__traceback__ = errors.own_frames(failure.__traceback__)
+    from . import hooks
+    watch = hooks.Watch(console.own_streams())
     try:
-        hook(type(failure), failure, failure.__traceback__)
+        with watch:
+            hook(type(failure), failure, failure.__traceback__)
+        watch.shorten(error, failure)
     except (SystemExit, KeyboardInterrupt):
+        watch.shorten(error, failure)
         raise
     except BaseException as second:
         text = traceback.format_exception(type(second), second, errors.own_frames(second.__traceback__))
@@ -112,7 +118,7 @@ def finish(last, namespace):
     opened = files_were_opened()
     try:
         if not was_interrupted():
-            threads.finish()
+            threads.finish(last)
             _exit_functions(last)
     finally:
         if was_interrupted():

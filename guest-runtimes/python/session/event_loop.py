@@ -1,8 +1,7 @@
 """asyncio without sockets.
 
 The standard event loop wakes itself through a socket pair, which WASI does not
-have. Here waiting is sleeping until the next timer while threads go on, and what
-would go to an executor runs at once.
+have. Here waiting is sleeping until the next timer while threads go on.
 """
 import asyncio
 import asyncio.base_events
@@ -28,6 +27,8 @@ class _Timers:
                 raise RuntimeError(
                     "deadlock: every task waits for something that no other task will do; "
                     "without network only timers, threads and other tasks can wake a task")
+        else:
+            threads.give_turn()
         return []
 
     def close(self):
@@ -49,16 +50,6 @@ class EventLoop(asyncio.base_events.BaseEventLoop):
 
     def _write_to_self(self):
         pass
-
-    def run_in_executor(self, executor, func, *args):
-        future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
     async def getaddrinfo(self, *args, **kwargs):
         raise missing.network()
@@ -86,16 +77,27 @@ class EventLoop(asyncio.base_events.BaseEventLoop):
         return False
 
 
+class _State:
+    """Which loop a thread has set."""
+
+    _loop = None
+    _set_called = False
+
+
 class _Policy(asyncio.DefaultEventLoopPolicy):
     """In each run the first asyncio.get_event_loop() makes a loop, as that of a
     script does, whatever earlier runs did with theirs."""
 
     _loop_factory = EventLoop
+    _Local = dict
     _run = 0
 
     @property
     def _local(self):
-        local = self._state
+        thread = threads.get_ident()
+        local = self._states.get(thread)
+        if local is None:
+            local = self._states[thread] = _State()
         if self._run != source.count():
             self._run = source.count()
             local._set_called = False
@@ -104,15 +106,15 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
         return local
 
     @_local.setter
-    def _local(self, state):
-        self._state = state
+    def _local(self, states):
+        self._states = states
 
 
 _loop = None
 _standard_run = asyncio.runners.run
 
 
-def _run_nested(main, **options):
+def run_nested(main, **options):
     """asyncio.run(), which also works while a cell awaits something itself."""
     outer = asyncio.events._get_running_loop()
     if outer is None:
@@ -133,7 +135,7 @@ def install():
     asyncio.set_event_loop_policy(_Policy())
     # Tasks without a name are numbered, and a program's begin with one.
     EventLoop.create_task = _create_named
-    asyncio.run = asyncio.runners.run = _run_nested
+    asyncio.run = asyncio.runners.run = run_nested
 
 
 def run(coroutine):

@@ -1,157 +1,144 @@
-"""Pools of workers that do each piece of work when it is handed in."""
+"""Pools of workers: the standard ones on the threads that there are here
+(`pools.py` has what their threads do), and one that stands for processes.
+"""
 import concurrent.futures
 import concurrent.futures.thread
-import itertools
+import multiprocessing.dummy
+import multiprocessing.pool
+import os
+import queue
+import sys
+import traceback
+import types
+from multiprocessing.reduction import ForkingPickler
+
+from . import errors, missing, threads
 
 
-class InlineExecutor(concurrent.futures.Executor):
-    """Runs each call when it is submitted."""
+class BrokenProcessPool(concurrent.futures.BrokenExecutor):
+    """
+    Raised when a process in a ProcessPoolExecutor terminated abruptly
+    while a future was in the running state.
+    """
 
-    def __init__(self, max_workers=None, *args, initializer=None, initargs=(), **options):
-        if max_workers is not None and max_workers <= 0:
-            raise ValueError("max_workers must be greater than 0")
-        self._max_workers = max_workers or 1
-        self._closed = False
-        if initializer is not None:
-            initializer(*initargs)
 
-    def submit(self, fn, /, *args, **kwargs):
-        if self._closed:
-            raise RuntimeError("cannot schedule new futures after shutdown")
-        future = concurrent.futures.Future()
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except (SystemExit, KeyboardInterrupt):
+class _RemoteTraceback(Exception):
+    def __init__(self, tb):
+        self.tb = tb
+
+    def __str__(self):
+        return self.tb
+
+
+def _copy(value):
+    """What a process would get of it."""
+    return ForkingPickler.loads(ForkingPickler.dumps(value))
+
+
+def call_copied(function, args, kwargs):
+    """A call as a process would make it: with copies, and a copy comes back."""
+    from . import suspend
+    function, args, kwargs = _copy((function, args, kwargs))
+    try:
+        result = yield from suspend.call(function, *args, **kwargs)
+    except BaseException as failure:
+        if threads.is_limit(failure):
             raise
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, wait=True, *, cancel_futures=False):
-        self._closed = True
-
-
-class ThreadPoolExecutor(InlineExecutor):
-    __doc__ = InlineExecutor.__doc__
-
-    def __init__(self, max_workers=None, thread_name_prefix="", initializer=None, initargs=(), **options):
-        super().__init__(max_workers, initializer=initializer, initargs=initargs)
+        trace = errors.own_frames(failure.__traceback__)
+        text = "".join(traceback.format_exception(type(failure), failure, trace))
+        failure = _copy(failure)
+        failure.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')
+        raise failure.with_traceback(None)
+    return _copy(result)
 
 
-class ProcessPoolExecutor(InlineExecutor):
-    __doc__ = InlineExecutor.__doc__
+class ProcessPoolExecutor(concurrent.futures.Executor):
+    """Runs calls asynchronously, as processes would: on copies of what they are
+    given, but in threads, because there are no processes here."""
 
-    def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), **options):
-        super().__init__(max_workers, initializer=initializer, initargs=initargs)
-
-
-class AsyncResult:
-    """What became of a call that was made already."""
-
-    def __init__(self, function, callback, error_callback):
-        try:
-            self._value, self._success = function(), True
-        except Exception as error:
-            self._value, self._success = error, False
-        called = callback if self._success else error_callback
-        if called is not None:
-            called(self._value)
-
-    def ready(self):
-        return True
-
-    def successful(self):
-        return self._success
-
-    def wait(self, timeout=None):
-        pass
-
-    def get(self, timeout=None):
-        if self._success:
-            return self._value
-        raise self._value
-
-
-class ThreadPool:
-    """multiprocessing.pool.ThreadPool, which runs each call when it is made."""
-
-    def __init__(self, processes=None, initializer=None, initargs=(), *more, **options):
-        if processes is not None and processes < 1:
-            raise ValueError("Number of processes must be at least 1")
+    def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), *,
+                 max_tasks_per_child=None):
+        if max_workers is None:
+            max_workers = os.process_cpu_count() or 1
+        elif max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
-        self._closed = False
-        if initializer is not None:
-            initializer(*initargs)
+        if max_tasks_per_child is not None:
+            if not isinstance(max_tasks_per_child, int):
+                raise TypeError("max_tasks_per_child must be an integer")
+            if max_tasks_per_child <= 0:
+                raise ValueError("max_tasks_per_child must be >= 1")
+        self._max_workers = max_workers
+        self._workers = concurrent.futures.thread.ThreadPoolExecutor(
+            max_workers, "ProcessPoolExecutor", initializer, initargs)
 
-    def _check(self):
-        if self._closed:
-            raise ValueError("Pool not running")
+    def submit(self, fn, /, *args, **kwargs):
+        try:
+            return self._workers.submit(call_copied, fn, args, kwargs)
+        except concurrent.futures.thread.BrokenThreadPool:
+            raise BrokenProcessPool(
+                "A process in the process pool was terminated abruptly while the future was running or "
+                "pending.") from None
 
-    def apply(self, func, args=(), kwds={}):
-        self._check()
-        return func(*args, **kwds)
+    submit.__doc__ = concurrent.futures.Executor.submit.__doc__
 
-    def map(self, func, iterable, chunksize=None):
-        self._check()
-        return [func(item) for item in iterable]
+    def map(self, fn, *iterables, timeout=None, chunksize=1):
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        return super().map(fn, *iterables, timeout=timeout)
 
-    def starmap(self, func, iterable, chunksize=None):
-        self._check()
-        return [func(*item) for item in iterable]
+    map.__doc__ = concurrent.futures.Executor.map.__doc__
 
-    def imap(self, func, iterable, chunksize=1):
-        self._check()
-        return map(func, iterable)
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        self._workers.shutdown(wait, cancel_futures=cancel_futures)
 
-    def imap_unordered(self, func, iterable, chunksize=1):
-        return self.imap(func, iterable)
+    shutdown.__doc__ = concurrent.futures.Executor.shutdown.__doc__
 
-    def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None):
-        self._check()
-        return AsyncResult(lambda: func(*args, **kwds), callback, error_callback)
 
-    def map_async(self, func, iterable, chunksize=None, callback=None, error_callback=None):
-        self._check()
-        return AsyncResult(lambda: [func(item) for item in iterable], callback, error_callback)
+_standard_submit = concurrent.futures.thread.ThreadPoolExecutor.submit
 
-    def starmap_async(self, func, iterable, chunksize=None, callback=None, error_callback=None):
-        self._check()
-        return AsyncResult(lambda: list(itertools.starmap(func, iterable)), callback, error_callback)
 
-    def close(self):
-        self._closed = True
+def submit(self, fn, /, *args, **kwargs):
+    count = len(self._threads)
+    future = _standard_submit(self, fn, *args, **kwargs)
+    if len(self._threads) > count:
+        threads.begin_last()
+    return future
 
-    def terminate(self):
-        self._closed = True
 
-    def join(self):
-        if not self._closed:
-            raise ValueError("Pool is still running")
+submit.__doc__ = _standard_submit.__doc__
+submit.__module__ = "concurrent.futures.thread"
+submit.__qualname__ = "ThreadPoolExecutor.submit"
 
-    def __enter__(self):
-        self._check()
-        return self
 
-    def __exit__(self, *failure):
-        self.terminate()
+class _ThreadContext:
+    """What a pool of threads takes from multiprocessing."""
+
+    SimpleQueue = queue.SimpleQueue
+
+
+def _no_sentinels(self):
+    return []
+
+
+def _no_processes(self):
+    raise missing.processes()
 
 
 def install():
-    """Puts these pools in the place of those with threads and processes."""
-    futures = concurrent.futures
-    for executor in (ThreadPoolExecutor, ProcessPoolExecutor):
-        executor.__module__ = "concurrent.futures"
-        executor.__qualname__ = executor.__name__
-        setattr(futures, executor.__name__, executor)
-    futures.thread.ThreadPoolExecutor = ThreadPoolExecutor
-    import multiprocessing.dummy
-    import multiprocessing.pool
-    ThreadPool.__module__ = "multiprocessing.pool"
-    multiprocessing.pool.ThreadPool = ThreadPool
-    multiprocessing.dummy.Pool = _pool
-
-
-def _pool(processes=None, initializer=None, initargs=()):
-    return ThreadPool(processes, initializer, initargs)
+    """Puts these pools where programs look."""
+    name = "concurrent.futures.process"
+    module = types.ModuleType(name)
+    for value in (ProcessPoolExecutor, BrokenProcessPool, _RemoteTraceback):
+        value.__module__ = name
+        setattr(module, value.__name__, value)
+    sys.modules[name] = concurrent.futures.process = module
+    concurrent.futures.ProcessPoolExecutor = ProcessPoolExecutor
+    concurrent.futures.thread.ThreadPoolExecutor.submit = submit
+    concurrent.futures.ThreadPoolExecutor = concurrent.futures.thread.ThreadPoolExecutor
+    # The queues of threads.install().
+    _ThreadContext.SimpleQueue = queue.SimpleQueue
+    multiprocessing.pool.get_context = _ThreadContext
+    multiprocessing.pool.ThreadPool._get_sentinels = _no_sentinels
+    multiprocessing.pool.Pool._setup_queues = _no_processes

@@ -130,7 +130,15 @@ def begin(request):
 
 def _language_with(name):
     """The language that has a package, or None."""
-    language = elsewhere.get(name) if isinstance(elsewhere, dict) else None
+    language = None
+    if isinstance(elsewhere, dict):
+        language = elsewhere.get(name)
+    elif isinstance(elsewhere, str):
+        # "language: package package; language: package"
+        for part in elsewhere.split(";"):
+            before, _, names = part.partition(":")
+            if language is None and name in names.split():
+                language = before.strip()
     return language[:LANGUAGE_CHARACTERS] if isinstance(language, str) and language else None
 
 

@@ -27,7 +27,7 @@ ExecutionTimeout.__module__ = "builtins"
 
 from . import (  # noqa: E402
     clocks, console, derive, display, ending, entropy, errors, event_loop, executors, locales, missing,
-    notebook, pairs, seeds, source, strftime, system, threads)
+    notebook, pairs, seeds, signals, source, strftime, system, threads)
 
 WORKSPACE = "/workspace"
 # Used when a request does not say.
@@ -71,6 +71,7 @@ def run(text):
 
     exit_code = 0
     result = error = failed = None
+    all_sent = False
     try:
         arm(True)
         value = _execute(code, source.remember(code))
@@ -78,7 +79,7 @@ def run(text):
             _namespace["_"] = value
             result = display.result(value)
             value = None
-        console.flush()
+        all_sent = console.flush()
     except SystemExit as request_to_exit:
         exit_code = _exit_code(request_to_exit)
     except BaseException as failure:
@@ -86,12 +87,14 @@ def run(text):
         failed = failure
         error = _report(failure, limit)
     if failed is not None:
-        exit_code, error = _guarded(ending.call_excepthook, (failed,), exit_code, error, limit)
+        exit_code, error = _guarded(ending.call_excepthook, (failed, error), exit_code, error, limit)
         failed = None
     if _has_ending(last):
         exit_code, error = _guarded(ending.finish, (last, _namespace), exit_code, error, limit)
+        all_sent = False
     arm(False)
-    console.end()
+    if not all_sent:
+        console.end()
     outputs = display.collected()
     if result is None and error is None and not outputs and exit_code == 0:
         return PLAIN_REPLY
@@ -224,8 +227,8 @@ def warm_up():
     """Fills caches before the image is taken, and removes all other traces."""
     import gc
 
-    for part in (ending, missing, clocks, system, pairs, locales, derive, threads, executors, event_loop, display,
-                 notebook, source, seeds, strftime):
+    for part in (ending, missing, clocks, signals, system, pairs, locales, derive, threads, executors, event_loop,
+                 display, notebook, source, seeds, strftime):
         part.install()
     clean = dict(_namespace)
     saved = sys.stdout, sys.stderr

@@ -24,6 +24,9 @@ _find_file = inspect.getfile
 def split(code):
     """The lines of `code` with their ends, split where Python's tokenizer does
     it: str.splitlines() would also split at form feeds and the like."""
+    if code and code.isprintable():
+        # No such character ends a line.
+        return [code + "\n"]
     lines = code.splitlines(True)
     is_open = code[-1:] != "\n"
     if len(lines) != code.count("\n") + is_open:

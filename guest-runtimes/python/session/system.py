@@ -9,17 +9,20 @@ import errno
 import os
 import posix
 import shutil
-import signal
 import sys
 import threading
 from collections import namedtuple
 
-from . import missing
+from _belljar_native import memory_bytes
+
+from . import console, missing
 
 USER = 1000
 GROUP = 1000
 # The permissions that new files do not get; kept, and without effect.
 _umask = 0o022
+# What a pointer of 32 bits reaches.
+ADDRESSES = 1 << 32
 # Counted when nothing says how much a workspace may hold.
 BLOCK = 4096
 
@@ -65,8 +68,7 @@ def uname():
 
 def getlogin():
     """Return the actual login name."""
-    import pwd
-    return pwd.NAME
+    return console.account()[0]
 
 
 def getppid():
@@ -81,11 +83,12 @@ def getpgrp():
 
 def getpgid(pid):
     """Call the system call getpgid(), and return the result."""
-    _own_process(pid)
+    own_process(pid)
     return os.getpid()
 
 
-def _own_process(pid):
+def own_process(pid):
+    """Refuses what is not this program, the only one there is."""
     if pid not in (0, os.getpid()):
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
@@ -112,8 +115,8 @@ def sync():
 
 
 def getloadavg():
-    """Return average recent system load information: what a machine says that cannot tell."""
-    raise OSError("Load averages are unobtainable")
+    """Return average recent system load information: that of one program on one processor."""
+    return 1.0, 1.0, 1.0
 
 
 def getrandom(size, flags=0):
@@ -128,6 +131,88 @@ def register_at_fork(*, before=None, after_in_child=None, after_in_parent=None):
 def sched_getaffinity(pid, /):
     """Return the affinity of the process identified by pid."""
     return {0}
+
+
+sched_param = namedtuple("sched_param", "sched_priority")
+
+
+def sched_getscheduler(pid, /):
+    """Get the scheduling policy for the process identified by pid."""
+    own_process(pid)
+    return os.SCHED_OTHER
+
+
+def sched_getparam(pid, /):
+    """Returns scheduling parameters for the process identified by pid."""
+    own_process(pid)
+    return sched_param(0)
+
+
+def sched_get_priority_max(policy):
+    """Get the maximum scheduling priority for policy."""
+    if policy not in (os.SCHED_OTHER, os.SCHED_FIFO, os.SCHED_RR):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return 0 if policy == os.SCHED_OTHER else 99
+
+
+def sched_get_priority_min(policy):
+    """Get the minimum scheduling priority for policy."""
+    return min(1, sched_get_priority_max(policy))
+
+
+def sched_rr_get_interval(pid, /):
+    """Return the round-robin quantum for the process identified by pid, in seconds."""
+    own_process(pid)
+    return 0.0
+
+
+_library_sysconf = os.sysconf
+
+
+def sysconf(name, /):
+    """Return an integer-valued system configuration variable."""
+    answer = _library_sysconf(name)
+    number = os.sysconf_names.get(name, name)
+    # The C library does not know how much memory there is: at most all that has an address.
+    if number == os.sysconf_names["SC_PHYS_PAGES"]:
+        return ADDRESSES // _library_sysconf("SC_PAGE_SIZE")
+    if number == os.sysconf_names["SC_AVPHYS_PAGES"]:
+        return (ADDRESSES - memory_bytes()) // _library_sysconf("SC_PAGE_SIZE")
+    return answer
+
+
+def copy_file_range(src, dst, count, offset_src=None, offset_dst=None):
+    """Copy count bytes from one file descriptor to another."""
+    data = os.read(src, count) if offset_src is None else os.pread(src, count, offset_src)
+    return os.write(dst, data) if offset_dst is None else os.pwrite(dst, data, offset_dst)
+
+
+def sendfile(out_fd, in_fd, offset, count):
+    """Copy count bytes from file descriptor in_fd to file descriptor out_fd."""
+    return copy_file_range(in_fd, out_fd, count, offset)
+
+
+def listxattr(path=None, *, follow_symlinks=True):
+    """Return a list of extended attributes on path: there are none."""
+    os.stat("." if path is None else path)
+    return []
+
+
+def getxattr(path, attribute, *, follow_symlinks=True):
+    """Return the value of extended attribute attribute on path: there is none."""
+    os.stat(path)
+    raise OSError(errno.ENODATA, os.strerror(errno.ENODATA), path)
+
+
+def setxattr(path, attribute, value, flags=0, *, follow_symlinks=True):
+    """Set extended attribute attribute on path to value: refused."""
+    os.stat(path)
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), path)
+
+
+def removexattr(path, attribute, *, follow_symlinks=True):
+    """Remove extended attribute attribute on path: there is none."""
+    getxattr(path, attribute)
 
 
 def sched_setaffinity(pid, mask, /):
@@ -198,29 +283,6 @@ def minor(device, /):
 def makedev(major, minor, /):
     """Composes a raw device number from the major and minor device numbers."""
     return minor & 0xFF | (major & 0xFFF) << 8 | (minor & 0xFFF00) << 12
-
-
-def kill(pid, signal, /):
-    """Send a signal to this program, the only one there is."""
-    _own_process(pid)
-    _raise_own(signal)
-
-
-def killpg(pgid, signal, /):
-    """Send a signal to this program, the only one there is."""
-    kill(pgid, signal)
-
-
-def _raise_own(number):
-    if number == 0:
-        return
-    handler = signal.getsignal(number)
-    if handler == signal.SIG_IGN:
-        return
-    if not callable(handler) or handler == signal.SIG_DFL:
-        raise OSError(errno.ENOTSUP, "a signal cannot end this program: use sys.exit(), or set a handler "
-                                     "for it with signal.signal() first")
-    _raise_signal(number)
 
 
 def get_terminal_size(fd=1, /):
@@ -300,73 +362,6 @@ def disk_usage(path):
     return _DiskUsage(total, total - free, free)
 
 
-def alarm(seconds, /):
-    """Arrange for SIGALRM to arrive after the given number of seconds: refused, but for 0."""
-    if seconds:
-        raise OSError(errno.ENOTSUP, NO_TIMERS)
-    return 0
-
-
-def setitimer(which, seconds, interval=0.0, /):
-    """Sets given itimer: refused, but for 0."""
-    if seconds:
-        raise signal.ItimerError(errno.ENOTSUP, NO_TIMERS)
-    return 0.0, 0.0
-
-
-def getitimer(which, /):
-    """Returns current value of given itimer."""
-    return 0.0, 0.0
-
-
-NO_TIMERS = (
-    "no signal arrives by itself in this sandbox; to bound a computation look at time.monotonic() in its loop, "
-    "use asyncio.timeout() around what awaits, or pass limits (wall_time_ms, cpu_time_ms) with the call")
-NO_SIGNALS = (
-    "no signal arrives by itself in this sandbox, so nothing would end this wait; "
-    "signal.raise_signal() calls a handler at once")
-
-
-def _no_signals(*args, **kwargs):
-    raise OSError(errno.ENOTSUP, NO_SIGNALS)
-
-
-def pthread_kill(thread_id, signalnum, /):
-    """Send a signal to a thread, of which there is one."""
-    _raise_own(signalnum)
-
-
-def pthread_sigmask(how, mask, /):
-    """Fetch and/or change the signal mask: nothing arrives that could be blocked."""
-    before = set(_blocked)
-    change = {signal.Signals(number) for number in mask}
-    if how == SIG_SETMASK:
-        _blocked.clear()
-    if how == SIG_UNBLOCK:
-        _blocked.difference_update(change)
-    else:
-        _blocked.update(change)
-    return before
-
-
-_blocked = set()
-SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK = 0, 1, 2
-
-
-def valid_signals():
-    """Return a set of valid signal numbers on this platform."""
-    return set(signal.Signals)
-
-
-def siginterrupt(signalnum, flag, /):
-    """Change system call restart behaviour: no call is interrupted."""
-
-
-def sigpending():
-    """Examine pending signals."""
-    return set()
-
-
 # Of what cannot work: the names, and the error that says what to use.
 PROCESSES = (
     "fork", "forkpty", "execv", "execve", "execl", "execle", "execlp", "execlpe", "execvp", "execvpe",
@@ -396,12 +391,12 @@ def _constants():
             setattr(os, name, value)
 
 
-def _add(module, name, value):
+def add(module, name, value):
     """Puts a name where it is missing; what somebody else has put there stays."""
     for place in (module, posix) if module is os else (module,):
         if not hasattr(place, name):
             setattr(place, name, value)
-    if callable(value) and getattr(value, "__module__", None) == __name__:
+    if callable(value) and str(getattr(value, "__module__", None)).startswith("_belljar."):
         value.__module__ = module.__name__
 
 
@@ -415,41 +410,32 @@ def _refusing(name, advice, number):
 
 def install():
     """Adds all of it."""
-    global _raise_signal
     for function in (
             getuid, getgid, getgroups, getgrouplist, getresuid, getresgid, getlogin, getppid, getpgrp, getpgid,
             getpriority, nice, umask, sync, getloadavg, getrandom, register_at_fork, sched_getaffinity,
-            sched_setaffinity, waitstatus_to_exitcode, WIFEXITED, WEXITSTATUS, WIFSIGNALED, WTERMSIG, WIFSTOPPED,
-            WSTOPSIG, WCOREDUMP, WIFCONTINUED, major, minor, makedev, kill, killpg, get_terminal_size, ttyname,
+            sched_setaffinity, sched_getscheduler, sched_getparam, sched_get_priority_max, sched_get_priority_min,
+            sched_rr_get_interval, copy_file_range, sendfile, listxattr, getxattr, setxattr, removexattr, waitstatus_to_exitcode, WIFEXITED, WEXITSTATUS, WIFSIGNALED, WTERMSIG, WIFSTOPPED,
+            WSTOPSIG, WCOREDUMP, WIFCONTINUED, major, minor, makedev, get_terminal_size, ttyname,
             ctermid, statvfs, chown, lchown, fchown):
-        _add(os, function.__name__, function)
+        add(os, function.__name__, function)
     for name, function in dict(geteuid=getuid, getegid=getgid, getsid=getpgid, fstatvfs=statvfs,
-                               statvfs_result=statvfs_result).items():
-        _add(os, name, function)
+                               statvfs_result=statvfs_result, sched_param=sched_param).items():
+        add(os, name, function)
     for name in ("wait", "wait3", "wait4", "waitid", "waitpid"):
-        _add(os, name, _wait)
+        add(os, name, _wait)
     for names, advice, number in ((PROCESSES, missing.NO_PROCESSES, errno.ENOTSUP),
                                   (PIPES, NO_PIPES, errno.ENOTSUP), (PRIVILEGES, NO_PRIVILEGES, errno.EPERM)):
         for name in names:
-            _add(os, name, _refusing(name, advice, number))
+            add(os, name, _refusing(name, advice, number))
     _constants()
     uname.__module__ = "posix"
     os.uname = posix.uname = uname
+    sysconf.__module__ = "posix"
+    os.sysconf = posix.sysconf = sysconf
 
-    signal.ItimerError = type("itimer_error", (OSError,), {"__module__": "signal"})
-    for name, value in dict(ITIMER_REAL=0, ITIMER_VIRTUAL=1, ITIMER_PROF=2, SIG_BLOCK=0, SIG_UNBLOCK=1,
-                            SIG_SETMASK=2, SIGCLD=getattr(signal, "SIGCHLD", 17)).items():
-        _add(signal, name, value)
-    for function in (alarm, setitimer, getitimer, pthread_kill, pthread_sigmask, valid_signals, siginterrupt,
-                     sigpending):
-        _add(signal, function.__name__, function)
-    for name in ("pause", "sigwait", "sigwaitinfo", "sigtimedwait"):
-        _add(signal, name, _no_signals)
-    _raise_signal = signal.raise_signal
-
-    _add(threading, "get_native_id", os.getpid)
-    _add(os, "dup2", _refusing("dup2", NO_DUPLICATES, errno.ENOTSUP))
-    _add(shutil, "disk_usage", disk_usage)
+    add(threading, "get_native_id", os.getpid)
+    add(os, "dup2", _refusing("dup2", NO_DUPLICATES, errno.ENOTSUP))
+    add(shutil, "disk_usage", disk_usage)
     if "disk_usage" not in shutil.__all__:
         shutil.__all__.append("disk_usage")
     _all_names(os)

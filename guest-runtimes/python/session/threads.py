@@ -11,22 +11,27 @@ to its end; if it has to wait, the others go on meanwhile, and if they cannot
 either, that too is an error.
 """
 import _thread
+import concurrent.futures.thread
 import contextvars
 import queue
 import sys
 import threading
 import time
+from asyncio.events import _get_running_loop, _set_running_loop
 from time import monotonic
 
 from _belljar_native import on_wait, was_interrupted
 
-from .errors import LIBRARIES
+from .errors import LIBRARIES, own_frames
 
 _real_sleep = time.sleep
 _real_start = threading._start_joinable_thread
 _main = _thread.get_ident()
 # How long a thread may go on before others get their turn.
 SLICE_SECONDS = 0.005
+# What the worker of a pool waits for while there is nothing to do.
+FOR_WORK = "work"
+TIME = "time to pass"
 
 
 class Wait:
@@ -73,6 +78,15 @@ class _Task:
         # On the stack: it cannot be resumed from there.
         self.is_running = False
         self.context = contextvars.Context()
+        # Whose worker it is: a weak reference.
+        self.executor = (thread._args[0] if getattr(thread, "_target", None) is
+                         concurrent.futures.thread._worker else None)
+
+    def is_over(self):
+        """Whether nothing of it is left to do: it ended, or has no work."""
+        wait = self.wait
+        return (self.handle._done or not self.is_running and wait is not None and wait.what is FOR_WORK
+                and not wait.ready())
 
 
 _tasks = []
@@ -120,42 +134,46 @@ def _start_new_thread(function, args, kwargs={}, /):
 
 def _is_late(thread):
     """Whether to run it when somebody waits, not when it is started: the
-    standard library's own functions cannot be left where they wait."""
+    standard library's own functions cannot be left where they wait, and the
+    worker of an executor is started while that is locked."""
     target = getattr(thread, "_target", None)
     target = getattr(target, "__func__", target)
     code = getattr(target, "__code__", None)
-    return code is not None and code.co_filename.startswith(LIBRARIES)
+    return (code is not None and code.co_filename.startswith(LIBRARIES)
+            and (target is concurrent.futures.thread._worker or target not in _suspend().KNOWN))
+
+
+def _suspend():
+    """Functions that can be left where they wait: wanted with the first thread."""
+    from . import loops, pools, suspend, waits  # noqa: F401
+    return suspend
 
 
 def _life(task):
     """A thread from its start to its end."""
-    from . import suspend
     thread = task.thread
     try:
-        yield from suspend.call(thread.run)
+        yield from _suspend().call(thread.run)
     except BaseException as failure:
-        if _is_limit(failure):
+        if is_limit(failure):
+            _leave_executor(task)
             raise
-        failure.__traceback__ = _own(failure.__traceback__)
+        failure.__traceback__ = own_frames(failure.__traceback__)
         thread._invoke_excepthook(thread)
     finally:
         threading._active.pop(task.ident, None)
 
 
-def _is_limit(failure):
+def is_limit(failure):
     return isinstance(failure, KeyboardInterrupt) and was_interrupted()
-
-
-def _own(trace):
-    from . import errors
-    return errors.own_frames(trace)
 
 
 def _resume(task):
     """Lets a thread go on to its next wait."""
     global _current, _slice_end
-    before, end = _current, _slice_end
+    before, end, loop = _current, _slice_end, _get_running_loop()
     _current = task.ident
+    _set_running_loop(None)
     _slice_end = monotonic() + SLICE_SECONDS
     task.is_running = True
     ended = True
@@ -166,11 +184,15 @@ def _resume(task):
         pass
     finally:
         _current, _slice_end = before, end
+        _set_running_loop(loop)
         task.is_running = False
+        if task in _tasks:
+            _tasks.remove(task)
+            if not ended:
+                # Who waits longest is the first to get what many wait for.
+                _tasks.append(task)
         if ended:
             task.handle._done = True
-            if task in _tasks:
-                _tasks.remove(task)
 
 
 def tick():
@@ -185,10 +207,16 @@ def _always():
 _TURN = (Wait(_always, None, "its turn"),)
 
 
+def _due(task):
+    """When a thread goes on that only lets time pass; 0 for the others."""
+    wait = task.wait
+    return wait.until if wait is not None and wait.what is TIME else 0
+
+
 def _pass(ready=None):
     """Lets every other thread that can go on do so. Whether any could."""
     went_on = False
-    for task in list(_tasks):
+    for task in sorted(_tasks, key=_due):
         if task.is_running or task.handle._done:
             continue
         if task.wait is None or task.wait.is_over(monotonic()):
@@ -238,7 +266,8 @@ def _waiting_call():
 
 
 def _deadlock():
-    others = [task for task in _tasks if not task.is_running and task.wait is not None]
+    others = [task for task in _tasks
+              if not task.is_running and task.wait is not None and task.wait.what is not FOR_WORK]
     call = _waiting_call()
     subject = "acquiring a lock that is taken" if call == "a lock" else call
     text = f"deadlock: {subject} would wait for ever, because "
@@ -278,6 +307,19 @@ def _never():
     return False
 
 
+def begin_last():
+    """Runs the thread that was started last up to its first wait."""
+    task = _tasks[-1]
+    if task.wait is None and not task.is_running:
+        _resume(task)
+
+
+def give_turn():
+    """Lets threads go on, as a loop that never waits has to."""
+    if _tasks:
+        _pass()
+
+
 def idle(seconds, ready):
     """What an event loop does while it has nothing to do: lets threads go on
     until `ready()`; for `seconds`, or None. Whether there was anything to
@@ -288,19 +330,25 @@ def idle(seconds, ready):
     return True
 
 
-def finish():
-    """The end of the main program: waits for the threads that are not daemons."""
+def _unfinished():
+    return [task for task in _tasks if not task.thread._daemonic and not task.is_over()]
+
+
+def finish(last):
+    """The end of the main program: waits for the threads that are not daemons.
+    Workers of executors have no end while there may be more work for them."""
     if _stuck:
         error = _stuck[0]
         _stuck.clear()
         raise error
-    mine = [task for task in _tasks if not task.thread._daemonic]
     try:
-        for task in mine:
-            wait_here(task.handle.is_done, None)
+        if last and concurrent.futures.thread._threads_queues:
+            concurrent.futures.thread._python_exit()
+        while left := _unfinished():
+            wait_here(left[0].is_over, None)
     except BaseException:
         # A limit too: they would use up that of the next run.
-        drop(mine)
+        _drop(_unfinished())
         raise
     if _stuck:
         error = _stuck[0]
@@ -308,15 +356,24 @@ def finish():
         raise error
 
 
-def drop(tasks=None):
-    """Forgets threads that will not go on; all that are not daemons by default."""
-    for task in list(_tasks):
-        if task in tasks if tasks is not None else not task.thread._daemonic:
-            _tasks.remove(task)
-            _dropped.append(task.life)
-            task.handle._done = True
-            threading._active.pop(task.ident, None)
+def _drop(tasks):
+    """Forgets threads that will not go on."""
+    for task in tasks:
+        _tasks.remove(task)
+        _dropped.append(task.life)
+        task.handle._done = True
+        threading._active.pop(task.ident, None)
+        _leave_executor(task)
     _stuck.clear()
+
+
+def _leave_executor(task):
+    """Makes room in an executor for a worker in the place of one that a limit
+    ended; what else it was to do would use up that of the next run."""
+    executor = task.executor and task.executor()
+    if executor is not None:
+        executor._threads.discard(task.thread)
+        executor._work_queue.__init__()
 
 
 # Kept, because a generator that is thrown away would run its `finally` blocks.

@@ -1,7 +1,8 @@
 """The one group of a sandbox, which is that of its user."""
 from collections import namedtuple
 
-from pwd import NAME, NUMBER
+from _belljar.console import account
+from pwd import NUMBER
 
 
 class struct_group(namedtuple("struct_group", "gr_name gr_passwd gr_gid gr_mem")):
@@ -14,7 +15,7 @@ class struct_group(namedtuple("struct_group", "gr_name gr_passwd gr_gid gr_mem")
 
 
 def _group():
-    return struct_group(NAME, "x", NUMBER, [])
+    return struct_group(account()[0], "x", NUMBER, [])
 
 
 def getgrgid(id):
@@ -30,7 +31,7 @@ def getgrnam(name):
     """Return the group database entry for the given group name."""
     if not isinstance(name, str):
         raise TypeError(f"getgrnam() argument must be str, not {type(name).__name__}")
-    if name != NAME:
+    if name != account()[0]:
         raise KeyError(f"getgrnam(): name not found: {name!r}")
     return _group()
 

@@ -1,9 +1,9 @@
 """The one user of a sandbox, as `bash` of the same session shows it."""
 from collections import namedtuple
 
-NAME = "belljar"
+from _belljar.console import account
+
 NUMBER = 1000
-HOME = "/workspace"
 
 
 class struct_passwd(namedtuple("struct_passwd", "pw_name pw_passwd pw_uid pw_gid pw_gecos pw_dir pw_shell")):
@@ -16,7 +16,8 @@ class struct_passwd(namedtuple("struct_passwd", "pw_name pw_passwd pw_uid pw_gid
 
 
 def _user():
-    return struct_passwd(NAME, "x", NUMBER, NUMBER, "", HOME, "/bin/bash")
+    name, home = account()
+    return struct_passwd(name, "x", NUMBER, NUMBER, "", home, "/bin/bash")
 
 
 def getpwuid(uid, /):
@@ -32,7 +33,7 @@ def getpwnam(name, /):
     """Return the password database entry for the given user name."""
     if not isinstance(name, str):
         raise TypeError(f"getpwnam() argument must be str, not {type(name).__name__}")
-    if name != NAME:
+    if name != account()[0]:
         raise KeyError(f"getpwnam(): name not found: {name!r}")
     return _user()
 

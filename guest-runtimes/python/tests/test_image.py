@@ -133,10 +133,12 @@ class Surroundings(ImageTest):
     stdin = "first\nsecond\n"
 
     def test_request_decides(self):
+        usual = ("'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/workspace', "
+                 "'TMPDIR': '/tmp', 'LANG': 'C.UTF-8', 'USER': 'belljar', 'LOGNAME': 'belljar'")
         code = "import os, sys\nsys.argv, dict(os.environ), os.getcwd()"
         first = self.result(code, args=["a", "b"], env={"K": "v"})
-        self.assertEqual(first, "(['main.py', 'a', 'b'], {'K': 'v'}, '/workspace')")
-        self.assertEqual(self.result(code), "(['main.py'], {}, '/workspace')")
+        self.assertEqual(first, f"(['main.py', 'a', 'b'], {{{usual}, 'K': 'v'}}, '/workspace')")
+        self.assertEqual(self.result(code), f"(['main.py'], {{{usual}}}, '/workspace')")
 
     def test_stdin(self):
         self.assertEqual(self.result("input(), input()"), "('first', 'second')")
@@ -221,9 +223,12 @@ class Missing(ImageTest):
         text = self.error("import xgboost.core", "ModuleNotFoundError", elsewhere=elsewhere)["value"]
         self.assertIn('language "python-native" has it', text)
         self.assertNotIn("language", self.error("import bad", "ModuleNotFoundError", elsewhere=elsewhere)["value"])
+        together = "other: x y; python-native: pandas numpy"
+        text = self.error("import numpy", "ModuleNotFoundError", elsewhere=together)["value"]
+        self.assertIn('language "python-native" has it; here use lists', text)
         self.assertLess(len(self.error("import long", "ModuleNotFoundError", elsewhere=elsewhere)["value"]), 200)
         # It is this run's and nobody else's, and nonsense is no reason to fail.
-        for members in ({}, {"elsewhere": ["numpy"]}, {"elsewhere": None}):
+        for members in ({}, {"elsewhere": ["numpy"]}, {"elsewhere": None}, {"elsewhere": "numpy"}):
             self.assertNotIn("language", self.error("import numpy", "ModuleNotFoundError", **members)["value"])
 
     def test_room_in_the_workspace(self):
@@ -231,7 +236,7 @@ class Missing(ImageTest):
         self.assertEqual(self.result(code, disk_bytes=64 << 20), str(64 << 20))
         self.assertEqual(self.result(code), str(256 << 20))
 
-    def test_executors_run_inline(self):
+    def test_executors_run_their_calls(self):
         self.assertEqual(self.result(
             "from concurrent.futures import ThreadPoolExecutor, as_completed\n"
             "with ThreadPoolExecutor(4) as e:\n  r = sorted(f.result() for f in as_completed([e.submit(pow, 2, i) for i in range(3)]))\nr"),

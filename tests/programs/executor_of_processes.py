@@ -1,4 +1,4 @@
-# A pool of processes from concurrent.futures does its work in this one.
+# A pool of processes from concurrent.futures does its work.
 # stdout:
 # |[32, 9]
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,4 @@
-# A pool of threads does its work, one call after the other.
+# A pool of threads runs calls, and their errors come back.
 # stdout:
 # |[0, 10, 20]
 # |[(2, 'None'), (3, 'three')]
