@@ -3,8 +3,6 @@
 //! Kept for a while, at most so many, and at most so many bytes: the oldest
 //! goes first.
 
-#![expect(clippy::disallowed_methods, reason = "owns spool files")]
-
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

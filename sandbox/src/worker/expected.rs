@@ -164,7 +164,8 @@ mod tests {
         // It was answered: nothing more is expected.
         assert_eq!(expected.check(&message), Err(Lie::Unknown));
         assert_eq!(expected.frame_bytes(), FRAME_BYTES as usize);
-        let lies: [(&str, fn(&mut RunReport)); 8] = [
+        type Change = fn(&mut RunReport);
+        let lies: [(&str, Change); 8] = [
             ("stdout", |report| report.stdout.head.push(0)),
             ("stderr", |report| report.stderr.tail.push(0)),
             ("result", |report| report.result.as_mut().unwrap().push('x')),
