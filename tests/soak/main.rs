@@ -30,8 +30,8 @@ use tenant::Tenant;
 const ROUNDS: usize = 16;
 /// Calls of one user that are in flight at once.
 const CALLERS: u64 = 3;
-/// Users of the host that own nothing else.
-const USERS: [u32; 2] = [64_242, 64_243];
+/// Users of the host that own nothing, and are not those of other tests.
+const USERS: [u32; 2] = [64_442, 64_443];
 
 /// Nothing takes so long unless something waits that should not.
 const SLOW: Duration = Duration::from_secs(15);
@@ -39,11 +39,13 @@ const SLOW: Duration = Duration::from_secs(15);
 struct Asked {
     calls: u64,
     seed: u64,
+    /// The one thing to do, to find out what makes something grow.
+    only: Option<String>,
 }
 
 fn main() -> ExitCode {
     let Some(asked) = understood(std::env::args().skip(1)) else {
-        println!("soak [--calls N] [--seed N]");
+        println!("soak [--calls N] [--seed N] [--only NAME]");
         return ExitCode::from(2);
     };
     assert!(nix::unistd::geteuid().is_root(), "only root can start servers as two users");
@@ -70,11 +72,12 @@ fn main() -> ExitCode {
 
 fn understood(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
-    let mut asked = Asked { calls: 100_000, seed: now };
+    let mut asked = Asked { calls: 100_000, seed: now, only: None };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--calls" => asked.calls = arguments.next()?.parse().ok()?,
             "--seed" => asked.seed = arguments.next()?.parse().ok()?,
+            "--only" => asked.only = Some(arguments.next().filter(|name| mix::is_deed(name))?),
             _ => return None,
         }
     }
@@ -85,6 +88,7 @@ fn understood(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
 /// what was wrong.
 fn carry_out(tenants: &[Tenant; 2], asked: &Asked, round: usize) -> Vec<String> {
     let share = asked.calls * (round as u64 + 1) / ROUNDS as u64 / tenants.len() as u64;
+    let only = asked.only.as_deref();
     let (is_over, faults) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let carry_on = |tenant: &Tenant| tenant.calls() < share && !is_over.load(Ordering::Relaxed);
     let take = |work: &dyn Fn()| {
@@ -100,9 +104,11 @@ fn carry_out(tenants: &[Tenant; 2], asked: &Asked, round: usize) -> Vec<String> 
             let other = &tenants[1 - index];
             for number in 0..CALLERS {
                 let seed = asked.seed ^ (round as u64) << 32 ^ (index as u64) << 24 ^ number << 16;
-                scope.spawn(move || take(&|| Caller::new(tenant, other, seed).go_on(|| carry_on(tenant))));
+                scope.spawn(move || take(&|| Caller::new(tenant, other, seed).go_on(only, || carry_on(tenant))));
             }
-            scope.spawn(move || take(&|| crash::go_on(tenant, || carry_on(tenant))));
+            if only.is_none() {
+                scope.spawn(move || take(&|| crash::go_on(tenant, || carry_on(tenant))));
+            }
         }
     });
     faults.into_inner().expect("nobody panicked with it")

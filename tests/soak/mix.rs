@@ -30,6 +30,11 @@ const DEEDS: &[Deed] = &[
     ("somebody else's session", 20, sessions::of_another),
 ];
 
+/// Whether there is something of that name to do.
+pub(crate) fn is_deed(name: &str) -> bool {
+    DEEDS.iter().any(|(deed, ..)| *deed == name)
+}
+
 /// A thread that calls one server.
 pub(crate) struct Caller<'a> {
     pub(crate) tenant: &'a Tenant,
@@ -46,11 +51,12 @@ impl<'a> Caller<'a> {
     }
 
     /// Does one thing after the other, and closes its sessions at the end.
-    pub(crate) fn go_on(mut self, carry_on: impl Fn() -> bool) {
-        let sum = DEEDS.iter().map(|(_, weight, _)| weight).sum();
+    pub(crate) fn go_on(mut self, only: Option<&str>, carry_on: impl Fn() -> bool) {
+        let deeds = DEEDS.iter().filter(|(name, ..)| only.is_none_or(|only| only == *name)).collect::<Vec<_>>();
+        let sum = deeds.iter().map(|(_, weight, _)| weight).sum();
         while carry_on() {
             let mut at = self.below(sum);
-            let chosen = DEEDS.iter().find(|(_, weight, _)| {
+            let chosen = deeds.iter().find(|(_, weight, _)| {
                 let is_chosen = at < *weight;
                 at = at.saturating_sub(*weight);
                 is_chosen
