@@ -46,18 +46,10 @@ const FOLDERS: &[Folder] = &[
         probes: include_str!("../python-native/probes.toml"),
         content: Content::Files(&[
             ("entrypoint.py", include_bytes!("../python-native/entrypoint.py")),
-            ("belljar/__init__.py", include_bytes!("../python-native/belljar/__init__.py")),
             ("belljar/runner.py", include_bytes!("../python-native/belljar/runner.py")),
             ("belljar/plots.py", include_bytes!("../python-native/belljar/plots.py")),
             ("belljar/errors.py", include_bytes!("../python-native/belljar/errors.py")),
             ("belljar/advice.py", include_bytes!("../python-native/belljar/advice.py")),
-            ("belljar/accounts.py", include_bytes!("../python-native/belljar/accounts.py")),
-            ("belljar/children.py", include_bytes!("../python-native/belljar/children.py")),
-            ("belljar/files.py", include_bytes!("../python-native/belljar/files.py")),
-            ("belljar/forks.py", include_bytes!("../python-native/belljar/forks.py")),
-            ("belljar/late.py", include_bytes!("../python-native/belljar/late.py")),
-            ("belljar/listeners.py", include_bytes!("../python-native/belljar/listeners.py")),
-            ("belljar/shared.py", include_bytes!("../python-native/belljar/shared.py")),
             // The same results as from the image, so the same code makes them.
             ("belljar/display.py", include_bytes!("../python/session/display.py")),
             ("belljar/source.py", include_bytes!("../python/session/source.py")),
@@ -78,6 +70,9 @@ const FOLDERS: &[Folder] = &[
         ]),
     },
 ];
+
+/// What all native runtimes have in common.
+const COMMON: &str = include_str!("../native.toml");
 
 /// The largest image after decompression. Above any of ours; a damaged frame
 /// cannot make the host allocate more.
@@ -290,7 +285,8 @@ fn load(folder: &Folder) -> Result<GuestRuntime, toml::de::Error> {
             revoked: std::mem::take(&mut description.revoked),
         }),
         Content::Files(files) => {
-            Kind::Native(Native::new(description.native.take().ok_or_else(|| missing("native"))?, files))
+            let native = description.native.take().ok_or_else(|| missing("native"))?;
+            Kind::Native(Native::new(native, toml::from_str(COMMON)?, files))
         }
     };
     Ok(GuestRuntime { description, probes: toml::from_str(folder.probes)?, kind })

@@ -1,6 +1,22 @@
 //! Runtimes that are programs of this machine: how they are started.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
+
+/// Files that every native program finds, so that a Python that it starts is
+/// fitted to the sandbox.
+const EVERYWHERE: [(&str, &[u8]); 9] = [
+    ("site/sitecustomize.py", include_bytes!("../python-native/site/sitecustomize.py")),
+    ("belljar/__init__.py", include_bytes!("../python-native/belljar/__init__.py")),
+    ("belljar/accounts.py", include_bytes!("../python-native/belljar/accounts.py")),
+    ("belljar/children.py", include_bytes!("../python-native/belljar/children.py")),
+    ("belljar/files.py", include_bytes!("../python-native/belljar/files.py")),
+    ("belljar/forks.py", include_bytes!("../python-native/belljar/forks.py")),
+    ("belljar/late.py", include_bytes!("../python-native/belljar/late.py")),
+    ("belljar/listeners.py", include_bytes!("../python-native/belljar/listeners.py")),
+    ("belljar/shared.py", include_bytes!("../python-native/belljar/shared.py")),
+];
 
 /// The `native` table of `runtime.toml`.
 #[derive(Debug, Deserialize)]
@@ -66,10 +82,28 @@ impl Layout {
     }
 }
 
+/// `native.toml`: what all programs of the machine find.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Common {
+    environment: BTreeMap<String, String>,
+    search_paths: BTreeMap<String, String>,
+    hints: Vec<Hint>,
+}
+
+/// What a program may say that has a reason in the sandbox.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hint {
+    said: Vec<String>,
+    advice: String,
+}
+
 /// A program of this machine that runs code.
 #[derive(Debug)]
 pub struct Native {
     description: Description,
+    common: Common,
     files: &'static [(&'static str, &'static [u8])],
 }
 
@@ -100,8 +134,12 @@ impl<'de> Deserialize<'de> for Argument {
 }
 
 impl Native {
-    pub(crate) const fn new(description: Description, files: &'static [(&'static str, &'static [u8])]) -> Self {
-        Self { description, files }
+    pub(crate) const fn new(
+        description: Description,
+        common: Common,
+        files: &'static [(&'static str, &'static [u8])],
+    ) -> Self {
+        Self { description, common, files }
     }
 
     /// The name of the program, to be looked for on the path.
@@ -120,8 +158,25 @@ impl Native {
     }
 
     /// Files of its own, read-only to the program: path and content.
-    pub const fn files(&self) -> &'static [(&'static str, &'static [u8])] {
-        self.files
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+        EVERYWHERE.into_iter().chain(self.files.iter().copied())
+    }
+
+    /// Variables of its environment, unless the request has them.
+    pub const fn environment(&self) -> &BTreeMap<String, String> {
+        &self.common.environment
+    }
+
+    /// Variables that are lists of directories, and what is first in each when
+    /// its own files are at `runtime`.
+    pub fn search_paths(&self, runtime: &str) -> impl Iterator<Item = (&str, String)> {
+        self.common.search_paths.iter().map(move |(name, path)| (name.as_str(), path.replace("{runtime}", runtime)))
+    }
+
+    /// What the reader of this standard error should know about the sandbox.
+    pub fn hint(&self, stderr: &str) -> Option<&str> {
+        let is_said = |hint: &&Hint| hint.said.iter().any(|said| stderr.contains(said));
+        self.common.hints.iter().find(is_said).map(|hint| hint.advice.as_str())
     }
 
     /// A program that tries what it must not be able to do: connecting to the

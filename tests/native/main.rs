@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails its test")]
 
 mod files;
+mod installers;
 mod languages;
 mod packages;
 mod probe;

@@ -113,20 +113,81 @@ fn multiprocessing_works_with_every_start_method() {
     }
 }
 
+/// What a program is told that starts processes each time it is run.
+const GUARD: &str = "put what is not a definition under `if __name__ == \"__main__\":`";
+
 #[test]
-fn without_a_guard_a_new_interpreter_says_what_python_says() {
-    let code = "import multiprocessing\np = multiprocessing.get_context('spawn').Process(target=print, args=(1,))\n\
-                p.start(); p.join(); print(p.exitcode)";
+fn without_a_guard_one_advice_is_all_that_is_said() {
+    let starts = [
+        "with c.Pool(2) as p: p.map(abs, [1])",
+        "p = c.Process(target=abs, args=(1,)); p.start(); p.join()",
+        "with ProcessPoolExecutor(2, mp_context=c) as e: print(list(e.map(abs, [1])))",
+        "with c.Manager() as m: print(m.dict())",
+        "multiprocessing.set_start_method(c._name)\nwith multiprocessing.Pool(2) as p: p.map(abs, [1])",
+    ];
     for (tier, server) in tiers() {
-        let reply = run(&server, "python-native", code, json!({}));
-        assert_eq!(reply.output(), "1\n", "{tier}");
-        assert!(reply.stderr().contains("RuntimeError") && reply.stderr().contains("freeze_support"), "{tier}");
-        // Elsewhere a pool would go on to start processes until somebody ends it.
-        let code =
-            "import multiprocessing\nwith multiprocessing.get_context('forkserver').Pool(2) as p: p.map(abs, [1])";
-        let reply = run(&server, "python-native", code, json!({}));
+        for method in ["spawn", "forkserver"] {
+            for start in starts {
+                let code = format!(
+                    "import multiprocessing\nfrom concurrent.futures import ProcessPoolExecutor\n\
+                     c = multiprocessing.get_context('{method}')\n{start}"
+                );
+                let reply = run(&server, "python-native", &code, json!({"session": "new"}));
+                reply.assert_status("exited 1");
+                assert_eq!(reply.text().matches(GUARD).count(), 1, "{tier}: {code}: {}", reply.text());
+                assert_eq!((reply.stderr(), reply.files()), ("", vec![]), "{tier}: {code}");
+            }
+        }
+        // What fails for another reason there is shown.
+        let code = "import multiprocessing\nx = input()\nif __name__ == '__main__':\n    \
+                    multiprocessing.get_context('spawn').Pool(1).map(abs, [1])";
+        let reply = run(&server, "python-native", code, json!({"stdin": "x\n"}));
         reply.assert_status("exited 1");
-        assert!(reply.error("value").contains("if __name__ == \"__main__\":"), "{tier}: {}", reply.error("value"));
+        assert!(reply.error("value").contains("and that failed: put"), "{tier}: {}", reply.text());
+        assert!(reply.stderr().contains("line 2, in <module>") && reply.stderr().contains("EOFError"), "{tier}");
+        assert!(!reply.stderr().contains("belljar"), "{tier}: {}", reply.stderr());
+    }
+}
+
+#[test]
+fn a_python_that_a_program_starts_has_processes_as_well() {
+    let app = "import multiprocessing, sys\nfrom concurrent.futures import ProcessPoolExecutor\n\
+        def square(x): return x * x\n\
+        if __name__ == '__main__':\n\
+        \x20   c = multiprocessing.get_context(sys.argv[1])\n\
+        \x20   with c.Pool(2) as p: print(p.map(square, range(4)))\n\
+        \x20   with c.Manager() as m:\n\
+        \x20       d = m.dict(a=1); p = c.Process(target=d.update, args=({'b': 2},)); p.start(); p.join(); print(dict(d))\n\
+        \x20   with ProcessPoolExecutor(2, mp_context=c) as e: print(list(e.map(square, range(4))))\n";
+    let unguarded = "import multiprocessing\nwith multiprocessing.get_context('spawn').Pool(2) as p: p.map(abs, [1])";
+    let files = json!([{"path": "app.py", "text": app}, {"path": "unguarded.py", "text": unguarded}]);
+    let shell = "for method in fork spawn forkserver; do python3 app.py $method || exit; done";
+    let python = "import subprocess, sys\nfor method in ('fork', 'spawn', 'forkserver'):\n    \
+                  subprocess.run([sys.executable, 'app.py', method], check=True)";
+    let expected = "[0, 1, 4, 9]\n{'a': 1, 'b': 2}\n[0, 1, 4, 9]\n".repeat(3);
+    for (tier, server) in tiers() {
+        for (language, code) in [("bash", shell), ("python-native", python)] {
+            let reply = run(&server, language, code, json!({"files": files}));
+            assert_eq!((reply.output(), reply.stderr()), (&*expected, ""), "{tier}: {language}");
+        }
+        let reply = run(&server, "bash", "python3 unguarded.py", json!({"files": files}));
+        reply.assert_status("exited 1");
+        assert_eq!(reply.stderr().matches(GUARD).count(), 1, "{tier}: {}", reply.stderr());
+    }
+}
+
+#[test]
+fn what_fits_a_python_to_the_sandbox_does_not_show_and_leaves_the_machines_own_in_force() {
+    let code = "cat > sitecustomize.py <<'END'\nprint('own')\nEND\n\
+        PYTHONPATH=$PYTHONPATH:. python3 -c 'import sitecustomize, sys; print(sitecustomize.__file__, sys.path[:2])'\n\
+        python3 -c 'import sys; print([p for p in sys.path if \"site\" in p.split(\"/\")])'";
+    for (tier, server) in tiers() {
+        let reply = run(&server, "bash", code, json!({}));
+        let (first, rest) = reply.output().split_once('\n').unwrap();
+        let (second, third) = rest.split_once('\n').unwrap();
+        assert_eq!((first, third), ("own", "[]\n"), "{tier}: {}", reply.text());
+        assert!(second.contains("/sitecustomize.py ['', "), "{tier}: {second}");
+        assert!(!second.contains("/site/"), "{tier}: {second}");
     }
 }
 

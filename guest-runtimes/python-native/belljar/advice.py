@@ -18,6 +18,7 @@ NETWORK_NAMES = frozenset(("gaierror", "URLError", "ConnectError", "ConnectionEr
 NETWORK_MODULES = frozenset(("socket", "urllib", "requests", "httpx", "aiohttp", "urllib3",
                              "httpcore", "botocore", "ssl", "http"))
 MOST_CAUSES = 6
+INSTALLERS = ("pip", "conda", "mamba", "uv", "npm", "apt")
 
 
 def prepare(notebook):
@@ -37,6 +38,11 @@ def explain(failure):
 
 
 def _advice(failure):
+    if "multiprocessing.popen_spawn_posix" in sys.modules:
+        from . import children
+        said = children.explain(failure)
+        if said is not None:
+            return None if said in str(failure) else said
     if isinstance(failure, EOFError) and "reading a line" in str(failure):
         return NO_INPUT
     if isinstance(failure, ModuleNotFoundError):
@@ -44,6 +50,8 @@ def _advice(failure):
         if top and top not in sys.stdlib_module_names:
             return f"this machine's Python has no package {top!r}; {NO_INSTALLER}"
         return None
+    if type(failure).__name__ == "CalledProcessError" and _installs(failure.cmd):
+        return NO_INSTALLER
     one = failure
     for _ in range(MOST_CAUSES):
         if one is None:
@@ -54,6 +62,13 @@ def _advice(failure):
         if not isinstance(one, BaseException):
             return None
     return None
+
+
+def _installs(command):
+    """Whether a command is one of an installer of packages."""
+    words = command.split() if isinstance(command, str) else [str(word) for word in command]
+    names = [word.rpartition("/")[2] for word in words[:3]]
+    return any(name.startswith(INSTALLERS) for name in names) and "install" in words
 
 
 def _is_of_network(failure):

@@ -12,13 +12,18 @@ CHANGES = {
     "multiprocessing.connection": ("listeners", "change"),
     "multiprocessing.heap": ("shared", "change_heap"),
     "multiprocessing.popen_forkserver": ("children", "change_forkserver"),
+    "multiprocessing.popen_spawn_posix": ("children", "change_popen"),
     "multiprocessing.spawn": ("children", "change_spawn"),
     "multiprocessing.util": ("children", "change_util"),
     "pathlib": ("files", "change_paths"),
     "pwd": ("accounts", "change_users"),
 }
 
-program = failure = None
+# The file with the code of a program that has no file of its own, and what that
+# is called.
+program = None
+# Whether the program came to its end, so that nothing may be raised in it.
+is_over = False
 
 
 class Loader:
@@ -53,12 +58,10 @@ class Finder:
         return None
 
 
-def begin(request, main):
-    """`request` is the file with the program's code, and `main` what that is
-    called: for whoever has to run it once more.
-    """
+def begin(*code):
+    """`code` is for whoever has to run the program once more: see `program`."""
     global program
-    program = request, main
+    program = code or None
     sys.meta_path.insert(0, Finder)
     for name, change in CHANGES.items():
         # The interpreter's own start may have needed it.

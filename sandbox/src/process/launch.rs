@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{self, Account};
 use super::cgroup::{Group, PREFIX};
+use super::environment::{Places, environment};
 use super::host::Interpreter;
 use super::inbox::{self, Inbox};
 use super::ownership::{self, TakeBackError};
@@ -315,21 +316,8 @@ impl Launch {
             let source = given.cache();
             mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
         }
-        let mut env: Vec<(OsString, OsString)> = [
-            ("PATH", search_path.into()),
-            ("HOME", workspace.clone().into_os_string()),
-            ("TMPDIR", temporary.clone().into_os_string()),
-            // Not among the files of the workspace, nor of its `/tmp`.
-            ("XDG_CACHE_HOME", cache.into_os_string()),
-            ("LANG", OsString::from("C.UTF-8")),
-            ("USER", OsString::from(&account.name)),
-            ("LOGNAME", OsString::from(&account.name)),
-        ]
-        .into_iter()
-        .filter(|(name, _)| !self.order.env.contains_key(*name))
-        .map(|(name, value): (&str, OsString)| (name.into(), value))
-        .collect();
-        env.extend(self.order.env.iter().map(|(name, value)| (name.into(), value.into())));
+        let places = Places { home: &workspace, temporary: &temporary, cache: &cache, runtime: &given_inside };
+        let env = environment(native, &self.order.env, account, search_path, &places);
         let args = inbox::command_line(native, &given_inside, &self.order.args);
         Confinement {
             parent: std::process::id(),

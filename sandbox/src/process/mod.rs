@@ -12,6 +12,7 @@ mod account;
 mod cgroup;
 mod delegation;
 mod editable;
+mod environment;
 mod executable;
 mod found;
 mod host;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Kind};
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer};
 use sandbox::{
-    Error, ExecuteRequest, Executor, InputFile, Language, LiveOutput, Principal, RequestedLimits, Resource,
-    SessionChoice, SessionId, WorkspacePath,
+    Error, ExecuteRequest, Executor, InputFile, Language, LiveOutput, Outcome, Output, Principal, RequestedLimits,
+    Resource, SessionChoice, SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -121,21 +121,38 @@ pub(crate) async fn call(
     ended: &CancellationToken,
     form: Form,
 ) -> Result<CallToolResult, ErrorData> {
-    let (request, notes) = match request(arguments) {
+    let (request, mut notes) = match request(arguments) {
         Ok(understood) => understood,
         Err(error) => return reply::error(error),
     };
     let reports =
         context.meta.get_progress_token().map(|token| Reports::start(context.peer.clone(), token, ended.clone()));
     let live = reports.as_ref().map(Reports::sink);
+    let runtime = guest_runtimes::find(&request.language);
     let outcome = executor.execute(principal, request, &context.ct, live).await;
     if let Some(reports) = reports {
         reports.stop().await;
     }
     match outcome {
-        Ok(outcome) => Ok(reply::outcome(outcome, &notes, executor.default_limits(), form)),
+        Ok(outcome) => {
+            notes.extend(runtime.and_then(|runtime| hint(runtime, &outcome)));
+            Ok(reply::outcome(outcome, &notes, executor.default_limits(), form))
+        }
         Err(error) => reply::error(error),
     }
+}
+
+/// What the reader of an outcome should know about the sandbox, where a program
+/// that is not ours met a border of it.
+fn hint(runtime: &GuestRuntime, outcome: &Outcome) -> Option<String> {
+    let Kind::Native(native) = runtime.kind() else { return None };
+    if outcome.error.as_ref().is_some_and(|error| error.traceback.contains("Hint: ")) {
+        // It comes with its own advice.
+        return None;
+    }
+    let Output { head, tail, .. } = &outcome.stderr;
+    let said = |part: &[u8]| native.hint(&String::from_utf8_lossy(part)).map(str::to_owned);
+    said(head).or_else(|| said(tail))
 }
 
 /// The request, and what a reader should know of how it was understood.
