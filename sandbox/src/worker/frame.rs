@@ -194,10 +194,13 @@ mod tests {
         let (read, peak) = peak_of(|| read::<String>(&other));
         assert!(is_cut_off(read.unwrap_err()) && peak < 2 * TAKEN_BYTES, "{peak} bytes for five");
         let mut begun: &[u8] = &[&claimed[..], b"begin"].concat();
-        let (read, peak) = peak_of(|| read_async::<String>(&mut begun).now_or_never().unwrap());
+        let (read, peak) = peak_of(|| read_async::<String>(&mut begun, || MAX_FRAME_BYTES).now_or_never().unwrap());
         assert!(is_cut_off(read.unwrap_err()) && peak < 2 * TAKEN_BYTES, "{peak} bytes for five");
         let text = "x".repeat(3 * TAKEN_BYTES);
         let mut bytes: &[u8] = &encode(&text).unwrap();
-        assert_eq!(read_async::<String>(&mut bytes).now_or_never().unwrap().unwrap().unwrap(), text);
+        assert_eq!(
+            read_async::<String>(&mut bytes, || MAX_FRAME_BYTES).now_or_never().unwrap().unwrap().unwrap(),
+            text
+        );
     }
 }
