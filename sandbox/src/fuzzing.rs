@@ -114,8 +114,8 @@ pub fn guest(data: &[u8]) {
         result_bytes: choice.into(),
         output_bytes: u64::from(choice) * 4,
         elsewhere: &none,
-        disk_bytes: None,
-        disk_files: None,
+        disk_bytes: 0,
+        disk_files: 0,
     };
     let bounds = Bounds::of(&request);
     let Ok(reply) = serde_json::from_slice::<GuestReply>(bytes) else { return };

@@ -31,7 +31,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         TreeUsage { wall_time_ms: Some(300), cpu_time_ms: None, memory_bytes: Some(1 << 40), processes: Some(2) };
     let reports = [
         Report::Refused(Refusal { step: Step::Landlock, errno: Some(13), detail: "restrict: denied".into() }),
-        Report::Started(Enforced { namespaces: true, identity: false, landlock_abi: 6, cgroups: 2 }),
+        Report::Started(Enforced { namespaces: true, identity: false, landlock_abi: 6, cgroups: 2, own_locks: true }),
         Report::Ended(Ended { wait_status: Some(9), cause: Some(Cause::Memory), usage }),
         Report::Ended(Ended { wait_status: None, cause: None, usage: TreeUsage::default() }),
     ];

@@ -10,9 +10,11 @@ use jailer::{Refusal, Step};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::expected::{Expected, Order};
 use super::frame;
 use super::protocol::{
-    Capture, FromWorker, Interpreter, MAX_FILES, Preparation, Prepared, RunOrder, RunReport, SessionOrder, ToWorker,
+    Bounds, Capture, FromWorker, Interpreter, MAX_FILES, Preparation, Prepared, RunOrder, RunReport, SessionOrder,
+    ToWorker,
 };
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
@@ -89,7 +91,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
     ];
     let preparations = [
         Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2 },
-        Preparation::Confine { directory: "/state/work".into() },
+        Preparation::Confine(Bounds { directory: "/state/work".into(), runs: 8 }),
     ];
     let orders = orders.iter().flat_map(|message| framed(0, message));
     orders.chain(preparations.iter().flat_map(|message| framed(PREPARATION, message))).collect()
@@ -112,9 +114,10 @@ fn on_the_wire(flags: u8, bytes: &[u8]) -> Vec<u8> {
 
 /// Has the server read what a worker says that was broken into.
 pub fn worker_says(data: &[u8]) {
-    fn read<T: Serialize + DeserializeOwned>(mut stream: &[u8], look: impl Fn(&T)) {
+    fn read<T: Serialize + DeserializeOwned>(mut stream: &[u8], mut look: impl FnMut(&T)) {
+        let wire_bytes = stream.len();
         // Nothing is waited for where all bytes are there.
-        while let Some(Ok(Some(message))) = frame::read_async::<T>(&mut stream).now_or_never() {
+        while let Some(Ok(Some(message))) = frame::read_async::<T>(&mut stream, || wire_bytes).now_or_never() {
             look(&message);
             same_again(&message);
         }
@@ -124,7 +127,16 @@ pub fn worker_says(data: &[u8]) {
     if flags & PREPARATION != 0 {
         return read::<Prepared>(&wire, |_| ());
     }
+    let mut expected = Expected::default();
+    let limits = Limits::defaults();
+    expected.add(7, Order { limits, in_session: true, live: false });
+    expected.add(300, Order { limits, in_session: false, live: true });
     read::<FromWorker>(&wire, |message| {
+        if expected.check(message).is_ok() {
+            assert!(message.run().is_none_or(|run| run == 7 || run == 300), "nobody asked for it");
+            let is_over = matches!(message, FromWorker::Finished { .. } | FromWorker::NotHere { .. });
+            assert!(!is_over || expected.check(message).is_err(), "it is answered twice");
+        }
         if let FromWorker::Finished { report, .. } = message {
             assert!(report.files.len() <= MAX_FILES && report.outputs.len() <= MAX_RICH_OUTPUTS);
             assert!(report.outputs.iter().all(|output| output.0.len() <= MAX_RICH_OUTPUTS));
