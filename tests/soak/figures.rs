@@ -34,7 +34,8 @@ pub(crate) const FIGURES: [Figure; 15] = [
     figure("workers: threads", 6, 0),
     figure("other processes", 0, 0),
     figure("memory files", 6, 0),
-    figure("state files", 8, 0),
+    // Files of the last 512 runs of each, which have more or fewer.
+    figure("state files", 8, 15),
     figure("store names", 16, 0),
     Figure { name: "ends", slack: None },
     figure("store KiB", 256, 5),
