@@ -26,7 +26,7 @@ pub(crate) struct Description {
     arguments: Vec<Argument>,
     extension: String,
     canary: String,
-    layout: Option<Layout>,
+    layout: Option<Box<Layout>>,
     packages: Option<Packages>,
 }
 
@@ -194,7 +194,7 @@ impl Native {
 
     /// How the interpreter is installed, where it has libraries beside those of
     /// the system.
-    pub const fn layout(&self) -> Option<&Layout> {
-        self.description.layout.as_ref()
+    pub fn layout(&self) -> Option<&Layout> {
+        self.description.layout.as_deref()
     }
 }

@@ -2,6 +2,8 @@
 //! files about the machine that programs ask for. All else there tells about the
 //! host and its kernel, and is covered by something empty.
 
+#![expect(clippy::disallowed_methods, reason = "files of a root of its own, that nobody else has yet")]
+
 use std::fs;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -104,7 +106,6 @@ fn make_directory(path: &Path) -> Result<(), Failure> {
     mkdir(path, Mode::from_bits_truncate(0o755)).doing_at("making the directory", path)
 }
 
-#[expect(clippy::disallowed_methods, reason = "in a file system of its own")]
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     fs::write(path, content).doing_at("writing", path)
 }
