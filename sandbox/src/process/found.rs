@@ -25,9 +25,9 @@ const UNTOLD: [&str; 6] =
 /// from another process.
 pub(super) fn passes(reason: &str) -> bool {
     let names = |errno: &Errno| {
-        // As this library and that of the language tell it.
+        // By its name, or as the standard library tells it.
         let code = format!("(os error {})", *errno as i32);
-        reason.contains(errno.desc()) || reason.contains(&code)
+        reason.contains(&format!("{errno:?}")) || reason.contains(&code)
     };
     SHORTAGES.iter().any(names) || UNTOLD.iter().any(|text| reason.contains(text))
 }
@@ -96,7 +96,7 @@ mod tests {
         for reason in [
             "failed to make a pipe: Too many open files (os error 24)",
             "its confinement cannot be applied: clone: EAGAIN: Try again",
-            "mmap: ENOMEM: Cannot allocate memory",
+            "mmap: ENOMEM: Out of memory",
             "failed to start it: the machine has no open files left at this moment; try again",
             "it ended as LimitExceeded(WallTimeMs)",
             "the process ended before it became the program: Some(Exited(Pid(2), 67))",
