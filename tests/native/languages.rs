@@ -48,6 +48,28 @@ fn python_gives_the_value_of_a_last_expression_and_errors_with_their_lines() {
 }
 
 #[test]
+fn a_traceback_that_a_hook_of_the_program_printed_is_not_said_again() {
+    for (user, server) in servers(|builder| builder) {
+        for (hook, on_stderr) in [
+            ("traceback.print_exception(*e)", true),
+            ("logging.error('uncaught', exc_info=e)", true),
+            ("sys.__excepthook__(*e)", false),
+            ("print('fatal:', e[1], file=sys.stderr)", false),
+        ] {
+            let code = format!(
+                "import logging, sys, traceback\nsys.excepthook = lambda *e: {hook}\ndef f():\n    raise ValueError('boom')\nf()"
+            );
+            let reply = run(&server, "python-native", &code, json!({}));
+            reply.assert_status("exited 1");
+            assert_eq!((reply.error("name"), reply.error("value")), ("ValueError", "boom"), "{user}: {hook}");
+            assert_eq!(reply.stderr().contains("in f"), on_stderr, "{user}: {hook}: {}", reply.stderr());
+            assert_eq!(reply.error("traceback").contains("in f"), !on_stderr, "{user}: {hook}");
+            assert!(reply.error("traceback").contains("ValueError: boom"), "{user}: {hook}");
+        }
+    }
+}
+
+#[test]
 fn python_has_processes_and_threads() {
     let code = "import subprocess, threading, multiprocessing, sqlite3\n\
                 print(subprocess.run(['echo', 'child'], capture_output=True, text=True).stdout, end='')\n\

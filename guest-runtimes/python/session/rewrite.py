@@ -19,6 +19,9 @@ WAITING = frozenset(("acquire", "wait", "wait_for", "get", "put", "join", "sleep
 GENERATOR_FLAGS = 0x20 | 0x80 | 0x100 | 0x200
 # What `from __future__ import annotations` sets.
 FUTURE_FLAGS = 0x1000000
+# Attributes in which programs keep what they are to call.
+CALLABLES = frozenset(("func", "fn", "function", "target", "callback", "task", "job", "handler", "action", "work",
+                       "method", "factory", "_func", "_fn", "_target", "_callback", "_task", "_handler"))
 # What takes all of a generator expression.
 CONSUMERS = frozenset(("list", "tuple", "set", "frozenset", "dict", "sum", "sorted", "min", "max"))
 # How the functions are called that comprehensions become.
@@ -55,7 +58,7 @@ def _make(function, code):
             "_belljar_lambda", made.args, [ast.copy_location(ast.Return(made.body), made.body)], [],
             None, None, []), node)
     made.decorator_list = []
-    body = _Rewriter(names)
+    body = _Rewriter(names, node.variables)
     statements = [body.visit(statement) for statement in made.body]
     if not body.yields:
         return None
@@ -101,6 +104,11 @@ def _tree(filename, names):
         tree = notebook.parse(lines, filename)
     waiting = set()
     if tree is not None:
+        _note_variables(tree, frozenset())
+        # Attributes in which the program keeps what a variable holds.
+        waiting.update(target.attr for node in ast.walk(tree)
+                       if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+                       for target in node.targets if isinstance(target, ast.Attribute))
         definitions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         before = -1
         while before != len(waiting):
@@ -111,8 +119,24 @@ def _tree(filename, names):
     return tree, waiting
 
 
+def _note_variables(node, outer):
+    """Notes at each function which names are variables in it: what they call may
+    be any function."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            arguments = each.args
+            own = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+            own.update(inner.id for inner in _own_nodes(each)
+                       if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store))
+            each.variables = outer | own
+            _note_variables(each, each.variables)
+        else:
+            _note_variables(each, outer)
+
+
 def _definition(tree, code):
     """The node that `code` was compiled from."""
+    lambdas = []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
@@ -120,8 +144,13 @@ def _definition(tree, code):
                 return node
         elif isinstance(node, ast.Lambda) and code.co_name == "<lambda>" \
                 and node.lineno == code.co_firstlineno and _holds(node.body, code):
-            return node
-    return None
+            lambdas.append(node)
+    # One may be inside of another.
+    return min(lambdas, key=_extent, default=None)
+
+
+def _extent(node):
+    return node.end_lineno - node.lineno, node.end_col_offset - node.col_offset
 
 
 def _holds(body, code):
@@ -164,23 +193,26 @@ def _may_wait(node, names):
     own = list(_own_nodes(node))
     if any(isinstance(each, (ast.Yield, ast.YieldFrom, ast.Await)) for each in own):
         return False
-    return any(_waits(each, names) for each in own)
+    return any(_waits(each, names, node.variables) for each in own)
 
 
-def _waits(node, names):
+def _waits(node, names, variables):
     if isinstance(node, ast.Call):
-        return _call_waits(node, names) or _iterated_call(node) is not None
+        return _call_waits(node, names, variables) or _iterated_call(node) is not None
     if isinstance(node, ast.With):
         return any(_is_reference(item.context_expr) for item in node.items)
     return isinstance(node, ast.While) and _waits_for_others(node)
 
 
-def _call_waits(node, names):
+def _call_waits(node, names, variables):
     function = node.func
     if isinstance(function, ast.Attribute):
-        return ((function.attr in WAITING or function.attr in names)
+        return ((function.attr in WAITING or function.attr in names or function.attr in CALLABLES)
                 and not isinstance(function.value, (ast.Constant, ast.JoinedStr)))
-    return isinstance(function, ast.Name) and (function.id in WAITING or function.id in names)
+    if isinstance(function, ast.Name):
+        return function.id in WAITING or function.id in names or function.id in variables
+    # What a table or a call gives may be any function.
+    return isinstance(function, (ast.Subscript, ast.Call))
 
 
 def _is_reference(node):
@@ -208,8 +240,9 @@ def _iterated_call(node):
 class _Rewriter(ast.NodeTransformer):
     """Puts a `yield from` where a function may wait."""
 
-    def __init__(self, names):
+    def __init__(self, names, variables):
         self.names = names
+        self.variables = variables
         self.yields = False
         # Functions that comprehensions became.
         self.loops = []
@@ -226,7 +259,7 @@ class _Rewriter(ast.NodeTransformer):
         first.iter = self.visit(first.iter)
         inner = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         inner += [*first.ifs, *others]
-        if not any(_waits(each, self.names) for part in inner for each in ast.walk(part)) or not _is_loop(node):
+        if not any(_waits(each, self.names, self.variables) for part in inner for each in ast.walk(part)) or not _is_loop(node):
             return node
         elements = ast.Name("_belljar_elements", ast.Load())
         element = ast.Tuple([node.key, node.value], ast.Load()) if isinstance(node, ast.DictComp) else node.elt
@@ -266,11 +299,11 @@ class _Rewriter(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(ast.YieldFrom(ast.copy_location(made, node)), node))
 
     def visit_Call(self, node):
-        if _consumes(node) and any(_waits(each, self.names) for each in ast.walk(node.args[0])):
+        if _consumes(node) and any(_waits(each, self.names, self.variables) for each in ast.walk(node.args[0])):
             values = node.args[0]
             node.args = [ast.copy_location(ast.ListComp(values.elt, values.generators), values)]
         self.generic_visit(node)
-        if not _call_waits(node, self.names):
+        if not _call_waits(node, self.names, self.variables):
             return node
         return self._yield_from("_belljar_call", [node.func, *node.args], node.keywords, node)
 
