@@ -6,13 +6,17 @@ use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::PathBuf;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::sys::statvfs::fstatvfs;
 use nix::unistd::getuid;
 
+use crate::confinement::TreeLimits;
+use crate::held::{NamelessMap, nameless_maps, on_their_way};
 use crate::processes;
 
 /// How deep a tree may be. What cannot be measured counts as too many files:
@@ -28,7 +32,25 @@ const BLOCK_BYTES: u64 = 512;
 pub(crate) struct Disk {
     roots: Vec<OwnedFd>,
     devices: Vec<u64>,
+    places: Vec<PathBuf>,
+    most_bytes: u64,
     most_files: u64,
+}
+
+/// What is left on the file systems of the writable mounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Free(Vec<(u64, u64)>);
+
+impl Free {
+    /// How much more bytes and files are taken than at `before`, by anybody.
+    pub(crate) fn taken_since(&self, before: &Self) -> (u64, u64) {
+        let taken = before
+            .0
+            .iter()
+            .zip(&self.0)
+            .map(|(before, now)| (before.0.saturating_sub(now.0), before.1.saturating_sub(now.1)));
+        taken.fold((0, 0), |sum, taken| (sum.0 + taken.0, sum.1 + taken.1))
+    }
 }
 
 /// What they hold.
@@ -36,20 +58,33 @@ pub(crate) struct Disk {
 pub(crate) struct Use {
     pub(crate) bytes: u64,
     pub(crate) files: u64,
-    /// Sockets that are open.
+    /// Sockets that are open, and all that is on its way through one.
     pub(crate) sockets: u64,
+    /// Whether some of that may be files.
+    is_on_its_way: bool,
     /// Files with several names are counted once.
     seen: HashSet<(u64, u64)>,
 }
 
 impl Disk {
-    /// Holds on to the writable mounts. A count stops at `most_files`.
-    pub(crate) fn open<'a>(mounts: impl Iterator<Item = BorrowedFd<'a>>, most_files: u64) -> nix::Result<Self> {
-        let mut disk = Self { roots: Vec::new(), devices: Vec::new(), most_files };
-        for mount in mounts {
+    /// Holds on to the writable mounts, each with the path it has inside. A
+    /// count ends past the limits.
+    pub(crate) fn open<'a>(
+        mounts: impl Iterator<Item = (BorrowedFd<'a>, PathBuf)>,
+        limits: &TreeLimits,
+    ) -> nix::Result<Self> {
+        let mut disk = Self {
+            roots: Vec::new(),
+            devices: Vec::new(),
+            places: Vec::new(),
+            most_bytes: limits.disk_bytes,
+            most_files: limits.disk_files,
+        };
+        for (mount, destination) in mounts {
             let root = openat(mount, c".", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
             disk.devices.push(fstat(&root)?.st_dev);
             disk.roots.push(root);
+            disk.places.push(destination);
         }
         Ok(disk)
     }
@@ -60,16 +95,50 @@ impl Disk {
     }
 
     /// Counts what is there, and the files of these processes that have no name
-    /// any more but are still open.
+    /// any more but are still open. Those come first: who writes has them open.
     pub(crate) fn measure(&self, pids: &[i32]) -> Use {
         let mut usage = Use::default();
-        for root in &self.roots {
-            self.walk(root, 0, &mut usage);
-        }
         for pid in pids {
             self.add_nameless(*pid, &mut usage);
         }
+        for root in &self.roots {
+            self.walk(root, 0, &mut usage);
+        }
         usage
+    }
+
+    /// What can be asked at any time, as it takes no time.
+    pub(crate) fn free(&self) -> Free {
+        let mut asked = HashSet::new();
+        let mut free = Vec::new();
+        for (root, device) in self.roots.iter().zip(&self.devices) {
+            if asked.insert(device)
+                && let Ok(state) = fstatvfs(root)
+            {
+                free.push((state.blocks_free().saturating_mul(state.fragment_size()), state.files_free()));
+            }
+        }
+        Free(free)
+    }
+
+    /// Whether some of these processes may have files here that no name and no
+    /// descriptor of theirs shows: mapped, or on their way through a socket.
+    pub(crate) fn hides_some(&self, pids: &[i32], usage: &Use) -> bool {
+        let shown: HashSet<u64> = usage.seen.iter().map(|(_, inode)| *inode).collect();
+        usage.is_on_its_way || pids.iter().any(|pid| self.maps_nameless(*pid, &shown))
+    }
+
+    fn maps_nameless(&self, pid: i32, shown: &HashSet<u64>) -> bool {
+        let is_ours = |map: &NamelessMap| self.places.iter().any(|place| map.path.starts_with(place));
+        let Some(maps) = nameless_maps(pid) else { return true };
+        maps.iter().any(|map| is_ours(map) && !shown.contains(&map.inode))
+    }
+
+    /// Sockets of these processes, and what is on its way through them.
+    pub(crate) fn count_sockets(&self, pids: &[i32]) -> u64 {
+        let mut usage = Use::default();
+        pids.iter().for_each(|pid| self.add_nameless(*pid, &mut usage));
+        usage.sockets
     }
 
     fn walk(&self, place: &OwnedFd, depth: u32, usage: &mut Use) {
@@ -89,7 +158,7 @@ impl Disk {
         };
         let mut below: Vec<CString> = Vec::new();
         for entry in listing.iter().flatten() {
-            if usage.files > self.most_files {
+            if usage.files > self.most_files || usage.bytes > self.most_bytes {
                 return;
             }
             let name = entry.file_name();
@@ -129,7 +198,9 @@ impl Disk {
             // Follows the link, which for these leads to the open file itself.
             let Ok(file) = fs::metadata(descriptor.path()) else { continue };
             if file.file_type().is_socket() && usage.seen.insert((file.dev(), file.ino())) {
-                usage.sockets += 1;
+                let on_their_way = on_their_way(pid, &descriptor.file_name());
+                usage.sockets = usage.sockets.saturating_add(1).saturating_add(on_their_way);
+                usage.is_on_its_way |= on_their_way > 0;
             }
             let nameless = file.is_file() && file.nlink() == 0 && self.devices.contains(&file.dev());
             if nameless && usage.seen.insert((file.dev(), file.ino())) {

@@ -82,9 +82,11 @@ impl Parts {
         self.trees(mounts).find(|(mount, _)| mount.destination == path).map(|(_, tree)| tree)
     }
 
-    /// The directories that the program may write.
-    pub(crate) fn writable<'a>(&'a self, mounts: &'a [Mount]) -> impl Iterator<Item = BorrowedFd<'a>> {
-        self.trees(mounts).filter(|(mount, _)| mount.access == Access::Write).map(|(_, tree)| tree)
+    /// The directories that the program may write, each with the path that it
+    /// has inside.
+    pub(crate) fn writable<'a>(&'a self, mounts: &'a [Mount]) -> impl Iterator<Item = (BorrowedFd<'a>, PathBuf)> {
+        let writable = self.trees(mounts).filter(|(mount, _)| mount.access == Access::Write);
+        writable.map(|(mount, tree)| (tree, mount.destination.clone()))
     }
 }
 

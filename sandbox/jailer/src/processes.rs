@@ -4,30 +4,75 @@
 
 #![expect(clippy::disallowed_methods, reason = "/proc has no owner")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{SysconfVar, Uid, getpid, sysconf};
 
-use crate::cpu_time::{Account, Ticks};
+use crate::cpu_time::{Account, Identity, Ticks};
 use crate::sys;
 
 /// What a tree uses at a moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// Its processes that have memory and descriptors. Of one whose first thread
-    /// has ended, the number of another thread: only that one shows them.
-    pub(crate) pids: Vec<i32>,
+    /// Its processes that have memory and descriptors.
+    pub(crate) processes: Vec<Process>,
     /// Their threads. A process has one at least.
     pub(crate) threads: u64,
+    /// Those that do not go on until they are told to.
+    pub(crate) stopped: HashSet<i32>,
     /// Memory; what processes share is counted for each.
     pub(crate) resident_bytes: u64,
+    /// What their page tables take at most.
+    pub(crate) table_bytes: u64,
+    /// How many descriptors they have open (Linux 6.2; zero before).
+    pub(crate) descriptors: u64,
     /// Processor time of all of it, also of what has ended by now.
     pub(crate) cpu_time: Duration,
+}
+
+impl Snapshot {
+    /// The numbers of the processes.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        self.processes.iter().map(|process| process.pid).collect()
+    }
+
+    /// How much more memory those processes show that were there before.
+    pub(crate) fn grown_since(&self, before: &Self) -> u64 {
+        let seen: HashMap<Identity, u64> =
+            before.processes.iter().map(|process| ((process.pid, process.started), process.resident_bytes)).collect();
+        let grown = self.processes.iter().filter_map(|process| {
+            Some(process.resident_bytes.saturating_sub(*seen.get(&(process.pid, process.started))?))
+        });
+        grown.fold(0, u64::saturating_add)
+    }
+}
+
+/// A process that has memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    /// Its number. Of one whose first thread has ended, the number of another
+    /// thread: only that one shows what it has.
+    pub(crate) pid: i32,
+    pub(crate) started: u64,
+    pub(crate) resident_bytes: u64,
+    /// What it touched first, or has a copy of its own of since it wrote to it.
+    pub(crate) faulted_bytes: u64,
+    pub(crate) address_bytes: u64,
+}
+
+/// What a tree has had written to files so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    /// All of it, some of it perhaps twice.
+    pub(crate) bytes: u64,
+    /// What of that never got to the disk, as its files were removed before.
+    pub(crate) cancelled: u64,
 }
 
 /// How the processes of a tree are found.
@@ -39,8 +84,16 @@ pub(crate) struct Processes {
     /// Whether memory can be somewhere else than in memory.
     swap: bool,
     account: Account,
+    /// What each process had written when it was last seen.
+    seen_written: HashMap<Identity, Written>,
+    written: Written,
     text: Vec<u8>,
 }
+
+/// A page of a table has an entry of eight bytes for each page of memory.
+const BYTES_PER_TABLE_BYTE: u64 = 512;
+/// The tables above those, of a process that uses little, and their rounding.
+const LEAST_TABLE_BYTES: u64 = 64 << 10;
 
 impl Processes {
     /// Looks at all processes of this process namespace but this one, or at all
@@ -53,10 +106,19 @@ impl Processes {
         let page_bytes = setting(SysconfVar::PAGE_SIZE)?;
         let ticks_per_second = setting(SysconfVar::CLK_TCK)?.max(1);
         let swap = nix::sys::sysinfo::sysinfo()?.swap_total() > 0;
-        let mut processes =
-            Self { namespace, page_bytes, ticks_per_second, swap, account: Account::default(), text: Vec::new() };
+        let mut processes = Self {
+            namespace,
+            page_bytes,
+            ticks_per_second,
+            swap,
+            account: Account::default(),
+            seen_written: HashMap::new(),
+            written: Written::default(),
+            text: Vec::new(),
+        };
         // The kernel may lack the lists that descendants are found by.
-        processes.pids()?;
+        let own = getpid().as_raw();
+        processes.push_children(own, own, &mut Vec::new())?;
         Ok(processes)
     }
 
@@ -64,16 +126,34 @@ impl Processes {
     pub(crate) fn look(&mut self) -> io::Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         let mut ticks = HashMap::new();
-        for pid in self.pids()? {
+        let mut pids = self.first_pids()?;
+        let mut looked = 0;
+        while let Some(&pid) = pids.get(looked) {
+            looked += 1;
             let Some(stat) = self.stat(&format!("/proc/{pid}"))? else { continue };
+            if !self.namespace {
+                self.push_descendants(pid, stat.threads, &mut pids)?;
+            }
             ticks.insert((pid, stat.started), stat.ticks);
             snapshot.threads += stat.threads;
+            if stat.is_stopped {
+                snapshot.stopped.insert(pid);
+            }
             let shown = if stat.has_memory || stat.threads < 2 { Some((pid, stat)) } else { self.living_thread(pid)? };
             let Some((pid, stat)) = shown.filter(|(_, stat)| stat.has_memory) else { continue };
-            let swapped = if self.swap { self.swapped_bytes(pid)? } else { 0 };
-            let bytes = stat.pages.saturating_mul(self.page_bytes).saturating_add(swapped);
-            snapshot.resident_bytes = snapshot.resident_bytes.saturating_add(bytes);
-            snapshot.pids.push(pid);
+            let swapped = if self.swap { self.status_bytes(pid, "VmSwap:")? } else { 0 };
+            let process = Process {
+                pid,
+                started: stat.started,
+                resident_bytes: stat.pages.saturating_mul(self.page_bytes).saturating_add(swapped),
+                faulted_bytes: stat.faults.saturating_mul(self.page_bytes),
+                address_bytes: stat.address_bytes,
+            };
+            snapshot.resident_bytes = snapshot.resident_bytes.saturating_add(process.resident_bytes);
+            let tables = LEAST_TABLE_BYTES.saturating_add(stat.address_bytes / BYTES_PER_TABLE_BYTE);
+            snapshot.table_bytes = snapshot.table_bytes.saturating_add(tables);
+            snapshot.descriptors += fs::metadata(format!("/proc/{pid}/fd")).map_or(0, |directory| directory.size());
+            snapshot.processes.push(process);
         }
         let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
         let reaped = (reaped.user_time() + reaped.system_time()).num_microseconds();
@@ -84,6 +164,40 @@ impl Processes {
         let lost = self.account.update(ticks, reaped_ticks);
         snapshot.cpu_time = self.duration(alive.saturating_add(lost)) + reaped;
         Ok(snapshot)
+    }
+
+    /// What page tables really take. One that could be large is asked for.
+    pub(crate) fn table_bytes(&mut self, snapshot: &Snapshot) -> io::Result<u64> {
+        let mut total = 0_u64;
+        for process in &snapshot.processes {
+            let at_most = LEAST_TABLE_BYTES.saturating_add(process.address_bytes / BYTES_PER_TABLE_BYTE);
+            let tables =
+                if at_most > 16 * LEAST_TABLE_BYTES { self.status_bytes(process.pid, "VmPTE:")? } else { at_most };
+            total = total.saturating_add(tables);
+        }
+        Ok(total)
+    }
+
+    /// What the tree has had written so far, where the kernel keeps account of
+    /// it. What a child wrote counts for its parent too once that waited for it.
+    pub(crate) fn written(&mut self, snapshot: &Snapshot) -> Written {
+        let mut seen = HashMap::with_capacity(snapshot.processes.len());
+        for process in &snapshot.processes {
+            if read(&format!("/proc/{}/io", process.pid), &mut self.text).is_err() {
+                continue;
+            }
+            let text = String::from_utf8_lossy(&self.text);
+            let number = |name| number_of(&text, name).unwrap_or(0);
+            let now = Written { bytes: number("write_bytes:"), cancelled: number("cancelled_write_bytes:") };
+            let identity = (process.pid, process.started);
+            let before = self.seen_written.get(&identity).copied().unwrap_or_default();
+            self.written.bytes = self.written.bytes.saturating_add(now.bytes.saturating_sub(before.bytes));
+            self.written.cancelled =
+                self.written.cancelled.saturating_add(now.cancelled.saturating_sub(before.cancelled));
+            seen.insert(identity, now);
+        }
+        self.seen_written = seen;
+        self.written
     }
 
     /// Processor time of what ended without being waited for, as far as it was
@@ -118,25 +232,27 @@ impl Processes {
         Ok(None)
     }
 
-    fn swapped_bytes(&mut self, pid: i32) -> io::Result<u64> {
+    fn status_bytes(&mut self, pid: i32, name: &str) -> io::Result<u64> {
         match read(&format!("/proc/{pid}/status"), &mut self.text) {
-            Ok(()) => Ok(number_of(&String::from_utf8_lossy(&self.text), "VmSwap:").unwrap_or(0).saturating_mul(1024)),
+            Ok(()) => Ok(number_of(&String::from_utf8_lossy(&self.text), name).unwrap_or(0).saturating_mul(1024)),
             Err(error) if gone(&error) => Ok(0),
             Err(error) => Err(error),
         }
     }
 
     /// The memory of these processes, shared parts divided among those that
-    /// share them. That takes the kernel long. `None` when one of them does not
-    /// let us look.
-    pub(crate) fn proportional_bytes(&mut self, pids: &[i32]) -> Option<u64> {
+    /// share them. That takes the kernel long, so it ends once there is more
+    /// than `enough`. `None` when one of them does not let us look.
+    pub(crate) fn proportional_bytes(&mut self, snapshot: &Snapshot, enough: u64) -> Option<u64> {
         let mut total = 0_u64;
-        for (index, pid) in pids.iter().enumerate() {
+        for (index, process) in snapshot.processes.iter().enumerate() {
             // A child runs in its parent's memory until it executes.
-            if pids.iter().take(index).any(|other| sys::have_same_memory(*pid, *other)) {
+            let looks_the_same = |other: &&Process| other.address_bytes == process.address_bytes;
+            let mut others = snapshot.processes.iter().take(index).filter(looks_the_same);
+            if others.any(|other| sys::have_same_memory(process.pid, other.pid)) {
                 continue;
             }
-            match read(&format!("/proc/{pid}/smaps_rollup"), &mut self.text) {
+            match read(&format!("/proc/{}/smaps_rollup", process.pid), &mut self.text) {
                 Ok(()) => {
                     let text = String::from_utf8_lossy(&self.text);
                     let kib = number_of(&text, "Pss:")?.saturating_add(number_of(&text, "SwapPss:").unwrap_or(0));
@@ -145,11 +261,14 @@ impl Processes {
                 Err(error) if gone(&error) => {}
                 Err(_) => return None,
             }
+            if total > enough {
+                break;
+            }
         }
         Some(total)
     }
 
-    fn pids(&mut self) -> io::Result<Vec<i32>> {
+    fn first_pids(&mut self) -> io::Result<Vec<i32>> {
         let own = getpid().as_raw();
         if self.namespace {
             let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -157,18 +276,24 @@ impl Processes {
         }
         let mut pids = Vec::new();
         self.push_children(own, own, &mut pids)?;
-        let mut looked = 0;
-        while let Some(&pid) = pids.get(looked) {
-            looked += 1;
-            let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
-            for task in tasks.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()) {
-                match self.push_children(pid, task, &mut pids) {
-                    Err(error) if !gone(&error) => return Err(error),
-                    _ => {}
-                }
+        Ok(pids)
+    }
+
+    /// Each thread has the children that it started.
+    fn push_descendants(&mut self, pid: i32, threads: u64, pids: &mut Vec<i32>) -> io::Result<()> {
+        let tasks: Vec<i32> = if threads < 2 {
+            vec![pid]
+        } else {
+            let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Ok(()) };
+            tasks.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+        };
+        for task in tasks {
+            match self.push_children(pid, task, pids) {
+                Err(error) if !gone(&error) => return Err(error),
+                _ => {}
             }
         }
-        Ok(pids)
+        Ok(())
     }
 
     fn push_children(&mut self, pid: i32, task: i32, pids: &mut Vec<i32>) -> io::Result<()> {
@@ -216,8 +341,11 @@ struct Stat {
     ticks: Ticks,
     threads: u64,
     started: u64,
+    is_stopped: bool,
     has_memory: bool,
     pages: u64,
+    faults: u64,
+    address_bytes: u64,
 }
 
 impl Stat {
@@ -230,8 +358,17 @@ impl Stat {
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - FIRST_FIELD_BEHIND_NAME)?.parse::<u64>().ok();
         let ticks = Ticks { own: field(14)?.checked_add(field(15)?)?, waited: field(16)?.checked_add(field(17)?)? };
-        let has_memory = field(23)? > 0;
-        Some(Self { ticks, threads: field(20)?, started: field(22)?, has_memory, pages: field(24)? })
+        let address_bytes = field(23)?;
+        Some(Self {
+            ticks,
+            threads: field(20)?,
+            started: field(22)?,
+            is_stopped: fields.first() == Some(&"T"),
+            has_memory: address_bytes > 0,
+            pages: field(24)?,
+            faults: field(10)?.saturating_add(field(12)?),
+            address_bytes,
+        })
     }
 }
 
@@ -256,6 +393,7 @@ mod tests {
         let stat = Stat::parse(line.as_bytes()).unwrap();
         assert_eq!(stat.ticks, Ticks { own: 33, waited: 77 });
         assert_eq!((stat.threads, stat.started, stat.has_memory, stat.pages), (3, 100, true, 250));
+        assert_eq!((stat.is_stopped, stat.faults, stat.address_bytes), (false, 5 + 7, 5000));
         assert!(Stat::parse(b"42 (a) S 1").is_none());
         assert!(Stat::parse(b"").is_none());
     }

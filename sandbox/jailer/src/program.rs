@@ -17,7 +17,12 @@ use crate::fds::Descriptors;
 use crate::landlock::{FIRST_ABI_WITH_SCOPES, PathAccess, PathRule, landlock_abi, restrict_paths};
 use crate::parts::{DEVICES, Parts, ZERO};
 use crate::refuse::{Refuse, exit_code};
-use crate::{filters, parent, rlimits};
+use crate::{filters, parent, rlimits, sys};
+
+/// By how much the priority of a program is lower than that of its warden,
+/// which many processes would keep from looking. It gets a third of what it
+/// would when others want the processor too.
+const LOWER_BY: i32 = 5;
 
 /// Becomes the program, or says on `channel` why not. When it has become the
 /// program, the channel ends after [`Report::Started`].
@@ -59,6 +64,7 @@ fn take_steps(
     let executable = Executable::prepare(&confinement.program, directory).at(Step::Execute)?;
     let filter = filters::program(confinement.namespaces, confinement.cgroups() > 0).at(Step::Seccomp)?;
 
+    sys::lower_priority(LOWER_BY).doing("lowering the priority").at(Step::Rlimits)?;
     rlimits::set(&confinement.limits, process_bound).at(Step::Rlimits)?;
     prctl::set_no_new_privs().doing("setting no_new_privs").at(Step::NoNewPrivileges)?;
     let landlock_abi = restrict_files(confinement, parts).at(Step::Landlock)?;

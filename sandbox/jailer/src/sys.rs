@@ -188,6 +188,41 @@ pub(crate) fn have_same_memory(first: libc::pid_t, second: libc::pid_t) -> bool 
     unsafe { libc::syscall(libc::SYS_kcmp, first, second, MEMORY, 0, 0) == 0 }
 }
 
+/// `struct sched_attr` of linux/sched/types.h, in its first form.
+#[repr(C)]
+#[derive(Default)]
+struct Scheduling {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+/// Asks for turns of this length at the processor, which come the sooner the
+/// shorter they are (Linux 6.12; older kernels take no notice).
+pub(crate) fn set_slice(nanoseconds: u64) -> io::Result<()> {
+    let size = u32::try_from(size_of::<Scheduling>()).map_err(io::Error::other)?;
+    let mut scheduling = Scheduling::default();
+    // SAFETY: the structure is as large as is said, and outlives the call.
+    answer(unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut scheduling, size, 0) })?;
+    scheduling = Scheduling { size, runtime: nanoseconds, ..scheduling };
+    // SAFETY: likewise; the call only reads it.
+    answer(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const scheduling, 0) }).map(drop)
+}
+
+/// Lowers the priority of this process by so many steps.
+pub(crate) fn lower_priority(steps: libc::c_int) -> nix::Result<()> {
+    nix::errno::Errno::clear();
+    // SAFETY: takes a number only.
+    let answer = unsafe { libc::nice(steps) };
+    // A priority may be what also means an error.
+    if answer == -1 && nix::errno::Errno::last_raw() != 0 { Err(nix::errno::Errno::last()) } else { Ok(()) }
+}
+
 /// The kernel's answer as a result.
 fn answer(value: libc::c_long) -> io::Result<libc::c_long> {
     if value < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }

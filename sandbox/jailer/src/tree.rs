@@ -35,6 +35,23 @@ impl Tree {
         }
     }
 
+    /// Keeps all from going on, but for what is under way in the kernel.
+    pub(crate) fn pause(&self) {
+        // Nobody there is fine.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGSTOP);
+    }
+
+    /// Lets all go on.
+    pub(crate) fn go_on(&self) {
+        let _ = kill(Pid::from_raw(-1), Signal::SIGCONT);
+    }
+
+    /// Lets one go on.
+    pub(crate) fn let_go_on(&self, pid: i32) {
+        // It may have been about to end.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+    }
+
     /// Kills all, and waits until none is left.
     pub(crate) fn end(&self, mut reaped: impl FnMut(Pid, WaitStatus)) {
         loop {

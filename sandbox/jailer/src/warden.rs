@@ -63,6 +63,10 @@ pub(crate) fn stand(
     code
 }
 
+/// The shortest turn at a processor that can be asked for. A warden has little
+/// to do, and that at once.
+const SLICE_NANOSECONDS: u64 = 100_000;
+
 enum Started {
     /// This is the warden.
     Warden,
@@ -77,6 +81,8 @@ struct Warden {
     signals: SignalFd,
     tree: Tree,
     watch: Watch,
+    /// Whether it has left the session and the group of the guard.
+    is_apart: bool,
     program: Pid,
     /// From the program, until it executes.
     channel: Option<UnixStream>,
@@ -104,7 +110,7 @@ impl Warden {
         let parent = if namespaces { Pid::from_raw(0) } else { guard };
         parent::end_with(parent, signal).at(Step::Warden)?;
         // A signal to the guard's process group is not for the warden.
-        leave_group().at(Step::Warden)?;
+        let is_apart = leave_group(confinement.cgroups() > 0).at(Step::Warden)?;
         if namespaces {
             filesystem::build(&confinement.mounts, parts, &confinement.scratch).at(Step::Filesystem)?;
         }
@@ -118,6 +124,7 @@ impl Warden {
             signals,
             tree,
             watch,
+            is_apart,
             program: getpid(),
             channel: None,
             began: None,
@@ -143,6 +150,11 @@ impl Warden {
                 Ok(Started::Program(code))
             }
             ForkResult::Parent { child } => {
+                // Only now: the program would have inherited both.
+                if !self.is_apart {
+                    setsid().doing("starting a session").at(Step::Warden)?;
+                }
+                let _ = sys::set_slice(SLICE_NANOSECONDS);
                 self.program = child;
                 self.channel = Some(ours);
                 Ok(Started::Warden)
@@ -180,7 +192,7 @@ impl Warden {
             }
             if self.began.is_some() && self.wait_status.is_none() {
                 // A tree that cannot be watched is not left running.
-                let passed = self.watch.look().doing("watching").at(Step::Warden)?;
+                let passed = self.watch.look(&self.tree).doing("watching").at(Step::Warden)?;
                 if let Some(cause) = passed {
                     self.cause.get_or_insert(cause);
                     break;
@@ -344,14 +356,20 @@ fn blocked_signals() -> Result<SignalFd, Failure> {
     SignalFd::with_flags(&signals, flags).doing("listening to signals")
 }
 
-/// Starts a process group, and a session when there is a terminal to leave. A
-/// session is not had for nothing: the scheduler moves its first process, which
-/// costs milliseconds on a busy host.
-fn leave_group() -> Result<(), Failure> {
+/// Starts a process group: a signal to the guard's is not for the warden. And a
+/// session when there is a terminal to leave. Says whether that is all.
+///
+/// The kernel gives each session its turns at the processor, so in one of its
+/// own a warden is not kept waiting by those of its program. That takes time,
+/// which is spent while the program starts. With a control group its watch is
+/// not what bounds memory.
+fn leave_group(is_bounded: bool) -> Result<bool, Failure> {
     match open("/dev/tty", OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty()) {
-        Err(Errno::ENXIO) => setpgid(Pid::from_raw(0), Pid::from_raw(0)).doing("starting a process group"),
-        _ => setsid().map(drop).doing("starting a session"),
+        Err(Errno::ENXIO) if !is_bounded => return Ok(false),
+        Err(Errno::ENXIO) => setpgid(Pid::from_raw(0), Pid::from_raw(0)).doing("starting a process group")?,
+        _ => drop(setsid().doing("starting a session")?),
     }
+    Ok(true)
 }
 
 fn own_domain(guard: Pid) -> Result<Tree, Failure> {

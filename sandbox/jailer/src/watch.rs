@@ -3,18 +3,21 @@
 //! again and again, as seldom as no limit can be passed by much meanwhile.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
-use nix::sys::statvfs::statvfs;
 use nix::sys::time::TimeValLike;
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::confinement::{Cause, Confinement, TreeLimits, TreeUsage};
-use crate::disk::Disk;
+use crate::disk::{Disk, Use};
 use crate::failure::{Doing, Failure};
+use crate::growth::Growth;
+use crate::memory::Memory;
 use crate::parts::Parts;
 use crate::processes::{Processes, Snapshot};
+use crate::standstill::Standstill;
+use crate::tree::Tree;
 
 /// The first look, and the shortest time between two.
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -22,27 +25,30 @@ const LONGEST: Duration = Duration::from_millis(50);
 const SHORTEST_DISK: Duration = Duration::from_millis(50);
 const LONGEST_DISK: Duration = Duration::from_secs(2);
 
-/// More than processes fill in a second with pages of the usual size.
-const FILLED_BYTES_PER_SECOND: u64 = 4 << 30;
-
-/// What waits in a socket at most, with the size of buffer that they have.
-const SOCKET_BYTES: u64 = 256 << 10;
+/// More than a processor fills in a second, of memory or of a file.
+const FILLED_BYTES_PER_SECOND: u64 = 3 << 30;
 
 /// How much longer than a look the time until the next one is, so that looking
 /// takes a small part of a processor.
 const PAUSE: u32 = 10;
+
+/// A measurement that takes longer is one in which much could be written.
+const LONG: Duration = Duration::from_millis(2);
 
 /// Watches a tree.
 #[derive(Debug)]
 pub(crate) struct Watch {
     limits: TreeLimits,
     processes: Processes,
-    scratch: Vec<PathBuf>,
+    memory: Memory,
     disk: Disk,
+    growth: Growth,
+    standstill: Standstill,
+    processors: u64,
     next: Instant,
     next_disk: Instant,
-    sockets: u64,
-    most_memory: u64,
+    /// How long it took to measure the disk.
+    measuring: Duration,
     most_processes: u64,
 }
 
@@ -52,16 +58,18 @@ impl Watch {
     pub(crate) fn new(confinement: &Confinement, parts: &Parts) -> Result<Self, Failure> {
         let limits = confinement.limits;
         let now = Instant::now();
+        let processors = sysconf(SysconfVar::_NPROCESSORS_ONLN).doing("counting processors")?;
         Ok(Self {
             limits,
             processes: Processes::new(confinement.namespaces).doing("looking for processes")?,
-            scratch: confinement.scratch.iter().map(|scratch| scratch.destination.clone()).collect(),
-            disk: Disk::open(parts.writable(&confinement.mounts), limits.disk_files)
-                .doing("opening the writable mounts")?,
+            memory: Memory::new(confinement),
+            disk: Disk::open(parts.writable(&confinement.mounts), &limits).doing("opening the writable mounts")?,
+            growth: Growth::default(),
+            standstill: Standstill::default(),
+            processors: processors.and_then(|count| u64::try_from(count).ok()).unwrap_or(1).max(1),
             next: now + SHORTEST,
-            next_disk: now + SHORTEST_DISK,
-            sockets: 0,
-            most_memory: 0,
+            next_disk: now,
+            measuring: Duration::ZERO,
             most_processes: 1,
         })
     }
@@ -71,18 +79,21 @@ impl Watch {
         self.next
     }
 
-    /// Looks, when it is time to. Says which limit is passed.
-    pub(crate) fn look(&mut self) -> io::Result<Option<Cause>> {
+    /// Looks, when it is time to. Says which limit is passed; the tree may stand
+    /// still then.
+    pub(crate) fn look(&mut self, tree: &Tree) -> io::Result<Option<Cause>> {
         let began = Instant::now();
         if began < self.next {
             return Ok(None);
         }
         let snapshot = self.processes.look()?;
+        let looking = began.elapsed();
+        self.standstill.look(tree, &snapshot);
         self.most_processes = self.most_processes.max(snapshot.threads);
-        let memory = self.memory(&snapshot);
-        self.most_memory = self.most_memory.max(memory);
+        let memory = self.memory.measure(&snapshot, &mut self.processes, &self.disk, (&mut self.standstill, tree))?;
         let cpu_time = snapshot.cpu_time;
         let cpu_limit = Duration::from_millis(self.limits.cpu_time_ms);
+        let mut room = self.limits.memory_bytes.saturating_sub(memory);
         let cause = if memory > self.limits.memory_bytes {
             Some(Cause::Memory)
         } else if cpu_time >= cpu_limit {
@@ -91,17 +102,22 @@ impl Watch {
             // The kernel refuses new ones at the limit, politely. This is for
             // where it counts others too, or none.
             Some(Cause::Processes)
+        } else if self.disk.is_empty() {
+            None
         } else {
-            self.look_at_disk(&snapshot.pids)
+            let (cause, on_disk) = self.look_at_disk(&snapshot, tree)?;
+            room = room.min(on_disk);
+            cause
         };
 
-        let now = Instant::now();
-        let until_full = self.limits.memory_bytes.saturating_sub(memory).saturating_mul(1000) / FILLED_BYTES_PER_SECOND;
+        let filled = FILLED_BYTES_PER_SECOND.saturating_mul(self.processors);
+        let until_full = Duration::from_millis(room.saturating_mul(1000) / filled);
         let until_used = cpu_limit.saturating_sub(cpu_time) / 2;
-        let soonest = Duration::from_millis(until_full).min(until_used).clamp(SHORTEST, LONGEST);
-        // Close to a limit a look may take its price.
-        let pause = if soonest == SHORTEST { PAUSE / 5 } else { PAUSE };
-        self.next = now + soonest.max((now - began) * pause);
+        let soonest = until_full.min(until_used).clamp(SHORTEST, LONGEST);
+        // Close to a limit a look may take its price. What takes longer than a
+        // look has its own measure.
+        let pause = if soonest < looking * PAUSE { PAUSE / 5 } else { PAUSE };
+        self.next = Instant::now() + soonest.max(looking * pause);
         Ok(cause)
     }
 
@@ -112,36 +128,49 @@ impl Watch {
         Ok(TreeUsage {
             wall_time_ms: Some(milliseconds(wall_time)),
             cpu_time_ms: Some(milliseconds(cpu_time(&usage) + self.processes.lost_cpu_time())),
-            memory_bytes: Some(self.most_memory.max(largest)),
+            memory_bytes: Some(self.memory.most().max(largest)),
             processes: Some(self.most_processes),
         })
     }
 
-    fn memory(&mut self, snapshot: &Snapshot) -> u64 {
-        let in_scratch = self
-            .scratch
-            .iter()
-            .filter_map(|place| statvfs(place).ok())
-            .map(|state| state.blocks().saturating_sub(state.blocks_free()).saturating_mul(state.fragment_size()));
-        let in_sockets = self.sockets.saturating_mul(SOCKET_BYTES);
-        let elsewhere = in_scratch.sum::<u64>().saturating_add(in_sockets);
-        let at_most = snapshot.resident_bytes.saturating_add(elsewhere);
-        if at_most <= self.limits.memory_bytes {
-            return at_most;
+    /// Measures the disk when it is time to, or when a limit may be passed. Says
+    /// which one is, and how many bytes are left.
+    fn look_at_disk(&mut self, snapshot: &Snapshot, tree: &Tree) -> io::Result<(Option<Cause>, u64)> {
+        let began = Instant::now();
+        let written = self.processes.written(snapshot);
+        let bound = self.growth.bound(&self.disk, written);
+        let may_be_passed =
+            bound.is_some_and(|(bytes, files)| bytes > self.limits.disk_bytes || files > self.limits.disk_files);
+        if let Some((bytes, _)) = bound.filter(|_| !may_be_passed && began < self.next_disk) {
+            return Ok((None, self.limits.disk_bytes.saturating_sub(bytes)));
         }
-        let exact = self.processes.proportional_bytes(&snapshot.pids);
-        exact.unwrap_or(snapshot.resident_bytes).saturating_add(elsewhere)
+        // Many would keep us from measuring, and write while it takes long.
+        let is_paused = may_be_passed && (snapshot.threads > self.processors || self.measuring > LONG);
+        let mut pids = snapshot.pids();
+        if is_paused {
+            self.standstill.begin(tree);
+            pids = self.processes.look()?.pids();
+        }
+        let free = self.disk.free();
+        let mut usage = self.disk.measure(&pids);
+        let hidden = self.growth.hidden(&usage, written);
+        if usage.bytes.saturating_add(hidden) > self.limits.disk_bytes && self.disk.hides_some(&pids, &usage) {
+            usage.bytes = usage.bytes.saturating_add(hidden);
+        }
+        self.growth.measured(&usage, free, written);
+        self.memory.set_sockets(usage.sockets);
+        let now = Instant::now();
+        self.measuring = now - began;
+        self.next_disk = now + (self.measuring * PAUSE).clamp(SHORTEST_DISK, LONGEST_DISK);
+        let cause = self.passed(&usage);
+        if is_paused && cause.is_none() {
+            let after = self.processes.look()?;
+            self.standstill.end(tree, snapshot, &after);
+        }
+        Ok((cause, self.limits.disk_bytes.saturating_sub(usage.bytes)))
     }
 
-    fn look_at_disk(&mut self, pids: &[i32]) -> Option<Cause> {
-        let began = Instant::now();
-        if self.disk.is_empty() || began < self.next_disk {
-            return None;
-        }
-        let usage = self.disk.measure(pids);
-        self.sockets = usage.sockets;
-        let now = Instant::now();
-        self.next_disk = now + ((now - began) * PAUSE).clamp(SHORTEST_DISK, LONGEST_DISK);
+    fn passed(&self, usage: &Use) -> Option<Cause> {
         if usage.bytes > self.limits.disk_bytes {
             Some(Cause::DiskBytes)
         } else if usage.files > self.limits.disk_files {

@@ -25,9 +25,16 @@ pub(super) const ABSENT: &[i64] = &[
     SYS_inotify_init1,           // tells what others open on this host; watchers look again and again
     SYS_inotify_add_watch,       // likewise
     SYS_inotify_rm_watch,        // likewise
+    SYS_copy_file_range,         // takes space without writing where files can share it; users read and write
     SYS_landlock_create_ruleset, // layers are limited, and ours are enough
     SYS_landlock_add_rule,       // likewise
     SYS_landlock_restrict_self,  // likewise
+];
+
+/// Refused with `EOPNOTSUPP`, on which libc's `posix_fallocate` writes instead:
+/// what is reserved is there sooner than anybody can look.
+pub(super) const UNRESERVED: &[i64] = &[
+    SYS_fallocate, // all the space of a disk, in no time
 ];
 
 /// Refused with `EOPNOTSUPP` without namespaces: what copies files goes on
@@ -72,14 +79,12 @@ pub(super) const ALLOWED: &[Rule] = &[
     Rule::always(SYS_pipe2),           // pipes
     Rule::always(SYS_fstat),           // metadata of an open file
     Rule::always(SYS_ftruncate),       // size of an open file
-    Rule::always(SYS_fallocate),       // size of an open file
     Rule::always(SYS_fsync),           // durability
     Rule::always(SYS_fdatasync),       // durability
     Rule::always(SYS_sync_file_range), // durability
     Rule::always(SYS_syncfs),          // durability
     Rule::always(SYS_fadvise64),       // access pattern
     Rule::always(SYS_readahead),       // access pattern
-    Rule::always(SYS_copy_file_range), // copying files
     Rule::always(SYS_sendfile),        // copying files
     Rule::always(SYS_splice),          // copying pipes
     Rule::always(SYS_tee),             // copying pipes
@@ -229,7 +234,6 @@ pub(super) const ALLOWED: &[Rule] = &[
     Rule::when(SYS_sched_setaffinity, &[&[Int(0, 0)]]),                 // own processors
     Rule::when(SYS_sched_setscheduler, &[&[Int(0, 0)]]),                // own scheduling
     Rule::when(SYS_sched_setparam, &[&[Int(0, 0)]]),                    // own scheduling
-    Rule::when(SYS_sched_setattr, &[&[Int(0, 0)]]),                     // own scheduling
     Rule::when(SYS_ioprio_set, &[&[Int(0, 1), Int(1, 0)]]),             // own priority
     Rule::when(SYS_setsockopt, SOCKET_OPTIONS),
     Rule::when(SYS_mmap, MMAP),

@@ -28,7 +28,7 @@ use crate::seccomp::{Filter, Table};
 /// The filter of a program. Whether it has namespaces of its own, and whether a
 /// control group counts its memory.
 pub(crate) fn program(namespaces: bool, cgroups: bool) -> Result<Filter, Failure> {
-    let mut refused = vec![(libc::ENOSYS, common::ABSENT)];
+    let mut refused = vec![(libc::ENOSYS, common::ABSENT), (libc::EOPNOTSUPP, common::UNRESERVED)];
     if !namespaces {
         refused.push((libc::EOPNOTSUPP, common::UNSUPPORTED));
         refused.extend([(0, common::IGNORED), (0, architecture::IGNORED)]);

@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("under_all_limits", under_all_limits),
 ];
 
-fn everywhere(test: impl Fn(bool, Host)) {
+pub(crate) fn everywhere(test: impl Fn(bool, Host)) {
     for namespaces in [true, false] {
         for host in Jail::hosts() {
             test(namespaces, *host);
@@ -29,7 +29,7 @@ fn everywhere(test: impl Fn(bool, Host)) {
     }
 }
 
-fn killed(finished: &Finished, cause: Cause) {
+pub(crate) fn killed(finished: &Finished, cause: Cause) {
     assert_eq!(finished.ended.cause, Some(cause), "{finished:?}");
     assert_eq!(finished.ended.wait_status, Some(libc::SIGKILL), "{finished:?}");
 }

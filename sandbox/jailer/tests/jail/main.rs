@@ -12,6 +12,7 @@
 
 mod denials;
 mod ends;
+mod floods;
 mod jail;
 mod lacking;
 mod limits;
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let tests: Vec<Test> =
-        [runs::TESTS, denials::TESTS, shared::TESTS, limits::TESTS, ends::TESTS, replaced::TESTS].concat();
+        [runs::TESTS, denials::TESTS, shared::TESTS, limits::TESTS, floods::TESTS, ends::TESTS, replaced::TESTS]
+            .concat();
     let wanted = argument.filter(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut failed = Vec::new();
     for (name, test) in tests.into_iter().filter(|(name, _)| name.contains(&wanted)) {
