@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
+use tests::Server;
 
 use crate::{run, servers};
 
@@ -58,4 +59,26 @@ fn pandas_works_and_plots_come_back_as_images() {
             assert_eq!(reply.images().len(), 1, "{user}: {last}: {}", reply.text());
         }
     }
+}
+
+#[test]
+fn an_interpreter_is_itself_whatever_its_name_is() {
+    // Beside it there may be another, by the usual name.
+    let which = "import os, sys; print(os.path.realpath(sys.executable))";
+    let found = Command::new("python3").args(["-c", which]).output().unwrap();
+    let path = String::from_utf8(found.stdout).unwrap().trim().to_owned();
+    assert!(!path.ends_with("/python3"), "{path}");
+    let server = Server::with().flag(&format!("--native-program=python-native={path}")).start();
+    let reply = run(&server, "python-native", "import sys; print(sys.executable)", json!({}));
+    assert_eq!(reply.output(), format!("{path}\n"), "{}", reply.text());
+}
+
+#[test]
+fn copies_of_files_are_made_where_clones_are_refused() {
+    // `Path.copy` is new in Python 3.14.
+    let code = "from pathlib import Path\np = Path('a'); p.write_text('x')\n\
+                (p.copy if hasattr(p, 'copy') else lambda to: Path(to).write_text(p.read_text()))('b')\n\
+                print(Path('b').read_text())";
+    let server = Server::start();
+    assert_eq!(run(&server, "python-native", code, json!({})).output(), "x\n");
 }

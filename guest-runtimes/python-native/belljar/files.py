@@ -1,6 +1,5 @@
-"""Calls that succeed without effect where there are no namespaces, and what is
-built on them.
-"""
+"""Calls that are refused or succeed without effect, and what is built on them."""
+import errno
 import os
 
 
@@ -19,3 +18,18 @@ def change_paths(pathlib):
     touch_or_make.__name__, touch_or_make.__qualname__ = "touch", "Path.touch"
     touch_or_make.__doc__ = touch.__doc__
     pathlib.Path.touch = touch_or_make
+
+
+def change_copies(module):
+    clone = getattr(module, "_ficlone", None)
+    if clone is None:
+        return
+
+    def clone_or_copy(source, target):
+        try:
+            return clone(source, target)
+        except PermissionError:
+            # Where it does not know this error, it copies no other way.
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP)) from None
+
+    module._ficlone = clone_or_copy

@@ -16,6 +16,7 @@ CHANGES = {
     "multiprocessing.spawn": ("children", "change_spawn"),
     "multiprocessing.util": ("children", "change_util"),
     "pathlib": ("files", "change_paths"),
+    "pathlib._os": ("files", "change_copies"),
     "pwd": ("accounts", "change_users"),
 }
 

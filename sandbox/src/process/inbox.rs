@@ -151,10 +151,11 @@ fn program_name(native: &Native) -> String {
     format!("main.{}", native.extension())
 }
 
-/// The command line of `native` where its directory is seen at `given`.
-pub(super) fn command_line(native: &Native, given: &Path, args: &[String]) -> Vec<String> {
+/// The command line of `native` where its directory is seen at `given`. An
+/// interpreter finds its own files by the path that it is called by.
+pub(super) fn command_line(native: &Native, interpreter: &Path, given: &Path, args: &[String]) -> Vec<String> {
     let path = |name: &str| given.join(name).to_string_lossy().into_owned();
-    let mut line = vec![native.program().to_owned()];
+    let mut line = vec![interpreter.to_string_lossy().into_owned()];
     for argument in native.arguments() {
         match argument {
             Argument::Text(text) => line.push(text.replace("{runtime}", &given.to_string_lossy())),

@@ -318,7 +318,7 @@ impl Launch {
         }
         let places = Places { home: &workspace, temporary: &temporary, cache: &cache, runtime: &given_inside };
         let env = environment(native, &self.order.env, account, search_path, &places);
-        let args = inbox::command_line(native, &given_inside, &self.order.args);
+        let args = inbox::command_line(native, &self.interpreter.path, &given_inside, &self.order.args);
         Confinement {
             parent: std::process::id(),
             program: Program {
