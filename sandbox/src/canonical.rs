@@ -39,7 +39,6 @@ pub(crate) fn follow(path: &Path, link_at: &mut dyn FnMut(&Path)) -> io::Result<
             continue;
         }
         place.push(name);
-        #[expect(clippy::disallowed_methods, reason = "resolves a path of the operator's")]
         let target = match std::fs::read_link(&place) {
             Ok(target) => target,
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => continue,

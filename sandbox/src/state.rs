@@ -144,10 +144,10 @@ fn remove_leftovers(parent: &Path) -> io::Result<()> {
             continue;
         }
         // Another server may be removing the same one.
-        if let Ok(Some(_lock)) = try_lock(&entry.path()) {
-            if let Err(error) = remove_tree(&entry.path()) {
-                tracing::warn!(%error, path = %entry.path().display(), "what a dead server left cannot be removed");
-            }
+        if let Ok(Some(_lock)) = try_lock(&entry.path())
+            && let Err(error) = remove_tree(&entry.path())
+        {
+            tracing::warn!(%error, path = %entry.path().display(), "what a dead server left cannot be removed");
         }
     }
     Ok(())

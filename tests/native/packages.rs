@@ -68,7 +68,7 @@ fn an_interpreter_is_itself_whatever_its_name_is() {
     let found = Command::new("python3").args(["-c", which]).output().unwrap();
     let path = String::from_utf8(found.stdout).unwrap().trim().to_owned();
     assert!(!path.ends_with("/python3"), "{path}");
-    let server = Server::with().flag(&format!("--native-program=python-native={path}")).start();
+    let server = Server::with().flag(format!("--native-program=python-native={path}")).start();
     let reply = run(&server, "python-native", "import sys; print(sys.executable)", json!({}));
     assert_eq!(reply.output(), format!("{path}\n"), "{}", reply.text());
 }
