@@ -89,7 +89,9 @@ class _Task:
                 and not wait.ready())
 
 
-_tasks = []
+# In the order in which they get their turns; a dictionary, because there may be
+# thousands and each leaves its place.
+_tasks = {}
 _current = _main
 _last_ident = _main
 _slice_end = 0.0
@@ -119,7 +121,7 @@ def _start_joinable_thread(function, handle=None, daemon=True):
     thread._started.set()
     task = _Task(thread, handle, None)
     task.life = _life(task)
-    _tasks.append(task)
+    _tasks[task] = None
     if not _is_late(thread):
         _resume(task)
     return handle
@@ -187,10 +189,10 @@ def _resume(task):
         _set_running_loop(loop)
         task.is_running = False
         if task in _tasks:
-            _tasks.remove(task)
+            del _tasks[task]
             if not ended:
                 # Who waits longest is the first to get what many wait for.
-                _tasks.append(task)
+                _tasks[task] = None
         if ended:
             task.handle._done = True
 
@@ -309,7 +311,7 @@ def _never():
 
 def begin_last():
     """Runs the thread that was started last up to its first wait."""
-    task = _tasks[-1]
+    task = next(reversed(_tasks))
     if task.wait is None and not task.is_running:
         _resume(task)
 
@@ -359,7 +361,7 @@ def finish(last):
 def _drop(tasks):
     """Forgets threads that will not go on."""
     for task in tasks:
-        _tasks.remove(task)
+        del _tasks[task]
         _dropped.append(task.life)
         task.handle._done = True
         threading._active.pop(task.ident, None)
