@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tests::Reply;
 
 use crate::controls::new_secret;
 use crate::left::assert_nothing_left;
@@ -263,11 +264,20 @@ fn explode(place: Place) {
         let mark = new_secret();
         let started = Instant::now();
         let more = json!({"env": {"MARK": mark}, "limits": limits_of(bomb)});
-        let reply = run(&server, bomb.language, bomb.code, more);
-        let took = started.elapsed();
-        let status =
-            if reply.result().get("structuredContent").is_some() { reply.status() } else { reply.message.to_string() };
         let ends = if place.tier() == "isolated" || bomb.ungrouped.is_empty() { bomb.ends } else { bomb.ungrouped };
+        let status_of = |reply: &Reply| match reply.result().get("structuredContent") {
+            Some(_) => reply.status(),
+            None => reply.message.to_string(),
+        };
+        let mut reply = run(&server, bomb.language, bomb.code, more.clone());
+        let mut status = status_of(&reply);
+        // Without namespaces a user's programs share one bound on processes, and
+        // those of a test beside this one may have reached it.
+        if place.tier() == "container" && status == PROCESSES && !ends.contains(&PROCESSES) {
+            reply = run(&server, bomb.language, bomb.code, more);
+            status = status_of(&reply);
+        }
+        let took = started.elapsed();
         if !ends.contains(&status.as_str()) {
             let error = reply.result()["structuredContent"]["error"]["value"].to_string();
             let output = reply.result()["structuredContent"]["stdout"].to_string();
