@@ -10,10 +10,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::abi::{self, Bounds, GuestReply, GuestRequest};
 use crate::handle::{RunId, SessionId, SnapshotId};
-use crate::outcome::MAX_RICH_OUTPUTS;
-use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SavedPart, SnapshotRecord, Versioned};
+use crate::run::abi;
+use crate::run::abi::{Bounds, GuestReply, GuestRequest};
+use crate::run::outcome::MAX_RICH_OUTPUTS;
+use crate::snapshot;
+use crate::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SavedPart, SnapshotRecord, Versioned};
 pub use crate::store::fuzzing::{sealed, sealed_seeds};
 pub use crate::tree::fuzzing::{manifest, manifest_seeds};
 pub use crate::wasm::fuzzing::{memory, memory_seeds};

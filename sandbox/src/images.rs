@@ -6,7 +6,8 @@ use guest_runtimes::{GuestRuntime, Image};
 
 use crate::error::Error;
 use crate::wasm::{CodeCache, ImageName};
-use crate::worker::{self, Images};
+use crate::worker;
+use crate::worker::Images;
 
 /// The runtime of a language.
 ///

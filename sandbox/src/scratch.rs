@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::limits::{Limits, Resource};
-use crate::request::InputFile;
+use crate::run::limits::{Limits, Resource};
+use crate::run::request::InputFile;
 use crate::survey::DiskUse;
 use crate::workspace::Workspace;
 

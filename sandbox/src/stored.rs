@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use crate::error::{Error, IoContext as _};
 use crate::session::Session;
-use crate::snapshot::{self, Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
+use crate::snapshot;
+use crate::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::store::{BlobName, CloseReason, Head, Store};
 use crate::tree::Manifest;
 use crate::wasm::MAX_PART_BYTES;

@@ -10,7 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
-use crate::outcome::FileEntry;
+use crate::run::outcome::FileEntry;
 use crate::workspace::{MAX_DEPTH, shown};
 
 /// Seconds and nanoseconds, as the kernel stamps files.

@@ -7,12 +7,12 @@ use super::Executor;
 use super::run::Job;
 use crate::error::Error;
 use crate::handle::RunId;
-use crate::limits::Resource;
-use crate::outcome::{SessionState, Status};
 use crate::process::NativeOrder;
-use crate::request::SessionChoice;
+use crate::run::limits::Resource;
+use crate::run::outcome::{SessionState, Status};
+use crate::run::report::RunReport;
+use crate::run::request::SessionChoice;
 use crate::session::Turn;
-use crate::worker::RunReport;
 use crate::workspace::Workspace;
 
 /// How long a cancelled program gets to end by itself, with a session whose

@@ -12,11 +12,13 @@ use super::{Executor, remove_later};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
-use crate::kept::Kept;
-use crate::limits::{Limits, Resource};
-use crate::outcome::{FileEntry, Outcome, Output, RichOutput, SessionReport, SessionState};
-use crate::request::{ExecuteRequest, SessionChoice};
-use crate::runs::FinishedRun;
+use crate::run::finished::FinishedRun;
+use crate::run::limits::{Limits, Resource};
+use crate::run::outcome::{FileEntry, Outcome, Output, RichOutput, SessionReport, SessionState};
+use crate::run::report::{Capture, RunReport};
+use crate::run::request::{ExecuteRequest, SessionChoice};
+use crate::run::results::KeptResults;
+use crate::run::stream::LiveOutput;
 use crate::scratch::{Scratch, write_files};
 use crate::session::{Life, Turn};
 use crate::sessions::Change;
@@ -25,10 +27,7 @@ use crate::store::Store;
 use crate::stored::{Fetched, fetch};
 use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
-use crate::worker::{
-    Capture, Interpreter, LiveOutput, MAX_STATE_BYTES, Pool, RunEnd, RunOrder, RunReport, SessionOrder, Transfer,
-    saved_bytes,
-};
+use crate::worker::{Interpreter, MAX_STATE_BYTES, Pool, RunEnd, RunOrder, SessionOrder, Transfer, saved_bytes};
 use crate::workspace::Workspace;
 
 /// The largest tail. Above what a worker makes of one.
@@ -398,11 +397,11 @@ impl Executor {
         // A worker is not trusted, and it may be the guest that speaks.
         report.outputs = report.outputs.into_iter().map(RichOutput::with_plain_types).collect();
         let traceback = report.error.as_ref().map(|error| error.traceback.as_str());
-        let reply = Kept::new(report.result.as_deref(), traceback, &report.outputs, self.state.path());
+        let reply = KeptResults::new(report.result.as_deref(), traceback, &report.outputs, self.state.path());
         let reply = reply.unwrap_or_else(|error| {
             // The reply itself is not lost over it.
             tracing::warn!(%error, "what a run said cannot be read again");
-            Kept::default()
+            KeptResults::default()
         });
         let held = FinishedRun {
             owner: job.principal.clone(),
@@ -464,7 +463,7 @@ fn changed_bytes(files: &[FileEntry], most: u64) -> u64 {
 }
 
 fn held_bytes(report: &RunReport, owns_files: bool, limit: u64) -> u64 {
-    let spooled = |output: &Output| output.bytes_seen.min(crate::output::SPOOL_BYTES) + output.bytes_kept();
+    let spooled = |output: &Output| output.bytes_seen.min(crate::run::output::SPOOL_BYTES) + output.bytes_kept();
     // A worker that lies here must not push out the runs of others.
     let files = if owns_files { report.usage.get(Resource::DiskBytes).unwrap_or(0).min(limit) } else { 0 };
     let said = report.outputs.iter().flat_map(|RichOutput(bundle)| bundle).map(|(_, data)| data.len() as u64);

@@ -16,9 +16,9 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, fchown};
 
-use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 use crate::directories;
 use crate::removal::remove_tree;
+use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 
 /// The directory of a run on the host.
 #[derive(Debug)]

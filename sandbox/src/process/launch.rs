@@ -19,27 +19,33 @@ use nix::unistd::Pid;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::account::{self, Account};
+use super::account;
+use super::account::Account;
 use super::cgroup::{Group, PREFIX};
 use super::environment::{Places, environment};
 use super::host::Interpreter;
-use super::inbox::{self, Inbox};
-use super::ownership::{self, TakeBackError};
+use super::inbox;
+use super::inbox::Inbox;
+use super::ownership;
+use super::ownership::TakeBackError;
 use super::runtime::NativeOrder;
 use super::supervise::{End, Orders, Streams, Supervised, supervise};
 use super::temporary;
 use super::tier::Form;
 use super::users::OwnUser;
-use crate::abi::{
-    self, Bounds, Cause, DISK_BYTES, DISK_FILES, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES,
-};
 use crate::children;
 use crate::error::{Error, IoContext as _};
-use crate::limits::{Limits, Resource};
-use crate::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
+use crate::run::abi;
+use crate::run::abi::{
+    Bounds, Cause, DISK_BYTES, DISK_FILES, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES,
+};
+use crate::run::limits::{Limits, Resource};
+use crate::run::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
+use crate::run::report::RunReport;
+use crate::run::stream::LiveOutput;
 use crate::survey::{Survey, Time, now_of_files};
 use crate::tree::Untouched;
-use crate::worker::{LiveOutput, Role, RunReport, Spawner, StartedChild};
+use crate::worker::{Role, Spawner, StartedChild};
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
 
 /// Where a program with a file system of its own sees what it is given.

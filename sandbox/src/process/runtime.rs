@@ -21,10 +21,12 @@ use super::tier::{Form, Tier};
 use super::users::Users;
 use crate::error::{Error, IoContext as _};
 use crate::handle::random_name;
-use crate::limits::{Limits, Resource};
-use crate::outcome::Status;
+use crate::run::limits::{Limits, Resource};
+use crate::run::outcome::Status;
+use crate::run::report::RunReport;
+use crate::run::stream::LiveOutput;
 use crate::state::StateDirectory;
-use crate::worker::{LiveOutput, RunReport, Spawner};
+use crate::worker::Spawner;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 
 /// How native programs are to be run.

@@ -18,9 +18,9 @@ use nix::unistd::{Gid, Uid};
 use tokio::sync::oneshot;
 
 use super::tier::Form;
-use crate::output::OutputCapture;
-use crate::wasm::{Stream, spool_path};
-use crate::worker::LiveOutput;
+use crate::run::output::OutputCapture;
+use crate::run::stream::LiveOutput;
+use crate::run::stream::{Stream, spool_path};
 
 /// How long a warden may take to end a tree once it must.
 const OVERDUE: Duration = Duration::from_secs(5);

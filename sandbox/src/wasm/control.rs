@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::limits::{Limits, Resource};
 use crate::lock::lock;
+use crate::run::limits::{Limits, Resource};
 
 /// Why a run is asked to stop. The numbers are those of the guest ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use wasmtime::{Caller, Result};
 
 use super::errno::{BADF, EXIST, FAULT, INVAL, MFILE, NOENT, NOSPC, NOTDIR, SPIPE, SUCCESS};
-use super::files::{self, CHARACTER_DEVICE, FILESTAT_BYTES};
+use super::files;
+use super::files::{CHARACTER_DEVICE, FILESTAT_BYTES};
 use super::guest_memory::{buffer, range, split, write_u32};
-use super::host::{Host, Stream};
+use super::host::Host;
 use super::host_state::open_directory;
 use super::wasi::fill_random;
+use crate::run::stream::Stream;
 
 /// What a descriptor stands for that is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! What a store knows of its guest: WASI, standard streams, quota, memory
 //! limit and the control of the current run.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::{Memory, ResourceLimiter};
@@ -14,21 +13,10 @@ use super::entropy::{Determinism, Entropy};
 use super::open_files::OpenFiles;
 use super::quota::DiskQuota;
 use crate::error::Error;
-use crate::limits::{Limits, Resource};
-use crate::output::OutputCapture;
+use crate::run::limits::{Limits, Resource};
+use crate::run::output::OutputCapture;
+use crate::run::stream::{LiveOutput, Stream, spool_path};
 use crate::workspace::{GUEST_PATH, Workspace};
-
-/// A guest's standard stream for output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Stream {
-    /// Descriptor 1.
-    Stdout,
-    /// Descriptor 2.
-    Stderr,
-}
-
-/// Takes output while a run goes on.
-pub(crate) type OutputSink = Box<dyn FnMut(Stream, &[u8]) + Send>;
 
 /// The standard streams of one run.
 pub(crate) struct Stdio {
@@ -36,12 +24,12 @@ pub(crate) struct Stdio {
     stdin_position: usize,
     pub(super) stdout: OutputCapture,
     pub(super) stderr: OutputCapture,
-    live: Option<OutputSink>,
+    live: Option<LiveOutput>,
 }
 
 impl Stdio {
     /// `spool` is a path to which `.stdout` and `.stderr` are added.
-    pub(crate) fn new(stdin: Vec<u8>, output_bytes: u64, spool: &std::path::Path, live: Option<OutputSink>) -> Self {
+    pub(crate) fn new(stdin: Vec<u8>, output_bytes: u64, spool: &std::path::Path, live: Option<LiveOutput>) -> Self {
         let budget = usize::try_from(output_bytes).unwrap_or(usize::MAX);
         let capture = |stream| OutputCapture::new(budget, spool_path(spool, stream));
         Self { stdin, stdin_position: 0, stdout: capture(Stream::Stdout), stderr: capture(Stream::Stderr), live }
@@ -62,14 +50,6 @@ impl Stdio {
             live(stream, bytes);
         }
     }
-}
-
-/// Where the full text of `stream` lies once it outgrew its budget.
-pub(crate) fn spool_path(spool: &std::path::Path, stream: Stream) -> PathBuf {
-    spool.with_extension(match stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-    })
 }
 
 /// A share of the memory budget of all runs.

@@ -168,12 +168,12 @@ mod tests {
     use std::collections::BTreeMap;
     use std::os::unix::fs::DirBuilderExt;
 
-    use super::super::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use super::*;
-    use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
-    use crate::limits::{Limits, Resource};
-    use crate::outcome::Status;
+    use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
+    use crate::run::limits::{Limits, Resource};
+    use crate::run::outcome::Status;
     use crate::survey::DiskUse;
+    use crate::wasm::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use crate::workspace::Workspace;
 
     struct Plenty;

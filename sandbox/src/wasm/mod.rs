@@ -31,8 +31,8 @@ pub(crate) use cache::ImageName;
 pub(crate) use control::RunControl;
 pub(crate) use delta::MAX_PART_BYTES;
 pub(crate) use entropy::Determinism;
-pub use host::Stream;
-pub(crate) use host::{MemoryLease, OutputSink, RunParts, Stdio, spool_path};
+
+pub(crate) use host::{MemoryLease, RunParts, Stdio};
 pub(crate) use image::{ABI_VERSION, Image};
 pub(crate) use quota::DiskQuota;
 pub(crate) use slot::Slot;

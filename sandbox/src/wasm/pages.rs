@@ -17,7 +17,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use super::delta::{self, Original, page_of};
+use super::delta;
+use super::delta::{Original, page_of};
 use crate::sys::PAGE;
 
 /// Up to here a tail goes with every commit: a few times what a small run

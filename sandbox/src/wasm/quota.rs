@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::limits::{Limits, Resource};
+use crate::run::limits::{Limits, Resource};
 use crate::survey::DiskUse;
 use crate::workspace::{MAX_DEPTH, MAX_PATH_BYTES, Workspace};
 

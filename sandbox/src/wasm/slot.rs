@@ -30,10 +30,11 @@ use super::image::Image;
 use super::interrupt;
 use super::pages::Pages;
 use super::wasi;
-use crate::abi::{self, Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};
 use crate::error::{Error, IoContext as _};
-use crate::limits::{Resource, Usage};
-use crate::outcome::{GuestError, Output, RichOutput, Status, Trap};
+use crate::run::abi;
+use crate::run::abi::{Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};
+use crate::run::limits::{Resource, Usage};
+use crate::run::outcome::{GuestError, Output, RichOutput, Status, Trap};
 use crate::sys::PAGE;
 use crate::workspace::Workspace;
 

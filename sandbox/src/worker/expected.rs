@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use super::MAX_STATE_BYTES;
-use super::protocol::{FromWorker, MAX_FILES, MAX_FILES_BYTES, OUTPUT_CHUNK_BYTES, RunReport};
-use crate::abi::{MARK_BYTES, RICH_OUTPUT_BYTES, text_bytes};
-use crate::limits::{Limits, Resource};
-use crate::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput};
+use super::protocol::{FromWorker, OUTPUT_CHUNK_BYTES};
+use crate::run::abi::{MARK_BYTES, RICH_OUTPUT_BYTES, text_bytes};
+use crate::run::limits::{Limits, Resource};
+use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput};
+use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
 
 /// What messages have beside their contents, and those that are no report: the
 /// reason of a failure is the longest of them.
@@ -117,9 +118,9 @@ const _: () = assert!(MAX_FILES * 24 + MAX_RICH_OUTPUTS * MAX_RICH_OUTPUTS * 10 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::FileEntry;
-    use crate::wasm::Stream;
-    use crate::worker::protocol::Capture;
+    use crate::run::outcome::FileEntry;
+    use crate::run::report::Capture;
+    use crate::run::stream::Stream;
 
     fn order(in_session: bool) -> Order {
         let mut limits = Limits::defaults();

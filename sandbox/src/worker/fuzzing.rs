@@ -12,15 +12,13 @@ use serde::de::DeserializeOwned;
 
 use super::expected::{Expected, Order};
 use super::frame;
-use super::protocol::{
-    Bounds, Capture, FromWorker, Interpreter, MAX_FILES, Preparation, Prepared, RunOrder, RunReport, SessionOrder,
-    ToWorker,
-};
+use super::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepared, RunOrder, SessionOrder, ToWorker};
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
-use crate::limits::{Limits, Resource, Usage};
-use crate::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
-use crate::wasm::Stream;
+use crate::run::limits::{Limits, Resource, Usage};
+use crate::run::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
+use crate::run::report::{Capture, MAX_FILES, RunReport};
+use crate::run::stream::Stream;
 
 /// Bits of the first byte of an input.
 const PREPARATION: u8 = 1;

@@ -13,16 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::expected::Expected;
 use super::frame;
 use super::pool::{Allowance, Baseline, Needs};
-use super::protocol::{RunReport, ToWorker};
+use super::protocol::ToWorker;
 use crate::budget::Share;
 use crate::error::Error;
 use crate::handle::SessionId;
 use crate::lock::lock;
-use crate::wasm::Stream;
-
-/// Takes output of a run while it goes on. Called on the event loop: must not
-/// block.
-pub type LiveOutput = Box<dyn FnMut(Stream, &[u8]) + Send>;
+use crate::run::report::RunReport;
+use crate::run::stream::LiveOutput;
 
 /// How a run that reached a worker ended.
 pub(crate) enum RunEnd {

@@ -20,9 +20,9 @@ pub(crate) const MAX_STATE_BYTES: usize = 4 << 20;
 
 pub use child::role;
 pub(crate) use child::{Role, Spawner, StartedChild, compile};
-pub use handle::LiveOutput;
+
 pub(crate) use handle::RunEnd;
 pub use pool::PoolHealth;
 pub(crate) use pool::{Images, Pool, PoolSettings, saved_bytes};
-pub(crate) use protocol::{Capture, Interpreter, RunOrder, RunReport, SessionOrder};
+pub(crate) use protocol::{Interpreter, RunOrder, SessionOrder};
 pub(crate) use transfer::{Transfer, Transfers};

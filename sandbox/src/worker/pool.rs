@@ -25,14 +25,15 @@ use tokio_util::sync::CancellationToken;
 use super::child::Spawner;
 use super::expected::Order;
 use super::frame;
-use super::handle::{Entry, LiveOutput, RunEnd, RunGuard, Worker};
+use super::handle::{Entry, RunEnd, RunGuard, Worker};
 use super::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::budget::{MemoryBudget, Share};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
-use crate::limits::Resource;
 use crate::lock::lock;
+use crate::run::limits::Resource;
+use crate::run::stream::LiveOutput;
 use crate::state::StateDirectory;
 
 /// How long a run may overstay its wall time before its worker is ended: it

@@ -23,21 +23,22 @@ use wasmtime::Engine;
 
 use super::frame;
 use super::lease::{Lease, Writer, send};
-use super::preparation::{self, Loaded};
-use super::protocol::{
-    Capture, FromWorker, Interpreter, MAX_FILES, MAX_FILES_BYTES, OUTPUT_CHUNK_BYTES, RunOrder, RunReport,
-    SessionOrder, ToWorker,
-};
+use super::preparation;
+use super::preparation::Loaded;
+use super::protocol::{FromWorker, Interpreter, OUTPUT_CHUNK_BYTES, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
-use crate::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
-use crate::limits::Resource;
 use crate::lock::lock;
-use crate::outcome::FileEntry;
+use crate::run::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
+use crate::run::limits::Resource;
+use crate::run::outcome::FileEntry;
+use crate::run::report::{Capture, MAX_FILES, MAX_FILES_BYTES, RunReport};
+use crate::run::stream::LiveOutput;
 use crate::sys;
 use crate::tree::Untouched;
-use crate::wasm::{self, Determinism, DiskQuota, Image, MemoryLease, OutputSink, RunControl, RunParts, Slot, Stdio};
+use crate::wasm;
+use crate::wasm::{Determinism, DiskQuota, Image, MemoryLease, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
 
 /// The process of a worker. Returns when the server closes the connection.
@@ -301,9 +302,9 @@ impl Shared {
         let before = workspace.survey()?;
         let mut slot = self.slot(image, &order, &workspace, transfer)?;
         let warm = slot.uses() > 0;
-        let live: Option<OutputSink> = order.live.then(|| {
+        let live: Option<LiveOutput> = order.live.then(|| {
             let (writer, run) = (Arc::clone(&self.writer), order.run);
-            let sink: OutputSink = Box::new(move |stream, bytes| {
+            let sink: LiveOutput = Box::new(move |stream, bytes| {
                 for bytes in bytes.chunks(OUTPUT_CHUNK_BYTES) {
                     send(&writer, &FromWorker::Output { run, stream, bytes: bytes.to_vec() });
                 }

@@ -32,8 +32,8 @@ pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES, shown};
 use crate::directories;
 use crate::error::{Error, IoContext as _};
 use crate::mode::Mode;
-use crate::outcome::FileEntry;
 use crate::removal::remove_tree;
+use crate::run::outcome::FileEntry;
 use crate::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyError, Time};
 
 /// Where a guest sees its workspace.

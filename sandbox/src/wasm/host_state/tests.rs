@@ -7,14 +7,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use super::super::slot::Slot;
-use super::super::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
 use super::*;
-use crate::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
-use crate::limits::{Limits, Resource};
-use crate::outcome::Status;
+use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
+use crate::run::limits::{Limits, Resource};
+use crate::run::outcome::Status;
 use crate::survey::DiskUse;
 use crate::wasm::engine;
+use crate::wasm::slot::Slot;
+use crate::wasm::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
 use crate::workspace::Workspace;
 
 struct Plenty;

@@ -4,11 +4,11 @@ use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
-use super::super::devices;
-use super::super::errno::{FAULT, INVAL, NOSPC, STALE, SUCCESS};
-use super::super::guest_memory::{buffer, read_u32, split};
-use super::super::host::Host;
 use super::{device, is_poisoned, refusal};
+use crate::wasm::devices;
+use crate::wasm::errno::{FAULT, INVAL, NOSPC, STALE, SUCCESS};
+use crate::wasm::guest_memory::{buffer, read_u32, split};
+use crate::wasm::host::Host;
 
 /// For reads and writes, which copy nothing: files and guest memory meet in
 /// the kernel, however large a file Python reads in one call.

@@ -4,12 +4,14 @@ use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
-use super::super::devices::{self, Device};
-use super::super::errno::{FAULT, INVAL, NOENT, PERM, STALE, SUCCESS};
-use super::super::files::{self, FILESTAT_BYTES};
-use super::super::guest_memory::{range, split};
-use super::super::host::Host;
 use super::{is_poisoned, named_device, path_text, refusal};
+use crate::wasm::devices;
+use crate::wasm::devices::Device;
+use crate::wasm::errno::{FAULT, INVAL, NOENT, PERM, STALE, SUCCESS};
+use crate::wasm::files;
+use crate::wasm::files::FILESTAT_BYTES;
+use crate::wasm::guest_memory::{range, split};
+use crate::wasm::host::Host;
 
 /// `lookupflags::symlink_follow` of WASI preview 1.
 const SYMLINK_FOLLOW: i32 = 1;

@@ -16,11 +16,13 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPr
 use wasmtime_wasi::p1::{self};
 use wiggle::GuestMemory;
 
-use super::devices::{self, Device};
+use super::devices;
+use super::devices::Device;
 use super::errno::{INVAL, NOTSUP, PERM, STALE, SUCCESS};
 use super::guest_memory::{range, split};
-use super::host::{Host, Stream};
+use super::host::Host;
 use super::poll::poll_oneoff;
+use crate::run::stream::Stream;
 
 const MODULE: &str = "wasi_snapshot_preview1";
 

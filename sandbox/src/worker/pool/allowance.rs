@@ -12,9 +12,9 @@ use rustix::process::{Pid, Resource as KernelResource, Rlimit, getrlimit, prlimi
 
 use super::Pool;
 use crate::error::Error;
-use crate::limits::{Limits, Resource};
 use crate::lock::lock;
-use crate::output::SPOOL_BYTES;
+use crate::run::limits::{Limits, Resource};
+use crate::run::output::SPOOL_BYTES;
 use crate::worker::handle::Worker;
 
 const MIB: u64 = 1 << 20;

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Home, Pool};
 use crate::budget::Share;
 use crate::error::Error;
-use crate::limits::Resource;
 use crate::lock::lock;
+use crate::run::limits::Resource;
+use crate::run::report::RunReport;
 use crate::worker::handle::Worker;
-use crate::worker::protocol::{RunReport, ToWorker};
+use crate::worker::protocol::ToWorker;
 
 /// How long a run waits for memory that others use.
 const MEMORY_WAIT: Duration = Duration::from_secs(30);

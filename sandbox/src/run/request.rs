@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::limits::RequestedLimits;
 use crate::error::Error;
 use crate::handle::SessionId;
-use crate::limits::RequestedLimits;
 use crate::workspace::WorkspacePath;
 
 /// The longest program, in bytes. Larger inputs belong into files.

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{Limits, Resource, Usage};
 use crate::bounded::at_most;
 use crate::handle::{RunId, SessionId};
-use crate::limits::{Limits, Resource, Usage};
 
 /// Everything there is to say about a finished run.
 #[derive(Clone, Debug)]

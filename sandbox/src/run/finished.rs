@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::outcome::{Output, RichOutput};
+use super::results::KeptResults;
+use super::spool::Spool;
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
-use crate::kept::Kept as KeptReply;
 use crate::lock::lock;
-use crate::outcome::{Output, RichOutput};
-use crate::spool::Spool;
-use crate::wasm::{Stream, spool_path};
+use crate::run::stream::{Stream, spool_path};
 use crate::workspace::Workspace;
 
 /// How long a run can be read after it ended.
@@ -33,7 +33,7 @@ pub struct FinishedRun {
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
     /// What it said beside them.
-    pub(crate) reply: KeptReply,
+    pub(crate) reply: KeptResults,
     /// Where its output was spooled, without extension.
     pub(crate) spool: PathBuf,
     pub(crate) held_bytes: u64,

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{Limits, Resource};
+use super::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
 use crate::bounded::{FirstTexts, first_of};
-use crate::limits::{Limits, Resource};
-use crate::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
 
 /// The largest reply that is taken from a guest. Above the bounds that the
 /// request gives it, below what would hurt.

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use crate::output::SPOOL_BYTES;
+use super::output::SPOOL_BYTES;
 
 /// A file of output.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use crate::outcome::Output;
+use super::outcome::Output;
 
 /// How much of one stream is spooled to disk. Past it only the count and the
 /// last bytes are kept.

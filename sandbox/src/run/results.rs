@@ -10,15 +10,15 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::outcome::RichOutput;
 use crate::error::{Error, IoContext as _};
-use crate::outcome::RichOutput;
 
 /// As much as this stays in memory, for each run that is kept.
 const MEMORY_BYTES: usize = 16 << 10;
 
 /// What a run said beside its streams.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct KeptResults {
     place: Place,
     result: Option<Range<u64>>,
     traceback: Option<Range<u64>>,
@@ -37,7 +37,7 @@ impl Default for Place {
     }
 }
 
-impl Kept {
+impl KeptResults {
     /// Keeps all of it. `directory` is on the disk that may hold it.
     pub(crate) fn new(
         result: Option<&str>,
@@ -116,7 +116,7 @@ mod tests {
                 RichOutput(vec![("text/plain".into(), "x".into()), ("text/html".into(), data.clone())]),
                 RichOutput(vec![]),
             ];
-            let kept = Kept::new(Some("1"), None, &outputs, directory.path()).unwrap();
+            let kept = KeptResults::new(Some("1"), None, &outputs, directory.path()).unwrap();
             assert_eq!((kept.result().unwrap().as_deref(), kept.traceback().unwrap()), (Some("1"), None));
             assert_eq!(kept.output(0).unwrap().as_ref(), Some(&outputs[0]));
             assert_eq!(kept.output(1).unwrap().as_ref(), Some(&outputs[1]));

@@ -1,0 +1,13 @@
+//! One run as a value: what is asked for, under which limits, what is said
+//! between host and guest, what is written meanwhile, and what comes out.
+
+pub(crate) mod abi;
+pub(crate) mod finished;
+pub(crate) mod limits;
+pub(crate) mod outcome;
+pub(crate) mod output;
+pub(crate) mod report;
+pub(crate) mod request;
+pub(crate) mod results;
+pub(crate) mod spool;
+pub(crate) mod stream;
