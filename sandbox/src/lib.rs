@@ -17,12 +17,12 @@
 //! what runs a language, a *slot* is a guest instance in a worker. A *run* is
 //! one program from start to outcome; a *session* keeps its state between runs.
 
-mod bases;
 mod bounded;
 mod budget;
 mod canonical;
 mod children;
 mod collection;
+
 #[cfg(test)]
 mod damage;
 mod directories;
@@ -35,10 +35,10 @@ mod hibernation;
 mod images;
 mod lock;
 mod mode;
-mod own_process;
 mod pieces;
 mod process;
 mod removal;
+mod role;
 mod run;
 mod scratch;
 mod session;
@@ -56,13 +56,15 @@ mod worker;
 mod workspace;
 
 pub use canonical::canonical;
+pub use children::jailer_executable::jailer_command;
+pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{Drained, Executor, ExecutorSettings, Health, Language, SessionSummary, SnapshotSummary};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::{find_runtime, prepare};
 pub use jailer::{Enforced, WorkerWall};
-pub use own_process::protect_own_process;
-pub use process::{NativeHealth, NativeSettings, Shown, Tier, jailer_command};
+pub use process::{NativeHealth, NativeSettings, Shown, Tier};
+pub use role::role;
 pub use run::finished::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use run::limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use run::outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
@@ -76,5 +78,5 @@ pub use store::Durability;
 pub use survey::{DiskUse, Survey};
 pub use wasm::CodeCache;
 pub use wasm::engine::ENGINE_VERSION;
-pub use worker::{PoolHealth, role};
+pub use worker::PoolHealth;
 pub use workspace::{Found, Workspace, WorkspacePath, read_range};

@@ -20,11 +20,12 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bases::Bases;
 use crate::budget::MemoryBudget;
 use crate::canonical::canonical;
+use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
+use crate::images::older::Bases;
 use crate::images::prepare_all;
 use crate::process::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
@@ -34,7 +35,7 @@ use crate::spares::Spares;
 use crate::state::StateDirectory;
 use crate::store::{Durability, Store, StoreSettings};
 use crate::wasm::CodeCache;
-use crate::worker::{Pool, PoolHealth, PoolSettings, Spawner};
+use crate::worker::{Pool, PoolHealth, PoolSettings};
 
 /// How long cancelled runs get to answer during a shutdown: the longest grace
 /// period and some.

@@ -34,6 +34,7 @@ use super::temporary;
 use super::tier::Form;
 use super::users::OwnUser;
 use crate::children;
+use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::run::abi;
 use crate::run::abi::{
@@ -45,7 +46,6 @@ use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::survey::{Survey, Time, now_of_files};
 use crate::tree::Untouched;
-use crate::worker::{Role, Spawner, StartedChild};
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
 
 /// Where a program with a file system of its own sees what it is given.

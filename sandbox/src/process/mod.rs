@@ -13,7 +13,6 @@ mod cgroup;
 mod delegation;
 mod editable;
 mod environment;
-mod executable;
 mod found;
 mod host;
 mod inbox;
@@ -29,8 +28,6 @@ mod temporary;
 mod tier;
 mod users;
 
-pub use executable::jailer_command;
-pub(crate) use executable::not_executable;
 pub use host::Shown;
 pub(crate) use private::{Kind, Private};
 pub use runtime::{NativeHealth, NativeSettings};

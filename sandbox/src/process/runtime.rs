@@ -11,7 +11,6 @@ use jailer::Enforced;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroups;
-use super::executable::jailer_command;
 use super::found::{Found, passes};
 use super::host::{Interpreter, Shown};
 use super::launch::{CACHE, GIVEN, Launch, launch};
@@ -19,6 +18,8 @@ use super::packages;
 use super::private::Private;
 use super::tier::{Form, Tier};
 use super::users::Users;
+use crate::children::jailer_executable::jailer_command;
+use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::handle::random_name;
 use crate::run::limits::{Limits, Resource};
@@ -26,7 +27,6 @@ use crate::run::outcome::Status;
 use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::state::StateDirectory;
-use crate::worker::Spawner;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 
 /// How native programs are to be run.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use super::outcome::{Output, RichOutput};
 use super::results::KeptResults;
 use super::spool::Spool;
+use super::stream::{Stream, spool_path};
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
 use crate::lock::lock;
-use crate::run::stream::{Stream, spool_path};
 use crate::workspace::Workspace;
 
 /// How long a run can be read after it ended.

@@ -1,7 +1,6 @@
 //! Both ends of the connection between the server and the processes that
 //! guests run in.
 
-mod child;
 mod expected;
 mod frame;
 #[cfg(feature = "fuzzing")]
@@ -11,15 +10,11 @@ mod lease;
 mod pool;
 mod preparation;
 mod protocol;
-mod serve;
-mod standard_error;
+pub(crate) mod serve;
 mod transfer;
 
 /// What a worker may save beside memory: open files and the list of segments.
 pub(crate) const MAX_STATE_BYTES: usize = 4 << 20;
-
-pub use child::role;
-pub(crate) use child::{Role, Spawner, StartedChild, compile};
 
 pub(crate) use handle::RunEnd;
 pub use pool::PoolHealth;

@@ -22,13 +22,13 @@ use jailer::WorkerWall;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::child::Spawner;
 use super::expected::Order;
 use super::frame;
 use super::handle::{Entry, RunEnd, RunGuard, Worker};
 use super::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
 use crate::budget::{MemoryBudget, Share};
+use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;

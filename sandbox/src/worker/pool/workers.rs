@@ -14,10 +14,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::Pool;
+use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::handle::Principal;
 use crate::lock::lock;
-use crate::worker::child::{Role, Spawner, StartedChild};
 use crate::worker::frame;
 use crate::worker::handle::{Frame, RunEnd, Worker};
 use crate::worker::preparation::{Ready, prepare};

@@ -4,6 +4,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts our own processes, and asks the kernel for the rest")]
 
+pub(crate) mod jailer_executable;
+pub(crate) mod protect;
+pub(crate) mod spawner;
+pub(crate) mod standard_error;
+pub(crate) mod this_binary;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io;

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use guest_runtimes::{GuestRuntime, Image};
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::compile::compile;
 use crate::error::Error;
-use crate::images;
 use crate::lock::lock;
 use crate::snapshot::SavedInterpreter;
 use crate::store::{Store, blocking};
@@ -81,7 +81,7 @@ impl Bases {
                 let (cache, digest) = (self.cache.clone(), saved.image.clone());
                 blocking("compile a guest image", move || {
                     let name = ImageName { runtime: runtime.id(), digest: &digest };
-                    images::compile(&cache, name, &compressed, |_, _| {})
+                    compile(&cache, name, &compressed, |_, _| {})
                 })
                 .await?
             }

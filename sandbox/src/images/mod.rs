@@ -1,12 +1,14 @@
 //! From the catalogue to compiled images.
 
+pub(crate) mod compile;
+pub(crate) mod older;
+
 use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Image};
 
 use crate::error::Error;
 use crate::wasm::{CodeCache, ImageName};
-use crate::worker;
 use crate::worker::Images;
 
 /// The runtime of a language.
@@ -53,20 +55,6 @@ pub fn prepare(
     let name = ImageName::of(runtime, image);
     match cache.find(name)? {
         Some(file) => Ok(file),
-        None => compile(cache, name, image.compressed(), progress),
+        None => compile::compile(cache, name, image.compressed(), progress),
     }
-}
-
-/// Compiles the image in `compressed`, which is verified first, in a process
-/// of its own. Blocks.
-pub(crate) fn compile(
-    cache: &CodeCache,
-    name: ImageName<'_>,
-    compressed: &[u8],
-    progress: impl FnMut(u64, u64),
-) -> Result<std::fs::File, Error> {
-    let ImageName { runtime, digest } = name;
-    tracing::info!(runtime, digest, "compiling a guest image, once for this version and processor");
-    worker::compile(cache, name, compressed, progress)?;
-    cache.find(name)?.ok_or_else(|| Error::host("compile a guest image", "it is not in the cache afterwards"))
 }

@@ -9,73 +9,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts our own processes, and passes on the one variable they need")]
 
-use std::io::{self, BufRead, BufReader, PipeWriter, Read as _, Write as _};
+use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 
-use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
+use super::jailer_executable::{jailer_command, not_executable};
 use super::standard_error;
+use super::this_binary::{WORKER, this_binary};
 use crate::children;
-use crate::error::{Error, IoContext as _};
-use crate::process::{jailer_command, not_executable};
-use crate::wasm::{CodeCache, ImageName};
-
-const WORKER: &str = "worker-process";
-const COMPILE: &str = "compile-process";
-
-/// The largest compressed image. Above any of ours.
-const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
-
-/// The one environment variable that our own processes get.
-const LOG_VARIABLE: &str = "BELLJAR_LOG";
-
-/// Becomes one of our own processes if `arguments` ask for it. Call it first
-/// in `main`, before any thread exists; `None` means go on as usual.
-pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
-    let Some(WORKER | COMPILE) = arguments.get(1).map(String::as_str) else { return None };
-    start_log();
-    if !dies_with_its_parent(arguments.get(2)) {
-        return Some(ExitCode::FAILURE);
-    }
-    match arguments.get(1).map(String::as_str) {
-        Some(WORKER) => Some(super::serve::main()),
-        Some(COMPILE) => {
-            let [_, _, _, runtime, digest, directory] = arguments else { return Some(ExitCode::FAILURE) };
-            Some(compile_main(ImageName { runtime, digest }, directory))
-        }
-        _ => None,
-    }
-}
-
-/// Has the kernel end this process with the thread that started it, and says
-/// whether that is still there: it may have ended before we asked.
-fn dies_with_its_parent(parent: Option<&String>) -> bool {
-    prctl::set_pdeathsig(Signal::SIGKILL).is_ok()
-        && parent.is_some_and(|parent| *parent == nix::unistd::getppid().to_string())
-}
-
-/// This binary, as a command without any of the server's environment. The
-/// link stays right when the file is replaced while the server runs.
-fn this_binary(role: &str) -> Command {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0("belljar").arg(role).arg(std::process::id().to_string()).env_clear();
-    // Ctrl-C at a terminal is for the server, which drains; not for what it
-    // started.
-    command.process_group(0);
-    // What it says is read by us, and not shown as it is.
-    command.env("NO_COLOR", "1");
-    if let Ok(filter) = std::env::var(LOG_VARIABLE) {
-        command.env(LOG_VARIABLE, filter);
-    }
-    command
-}
 
 /// What a process of ours does, with a connection to the server.
 #[derive(Clone, Copy, Debug)]
@@ -181,60 +128,5 @@ impl Spawner {
         // Without the thread the process is going away, and its children too.
         let _ = self.0.send(Job::Reap(child, ended));
         status
-    }
-}
-
-/// Compiles an image into `cache`, in a process of its own. `progress` is told
-/// how many functions of how many are done. Blocks.
-///
-/// # Errors
-///
-/// [`Error::Host`] when that process fails; its log says why.
-pub(crate) fn compile(
-    cache: &CodeCache,
-    name: ImageName<'_>,
-    compressed: &[u8],
-    mut progress: impl FnMut(u64, u64),
-) -> Result<(), Error> {
-    let doing = || format!("compile guest image {} of `{}`", name.digest, name.runtime);
-    let failed = |source: io::Error| Error::host(doing(), source);
-    let mut command = this_binary(COMPILE);
-    command.arg(name.runtime).arg(name.digest).arg(cache.directory()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = children::start(&mut command).map_err(failed)?;
-    let stdout = child.stdout.take().ok_or_else(|| Error::host(doing(), "it has no output"))?;
-    let stdin = child.stdin.take().ok_or_else(|| Error::host(doing(), "it has no input"))?;
-    // It reads all of it before it says anything. If it cannot, its status and
-    // its log say why.
-    let _ = { stdin }.write_all(compressed);
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-        if let Some((done, total)) = line.split_once(' ')
-            && let (Ok(done), Ok(total)) = (done.parse(), total.parse())
-        {
-            progress(done, total);
-        }
-    }
-    let status = children::wait(&mut child).map_err(failed)?;
-    if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
-}
-
-fn compile_main(name: ImageName<'_>, directory: &str) -> ExitCode {
-    let report = |done: usize, total: usize| {
-        // Every function would be thousands of lines; nobody reading is fine.
-        if done.is_multiple_of(64) || done == total {
-            let _ = writeln!(io::stdout().lock(), "{done} {total}");
-        }
-    };
-    let mut compressed = Vec::new();
-    let compiled = io::stdin()
-        .take(MAX_COMPRESSED_BYTES)
-        .read_to_end(&mut compressed)
-        .doing(|| "receive a guest image".into())
-        .and_then(|_| CodeCache::open(Path::new(directory).to_path_buf())?.compile(name, &compressed, report));
-    match compiled {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = ?error, "compilation failed");
-            ExitCode::FAILURE
-        }
     }
 }
