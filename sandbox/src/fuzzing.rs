@@ -14,10 +14,10 @@ use crate::handle::{RunId, SessionId, SnapshotId};
 use crate::run::abi;
 use crate::run::abi::{Bounds, GuestReply, GuestRequest};
 use crate::run::outcome::MAX_RICH_OUTPUTS;
-use crate::snapshot;
-use crate::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SavedPart, SnapshotRecord, Versioned};
+pub use crate::session::files::fuzzing::{manifest, manifest_seeds};
+use crate::session::snapshot;
+use crate::session::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SavedPart, SnapshotRecord, Versioned};
 pub use crate::store::fuzzing::{sealed, sealed_seeds};
-pub use crate::tree::fuzzing::{manifest, manifest_seeds};
 pub use crate::wasm::fuzzing::{memory, memory_seeds};
 pub use crate::worker::fuzzing::{server_says, server_seeds, worker_says, worker_seeds};
 use crate::workspace::{MAX_DEPTH, WorkspacePath};
@@ -163,7 +163,7 @@ pub fn path_seeds() -> Vec<Vec<u8>> {
 /// is the same path again when it is read as it is shown. A handle that is taken
 /// is one component of a path.
 pub fn path(data: &[u8]) {
-    crate::tree::fuzzing::path(data);
+    crate::session::files::fuzzing::path(data);
     crate::wasm::fuzzing::open_files(data);
     let text = String::from_utf8_lossy(data);
     for taken in

@@ -21,7 +21,6 @@ mod bounded;
 mod budget;
 mod canonical;
 mod children;
-mod collection;
 
 #[cfg(test)]
 mod damage;
@@ -31,7 +30,6 @@ mod executor;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handle;
-mod hibernation;
 mod images;
 mod lock;
 mod mode;
@@ -42,15 +40,11 @@ mod role;
 mod run;
 mod scratch;
 mod session;
-mod sessions;
-mod snapshot;
 mod spares;
 mod state;
 mod store;
-mod stored;
 mod survey;
 mod sys;
-mod tree;
 mod wasm;
 mod worker;
 mod workspace;

@@ -30,7 +30,7 @@ use crate::images::prepare_all;
 use crate::process::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::Limits;
-use crate::sessions::{SessionSettings, Sessions};
+use crate::session::registry::{SessionSettings, Sessions};
 use crate::spares::Spares;
 use crate::state::StateDirectory;
 use crate::store::{Durability, Store, StoreSettings};

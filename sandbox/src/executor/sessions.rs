@@ -14,13 +14,13 @@ use crate::lock::lock;
 use crate::run::outcome::{SessionReport, SessionState};
 use crate::run::request::InputFile;
 use crate::scratch::write_files;
+use crate::session::files::Manifest;
+use crate::session::load::{read_manifest, read_snapshot};
+use crate::session::registry::Change;
+use crate::session::snapshot;
+use crate::session::snapshot::{Commit, Saved, SnapshotRecord};
 use crate::session::{Life, Session, SessionFiles, Turn};
-use crate::sessions::Change;
-use crate::snapshot;
-use crate::snapshot::{Commit, Saved, SnapshotRecord};
 use crate::store::{CloseReason, Committed, Moment};
-use crate::stored::{read_manifest, read_snapshot};
-use crate::tree::Manifest;
 
 /// The store is looked over this often: for sessions that have expired, and
 /// for what others wrote to it.

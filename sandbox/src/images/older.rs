@@ -15,7 +15,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::compile::compile;
 use crate::error::Error;
 use crate::lock::lock;
-use crate::snapshot::SavedInterpreter;
+use crate::session::snapshot::SavedInterpreter;
 use crate::store::{Store, blocking};
 use crate::wasm::{ABI_VERSION, CodeCache, ImageName};
 use crate::worker::Pool;

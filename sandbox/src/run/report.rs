@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::Usage;
 use super::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::bounded::at_most;
-use crate::tree::Untouched;
+use crate::session::files::Untouched;
 
 /// How many changed files a report names.
 pub(crate) const MAX_FILES: usize = 1000;

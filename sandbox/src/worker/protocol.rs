@@ -194,7 +194,7 @@ mod tests {
     use crate::run::limits::{Resource, Usage};
     use crate::run::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
     use crate::run::report::{Capture, MAX_FILES, MAX_PARTS};
-    use crate::tree::Untouched;
+    use crate::session::files::Untouched;
 
     fn report() -> Box<RunReport> {
         let mut usage = Usage::default();

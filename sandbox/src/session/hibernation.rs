@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::registry::Sessions;
+use super::{Life, Session, Turn};
 use crate::error::Error;
 use crate::lock::lock;
-use crate::session::{Life, Session, Turn};
-use crate::sessions::Sessions;
 
 impl Sessions {
     /// Forgets a session that is over, or lies in the store.

@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::files::{Manifest, Tree};
+use super::load::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
+use super::snapshot;
+use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
+use super::{Head, Life, Session, SessionFiles, Turn};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
-use crate::session::{Head, Life, Session, SessionFiles, Turn};
-use crate::snapshot;
-use crate::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::spares::Spares;
 use crate::state::StateDirectory;
 use crate::store::{Committed, Store};
-use crate::stored::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
-use crate::tree::{Manifest, Tree};
 use crate::worker::{Pool, Transfers};
 
 /// How many calls may wait for one session.

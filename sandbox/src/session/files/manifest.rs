@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::path::{MAX_BYTES, TreePath, bytes};
 use crate::error::Error;
 use crate::mode::Mode;
-use crate::snapshot::Versioned;
+use crate::session::snapshot::Versioned;
 use crate::store::BlobName;
 use crate::survey::{DirectoryStamp, Survey, Time};
 
@@ -205,7 +205,7 @@ impl Manifest {
 mod tests {
     use super::*;
     use crate::handle::{Principal, SessionId};
-    use crate::snapshot;
+    use crate::session::snapshot;
 
     #[tokio::test]
     async fn a_damaged_manifest_is_an_error_or_one_that_is_checked() {

@@ -3,6 +3,13 @@
 //! A session is one workspace plus at most one interpreter per language. It
 //! has one writer at a time, in order of arrival: whoever holds its [`Turn`].
 
+pub(crate) mod files;
+mod hibernation;
+pub(crate) mod load;
+pub(crate) mod registry;
+pub(crate) mod snapshot;
+mod store_space;
+
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +18,12 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
 
+use self::files::{Manifest, Tree};
+use self::load::Fetched;
+use self::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
-use crate::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
-use crate::stored::Fetched;
-use crate::tree::{Manifest, Tree};
 use crate::workspace::Workspace;
 
 /// A session that this server holds, or is about to load.

@@ -68,11 +68,13 @@ impl<'de> Deserialize<'de> for TreePath {
 pub(super) mod bytes {
     use super::{Deserializer, Serializer, Visitor, de, fmt};
 
-    pub(in crate::tree) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::session::files) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(in crate::tree) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(in crate::session::files) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         struct BytesVisitor;
         impl Visitor<'_> for BytesVisitor {
             type Value = Vec<u8>;

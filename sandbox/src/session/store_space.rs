@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::load::{blobs_of, read_snapshot};
+use super::registry::Sessions;
+use super::snapshot::Saved;
+use super::{Life, Turn};
 use crate::error::Error;
-use crate::session::{Life, Turn};
-use crate::sessions::Sessions;
-use crate::snapshot::Saved;
 use crate::store::Store;
-use crate::stored::{blobs_of, read_snapshot};
 
 impl Sessions {
     /// Checks that `bytes` may be added to the store, if need be once what

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Session;
+use super::files::Manifest;
+use super::snapshot;
+use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::error::{Error, IoContext as _};
-use crate::session::Session;
-use crate::snapshot;
-use crate::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::store::{BlobName, CloseReason, Head, Store};
-use crate::tree::Manifest;
 use crate::wasm::MAX_PART_BYTES;
 use crate::worker::{Transfer, Transfers};
 

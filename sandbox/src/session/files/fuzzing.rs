@@ -9,7 +9,7 @@ use super::manifest::{BLOB_BYTES, Content, INLINE_BYTES, Manifest, Record};
 use super::path::{MAX_BYTES, TreePath};
 use crate::fuzzing::leads_down;
 use crate::mode::Mode;
-use crate::snapshot;
+use crate::session::snapshot;
 use crate::survey::DirectoryStamp;
 use crate::workspace::MAX_DEPTH;
 
