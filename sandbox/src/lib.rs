@@ -17,43 +17,33 @@
 //! what runs a language, a *slot* is a guest instance in a worker. A *run* is
 //! one program from start to outcome; a *session* keeps its state between runs.
 
-mod bounded;
-mod budget;
-mod canonical;
 mod children;
 
-#[cfg(test)]
-mod damage;
-mod directories;
+mod codec;
 mod error;
 mod executor;
+mod filesystem;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handle;
 mod images;
 mod lock;
-mod mode;
-mod pieces;
 mod process;
-mod removal;
 mod role;
 mod run;
-mod scratch;
 mod session;
-mod spares;
-mod state;
 mod store;
-mod survey;
 mod sys;
 mod wasm;
 mod worker;
 mod workspace;
 
-pub use canonical::canonical;
 pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{Drained, Executor, ExecutorSettings, Health, Language, SessionSummary, SnapshotSummary};
+pub use filesystem::canonical::canonical;
+pub use filesystem::state_directory::make_files_private;
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::{find_runtime, prepare};
 pub use jailer::{Enforced, WorkerWall};
@@ -67,10 +57,9 @@ pub use run::request::{ExecuteRequest, InputFile, SessionChoice};
 pub use run::spool::Spool;
 pub use run::stream::{LiveOutput, Stream};
 pub use session::SessionFiles;
-pub use state::make_files_private;
 pub use store::Durability;
-pub use survey::{DiskUse, Survey};
 pub use wasm::CodeCache;
 pub use wasm::engine::ENGINE_VERSION;
 pub use worker::PoolHealth;
+pub use workspace::survey::{DiskUse, Survey};
 pub use workspace::{Found, Workspace, WorkspacePath, read_range};

@@ -5,6 +5,7 @@
 //! is ours, not the transport's: stop admitting, drain, cancel the rest, and
 //! answer every one.
 
+pub(crate) mod memory_budget;
 mod native;
 mod run;
 mod sessions;
@@ -20,10 +21,11 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::budget::MemoryBudget;
-use crate::canonical::canonical;
+use self::memory_budget::MemoryBudget;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
+use crate::filesystem::canonical::canonical;
+use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, RunId};
 use crate::images::older::Bases;
 use crate::images::prepare_all;
@@ -31,11 +33,10 @@ use crate::process::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSet
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::Limits;
 use crate::session::registry::{SessionSettings, Sessions};
-use crate::spares::Spares;
-use crate::state::StateDirectory;
 use crate::store::{Durability, Store, StoreSettings};
 use crate::wasm::CodeCache;
 use crate::worker::{Pool, PoolHealth, PoolSettings};
+use crate::workspace::empty::EmptyWorkspaces;
 
 /// How long cancelled runs get to answer during a shutdown: the longest grace
 /// period and some.
@@ -120,7 +121,7 @@ pub struct Executor {
     cancel_all: CancellationToken,
     tracker: TaskTracker,
     state: Arc<StateDirectory>,
-    spares: Arc<Spares>,
+    spares: Arc<EmptyWorkspaces>,
     sweeping: Arc<AtomicBool>,
     started: Instant,
     last_swept: Mutex<Option<Instant>>,
@@ -206,7 +207,7 @@ impl Executor {
             hibernate_after: settings.hibernate_after,
             lifetime: settings.session_lifetime,
         };
-        let spares = Arc::new(Spares::default());
+        let spares = Arc::new(EmptyWorkspaces::default());
         let directories = (Arc::clone(&state), Arc::clone(&spares));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);

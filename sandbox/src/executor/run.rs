@@ -19,7 +19,6 @@ use crate::run::report::{Capture, RunReport};
 use crate::run::request::{ExecuteRequest, SessionChoice};
 use crate::run::results::KeptResults;
 use crate::run::stream::LiveOutput;
-use crate::scratch::{Scratch, write_files};
 use crate::session::load::{Fetched, fetch};
 use crate::session::registry::Change;
 use crate::session::snapshot::{SavedInterpreter, SavedPart};
@@ -29,6 +28,7 @@ use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
 use crate::worker::{Interpreter, MAX_STATE_BYTES, Pool, RunEnd, RunOrder, SessionOrder, Transfer, saved_bytes};
 use crate::workspace::Workspace;
+use crate::workspace::scratch::{Scratch, write_files};
 
 /// The largest tail. Above what a worker makes of one.
 const MAX_TAIL_BYTES: u64 = 1 << 20;

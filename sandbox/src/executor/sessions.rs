@@ -13,7 +13,6 @@ use crate::handle::{Principal, SessionId, SnapshotId};
 use crate::lock::lock;
 use crate::run::outcome::{SessionReport, SessionState};
 use crate::run::request::InputFile;
-use crate::scratch::write_files;
 use crate::session::files::Manifest;
 use crate::session::load::{read_manifest, read_snapshot};
 use crate::session::registry::Change;
@@ -21,6 +20,7 @@ use crate::session::snapshot;
 use crate::session::snapshot::{Commit, Saved, SnapshotRecord};
 use crate::session::{Life, Session, SessionFiles, Turn};
 use crate::store::{CloseReason, Committed, Moment};
+use crate::workspace::scratch::write_files;
 
 /// The store is looked over this often: for sessions that have expired, and
 /// for what others wrote to it.

@@ -12,7 +12,7 @@ use jailer::{Access, Mount};
 
 use super::private::{Guarded, Kind, Private};
 use super::{editable, layout, lookup};
-use crate::canonical::follow;
+use crate::filesystem::canonical::follow;
 
 /// Programs and libraries, and the few files of `/etc` that they read when
 /// they start. What is not on a machine is left out.

@@ -16,8 +16,8 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, fchown};
 
-use crate::directories;
-use crate::removal::remove_tree;
+use crate::filesystem::directories;
+use crate::filesystem::removal::remove_tree;
 use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 
 /// The directory of a run on the host.

@@ -45,7 +45,7 @@ use crate::run::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
 use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
-use crate::survey::{Survey, Time, now_of_files};
+use crate::workspace::survey::{Survey, Time, now_of_files};
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
 
 /// Where a program with a file system of its own sees what it is given.

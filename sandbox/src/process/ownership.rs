@@ -16,8 +16,8 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstatat};
 use nix::unistd::{Gid, Uid, fchown, fchownat};
 
-use crate::mode;
 use crate::workspace::MAX_DEPTH;
+use crate::workspace::permissions;
 
 /// Why a workspace cannot be taken back as it is.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
             continue;
         }
         let is_directory = kind == SFlag::S_IFDIR;
-        let kept = Mode::from(mode::Mode::of(found.st_mode, is_directory));
+        let kept = Mode::from(permissions::Mode::of(found.st_mode, is_directory));
         if kept != Mode::from_bits_truncate(found.st_mode & 0o7777) {
             match fchmodat(directory.as_fd(), name, kept, FchmodatFlags::NoFollowSymlink) {
                 // Somebody else put it there; whoever reads it will be told.

@@ -21,12 +21,12 @@ use super::users::Users;
 use crate::children::jailer_executable::jailer_command;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
+use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::random_name;
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::Status;
 use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
-use crate::state::StateDirectory;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 
 /// How native programs are to be run.

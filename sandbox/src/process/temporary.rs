@@ -19,7 +19,7 @@ use nix::sys::stat::fstatat;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::inbox::TEMPORARY as OUTSIDE;
-use crate::directories;
+use crate::filesystem::directories;
 use crate::workspace::{TEMPORARY, TEMPORARY_PATH, Workspace};
 
 /// How many names are tried for what a program had in the folder's place.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{Limits, Resource};
 use super::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
-use crate::bounded::{FirstTexts, first_of};
+use crate::codec::bounded::{FirstTexts, first_of};
 
 /// The largest reply that is taken from a guest. Above the bounds that the
 /// request gives it, below what would hurt.

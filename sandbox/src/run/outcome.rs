@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::limits::{Limits, Resource, Usage};
-use crate::bounded::at_most;
+use crate::codec::bounded::at_most;
 use crate::handle::{RunId, SessionId};
 
 /// Everything there is to say about a finished run.

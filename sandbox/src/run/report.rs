@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::Usage;
 use super::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
-use crate::bounded::at_most;
+use crate::codec::bounded::at_most;
 use crate::session::files::Untouched;
 
 /// How many changed files a report names.

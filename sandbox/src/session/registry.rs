@@ -20,12 +20,12 @@ use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::{Head, Life, Session, SessionFiles, Turn};
 use crate::error::{Error, IoContext as _};
+use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
-use crate::spares::Spares;
-use crate::state::StateDirectory;
 use crate::store::{Committed, Store};
 use crate::worker::{Pool, Transfers};
+use crate::workspace::empty::EmptyWorkspaces;
 
 /// How many calls may wait for one session.
 const QUEUE: usize = 16;
@@ -44,7 +44,7 @@ pub(crate) struct Sessions {
     pub(crate) here: Mutex<HashMap<SessionId, Arc<Session>>>,
     pub(crate) store: Store,
     state: Arc<StateDirectory>,
-    pub(crate) spares: Arc<Spares>,
+    pub(crate) spares: Arc<EmptyWorkspaces>,
     pub(crate) transfers: Arc<Transfers>,
     pub(crate) pool: Arc<OnceCell<Arc<Pool>>>,
     settings: SessionSettings,
@@ -74,7 +74,7 @@ pub(crate) struct Change {
 impl Sessions {
     pub(crate) fn new(
         store: Store,
-        (state, spares): (Arc<StateDirectory>, Arc<Spares>),
+        (state, spares): (Arc<StateDirectory>, Arc<EmptyWorkspaces>),
         pool: Arc<OnceCell<Arc<Pool>>>,
         settings: SessionSettings,
     ) -> Self {

@@ -89,7 +89,7 @@ pub(crate) struct SavedInterpreter {
     /// Parts of its memory, oldest first.
     pub(crate) parts: Vec<SavedPart>,
     /// The newest parts, small enough to be here.
-    #[serde(with = "crate::pieces")]
+    #[serde(with = "crate::codec::pieces")]
     pub(crate) tail: Vec<Vec<u8>>,
     /// What the worker needs besides.
     pub(crate) state: Vec<u8>,
@@ -176,7 +176,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::damage::try_damaged;
+    use crate::codec::damage::try_damaged;
     use crate::handle::{Principal, SessionId};
     use crate::store::Durability;
     use crate::store::tests::store;

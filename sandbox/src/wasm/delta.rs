@@ -252,7 +252,7 @@ fn put(out: &mut Vec<u8>, mut value: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::damage::Numbers;
+    use crate::codec::damage::Numbers;
     use crate::sys::allocations::peak_of;
 
     fn changed_memory(numbers: &mut Numbers, image: &[u8], pages: usize) -> Vec<u8> {

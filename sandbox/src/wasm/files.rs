@@ -21,8 +21,8 @@ use wiggle::GuestMemory;
 use super::errno;
 use super::host::Host;
 use super::wasi::WORKSPACE_FD;
-use crate::mode::Mode;
 use crate::workspace::TEMPORARY;
+use crate::workspace::permissions::Mode;
 
 /// Sizes of `filestat` and of the head of a `dirent` of WASI preview 1.
 pub(super) const FILESTAT_BYTES: usize = 64;

@@ -172,9 +172,9 @@ mod tests {
     use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
     use crate::run::limits::{Limits, Resource};
     use crate::run::outcome::Status;
-    use crate::survey::DiskUse;
     use crate::wasm::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use crate::workspace::Workspace;
+    use crate::workspace::survey::DiskUse;
 
     struct Plenty;
 

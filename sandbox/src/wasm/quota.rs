@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::run::limits::{Limits, Resource};
-use crate::survey::DiskUse;
+use crate::workspace::survey::DiskUse;
 use crate::workspace::{MAX_DEPTH, MAX_PATH_BYTES, Workspace};
 
 /// The disk limits of one run.

@@ -78,7 +78,7 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::damage::try_damaged;
+    use crate::codec::damage::try_damaged;
 
     /// An open file as it is written down.
     #[derive(Clone, Copy, Serialize)]

@@ -27,14 +27,14 @@ use super::frame;
 use super::handle::{Entry, RunEnd, RunGuard, Worker};
 use super::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::transfer::Transfer;
-use crate::budget::{MemoryBudget, Share};
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
+use crate::executor::memory_budget::{MemoryBudget, Share};
+use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
 use crate::run::limits::Resource;
 use crate::run::stream::LiveOutput;
-use crate::state::StateDirectory;
 
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.

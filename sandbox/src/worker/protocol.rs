@@ -190,7 +190,7 @@ impl FromWorker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::damage::try_damaged;
+    use crate::codec::damage::try_damaged;
     use crate::run::limits::{Resource, Usage};
     use crate::run::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
     use crate::run::report::{Capture, MAX_FILES, MAX_PARTS};

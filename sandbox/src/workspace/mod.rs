@@ -8,8 +8,12 @@
 //! whatever content, and never followed: that, and not where they lead to, is
 //! what protects the host. FIFOs, sockets and devices are not opened.
 
+pub(crate) mod empty;
 mod new_file;
 mod path;
+pub(crate) mod permissions;
+pub(crate) mod scratch;
+pub(crate) mod survey;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -29,12 +33,12 @@ pub(crate) use self::new_file::NewFile;
 use self::new_file::{set_modified, time_spec};
 pub use self::path::WorkspacePath;
 pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES, shown};
-use crate::directories;
+use self::permissions::Mode;
+use self::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyError, Time};
 use crate::error::{Error, IoContext as _};
-use crate::mode::Mode;
-use crate::removal::remove_tree;
+use crate::filesystem::directories;
+use crate::filesystem::removal::remove_tree;
 use crate::run::outcome::FileEntry;
-use crate::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyError, Time};
 
 /// Where a guest sees its workspace.
 pub(crate) const GUEST_PATH: &str = "/workspace";

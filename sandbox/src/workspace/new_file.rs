@@ -7,8 +7,8 @@ use cap_std::fs::Dir;
 use nix::sys::stat::{fchmod, futimens};
 use nix::sys::time::TimeSpec;
 
-use crate::mode::Mode;
-use crate::survey::Time;
+use super::permissions::Mode;
+use super::survey::Time;
 
 /// A file that is not whole yet. Removed when dropped.
 #[derive(Debug)]

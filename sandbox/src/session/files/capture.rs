@@ -12,8 +12,8 @@ use super::{SMALL_BYTES, Tree, in_parts};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::store::{BlobHash, BlobName, Store, blocking};
-use crate::survey::{FileKind, FileStamp, Survey};
 use crate::workspace::Workspace;
+use crate::workspace::survey::{FileKind, FileStamp, Survey};
 
 /// What the directory holds, as far as it was known or small.
 struct Draft {

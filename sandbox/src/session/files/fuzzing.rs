@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStringExt as _;
 use super::manifest::{BLOB_BYTES, Content, INLINE_BYTES, Manifest, Record};
 use super::path::{MAX_BYTES, TreePath};
 use crate::fuzzing::leads_down;
-use crate::mode::Mode;
 use crate::session::snapshot;
-use crate::survey::DirectoryStamp;
 use crate::workspace::MAX_DEPTH;
+use crate::workspace::permissions::Mode;
+use crate::workspace::survey::DirectoryStamp;
 
 /// Manifests with everything that there is, of both formats.
 pub fn manifest_seeds() -> Vec<Vec<u8>> {

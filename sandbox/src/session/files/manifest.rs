@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::path::{MAX_BYTES, TreePath, bytes};
 use crate::error::Error;
-use crate::mode::Mode;
 use crate::session::snapshot::Versioned;
 use crate::store::BlobName;
-use crate::survey::{DirectoryStamp, Survey, Time};
+use crate::workspace::permissions::Mode;
+use crate::workspace::survey::{DirectoryStamp, Survey, Time};
 
 /// Up to here the content of a file is kept in the manifest.
 pub(super) const INLINE_BYTES: u64 = 1 << 10;
@@ -230,7 +230,7 @@ mod tests {
         let mut valid =
             [manifest, Manifest::default(), Manifest::default()].map(|manifest| snapshot::encode(&manifest).unwrap());
         valid[2] = OF_FORMAT_1.to_vec();
-        crate::damage::try_damaged(&valid, |bytes| {
+        crate::codec::damage::try_damaged(&valid, |bytes| {
             let manifest = snapshot::decode::<Manifest>(bytes)?;
             // Whatever it says, asking must not panic.
             Ok::<_, Error>((manifest.check().is_ok(), manifest.blobs().count()))

@@ -25,7 +25,7 @@ pub(crate) use untouched::Untouched;
 
 use crate::error::Error;
 use crate::store::{BlobName, Store};
-use crate::survey::Survey;
+use crate::workspace::survey::Survey;
 
 /// On how many threads of the store small files are on their way at once: not
 /// on all of them, which others wait for.

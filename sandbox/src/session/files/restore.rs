@@ -9,9 +9,9 @@ use super::path::TreePath;
 use super::{SMALL_BYTES, Tree, in_parts};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
-use crate::mode::Mode;
 use crate::store::{Store, blocking};
-use crate::survey::{Survey, Time};
+use crate::workspace::permissions::Mode;
+use crate::workspace::survey::{Survey, Time};
 use crate::workspace::{NewFile, Workspace};
 
 /// What is left to do once everything is gone that should go, and everything

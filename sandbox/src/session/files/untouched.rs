@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::manifest::Cursor;
-use crate::survey::{FileStamp, Survey, Time};
+use crate::workspace::survey::{FileStamp, Survey, Time};
 
 /// What files were stamped with before they were handed to a program that did
 /// nothing to them, and are since they were taken back.
@@ -50,8 +50,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::survey::now_of_files;
     use crate::workspace::Workspace;
+    use crate::workspace::survey::now_of_files;
 
     #[test]
     fn only_what_a_program_did_nothing_to_is_untouched() {

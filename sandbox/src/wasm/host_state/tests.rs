@@ -11,11 +11,11 @@ use super::*;
 use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::Status;
-use crate::survey::DiskUse;
 use crate::wasm::engine;
 use crate::wasm::slot::Slot;
 use crate::wasm::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
 use crate::workspace::Workspace;
+use crate::workspace::survey::DiskUse;
 
 struct Plenty;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Home, Pool};
-use crate::budget::Share;
 use crate::error::Error;
+use crate::executor::memory_budget::Share;
 use crate::lock::lock;
 use crate::run::limits::Resource;
 use crate::run::report::RunReport;

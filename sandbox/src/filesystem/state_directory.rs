@@ -18,10 +18,10 @@ use std::sync::Mutex;
 
 use nix::fcntl::{Flock, FlockArg};
 
+use super::removal::remove_tree;
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, random_name};
 use crate::lock::lock;
-use crate::removal::remove_tree;
 
 const PREFIX: &str = "server-";
 const LOCK: &str = "lock";

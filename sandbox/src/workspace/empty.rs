@@ -7,20 +7,20 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use super::Workspace;
 use crate::error::Error;
+use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, random_name};
 use crate::lock::lock;
-use crate::state::StateDirectory;
-use crate::workspace::Workspace;
 
 /// How many a principal may have: as many as run at once on a large machine.
-const MAX_SPARES: usize = 64;
+const MAX_EMPTY: usize = 64;
 
 /// Empty workspaces, each of one principal and never of another.
 #[derive(Debug, Default)]
-pub(crate) struct Spares(Mutex<HashMap<Principal, Vec<Arc<Workspace>>>>);
+pub(crate) struct EmptyWorkspaces(Mutex<HashMap<Principal, Vec<Arc<Workspace>>>>);
 
-impl Spares {
+impl EmptyWorkspaces {
     /// An empty workspace.
     pub(crate) fn take(&self, principal: &Principal, state: &StateDirectory) -> Result<Arc<Workspace>, Error> {
         if let Some(spare) = lock(&self.0).get_mut(principal).and_then(Vec::pop) {
@@ -62,7 +62,7 @@ impl Spares {
         }
         let mut spares = lock(&self.0);
         let mine = spares.entry(principal.clone()).or_default();
-        if mine.len() >= MAX_SPARES {
+        if mine.len() >= MAX_EMPTY {
             return Some(workspace);
         }
         mine.push(workspace);
@@ -80,7 +80,7 @@ mod tests {
     fn the_workspace_of_a_session_is_used_again_if_it_is_empty_and_nobody_reads_it() {
         let parent = tempfile::tempdir().unwrap();
         let at = |name| parent.path().join(name);
-        let (me, other, spares) = (Principal::local(), Principal::named("other"), Spares::default());
+        let (me, other, spares) = (Principal::local(), Principal::named("other"), EmptyWorkspaces::default());
         let one = spares.take_as(&me, at("one")).unwrap();
         let reader = Arc::clone(&one);
         let one = spares.take_over(&me, one).expect("somebody reads it");

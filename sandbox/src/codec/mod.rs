@@ -1,0 +1,6 @@
+//! What decoders of bytes that are not trusted have in common.
+
+pub(crate) mod bounded;
+#[cfg(test)]
+pub(crate) mod damage;
+pub(crate) mod pieces;

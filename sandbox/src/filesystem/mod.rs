@@ -1,0 +1,8 @@
+//! Files of the host: where a path really leads, directories as descriptors,
+//! removal of what a program may have made hard to remove, and the directory
+//! that belongs to one server while it lives.
+
+pub(crate) mod canonical;
+pub(crate) mod directories;
+pub(crate) mod removal;
+pub(crate) mod state_directory;
