@@ -28,6 +28,7 @@ pub mod fuzzing;
 mod handle;
 mod images;
 mod lock;
+mod memory_budget;
 mod process;
 mod role;
 mod run;

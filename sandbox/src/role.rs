@@ -19,7 +19,7 @@ pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
         return Some(ExitCode::FAILURE);
     }
     match arguments.get(1).map(String::as_str) {
-        Some(WORKER) => Some(crate::worker::serve::main()),
+        Some(WORKER) => Some(crate::worker::inside::main()),
         Some(COMPILE) => {
             let [_, _, _, runtime, digest, directory] = arguments else { return Some(ExitCode::FAILURE) };
             Some(compile_main(ImageName { runtime, digest }, directory))

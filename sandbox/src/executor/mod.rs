@@ -5,7 +5,6 @@
 //! is ours, not the transport's: stop admitting, drain, cancel the rest, and
 //! answer every one.
 
-pub(crate) mod memory_budget;
 mod native;
 mod run;
 mod sessions;
@@ -21,7 +20,6 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::memory_budget::MemoryBudget;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::canonical::canonical;
@@ -29,6 +27,7 @@ use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, RunId};
 use crate::images::older::Bases;
 use crate::images::prepare_all;
+use crate::memory_budget::MemoryBudget;
 use crate::process::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::Limits;

@@ -10,9 +10,9 @@ use jailer::{Refusal, Step};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::expected::{Expected, Order};
-use super::frame;
-use super::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepared, RunOrder, SessionOrder, ToWorker};
+use super::pool::expected::{Expected, Order};
+use super::wire::frame;
+use super::wire::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepared, RunOrder, SessionOrder, ToWorker};
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
 use crate::run::limits::{Limits, Resource, Usage};

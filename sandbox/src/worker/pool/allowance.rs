@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource as KernelResource, Rlimit, getrlimit, prlimit};
 
 use super::Pool;
+use super::handle::Worker;
 use crate::error::Error;
 use crate::lock::lock;
 use crate::run::limits::{Limits, Resource};
 use crate::run::output::SPOOL_BYTES;
-use crate::worker::handle::Worker;
 
 const MIB: u64 = 1 << 20;
 
@@ -33,7 +33,7 @@ const REST_TIME: Duration = Duration::from_secs(15);
 
 /// What is in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::worker) struct Allowance {
+pub(crate) struct Allowance {
     /// Memory of its own, as the kernel counts it: mapped, used or not.
     data_bytes: u64,
     /// The largest file, in memory or on a disk.
@@ -42,21 +42,21 @@ pub(in crate::worker) struct Allowance {
 
 /// What is known of a worker when it has been prepared.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::worker) struct Baseline {
+pub(crate) struct Baseline {
     /// Memory that it has mapped then.
-    pub(in crate::worker) data_bytes: u64,
+    pub(crate) data_bytes: u64,
     /// What the largest instance starts with.
-    pub(in crate::worker) instance_bytes: u64,
+    pub(crate) instance_bytes: u64,
     /// How many are kept warm at most, of all images.
-    pub(in crate::worker) most_warm: u64,
+    pub(crate) most_warm: u64,
 }
 
 /// What a run may need.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::worker) struct Needs {
-    pub(in crate::worker) limits: Limits,
+pub(crate) struct Needs {
+    pub(crate) limits: Limits,
     /// Of an interpreter that comes with it.
-    pub(in crate::worker) brought_bytes: u64,
+    pub(crate) brought_bytes: u64,
 }
 
 /// The most that a run may save of its memory.
@@ -99,7 +99,7 @@ impl Pool {
     /// # Errors
     ///
     /// [`Error::Unconfined`] when the kernel does not bound it.
-    pub(super) fn allow(&self, worker: &Arc<Worker>) -> Result<(), Error> {
+    pub(crate) fn allow(&self, worker: &Arc<Worker>) -> Result<(), Error> {
         let needed = self.needed(worker);
         let mut allowance = lock(&worker.allowance);
         let wanted = allowance.max(needed);
@@ -111,7 +111,7 @@ impl Pool {
     }
 
     /// Takes back from workers at rest what they do not need any more.
-    pub(super) fn tighten(&self, now: Instant) {
+    pub(crate) fn tighten(&self, now: Instant) {
         let all: Vec<_> = lock(&self.workers).values().flatten().cloned().collect();
         for worker in all {
             let is_at_rest =

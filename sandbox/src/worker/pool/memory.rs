@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::handle::Worker;
 use super::{Home, Pool};
 use crate::error::Error;
-use crate::executor::memory_budget::Share;
 use crate::lock::lock;
+use crate::memory_budget::Share;
 use crate::run::limits::Resource;
 use crate::run::report::RunReport;
-use crate::worker::handle::Worker;
-use crate::worker::protocol::ToWorker;
+use crate::worker::wire::protocol::ToWorker;
 
 /// How long a run waits for memory that others use.
 const MEMORY_WAIT: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ impl Pool {
     }
 
     /// Takes the memory that an instance starts with.
-    pub(super) async fn admit(&self, cancel: &CancellationToken) -> Result<Share, Error> {
+    pub(crate) async fn admit(&self, cancel: &CancellationToken) -> Result<Share, Error> {
         let bytes = self.initial();
         if let Some(share) = self.budget.try_take(bytes) {
             return Ok(share);
@@ -54,7 +54,7 @@ impl Pool {
     }
 
     /// Why a session of that size does not come back.
-    pub(super) fn no_memory_for(&self, mebibytes: u64) -> Error {
+    pub(crate) fn no_memory_for(&self, mebibytes: u64) -> Error {
         let total = self.budget.total_bytes() >> 20;
         if mebibytes <= total {
             return self.no_memory();
@@ -68,7 +68,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn no_memory(&self) -> Error {
+    pub(crate) fn no_memory(&self) -> Error {
         Error::Busy {
             what: "the memory of all runs is in use, in MiB",
             active: usize::try_from(self.budget.used_bytes() >> 20).unwrap_or(usize::MAX),
@@ -103,7 +103,7 @@ impl Pool {
     }
 
     /// Answers a worker whose guest wants to grow by `bytes`.
-    pub(super) fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
+    pub(crate) fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
         let pool = Arc::clone(self);
         let grant = move |worker: &Arc<Worker>, share: Option<Share>| {
             let granted = share.is_some_and(|share| {

@@ -14,14 +14,14 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::Pool;
+use super::handle::{Frame, RunEnd, Worker};
+use super::preparation::{Ready, prepare};
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::handle::Principal;
 use crate::lock::lock;
-use crate::worker::frame;
-use crate::worker::handle::{Frame, RunEnd, Worker};
-use crate::worker::preparation::{Ready, prepare};
-use crate::worker::protocol::{Bounds, FromWorker};
+use crate::worker::wire::frame;
+use crate::worker::wire::protocol::{Bounds, FromWorker};
 
 /// How long a worker without runs and sessions is kept, beside the first.
 const IDLE_WORKER: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ const MAX_QUEUED: usize = 100_000;
 
 impl Pool {
     /// Starts a worker and prepares it.
-    pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
+    pub(crate) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
         let bounds = Bounds { directory: self.state.shared(principal)?, runs: self.settings.runs };
         let older = lock(&self.older_images).clone();
         let StartedChild { child, stream, .. } =
@@ -110,7 +110,7 @@ impl Pool {
     }
 
     /// Forgets a worker that has ended, and tells everyone who waited for it.
-    pub(super) fn bury(&self, worker: &Arc<Worker>) {
+    pub(crate) fn bury(&self, worker: &Arc<Worker>) {
         worker.dead.store(true, Ordering::SeqCst);
         for mine in lock(&self.workers).values_mut() {
             mine.retain(|other| !Arc::ptr_eq(other, worker));
@@ -136,7 +136,7 @@ impl Pool {
     }
 
     /// Ends the process of a worker.
-    pub(super) fn end_worker(&self, worker: &Worker) {
+    pub(crate) fn end_worker(&self, worker: &Worker) {
         if let Some(child) = lock(&worker.child).take() {
             drop(self.spawner.reap(child));
         }

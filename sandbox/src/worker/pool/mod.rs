@@ -6,7 +6,10 @@
 //! runs are told so, and the next run gets a new one.
 
 mod allowance;
+pub(super) mod expected;
+pub(crate) mod handle;
 mod memory;
+mod preparation;
 mod workers;
 
 use std::collections::HashMap;
@@ -17,22 +20,22 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use allowance::saved_bytes;
-pub(super) use allowance::{Allowance, Baseline, Needs};
+pub(crate) use allowance::{Allowance, Baseline, Needs};
 use jailer::WorkerWall;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::expected::Order;
-use super::frame;
-use super::handle::{Entry, RunEnd, RunGuard, Worker};
-use super::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
-use super::transfer::Transfer;
+use self::expected::Order;
+use self::handle::{Entry, RunEnd, RunGuard, Worker};
+use super::wire::frame;
+use super::wire::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
+use super::wire::transfer::Transfer;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
-use crate::executor::memory_budget::{MemoryBudget, Share};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
+use crate::memory_budget::{MemoryBudget, Share};
 use crate::run::limits::Resource;
 use crate::run::stream::LiveOutput;
 

@@ -8,6 +8,9 @@
 //! is free. All threads are started before the process confines itself. When the
 //! server is gone the process ends at once, whatever its guests do.
 
+mod lease;
+mod preparation;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -21,12 +24,11 @@ use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use wasmtime::Engine;
 
-use super::frame;
-use super::lease::{Lease, Writer, send};
-use super::preparation;
-use super::preparation::Loaded;
-use super::protocol::{FromWorker, Interpreter, OUTPUT_CHUNK_BYTES, RunOrder, SessionOrder, ToWorker};
-use super::transfer::Transfer;
+use self::lease::{Lease, Writer, send};
+use self::preparation::Loaded;
+use super::wire::frame;
+use super::wire::protocol::{FromWorker, Interpreter, OUTPUT_CHUNK_BYTES, RunOrder, SessionOrder, ToWorker};
+use super::wire::transfer::Transfer;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 use crate::lock::lock;

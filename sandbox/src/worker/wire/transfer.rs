@@ -48,7 +48,7 @@ impl Transfer {
     }
 
     /// The one that came with an order.
-    pub(super) fn received(descriptor: OwnedFd) -> Self {
+    pub(crate) fn received(descriptor: OwnedFd) -> Self {
         Self { file: File::from(descriptor), end: AtomicU64::new(0), is_ours: false }
     }
 

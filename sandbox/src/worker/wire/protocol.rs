@@ -20,7 +20,7 @@ use crate::run::report::RunReport;
 use crate::run::stream::Stream;
 
 /// How much output one message has at most.
-pub(super) const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
+pub(crate) const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 /// From the server, to a worker that is not confined yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Preparation {
@@ -71,7 +71,7 @@ pub(crate) enum Prepared {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// Run a program. With one in a session comes the descriptor of a
-    /// [`Transfer`](super::Transfer).
+    /// [`Transfer`](crate::worker::Transfer).
     Run(Box<RunOrder>),
     /// Stop a run.
     Cancel { run: u64 },
@@ -120,7 +120,7 @@ pub(crate) struct SessionOrder {
 
 impl SessionOrder {
     /// How much comes with it.
-    pub(super) fn brought_bytes(&self) -> u64 {
+    pub(crate) fn brought_bytes(&self) -> u64 {
         match &self.interpreter {
             Interpreter::Saved { lengths, .. } => lengths.iter().map(|length| u64::from(*length)).sum(),
             Interpreter::Live | Interpreter::New => 0,
@@ -174,7 +174,7 @@ pub(crate) enum FromWorker {
 
 impl FromWorker {
     /// The run that it is about.
-    pub(super) const fn run(&self) -> Option<u64> {
+    pub(crate) const fn run(&self) -> Option<u64> {
         match self {
             Self::Output { run, .. }
             | Self::Finished { run, .. }

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::MAX_STATE_BYTES;
-use super::protocol::{FromWorker, OUTPUT_CHUNK_BYTES};
 use crate::run::abi::{MARK_BYTES, RICH_OUTPUT_BYTES, text_bytes};
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput};
 use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
+use crate::worker::MAX_STATE_BYTES;
+use crate::worker::wire::protocol::{FromWorker, OUTPUT_CHUNK_BYTES};
 
 /// What messages have beside their contents, and those that are no report: the
 /// reason of a failure is the longest of them.
@@ -17,21 +17,21 @@ const FRAME_BYTES: u64 = 1 << 20;
 
 /// The orders that a worker has not answered yet.
 #[derive(Debug, Default)]
-pub(super) struct Expected(HashMap<u64, Order>);
+pub(crate) struct Expected(HashMap<u64, Order>);
 
 /// What is known of an order that matters for its answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Order {
-    pub(super) limits: Limits,
+pub(crate) struct Order {
+    pub(crate) limits: Limits,
     /// Whether it may save an interpreter.
-    pub(super) in_session: bool,
+    pub(crate) in_session: bool,
     /// Whether it may send output as it comes.
-    pub(super) live: bool,
+    pub(crate) live: bool,
 }
 
 /// What a worker did that none does.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Lie {
+pub(crate) enum Lie {
     #[error("it answers an order that it was not given")]
     Unknown,
     #[error("its {what} may be {most} bytes long, and is {length}")]
@@ -75,19 +75,19 @@ impl Order {
 }
 
 impl Expected {
-    pub(super) fn add(&mut self, run: u64, order: Order) {
+    pub(crate) fn add(&mut self, run: u64, order: Order) {
         self.0.insert(run, order);
     }
 
     /// How long the next message may be.
-    pub(super) fn frame_bytes(&self) -> usize {
+    pub(crate) fn frame_bytes(&self) -> usize {
         let longest = self.0.values().map(Order::report_bytes).max().unwrap_or(0);
         usize::try_from(longest.saturating_add(FRAME_BYTES)).unwrap_or(usize::MAX)
     }
 
     /// Whether a message is one that a worker may send now. An answer is
     /// expected once.
-    pub(super) fn check(&mut self, message: &FromWorker) -> Result<(), Lie> {
+    pub(crate) fn check(&mut self, message: &FromWorker) -> Result<(), Lie> {
         match message {
             FromWorker::Finished { run, report } => self.0.remove(run).ok_or(Lie::Unknown)?.check(report),
             FromWorker::Failed { run, .. } | FromWorker::NotHere { run } | FromWorker::NoMemory { run, .. } => {

@@ -9,10 +9,10 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::frame;
-use super::protocol::FromWorker;
 use crate::lock::lock;
 use crate::wasm::MemoryLease;
+use crate::worker::wire::frame;
+use crate::worker::wire::protocol::FromWorker;
 
 /// What the budget counts in. Asking for and returning anything else would be
 /// rounded on the other side, and some of it lost.
@@ -23,11 +23,11 @@ const LUMP: u64 = 32 * UNIT;
 const CUSHION: u64 = 64 * UNIT;
 
 /// The worker's end of the connection, for writing.
-pub(super) type Writer = Mutex<UnixStream>;
+pub(crate) type Writer = Mutex<UnixStream>;
 
 /// Sends a message to the server. A server that is gone ends this process
 /// from the reading side; here it is not an error.
-pub(super) fn send(writer: &Writer, message: &FromWorker) {
+pub(crate) fn send(writer: &Writer, message: &FromWorker) {
     match frame::encode(message) {
         Ok(bytes) => {
             if let Err(error) = lock(writer).write_all(&bytes) {
@@ -49,7 +49,7 @@ pub(super) fn send(writer: &Writer, message: &FromWorker) {
 }
 
 /// Memory granted to this worker.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     writer: Arc<Writer>,
     free: Mutex<u64>,
     questions: Mutex<Questions>,
@@ -63,18 +63,18 @@ struct Questions {
 }
 
 impl Lease {
-    pub(super) fn new(writer: Arc<Writer>) -> Self {
+    pub(crate) fn new(writer: Arc<Writer>) -> Self {
         Self { writer, free: Mutex::new(0), questions: Mutex::default(), answered: Condvar::new() }
     }
 
     /// The server's answer, from the thread that reads.
-    pub(super) fn answer(&self, ask: u64, granted: bool) {
+    pub(crate) fn answer(&self, ask: u64, granted: bool) {
         lock(&self.questions).answers.insert(ask, granted);
         self.answered.notify_all();
     }
 
     /// Gives `bytes` back.
-    pub(super) fn release(&self, bytes: u64) {
+    pub(crate) fn release(&self, bytes: u64) {
         let surplus = {
             let mut free = lock(&self.free);
             *free += bytes;
@@ -84,7 +84,7 @@ impl Lease {
     }
 
     /// Gives back everything that is not in use.
-    pub(super) fn release_all(&self) {
+    pub(crate) fn release_all(&self) {
         let surplus = {
             let mut free = lock(&self.free);
             whole_units(*free, &mut free)

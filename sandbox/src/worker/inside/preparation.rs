@@ -1,0 +1,95 @@
+//! The worker's half of what happens before it takes orders: it loads images,
+//! and then confines itself for good.
+
+#![expect(clippy::disallowed_methods, reason = "asks the kernel about its own process")]
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use wasmtime::Engine;
+
+use crate::error::{Error, IoContext as _};
+use crate::sys;
+use crate::wasm::Image;
+use crate::worker::wire::frame;
+use crate::worker::wire::protocol::{Bounds, Preparation, Prepared};
+
+/// What a thread has mapped: its stack, and one for signals.
+const THREAD_BYTES: u64 = 4 << 20;
+
+/// What the worker's end was sent.
+pub(crate) struct Loaded {
+    /// By digest.
+    pub(crate) images: HashMap<String, Arc<Image>>,
+    /// What it is to keep itself to from now on.
+    pub(crate) bounds: Bounds,
+}
+
+/// The worker's end: loads what it is sent. `None` when the server went away
+/// instead.
+///
+/// # Errors
+///
+/// When this process must end.
+pub(crate) fn load_all(stream: &UnixStream, engine: &Engine) -> Result<Option<Loaded>, Error> {
+    let doing = || "be prepared".to_owned();
+    let mut images = HashMap::new();
+    while let Some((message, descriptor)) = frame::read::<Preparation>(stream).doing(doing)? {
+        match message {
+            Preparation::Load { image, warm } => match load(engine, descriptor, warm) {
+                Ok(loaded) => {
+                    let (initial_bytes, resets) = (loaded.initial_bytes(), loaded.resets());
+                    images.insert(image.clone(), Arc::new(loaded));
+                    say(stream, &Prepared::Loaded { image, initial_bytes, resets })?;
+                }
+                Err(error) => say(stream, &Prepared::LoadFailed { image, reason: error.with_causes() })?,
+            },
+            Preparation::Confine(bounds) => return Ok(Some(Loaded { images, bounds })),
+        }
+    }
+    Ok(None)
+}
+
+/// Confines this process, with the threads that `start_threads` starts, and
+/// says so.
+///
+/// # Errors
+///
+/// When this process is not confined and must end.
+pub(crate) fn confine(
+    stream: &UnixStream,
+    bounds: &Bounds,
+    start_threads: impl FnOnce() -> io::Result<()>,
+) -> Result<(), Error> {
+    // Of threads that are still to be started, their stacks.
+    let stacks = bounds.runs as u64 * THREAD_BYTES;
+    let data_bytes = mapped_data().doing(|| "ask how much memory it has".into())? + stacks;
+    match jailer::confine_worker(&bounds.directory, start_threads) {
+        Ok(wall) => say(stream, &Prepared::Confined { wall, data_bytes }),
+        Err(refusal) => {
+            say(stream, &Prepared::Refused(refusal.clone()))?;
+            Err(Error::host("confine this process", refusal))
+        }
+    }
+}
+
+fn say(mut stream: &UnixStream, answer: &Prepared) -> Result<(), Error> {
+    frame::encode(answer).and_then(|bytes| stream.write_all(&bytes)).doing(|| "be prepared".to_owned())
+}
+
+/// How much memory of its own this process has mapped.
+fn mapped_data() -> io::Result<u64> {
+    // In pages; the sixth is data and stacks.
+    let text = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: Option<u64> = text.split_whitespace().nth(5).and_then(|pages| pages.parse().ok());
+    pages.map(|pages| pages * sys::PAGE as u64).ok_or_else(|| io::Error::other("the kernel does not say"))
+}
+
+fn load(engine: &Engine, descriptor: Option<OwnedFd>, warm: usize) -> Result<Image, Error> {
+    let file = descriptor.ok_or_else(|| Error::host("load a guest image", "no descriptor came with the order"))?;
+    Image::load(engine.clone(), File::from(file), warm)
+}

@@ -1,0 +1,96 @@
+//! The server's half of what happens before a worker takes orders: it sends
+//! images, and then has the worker confine itself. Whoever is not confined gets
+//! no order.
+
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use jailer::WorkerWall;
+use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::{Baseline, Images};
+use crate::error::{Error, IoContext as _};
+use crate::worker::wire::frame;
+use crate::worker::wire::protocol::{Bounds, Preparation, Prepared};
+
+/// How long a worker may take. Reaching it means that it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest answer: a reason, with its causes.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// A worker that takes orders, and what it said of itself.
+pub(crate) struct Ready {
+    pub(crate) reader: BufReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
+    pub(crate) wall: WorkerWall,
+    /// How much memory an instance starts with.
+    pub(crate) initial_bytes: Option<u64>,
+    pub(crate) baseline: Baseline,
+    /// Whether slots are reset in place.
+    pub(crate) resets: bool,
+}
+
+/// Has a worker load `images`, of each so many warm slots, and confine itself.
+///
+/// # Errors
+///
+/// [`Error::Unconfined`] with the step of its confinement that failed.
+/// [`Error::Interrupted`] when it is gone before it says so, or lacks an image.
+///
+/// # Cancellation
+///
+/// Ends the connection, and with it the worker.
+pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bounds: Bounds) -> Result<Ready, Error> {
+    let doing = || "prepare a worker".to_owned();
+    let gone = |error: io::Error| {
+        tracing::debug!(%error, "the connection to a new worker broke");
+        Error::Interrupted
+    };
+    for (images, warm) in images {
+        for (digest, compiled) in *images {
+            let order = Preparation::Load { image: digest.clone(), warm: *warm };
+            frame::write_with_descriptor(&stream, &order, compiled.as_fd()).map_err(gone)?;
+        }
+    }
+    let confine = frame::encode(&Preparation::Confine(bounds)).doing(doing)?;
+    (&stream).write_all(&confine).map_err(gone)?;
+    stream.set_nonblocking(true).doing(doing)?;
+    let (reader, writer) = tokio::net::UnixStream::from_std(stream).doing(doing)?.into_split();
+    let mut reader = BufReader::with_capacity(64 << 10, reader);
+    let answers = async {
+        let (mut initial, mut can_reset, mut instance_bytes) = (None, false, 0);
+        loop {
+            match frame::read_async::<Prepared>(&mut reader, || MAX_ANSWER_BYTES).await.map_err(gone)? {
+                Some(Prepared::Loaded { image, initial_bytes, resets }) => {
+                    tracing::debug!(image, initial_bytes, resets, "a worker has loaded an image");
+                    initial = initial.or(Some(initial_bytes));
+                    instance_bytes = initial_bytes.max(instance_bytes);
+                    can_reset = resets;
+                }
+                Some(Prepared::LoadFailed { image, reason }) => {
+                    tracing::error!(image, reason, "a worker cannot load an image");
+                    // It would refuse every run of it; another may do better.
+                    return Err(Error::Interrupted);
+                }
+                Some(Prepared::Confined { wall, data_bytes }) => {
+                    let warm = images.iter().map(|(images, warm)| images.len() * warm).sum::<usize>() as u64;
+                    let baseline = Baseline { data_bytes, instance_bytes, most_warm: warm };
+                    return Ok((wall, initial, can_reset, baseline));
+                }
+                Some(Prepared::Refused(refusal)) => {
+                    let error = Error::Unconfined { step: refusal.step.name(), source: refusal.into() };
+                    tracing::error!(?error, "a worker is not confined and was ended");
+                    return Err(error);
+                }
+                None => return Err(Error::Interrupted),
+            }
+        }
+    };
+    let answered = tokio::time::timeout(PATIENCE, answers).await;
+    let (wall, initial_bytes, resets, baseline) = answered.map_err(|late| Error::host(doing(), late))??;
+    Ok(Ready { reader, writer, wall, initial_bytes, baseline, resets })
+}

@@ -1,0 +1,5 @@
+//! What crosses the border between the server and a worker, in both processes.
+
+pub(crate) mod frame;
+pub(crate) mod protocol;
+pub(crate) mod transfer;
