@@ -28,7 +28,7 @@ use crate::handle::{Principal, RunId};
 use crate::images::older::Bases;
 use crate::images::prepare_all;
 use crate::memory_budget::MemoryBudget;
-use crate::process::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
+use crate::native::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::Limits;
 use crate::session::registry::{SessionSettings, Sessions};

@@ -7,7 +7,7 @@ use super::Executor;
 use super::run::Job;
 use crate::error::Error;
 use crate::handle::RunId;
-use crate::process::NativeOrder;
+use crate::native::NativeOrder;
 use crate::run::limits::Resource;
 use crate::run::outcome::{SessionState, Status};
 use crate::run::report::RunReport;

@@ -10,17 +10,10 @@
 
 mod account;
 mod cgroup;
-mod delegation;
-mod editable;
-mod environment;
-mod found;
-mod host;
 mod inbox;
+mod interpreter;
 mod launch;
-mod layout;
-mod lookup;
 mod ownership;
-mod packages;
 mod private;
 mod runtime;
 mod supervise;
@@ -28,7 +21,7 @@ mod temporary;
 mod tier;
 mod users;
 
-pub use host::Shown;
+pub use interpreter::Shown;
 pub(crate) use private::{Kind, Private};
 pub use runtime::{NativeHealth, NativeSettings};
 pub(crate) use runtime::{NativeOrder, NativeRuntime};

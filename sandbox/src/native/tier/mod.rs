@@ -3,6 +3,8 @@
 //! Each form is tried with the real jailer and a program that attempts what it
 //! must not be able to do. The best form that holds is used for every run.
 
+pub(in crate::native) mod probe;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -61,14 +63,14 @@ impl FromStr for Tier {
 
 /// One way to confine programs on this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Form {
-    pub(super) namespaces: bool,
-    pub(super) users: Option<Users>,
-    pub(super) cgroups: Option<Cgroups>,
+pub(in crate::native) struct Form {
+    pub(in crate::native) namespaces: bool,
+    pub(in crate::native) users: Option<Users>,
+    pub(in crate::native) cgroups: Option<Cgroups>,
 }
 
 impl Form {
-    pub(super) const fn tier(&self) -> Tier {
+    pub(in crate::native) const fn tier(&self) -> Tier {
         match (self.namespaces, self.users.is_some(), self.cgroups.is_some()) {
             (true, _, true) | (_, true, true) => Tier::Isolated,
             (true, _, false) => Tier::Namespaced,
@@ -78,12 +80,12 @@ impl Form {
 
     /// The oldest Landlock ABI that will do. Without namespaces only its scopes
     /// keep a program's signals away from the server.
-    pub(super) const fn landlock_abi(&self) -> u32 {
+    pub(in crate::native) const fn landlock_abi(&self) -> u32 {
         if self.namespaces { 1 } else { jailer::FIRST_ABI_WITH_SCOPES }
     }
 
     /// Whether what was enforced is what this form asks for.
-    pub(super) fn is_met_by(&self, enforced: &Enforced) -> bool {
+    pub(in crate::native) fn is_met_by(&self, enforced: &Enforced) -> bool {
         enforced.namespaces == self.namespaces
             && enforced.identity == self.users.is_some()
             && enforced.landlock_abi >= self.landlock_abi()

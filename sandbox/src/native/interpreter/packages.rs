@@ -38,7 +38,7 @@ impl Place {
 }
 
 /// Which of `wanted` the interpreter has, if that is known. Blocks.
-pub(super) fn known(interpreter: &Path, wanted: &Packages, cache: &Path) -> Option<Vec<String>> {
+pub(in crate::native) fn known(interpreter: &Path, wanted: &Packages, cache: &Path) -> Option<Vec<String>> {
     let known = read(&file(interpreter, cache))?;
     let is_current =
         known.interpreter == interpreter && known.asked == wanted.names && known.places.iter().all(Place::is_unchanged);
@@ -46,7 +46,7 @@ pub(super) fn known(interpreter: &Path, wanted: &Packages, cache: &Path) -> Opti
 }
 
 /// Keeps what the interpreter said, and tells which of `wanted` it has. Blocks.
-pub(super) fn learn(interpreter: &Path, wanted: &Packages, cache: &Path, said: &str) -> Vec<String> {
+pub(in crate::native) fn learn(interpreter: &Path, wanted: &Packages, cache: &Path, said: &str) -> Vec<String> {
     let after = |word: &'static str| said.lines().filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '));
     let packages: Vec<_> =
         after("package").filter(|name| wanted.names.iter().any(|wanted| wanted == name)).map(str::to_owned).collect();

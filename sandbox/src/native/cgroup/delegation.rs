@@ -14,7 +14,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::cgroup::PREFIX;
+use super::PREFIX;
 use crate::sys::has_attribute;
 
 /// How the name of the group ends that a server stepped aside into.
@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 8;
 
 /// Makes groups possible in `own`, the group of this process, and says in which
 /// group they are.
-pub(super) fn divide(own: &Path) -> Result<PathBuf, String> {
+pub(in crate::native) fn divide(own: &Path) -> Result<PathBuf, String> {
     // A server stepped aside already: this one, or one in whose place this
     // process was put.
     if let Some(given) = own.parent().filter(|given| is_of_a_server(own) && is_divided(given)) {

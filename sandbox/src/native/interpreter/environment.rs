@@ -7,20 +7,20 @@ use std::path::Path;
 
 use guest_runtimes::Native;
 
-use super::account::Account;
+use crate::native::account::Account;
 
 /// Where a program finds what it is given.
-pub(super) struct Places<'a> {
-    pub(super) home: &'a Path,
-    pub(super) temporary: &'a Path,
+pub(in crate::native) struct Places<'a> {
+    pub(in crate::native) home: &'a Path,
+    pub(in crate::native) temporary: &'a Path,
     /// Neither among the files of the workspace nor in its `/tmp`.
-    pub(super) cache: &'a Path,
+    pub(in crate::native) cache: &'a Path,
     /// The files of its runtime.
-    pub(super) runtime: &'a Path,
+    pub(in crate::native) runtime: &'a Path,
 }
 
 /// The variables of a program whose request has `asked` for some.
-pub(super) fn environment(
+pub(in crate::native) fn environment(
     native: &Native,
     asked: &BTreeMap<String, String>,
     account: &Account,

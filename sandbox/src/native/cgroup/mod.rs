@@ -5,24 +5,26 @@
 
 #![expect(clippy::disallowed_methods, reason = "the kernel's interface is files")]
 
+pub(in crate::native) mod delegation;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jailer::TreeLimits;
 
-use super::delegation::divide;
+use self::delegation::divide;
 
 /// What the jailer's own processes need beside the program.
 const OWN_BYTES: u64 = 16 << 20;
 const OWN_PROCESSES: u64 = 2;
 
 /// How the names of our groups begin; the number of the server follows.
-pub(super) const PREFIX: &str = "belljar-";
+pub(in crate::native) const PREFIX: &str = "belljar-";
 
 /// Where groups can be made.
 #[derive(Clone, Debug)]
-pub(super) enum Cgroups {
+pub(in crate::native) enum Cgroups {
     /// One parent for each controller.
     Version1 { memory: PathBuf, pids: PathBuf },
     /// One parent for both.
@@ -31,14 +33,14 @@ pub(super) enum Cgroups {
 
 /// The groups of one run. Removed when dropped, with every process in them.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(in crate::native) struct Group {
     directories: Vec<PathBuf>,
     is_version_1: bool,
 }
 
 impl Cgroups {
     /// Finds where this process may make groups, and makes one to be sure.
-    pub(super) fn find() -> Result<Self, String> {
+    pub(in crate::native) fn find() -> Result<Self, String> {
         let mounts = read("/proc/self/mountinfo")?;
         let own = read("/proc/self/cgroup")?;
         let found = match (version_1(&mounts, &own, "memory"), version_1(&mounts, &own, "pids")) {
@@ -80,7 +82,7 @@ impl Cgroups {
     }
 
     /// Makes the groups of a run.
-    pub(super) fn make(&self, name: &str, limits: &TreeLimits) -> io::Result<Group> {
+    pub(in crate::native) fn make(&self, name: &str, limits: &TreeLimits) -> io::Result<Group> {
         let memory_bytes = (limits.memory_bytes + OWN_BYTES).to_string();
         let processes = (limits.processes + OWN_PROCESSES).to_string();
         let mut group = Group { directories: Vec::new(), is_version_1: matches!(self, Self::Version1 { .. }) };
@@ -116,25 +118,25 @@ impl Group {
     }
 
     /// The files through which the jailer joins.
-    pub(super) fn open(&self) -> io::Result<Vec<File>> {
+    pub(in crate::native) fn open(&self) -> io::Result<Vec<File>> {
         let open = |directory: &PathBuf| OpenOptions::new().write(true).open(directory.join("cgroup.procs"));
         self.directories.iter().map(open).collect()
     }
 
     /// The most memory that was in use, the jailer's included.
-    pub(super) fn peak_memory(&self) -> Option<u64> {
+    pub(in crate::native) fn peak_memory(&self) -> Option<u64> {
         let name = if self.is_version_1 { "memory.max_usage_in_bytes" } else { "memory.peak" };
         fs::read_to_string(self.directories.first()?.join(name)).ok()?.trim().parse().ok()
     }
 
     /// Whether the kernel ended something because there was no more memory.
-    pub(super) fn ran_out_of_memory(&self) -> bool {
+    pub(in crate::native) fn ran_out_of_memory(&self) -> bool {
         let name = if self.is_version_1 { "memory.oom_control" } else { "memory.events" };
         self.event(0, name, "oom_kill")
     }
 
     /// Whether there were no more processes to be had.
-    pub(super) fn ran_out_of_processes(&self) -> bool {
+    pub(in crate::native) fn ran_out_of_processes(&self) -> bool {
         self.event(self.directories.len().saturating_sub(1), "pids.events", "max")
     }
 
@@ -147,7 +149,7 @@ impl Group {
 
     /// Whether its limits are those it was made with. With version 2 whoever
     /// manages the group above can take the controllers away.
-    pub(super) fn is_intact(&self) -> bool {
+    pub(in crate::native) fn is_intact(&self) -> bool {
         let is_limited = |directory: &PathBuf, name: &str| {
             fs::read_to_string(directory.join(name)).is_ok_and(|limit| limit.trim() != "max")
         };
@@ -156,7 +158,7 @@ impl Group {
     }
 
     /// Kills whatever is still in it.
-    pub(super) fn kill(&self) {
+    pub(in crate::native) fn kill(&self) {
         for directory in &self.directories {
             if fs::write(directory.join("cgroup.kill"), "1").is_ok() {
                 continue;

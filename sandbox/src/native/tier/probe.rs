@@ -23,7 +23,7 @@ const UNTOLD: [&str; 6] =
 
 /// Whether what is said there may be otherwise soon. Reasons come as texts, some
 /// from another process.
-pub(super) fn passes(reason: &str) -> bool {
+pub(in crate::native) fn passes(reason: &str) -> bool {
     let names = |errno: &Errno| {
         // By its name, or as the standard library tells it.
         let code = format!("(os error {})", *errno as i32);
@@ -34,7 +34,7 @@ pub(super) fn passes(reason: &str) -> bool {
 
 /// Something to be found out.
 #[derive(Debug)]
-pub(super) struct Found<T> {
+pub(in crate::native) struct Found<T> {
     known: Mutex<Option<Known<T>>>,
     finding: tokio::sync::Mutex<()>,
 }
@@ -54,7 +54,7 @@ impl<T> Default for Found<T> {
 
 impl<T> Found<T> {
     /// What is known without asking anyone.
-    pub(super) fn known(&self) -> Option<Arc<T>> {
+    pub(in crate::native) fn known(&self) -> Option<Arc<T>> {
         lock(&self.known).as_ref().map(|known| Arc::clone(&known.value))
     }
 
@@ -67,7 +67,7 @@ impl<T> Found<T> {
 
     /// Finds it out with `find`, unless it is known. That gets what was known
     /// before, and says whether it may find something else soon.
-    pub(super) async fn get<F: Future<Output = (Arc<T>, bool)>>(
+    pub(in crate::native) async fn get<F: Future<Output = (Arc<T>, bool)>>(
         &self,
         find: impl FnOnce(Option<Arc<T>>) -> F,
     ) -> Arc<T> {

@@ -11,11 +11,11 @@ use jailer::Enforced;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroups;
-use super::found::{Found, passes};
-use super::host::{Interpreter, Shown};
+use super::interpreter::packages;
+use super::interpreter::{Interpreter, Shown};
 use super::launch::{CACHE, GIVEN, Launch, launch};
-use super::packages;
 use super::private::Private;
+use super::tier::probe::{Found, passes};
 use super::tier::{Form, Tier};
 use super::users::Users;
 use crate::children::jailer_executable::jailer_command;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use guest_runtimes::Layout;
 
-use super::private::Guarded;
+use crate::native::private::Guarded;
 
 /// What the configuration of an environment holds at most.
 const MAX_CONFIGURATION_BYTES: u64 = 64 << 10;
@@ -26,16 +26,16 @@ const LIBRARIES: [&str; 2] = ["lib", "lib64"];
 
 /// What programs of an interpreter need of the machine.
 #[derive(Debug, Default)]
-pub(super) struct Needed {
+pub(in crate::native) struct Needed {
     /// Files and directories, each with what it is for. As they are called, not
     /// as they are.
-    pub(super) parts: Vec<(PathBuf, String)>,
+    pub(in crate::native) parts: Vec<(PathBuf, String)>,
     /// Directories that packages are installed in.
-    pub(super) packages: Vec<PathBuf>,
+    pub(in crate::native) packages: Vec<PathBuf>,
 }
 
 /// What `program` needs, as `layout` describes it.
-pub(super) fn needed(program: &Path, layout: Option<&Layout>, guarded: &Guarded) -> Result<Needed, String> {
+pub(in crate::native) fn needed(program: &Path, layout: Option<&Layout>, guarded: &Guarded) -> Result<Needed, String> {
     let mut needed = Needed { parts: vec![(program.to_path_buf(), "the program".into())], packages: Vec::new() };
     let Some(layout) = layout else { return Ok(needed) };
     let real = real(program)?;
@@ -67,13 +67,13 @@ pub(super) fn needed(program: &Path, layout: Option<&Layout>, guarded: &Guarded)
 }
 
 /// Directories that an interpreter of the system has its packages in.
-pub(super) fn packages_of(prefix: &Path, layout: &Layout) -> Vec<PathBuf> {
+pub(in crate::native) fn packages_of(prefix: &Path, layout: &Layout) -> Vec<PathBuf> {
     let found = versions(prefix, layout).into_iter().chain([prefix.join("lib/python3")]);
     found.flat_map(|library| layout.packages.iter().map(move |name| library.join(name))).collect()
 }
 
 /// The store of a package manager that a file comes from.
-pub(super) fn store(real: &Path) -> Option<&'static Path> {
+pub(in crate::native) fn store(real: &Path) -> Option<&'static Path> {
     STORES.iter().map(Path::new).find(|store| real.starts_with(store))
 }
 

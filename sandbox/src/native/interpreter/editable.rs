@@ -31,7 +31,7 @@ struct DirectoryInfo {
 }
 
 /// Says of each package in `directories` that is not visible where it lies.
-pub(super) fn left_out(directories: &[PathBuf], is_visible: &dyn Fn(&Path) -> bool) -> Vec<String> {
+pub(in crate::native) fn left_out(directories: &[PathBuf], is_visible: &dyn Fn(&Path) -> bool) -> Vec<String> {
     let mut found = BTreeMap::new();
     for directory in directories {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -4,6 +4,12 @@
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "makes what is to be shown"))]
 
+pub(in crate::native) mod editable;
+pub(in crate::native) mod environment;
+pub(in crate::native) mod layout;
+pub(in crate::native) mod lookup;
+pub(in crate::native) mod packages;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +17,6 @@ use guest_runtimes::Native;
 use jailer::{Access, Mount};
 
 use super::private::{Guarded, Kind, Private};
-use super::{editable, layout, lookup};
 use crate::filesystem::canonical::follow;
 
 /// Programs and libraries, and the few files of `/etc` that they read when
@@ -72,22 +77,26 @@ pub struct Shown {
 
 /// An interpreter of this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Interpreter {
+pub(in crate::native) struct Interpreter {
     /// Its program.
-    pub(super) path: PathBuf,
+    pub(in crate::native) path: PathBuf,
     mounts: Vec<Mount>,
     /// What programs see of the machine.
-    pub(super) shown: Vec<Shown>,
+    pub(in crate::native) shown: Vec<Shown>,
     /// Packages that they do not find, and why.
-    pub(super) left_out: Vec<String>,
+    pub(in crate::native) left_out: Vec<String>,
     /// What they must not be able to open.
-    pub(super) secrets: Vec<PathBuf>,
+    pub(in crate::native) secrets: Vec<PathBuf>,
 }
 
 impl Interpreter {
     /// Finds the program of `native`: the one that is `configured`, or on the
     /// path of this process. Nothing of `private` becomes visible with it.
-    pub(super) fn find(native: &Native, configured: Option<&Path>, private: &[Private]) -> Result<Self, String> {
+    pub(in crate::native) fn find(
+        native: &Native,
+        configured: Option<&Path>,
+        private: &[Private],
+    ) -> Result<Self, String> {
         let guarded = Guarded::new(private)?;
         if let Some(secret) = guarded.has_names() {
             return Err(format!(
@@ -119,12 +128,12 @@ impl Interpreter {
     }
 
     /// Everything of the machine that its programs see.
-    pub(super) fn mounts(&self) -> Vec<Mount> {
+    pub(in crate::native) fn mounts(&self) -> Vec<Mount> {
         self.mounts.clone()
     }
 
     /// Where its programs look for programs.
-    pub(super) fn search_path(&self) -> String {
+    pub(in crate::native) fn search_path(&self) -> String {
         lookup::search_path(&self.path)
     }
 }

@@ -20,7 +20,7 @@ const MAX_NAME_BYTES: u64 = 4096;
 
 /// The program of a language: the one that is `configured`, or the first on the
 /// path of this process.
-pub(super) fn find(name: &str, configured: Option<&Path>) -> Result<PathBuf, String> {
+pub(in crate::native) fn find(name: &str, configured: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(path) = configured {
         return look(path, name);
     }
@@ -106,13 +106,13 @@ fn numbers(path: &Path) -> Vec<u64> {
     name.split(|letter: char| !letter.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
-pub(super) fn is_executable(path: &Path) -> bool {
+pub(in crate::native) fn is_executable(path: &Path) -> bool {
     path.is_absolute()
         && path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Where programs look for programs, `own` first.
-pub(super) fn search_path(program: &Path) -> String {
+pub(in crate::native) fn search_path(program: &Path) -> String {
     let own = program.parent().and_then(Path::to_str).filter(|own| !PATH.split(':').any(|known| known == *own));
     own.map_or_else(|| PATH.to_owned(), |own| format!("{own}:{PATH}"))
 }
