@@ -102,7 +102,7 @@ impl Store {
         for (sequence, commit) in commits {
             let Some(Stored { bytes, .. }) = *commit else { continue };
             let path = place(owner, session, &Object::Commit(*sequence));
-            let serves = self.local.as_ref().is_some_and(|local| local.unneeded.add(owner, path.clone(), bytes));
+            let serves = self.local.as_ref().is_some_and(|local| local.reusable.add(owner, path.clone(), bytes));
             if !serves {
                 removed.insert(path, bytes);
             }

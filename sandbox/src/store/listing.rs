@@ -8,9 +8,9 @@ use futures_util::StreamExt as _;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::directory::files;
 use super::ends::Closed;
 use super::layout::{Object, parse, parse_sequence, principal_place, session_place};
+use super::local::directory::files;
 use super::objects::{Store, blocking, failed};
 use super::usage::{SESSION_BYTES, taken_by};
 use crate::error::{Error, IoContext as _};

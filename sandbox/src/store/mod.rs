@@ -25,7 +25,6 @@ mod blobs;
 mod clock;
 mod collect;
 mod commits;
-mod directory;
 mod ends;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -35,8 +34,6 @@ mod local;
 mod objects;
 mod seal;
 mod sweep;
-mod threads;
-mod unneeded;
 mod usage;
 
 pub(crate) use clock::Moment;

@@ -14,8 +14,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
 use super::clock::Clock;
-use super::directory;
 use super::layout::{Object, blobs_place, parse_sequence, place, session_place};
+use super::local::directory;
 use super::local::{Local, Placed};
 use super::seal::{Binding, Keys, OVERHEAD};
 use super::usage::Counted;
@@ -106,7 +106,7 @@ impl Store {
         })
     }
 
-    /// Does several things to the store in one go: see [`threads`](super::threads).
+    /// Does several things to the store in one go: see [`threads`](super::local::threads).
     pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send + 'static>(
         &self,
         work: impl FnOnce(Self) -> F,

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use super::clock::Moment;
-use super::directory::{last_addition, remove_leftovers};
 use super::layout::blobs_place;
 use super::listing::Seen;
+use super::local::directory::{last_addition, remove_leftovers};
 use super::objects::{Store, blocking};
 use super::usage::Usage;
 use crate::error::Error;

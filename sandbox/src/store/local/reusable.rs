@@ -17,12 +17,12 @@ const MAX_BYTES: u64 = 256 << 10;
 /// Those that this server knows of. Another that shares the store may use or
 /// remove them first.
 #[derive(Debug, Default)]
-pub(super) struct Unneeded(Mutex<HashMap<String, Vec<Path>>>);
+pub(in crate::store) struct Reusable(Mutex<HashMap<String, Vec<Path>>>);
 
-impl Unneeded {
+impl Reusable {
     /// Adds one of `bytes`. False when it is too large, or there are enough:
     /// then it is to be removed.
-    pub(super) fn add(&self, principal: &str, commit: Path, bytes: u64) -> bool {
+    pub(in crate::store) fn add(&self, principal: &str, commit: Path, bytes: u64) -> bool {
         if bytes > MAX_BYTES {
             return false;
         }
@@ -41,7 +41,7 @@ impl Unneeded {
     /// Takes one of the session that was used last, whose pages are in memory
     /// most likely: its oldest, so that a number which is free again has none
     /// below it.
-    pub(super) fn take(&self, principal: &str) -> Option<Path> {
+    pub(in crate::store) fn take(&self, principal: &str) -> Option<Path> {
         let mut all = lock(&self.0);
         let mine = all.get_mut(principal)?;
         let session = session_of(mine.last()?).to_owned();
@@ -64,31 +64,31 @@ mod tests {
 
     #[test]
     fn the_oldest_of_the_session_that_was_used_last_goes_first() {
-        let unneeded = Unneeded::default();
+        let reusable = Reusable::default();
         for commit in ["s/2", "t/1", "s/3", "t/5", "s/1"] {
-            unneeded.add("one", commit.into(), 1);
+            reusable.add("one", commit.into(), 1);
         }
-        let taken: Vec<_> = std::iter::from_fn(|| unneeded.take("one")).map(String::from).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| reusable.take("one")).map(String::from).collect();
         assert_eq!(taken, ["s/1", "t/1", "t/5", "s/2", "s/3"][..]);
     }
 
     #[test]
     fn each_is_taken_once_and_by_its_principal() {
-        let unneeded = Unneeded::default();
-        assert!(unneeded.add("one", "a".into(), 1) && unneeded.add("one", "b".into(), MAX_BYTES));
-        assert!(unneeded.add("one", "a".into(), 1), "it is there already");
-        assert_eq!(unneeded.take("other"), None);
-        assert_eq!([(); 3].map(|()| unneeded.take("one")), [Some("a".into()), Some("b".into()), None]);
+        let reusable = Reusable::default();
+        assert!(reusable.add("one", "a".into(), 1) && reusable.add("one", "b".into(), MAX_BYTES));
+        assert!(reusable.add("one", "a".into(), 1), "it is there already");
+        assert_eq!(reusable.take("other"), None);
+        assert_eq!([(); 3].map(|()| reusable.take("one")), [Some("a".into()), Some("b".into()), None]);
     }
 
     #[test]
     fn what_is_large_or_too_much_is_to_be_removed() {
-        let unneeded = Unneeded::default();
-        assert!(!unneeded.add("one", "large".into(), MAX_BYTES + 1));
+        let reusable = Reusable::default();
+        assert!(!reusable.add("one", "large".into(), MAX_BYTES + 1));
         for number in 0..MAX_FILES {
-            assert!(unneeded.add("one", number.to_string().into(), 1));
+            assert!(reusable.add("one", number.to_string().into(), 1));
         }
-        assert!(!unneeded.add("one", "more".into(), 1) && unneeded.add("other", "more".into(), 1));
-        assert!(unneeded.add("one", "0".into(), 1));
+        assert!(!reusable.add("one", "more".into(), 1) && reusable.add("other", "more".into(), 1));
+        assert!(reusable.add("one", "0".into(), 1));
     }
 }

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime};
 
 use nix::libc;
 
-use super::listing::Stored;
 use crate::error::{Error, IoContext as _};
+use crate::store::listing::Stored;
 
 const KEY: &str = "key";
 const OBJECTS: &str = "objects";
@@ -30,7 +30,7 @@ const LEFTOVER: Duration = Duration::from_secs(3600);
 /// objects go, and its secret.
 ///
 /// All of it is on disk then if `durable`.
-pub(super) fn open(directory: &Path, durable: bool) -> Result<(PathBuf, [u8; 32]), Error> {
+pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<(PathBuf, [u8; 32]), Error> {
     let status = fs::read_to_string("/proc/self/status").doing(|| "read the umask of this process".into())?;
     check_umask(&status)?;
     let objects = directory.join(OBJECTS);
@@ -63,7 +63,7 @@ pub(super) fn open(directory: &Path, durable: bool) -> Result<(PathBuf, [u8; 32]
 /// The files of one directory: name, and size and time of the last change
 /// unless they vanished after they were listed. None where there is no
 /// directory.
-pub(super) fn files(directory: &Path) -> io::Result<Vec<(OsString, Option<Stored>)>> {
+pub(in crate::store) fn files(directory: &Path) -> io::Result<Vec<(OsString, Option<Stored>)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -85,7 +85,7 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<(OsString, Option<Stored
 }
 
 /// None for what is not there any more.
-pub(super) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+pub(in crate::store) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
     match looked {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
@@ -103,7 +103,7 @@ fn check_umask(status: &str) -> Result<(), Error> {
     })
 }
 
-pub(super) fn is_private(metadata: &fs::Metadata) -> bool {
+pub(in crate::store) fn is_private(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o077 == 0 && metadata.uid() == nix::unistd::geteuid().as_raw()
 }
 
@@ -153,7 +153,7 @@ fn read_secret(path: &Path) -> Result<Option<[u8; 32]>, Error> {
 /// Removes what writers that were killed left beneath `root`: files that were
 /// never put in their place, and directories that nothing came to. Returns how
 /// many files.
-pub(super) fn remove_leftovers(root: &Path, now: SystemTime) -> Result<usize, Error> {
+pub(in crate::store) fn remove_leftovers(root: &Path, now: SystemTime) -> Result<usize, Error> {
     let mut removed = 0;
     remove_leftovers_in(root, now, 0, &mut removed).doing(|| format!("sweep {}", root.display()))?;
     Ok(removed)
@@ -184,7 +184,7 @@ fn remove_leftovers_in(directory: &Path, now: SystemTime, depth: usize, removed:
 }
 
 /// When a name in `directory` was last made or removed.
-pub(super) fn last_addition(directory: &Path) -> SystemTime {
+pub(in crate::store) fn last_addition(directory: &Path) -> SystemTime {
     fs::metadata(directory).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

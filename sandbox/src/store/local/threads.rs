@@ -25,7 +25,7 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// A few threads without an event loop. They end when this is dropped.
 #[derive(Debug)]
-pub(super) struct Threads(Arc<Queue>);
+pub(in crate::store) struct Threads(Arc<Queue>);
 
 /// What is to be done. Adding to it wakes one thread, not a second one that
 /// then waits in its place: the machine has other work.
@@ -56,7 +56,7 @@ impl fmt::Debug for Queue {
 }
 
 impl Threads {
-    pub(super) fn start() -> Result<Self, Error> {
+    pub(in crate::store) fn start() -> Result<Self, Error> {
         let threads = Self(Arc::default());
         for _ in 0..THREADS {
             let queue = Arc::clone(&threads.0);
@@ -74,7 +74,7 @@ impl Threads {
     }
 
     /// Does `work` on one of them.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::store) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {

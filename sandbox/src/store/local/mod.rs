@@ -8,6 +8,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the files of the store")]
 
+pub(super) mod directory;
+pub(super) mod reusable;
+pub(super) mod threads;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,54 +23,54 @@ use nix::libc;
 use object_store::PutPayload;
 use object_store::path::Path;
 
-use super::directory::{is_private, unless_gone};
-use super::threads::Threads;
-use super::unneeded::Unneeded;
+use self::directory::{is_private, unless_gone};
+use self::reusable::Reusable;
+use self::threads::Threads;
 use crate::error::Error;
 
 /// The directory of a local store, and what belongs to it.
 #[derive(Debug)]
-pub(super) struct Local {
-    pub(super) root: PathBuf,
-    pub(super) threads: Threads,
-    pub(super) unneeded: Unneeded,
+pub(in crate::store) struct Local {
+    pub(in crate::store) root: PathBuf,
+    pub(in crate::store) threads: Threads,
+    pub(in crate::store) reusable: Reusable,
     /// Whether what is written must be on disk.
     durable: bool,
 }
 
 /// What became of content that was to be put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
+pub(in crate::store) struct Placed {
     /// Whether it is there, where nothing was.
-    pub(super) is_new: bool,
+    pub(in crate::store) is_new: bool,
     /// How large the object was whose file served again, and which is gone.
-    pub(super) gone_bytes: u64,
+    pub(in crate::store) gone_bytes: u64,
 }
 
 impl Local {
-    pub(super) fn open(root: PathBuf, durable: bool) -> Result<Self, Error> {
-        Ok(Self { root, threads: Threads::start()?, unneeded: Unneeded::default(), durable })
+    pub(in crate::store) fn open(root: PathBuf, durable: bool) -> Result<Self, Error> {
+        Ok(Self { root, threads: Threads::start()?, reusable: Reusable::default(), durable })
     }
 
     /// The file of an object.
-    pub(super) fn path(&self, object: &Path) -> PathBuf {
+    pub(in crate::store) fn path(&self, object: &Path) -> PathBuf {
         self.root.join(object.as_ref())
     }
 
     /// When an object was made; none where there is no such.
-    pub(super) fn modified(&self, object: &Path) -> io::Result<Option<SystemTime>> {
+    pub(in crate::store) fn modified(&self, object: &Path) -> io::Result<Option<SystemTime>> {
         unless_gone(fs::symlink_metadata(self.path(object)))?.map(|metadata| metadata.modified()).transpose()
     }
 
     /// Removes a directory of objects, if there are none in it.
-    pub(super) fn remove_empty(&self, directory: &Path) {
+    pub(in crate::store) fn remove_empty(&self, directory: &Path) {
         // Something may have come to it, or it is gone.
         let _ = fs::remove_dir(self.path(directory));
     }
 
     /// Has the file of a commit say that its session is over. That needs no new
     /// file, and room for a name at most.
-    pub(super) fn end_in(&self, commit: &Path, end: &Path) -> io::Result<()> {
+    pub(in crate::store) fn end_in(&self, commit: &Path, end: &Path) -> io::Result<()> {
         let (commit, end) = (self.path(commit), self.path(end));
         if let Some(parent) = end.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
@@ -81,26 +85,31 @@ impl Local {
     }
 
     /// Sets when an object was made.
-    pub(super) fn touch(&self, object: &Path, now: SystemTime) -> io::Result<()> {
+    pub(in crate::store) fn touch(&self, object: &Path, now: SystemTime) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         options.open(self.path(object))?.set_modified(now)
     }
 
     /// The names in a directory of objects; none where there is no directory.
-    pub(super) fn names(&self, directory: &Path) -> impl Iterator<Item = OsString> + use<> {
+    pub(in crate::store) fn names(&self, directory: &Path) -> impl Iterator<Item = OsString> + use<> {
         fs::read_dir(self.path(directory)).into_iter().flatten().flatten().map(|entry| entry.file_name())
     }
 
     /// Puts `content` at `new`, and leaves what is there already, in the file of
     /// a commit of `principal` that nobody needs any longer. None when there is
     /// none.
-    pub(super) fn place_again(&self, principal: &str, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+    pub(in crate::store) fn place_again(
+        &self,
+        principal: &str,
+        new: &Path,
+        content: &PutPayload,
+    ) -> io::Result<Option<Placed>> {
         // Where a session begins its directory is yet to be made.
         if self.path(new).parent().is_none_or(|parent| fs::symlink_metadata(parent).is_err()) {
             return Ok(None);
         }
-        while let Some(old) = self.unneeded.take(principal) {
+        while let Some(old) = self.reusable.take(principal) {
             if let Some(placed) = self.recycle(&old, new, content)? {
                 return Ok(Some(placed));
             }
@@ -110,7 +119,7 @@ impl Local {
 
     /// Puts `content` at `new` into the file at `old`, which is gone then. None
     /// when that cannot be had.
-    pub(super) fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+    pub(in crate::store) fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
         let (old, new) = (self.path(old), self.path(new));
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(io::Error::other)?;
