@@ -6,10 +6,10 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use super::delta;
-use super::open_files::{FIRST, MAX_PATH_BYTES, OpenFiles};
-use super::pages::{Pages, Segment};
+use super::memory::delta;
+use super::memory::pages::{Pages, Segment};
 use super::saved::SlotState;
+use super::wasi::open_files::{FIRST, MAX_PATH_BYTES, OpenFiles};
 use crate::fuzzing::{choice, chosen, leads_down, same_again};
 use crate::sys::PAGE;
 

@@ -7,11 +7,11 @@ use wasmtime::{Memory, ResourceLimiter};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use super::clock::SessionClock;
 use super::control::RunControl;
-use super::entropy::{Determinism, Entropy};
-use super::open_files::OpenFiles;
-use super::quota::DiskQuota;
+use super::wasi::clock::SessionClock;
+use super::wasi::entropy::{Determinism, Entropy};
+use super::wasi::open_files::OpenFiles;
+use super::wasi::quota::DiskQuota;
 use crate::error::Error;
 use crate::run::limits::{Limits, Resource};
 use crate::run::output::OutputCapture;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use wasmtime::{Engine, InstancePre, Linker};
 
-use super::delta::Original;
-use super::dirty::DirtyPages;
 use super::engine;
 use super::host::{Host, MemoryLease};
+use super::memory::delta::Original;
+use super::memory::dirty::DirtyPages;
 use super::slot::Slot;
 use super::wasi;
 use crate::error::Error;

@@ -9,11 +9,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dirty::PageFaults;
-use super::host_state::HostState;
 use super::image::Image;
-use super::pages::{Delta, Pages, Segment};
+use super::memory::dirty::PageFaults;
+use super::memory::pages::{Delta, Pages, Segment};
 use super::slot::{Slot, ready};
+use super::wasi::saved_files::HostState;
 use crate::error::{Error, IoContext as _};
 
 /// A page of WebAssembly.

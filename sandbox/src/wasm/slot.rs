@@ -22,14 +22,14 @@ use wasmtime::{CallHook, Global, Memory, Store, StoreContextMut, Trap as EngineT
 use wasmtime_wasi::I32Exit;
 
 use super::control::{Clocks, Grace, Reason, Verdict, drive};
-use super::dirty::{Known, PageFaults};
 use super::engine::YIELD_INTERVAL;
-use super::entropy::Determinism;
 use super::host::{Host, MemoryLease, RunParts};
 use super::image::Image;
 use super::interrupt;
-use super::pages::Pages;
+use super::memory::dirty::{Known, PageFaults};
+use super::memory::pages::Pages;
 use super::wasi;
+use super::wasi::entropy::Determinism;
 use crate::error::{Error, IoContext as _};
 use crate::run::abi;
 use crate::run::abi::{Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};

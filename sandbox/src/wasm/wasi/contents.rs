@@ -4,10 +4,10 @@ use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
+use super::devices;
+use super::errno::{FAULT, INVAL, NOSPC, STALE, SUCCESS};
+use super::guest_memory::{buffer, read_u32, split};
 use super::{device, is_poisoned, refusal};
-use crate::wasm::devices;
-use crate::wasm::errno::{FAULT, INVAL, NOSPC, STALE, SUCCESS};
-use crate::wasm::guest_memory::{buffer, read_u32, split};
 use crate::wasm::host::Host;
 
 /// For reads and writes, which copy nothing: files and guest memory meet in

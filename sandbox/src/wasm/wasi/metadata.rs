@@ -4,13 +4,13 @@ use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
+use super::devices;
+use super::devices::Device;
+use super::errno::{FAULT, INVAL, NOENT, PERM, STALE, SUCCESS};
+use super::files;
+use super::files::FILESTAT_BYTES;
+use super::guest_memory::{range, split};
 use super::{is_poisoned, named_device, path_text, refusal};
-use crate::wasm::devices;
-use crate::wasm::devices::Device;
-use crate::wasm::errno::{FAULT, INVAL, NOENT, PERM, STALE, SUCCESS};
-use crate::wasm::files;
-use crate::wasm::files::FILESTAT_BYTES;
-use crate::wasm::guest_memory::{range, split};
 use crate::wasm::host::Host;
 
 /// `lookupflags::symlink_follow` of WASI preview 1.

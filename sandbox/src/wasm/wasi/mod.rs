@@ -16,12 +16,11 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPr
 use wasmtime_wasi::p1::{self};
 use wiggle::GuestMemory;
 
-use super::devices;
-use super::devices::Device;
-use super::errno::{INVAL, NOTSUP, PERM, STALE, SUCCESS};
-use super::guest_memory::{range, split};
+use self::devices::Device;
+use self::errno::{INVAL, NOTSUP, PERM, STALE, SUCCESS};
+use self::guest_memory::{range, split};
+use self::poll::poll_oneoff;
 use super::host::Host;
-use super::poll::poll_oneoff;
 use crate::run::stream::Stream;
 
 const MODULE: &str = "wasi_snapshot_preview1";
@@ -70,9 +69,19 @@ macro_rules! add_guarded {
     )*};
 }
 
+pub(in crate::wasm) mod clock;
 mod contents;
+pub(in crate::wasm) mod devices;
+pub(in crate::wasm) mod entropy;
+pub(in crate::wasm) mod errno;
+pub(in crate::wasm) mod files;
+pub(in crate::wasm) mod guest_memory;
 mod metadata;
 mod names;
+pub(in crate::wasm) mod open_files;
+pub(in crate::wasm) mod poll;
+pub(in crate::wasm) mod quota;
+pub(in crate::wasm) mod saved_files;
 
 pub(super) use contents::nameless_bytes;
 use contents::{fd_filestat_set_size, fd_pread, fd_pwrite, fd_read, fd_seek, fd_tell, fd_write};

@@ -4,13 +4,13 @@ use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
+use super::devices;
+use super::errno::{BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS};
+use super::files;
+use super::guest_memory::{range, read_u32, split};
+use super::quota::DiskQuota;
 use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, named_device, path_text, refusal};
-use crate::wasm::devices;
-use crate::wasm::errno::{BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS};
-use crate::wasm::files;
-use crate::wasm::guest_memory::{range, read_u32, split};
 use crate::wasm::host::Host;
-use crate::wasm::quota::DiskQuota;
 
 /// `oflags::creat` of WASI preview 1.
 const OFLAGS_CREAT: i32 = 1;

@@ -29,7 +29,7 @@ const LARGE_BYTES: u64 = 8 << 20;
 
 /// What a worker process has for finding changed pages of its guests.
 #[derive(Debug, Default)]
-pub(super) struct DirtyPages {
+pub(in crate::wasm) struct DirtyPages {
     /// This process's own page map, if it can be scanned.
     pagemap: Option<File>,
     /// Protects pages without anybody having to answer for it.
@@ -38,7 +38,7 @@ pub(super) struct DirtyPages {
 
 /// What is known of the pages of one memory.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(in crate::wasm) struct Known {
     /// How much of it is protected.
     protected_bytes: usize,
     /// Those that are not the image's, perhaps, as long as that holds.
@@ -47,13 +47,13 @@ pub(super) struct Known {
 
 impl Known {
     /// Whether any page is protected.
-    pub(super) const fn is_protected(&self) -> bool {
+    pub(in crate::wasm) const fn is_protected(&self) -> bool {
         self.protected_bytes > 0
     }
 
     /// Takes note of writes to the memory, all by this thread and all after
     /// `faults` were counted.
-    pub(super) fn written(&mut self, faults: PageFaults) {
+    pub(in crate::wasm) fn written(&mut self, faults: PageFaults) {
         if !faults.were_all() {
             self.found = None;
         }
@@ -61,18 +61,18 @@ impl Known {
 
     /// Whether the next scan is spared.
     #[cfg(test)]
-    pub(super) const fn is_complete(&self) -> bool {
+    pub(in crate::wasm) const fn is_complete(&self) -> bool {
         self.found.is_some()
     }
 }
 
 /// The page faults of this thread until now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PageFaults(Option<(i64, i64)>);
+pub(in crate::wasm) struct PageFaults(Option<(i64, i64)>);
 
 impl PageFaults {
     /// Counts them.
-    pub(super) fn count() -> Self {
+    pub(in crate::wasm) fn count() -> Self {
         let usage = getrusage(UsageWho::RUSAGE_THREAD).ok();
         Self(usage.map(|usage| (usage.minor_page_faults(), usage.major_page_faults())))
     }
@@ -86,7 +86,7 @@ impl PageFaults {
 impl DirtyPages {
     /// Tries what there is on `memory`, which is as in an image.
     #[expect(clippy::disallowed_methods, reason = "opens the page map of this process")]
-    pub(super) fn probe(memory: &[u8]) -> Self {
+    pub(in crate::wasm) fn probe(memory: &[u8]) -> Self {
         let pagemap = File::open("/proc/self/pagemap")
             .ok()
             .filter(|pagemap| sys::dirty_pages(pagemap, memory.as_ptr().addr(), memory.len().min(sys::PAGE)).is_ok());
@@ -95,12 +95,16 @@ impl DirtyPages {
     }
 
     /// Whether it can tell at all.
-    pub(super) const fn can_tell(&self) -> bool {
+    pub(in crate::wasm) const fn can_tell(&self) -> bool {
         self.pagemap.is_some()
     }
 
     /// The pages of `memory` that are not what the image holds, perhaps.
-    pub(super) fn since_image<'a>(&self, memory: &[u8], known: &'a mut Known) -> io::Result<&'a [Range<usize>]> {
+    pub(in crate::wasm) fn since_image<'a>(
+        &self,
+        memory: &[u8],
+        known: &'a mut Known,
+    ) -> io::Result<&'a [Range<usize>]> {
         let found = match known.found.take() {
             Some(found) => found,
             None => match &self.pagemap {
@@ -113,7 +117,7 @@ impl DirtyPages {
 
     /// The pages of `memory` that may have changed since the last call.
     /// `own_bytes` is how much of it differs from the image.
-    pub(super) fn since_last<'a>(
+    pub(in crate::wasm) fn since_last<'a>(
         &self,
         memory: &[u8],
         own_bytes: u64,

@@ -18,14 +18,14 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
 use wiggle::GuestMemory;
 
+use super::WORKSPACE_FD;
 use super::errno;
-use super::host::Host;
-use super::wasi::WORKSPACE_FD;
+use crate::wasm::host::Host;
 use crate::workspace::TEMPORARY;
 use crate::workspace::permissions::Mode;
 
 /// Sizes of `filestat` and of the head of a `dirent` of WASI preview 1.
-pub(super) const FILESTAT_BYTES: usize = 64;
+pub(in crate::wasm) const FILESTAT_BYTES: usize = 64;
 const DIRENT_BYTES: usize = 24;
 
 /// Where in a `filestat` the mode of the file stands, in two bytes that WASI
@@ -34,7 +34,7 @@ const MODE_AT: usize = 18;
 const MODE_TOLD: u16 = 0x8000;
 
 /// `filetype` of WASI preview 1.
-pub(super) const CHARACTER_DEVICE: u8 = 2;
+pub(in crate::wasm) const CHARACTER_DEVICE: u8 = 2;
 
 /// The bits of a mode that are permissions.
 const PERMISSIONS: u16 = 0o777;
@@ -48,7 +48,7 @@ const DEVICE_MODE: u16 = 0o666;
 ///
 /// Nothing tells which entry of the table belongs to a descriptor of preview 1.
 /// But the next free one is used next, so it is taken, given back and noted.
-pub(super) fn next_resource(wasi: &mut WasiP1Ctx) -> Option<u32> {
+pub(in crate::wasm) fn next_resource(wasi: &mut WasiP1Ctx) -> Option<u32> {
     if wasi.ctx().table.is_empty() {
         // Streams and workspace get their entries with the first call.
         let _ = wasi.fd_tell(&mut GuestMemory::Unshared(&mut []), WORKSPACE_FD.into());
@@ -91,12 +91,12 @@ fn look(file: impl AsFd) -> Result<Statx, Errno> {
 }
 
 /// A `filestat` of an open file, and with it the file's mode.
-pub(super) fn stat(host: &mut Host, fd: i32) -> Option<[u8; FILESTAT_BYTES]> {
+pub(in crate::wasm) fn stat(host: &mut Host, fd: i32) -> Option<[u8; FILESTAT_BYTES]> {
     with(host, fd, |file| look(file))?.ok().map(|found| encode(&found))
 }
 
 /// The same of what lies at `path`. An error is one that Wasmtime would find, too.
-pub(super) fn stat_path(
+pub(in crate::wasm) fn stat_path(
     host: &mut Host,
     fd: i32,
     path: &str,
@@ -121,12 +121,12 @@ fn encode(found: &Statx) -> [u8; FILESTAT_BYTES] {
 }
 
 /// The `filestat` of a directory above all that a guest has.
-pub(super) fn root_stat() -> [u8; FILESTAT_BYTES] {
+pub(in crate::wasm) fn root_stat() -> [u8; FILESTAT_BYTES] {
     filestat(ROOT_INODE, kind(FileType::Directory), ROOT_MODE, 2, 0, [0; 3])
 }
 
 /// The `filestat` of a device.
-pub(super) fn device_stat(number: u64) -> [u8; FILESTAT_BYTES] {
+pub(in crate::wasm) fn device_stat(number: u64) -> [u8; FILESTAT_BYTES] {
     filestat(number, CHARACTER_DEVICE, DEVICE_MODE, 1, 0, [0; 3])
 }
 
@@ -156,13 +156,13 @@ const fn kind(kind: FileType) -> u8 {
 }
 
 /// Sets the mode of an open file, as far as it is kept.
-pub(super) fn set_mode(host: &mut Host, fd: i32, mode: u32) -> Result<(), i32> {
+pub(in crate::wasm) fn set_mode(host: &mut Host, fd: i32, mode: u32) -> Result<(), i32> {
     with(host, fd, |file| change_mode(file, mode)).ok_or(errno::BADF)?.map_err(number)
 }
 
 /// Sets the mode of what lies at `path`. That is opened, since a mode that is
 /// set by path is set of whatever the kernel finds there.
-pub(super) fn set_path_mode(host: &mut Host, fd: i32, path: &str, follow: bool, mode: u32) -> Result<(), i32> {
+pub(in crate::wasm) fn set_path_mode(host: &mut Host, fd: i32, path: &str, follow: bool, mode: u32) -> Result<(), i32> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let set = |directory: BorrowedFd<'_>| change_mode(beneath(directory, path, follow, flags)?.as_fd(), mode);
     with(host, fd, set).ok_or(errno::BADF)?.map_err(number)
@@ -194,7 +194,7 @@ const fn number(errno: Errno) -> i32 {
 ///
 /// Names that are not UTF-8 are left out: WASI cannot carry them. So is the
 /// folder behind `/tmp`. `numbers` changes the numbers of files.
-pub(super) fn list(
+pub(in crate::wasm) fn list(
     host: &mut Host,
     fd: i32,
     cookie: u64,

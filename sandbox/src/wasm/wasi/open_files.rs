@@ -10,19 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::devices::Device;
 
 /// The first descriptor above the standard streams and the workspace.
-pub(super) const FIRST: u32 = 4;
+pub(in crate::wasm) const FIRST: u32 = 4;
 
 /// The most files an instance may have open, whatever its limit says: what is
 /// saved of them must be bounded.
-pub(super) const MAX_OPEN_FILES: u32 = 4096;
+pub(in crate::wasm) const MAX_OPEN_FILES: u32 = 4096;
 
 /// The longest path that can be opened in one step. A guest can make longer ones
 /// out of renames, and what lies there cannot be brought back.
-pub(super) const MAX_PATH_BYTES: usize = 4095;
+pub(in crate::wasm) const MAX_PATH_BYTES: usize = 4095;
 
 /// Open files of an instance, apart from standard streams and the workspace.
 #[derive(Debug, Default)]
-pub(super) struct OpenFiles {
+pub(in crate::wasm) struct OpenFiles {
     /// Numbers, and paths relative to the workspace. That of a file which was
     /// deleted or replaced since leads nowhere, or to another file.
     paths: BTreeMap<u32, Option<String>>,
@@ -34,60 +34,60 @@ pub(super) struct OpenFiles {
     /// Above all numbers there ever were.
     end: u32,
     /// How many were open at most since the run began.
-    pub(super) peak: u64,
+    pub(in crate::wasm) peak: u64,
     limit: u64,
     /// Whether the run was refused a file for its limit.
-    pub(super) denied: bool,
+    pub(in crate::wasm) denied: bool,
 }
 
 impl OpenFiles {
     /// Begins a run in which at most `limit` files may be open.
-    pub(super) fn begin(&mut self, limit: u64) {
+    pub(in crate::wasm) fn begin(&mut self, limit: u64) {
         self.limit = limit.min(u64::from(MAX_OPEN_FILES));
         self.peak = self.count();
         self.denied = false;
     }
 
     /// Every open descriptor, in ascending order.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+    pub(in crate::wasm) fn numbers(&self) -> impl Iterator<Item = u32> {
         self.paths.keys().copied()
     }
 
     /// Where the file `number` should be.
-    pub(super) fn path(&self, number: u32) -> Option<&str> {
+    pub(in crate::wasm) fn path(&self, number: u32) -> Option<&str> {
         self.paths.get(&number)?.as_deref()
     }
 
     /// Its entry in Wasmtime's table.
-    pub(super) fn resource(&self, number: u32) -> Option<u32> {
+    pub(in crate::wasm) fn resource(&self, number: u32) -> Option<u32> {
         self.resources.get(&number).copied()
     }
 
     /// The device that `number` stands for.
-    pub(super) fn device(&self, number: u32) -> Option<Device> {
+    pub(in crate::wasm) fn device(&self, number: u32) -> Option<Device> {
         self.devices.get(&number).copied()
     }
 
     /// Above all numbers there ever were.
-    pub(super) fn end(&self) -> u32 {
+    pub(in crate::wasm) fn end(&self) -> u32 {
         self.end.max(FIRST)
     }
 
     /// Whether another file may be opened.
-    pub(super) fn admit(&mut self) -> bool {
+    pub(in crate::wasm) fn admit(&mut self) -> bool {
         let admitted = self.count() < self.limit;
         self.denied |= !admitted;
         admitted
     }
 
     /// Whether `number` is taken and must not be used.
-    pub(super) fn is_poisoned(&self, number: u32) -> bool {
+    pub(in crate::wasm) fn is_poisoned(&self, number: u32) -> bool {
         self.poisoned.contains(&number)
     }
 
     /// Notes that `path`, relative to the descriptor `base`, was opened, and which
     /// entry of Wasmtime's table it is.
-    pub(super) fn opened(&mut self, number: u32, resource: Option<u32>, base: u32, path: &str) {
+    pub(in crate::wasm) fn opened(&mut self, number: u32, resource: Option<u32>, base: u32, path: &str) {
         let base = if self.paths.contains_key(&base) { self.path(base) } else { Some("") };
         let path = base.and_then(|base| join(base, path));
         self.taken(number, path);
@@ -95,13 +95,13 @@ impl OpenFiles {
     }
 
     /// Notes that `number` stands for a device.
-    pub(super) fn opened_device(&mut self, number: u32, device: Device) {
+    pub(in crate::wasm) fn opened_device(&mut self, number: u32, device: Device) {
         self.taken(number, None);
         self.devices.insert(number, device);
     }
 
     /// Notes that `number` is taken by what could not be brought back.
-    pub(super) fn poison(&mut self, number: u32) {
+    pub(in crate::wasm) fn poison(&mut self, number: u32) {
         self.taken(number, None);
         self.poisoned.insert(number);
     }
@@ -113,7 +113,7 @@ impl OpenFiles {
     }
 
     /// Notes that there was `number`, which is closed.
-    pub(super) fn closed(&mut self, number: u32) {
+    pub(in crate::wasm) fn closed(&mut self, number: u32) {
         self.paths.remove(&number);
         self.resources.remove(&number);
         self.devices.remove(&number);
@@ -122,7 +122,7 @@ impl OpenFiles {
     }
 
     /// Notes that `from` became `to`, in the place of what `to` was.
-    pub(super) fn renumbered(&mut self, from: u32, to: u32) {
+    pub(in crate::wasm) fn renumbered(&mut self, from: u32, to: u32) {
         if from != to
             && let Some(path) = self.paths.remove(&from)
         {
@@ -137,7 +137,7 @@ impl OpenFiles {
     }
 
     /// Notes that what lay at `from` lies at `to`, with all that is beneath.
-    pub(super) fn renamed(&mut self, from: &str, to: &str) {
+    pub(in crate::wasm) fn renamed(&mut self, from: &str, to: &str) {
         let Some(from) = join("", from) else { return };
         for path in self.paths.values_mut() {
             let beneath = path.as_deref().and_then(|path| path.strip_prefix(&from));

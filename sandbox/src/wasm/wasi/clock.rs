@@ -19,7 +19,7 @@ const COUNTED_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// outlasts the instance, and tells nothing about how long the host is up.
 /// Clones show the same time.
 #[derive(Clone, Debug)]
-pub(super) struct SessionClock(Arc<Source>);
+pub(in crate::wasm) struct SessionClock(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
@@ -31,18 +31,18 @@ enum Source {
 }
 
 impl SessionClock {
-    pub(super) fn real() -> Self {
+    pub(in crate::wasm) fn real() -> Self {
         Self(Arc::new(Source::Real { before_ns: AtomicU64::new(0), here: Instant::now() }))
     }
 
     /// Both the monotonic clock and the time of day advance by [`STEP_NS`]
     /// with each reading of either.
-    pub(super) fn counted() -> Self {
+    pub(in crate::wasm) fn counted() -> Self {
         Self(Arc::new(Source::Counted { now_ns: AtomicU64::new(0) }))
     }
 
     /// What [`SessionClock::resume`] continues from.
-    pub(super) fn position(&self) -> u64 {
+    pub(in crate::wasm) fn position(&self) -> u64 {
         match &*self.0 {
             Source::Real { before_ns, here } => before_ns.load(Ordering::Relaxed).saturating_add(nanoseconds(*here)),
             Source::Counted { now_ns } => now_ns.load(Ordering::Relaxed),
@@ -50,7 +50,7 @@ impl SessionClock {
     }
 
     /// Goes on from `position` of an earlier clock of the session.
-    pub(super) fn resume(&self, position: u64) {
+    pub(in crate::wasm) fn resume(&self, position: u64) {
         match &*self.0 {
             Source::Real { before_ns: time, .. } | Source::Counted { now_ns: time } => {
                 time.store(position, Ordering::Relaxed);
@@ -59,14 +59,14 @@ impl SessionClock {
     }
 
     /// Tells a counting clock that the guest slept; a real one knows.
-    pub(super) fn slept(&self, time: Duration) {
+    pub(in crate::wasm) fn slept(&self, time: Duration) {
         if let Source::Counted { now_ns } = &*self.0 {
             advance(now_ns, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 
     /// Reads the monotonic clock.
-    pub(super) fn monotonic(&self) -> u64 {
+    pub(in crate::wasm) fn monotonic(&self) -> u64 {
         match &*self.0 {
             Source::Real { .. } => self.position(),
             Source::Counted { now_ns } => advance(now_ns, STEP_NS),
@@ -74,7 +74,7 @@ impl SessionClock {
     }
 
     /// Reads the time of day, as time since 1970.
-    pub(super) fn time_of_day(&self) -> Duration {
+    pub(in crate::wasm) fn time_of_day(&self) -> Duration {
         match &*self.0 {
             // A host whose clock is set before 1970 gets 1970.
             Source::Real { .. } => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),

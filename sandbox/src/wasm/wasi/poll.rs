@@ -7,7 +7,7 @@ use wasmtime::{Caller, Result};
 
 use super::errno::{BADF, FAULT, INVAL, STALE, SUCCESS};
 use super::guest_memory::{range, split, write_u32};
-use super::host::Host;
+use crate::wasm::host::Host;
 
 /// The most subscriptions one call may name.
 const MAX_SUBSCRIPTIONS: u32 = 1024;
@@ -70,7 +70,7 @@ fn subscription(memory: &[u8], address: i32, host: &Host) -> Option<std::result:
 
 /// Waits for clocks. Files and standard streams are always ready, as POSIX
 /// says of regular files; standard input is in memory.
-pub(super) async fn poll_oneoff(
+pub(in crate::wasm) async fn poll_oneoff(
     mut caller: Caller<'_, Host>,
     subscriptions: i32,
     events: i32,

@@ -10,15 +10,15 @@ use wasmtime::{Caller, Result};
 use super::errno::{BADF, EXIST, FAULT, INVAL, MFILE, NOENT, NOSPC, NOTDIR, SPIPE, SUCCESS};
 use super::files;
 use super::files::{CHARACTER_DEVICE, FILESTAT_BYTES};
+use super::fill_random;
 use super::guest_memory::{buffer, range, split, write_u32};
-use super::host::Host;
-use super::host_state::open_directory;
-use super::wasi::fill_random;
+use super::saved_files::open_directory;
 use crate::run::stream::Stream;
+use crate::wasm::host::Host;
 
 /// What a descriptor stands for that is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Device {
+pub(in crate::wasm) enum Device {
     /// Nothing to read, and nothing becomes of what is written.
     Null,
     /// Zeros.
@@ -42,7 +42,7 @@ const FDSTAT_BYTES: i32 = 24;
 impl Device {
     /// What a path beneath the workspace's descriptor names. `None` when it is
     /// the path of a file; an inner `None` when nothing has that name.
-    pub(super) fn named(path: &str) -> Option<Option<Self>> {
+    pub(in crate::wasm) fn named(path: &str) -> Option<Option<Self>> {
         let name = path.strip_prefix('/')?;
         Some(match name {
             "dev/null" => Some(Self::Null),
@@ -69,12 +69,12 @@ impl Device {
         }
     }
 
-    pub(super) fn stat(self) -> [u8; FILESTAT_BYTES] {
+    pub(in crate::wasm) fn stat(self) -> [u8; FILESTAT_BYTES] {
         files::device_stat(self.inode())
     }
 
     /// Where a program is in it: nowhere, or it cannot be said.
-    pub(super) const fn position(self) -> Result<u64, i32> {
+    pub(in crate::wasm) const fn position(self) -> Result<u64, i32> {
         match self {
             Self::Null | Self::Zero | Self::Full | Self::Random => Ok(0),
             Self::Input | Self::Output(_) => Err(SPIPE),
@@ -83,7 +83,12 @@ impl Device {
 }
 
 /// Opens a device. Its number is taken with a descriptor that nothing uses.
-pub(super) async fn open(caller: &mut Caller<'_, Host>, device: Option<Device>, oflags: i32, out: i32) -> Result<i32> {
+pub(in crate::wasm) async fn open(
+    caller: &mut Caller<'_, Host>,
+    device: Option<Device>,
+    oflags: i32,
+    out: i32,
+) -> Result<i32> {
     let Some(device) = device else { return Ok(NOENT) };
     if oflags & OFLAGS_DIRECTORY != 0 {
         return Ok(NOTDIR);
@@ -102,7 +107,7 @@ pub(super) async fn open(caller: &mut Caller<'_, Host>, device: Option<Device>, 
 
 /// Tells that it is a character device that can be read, written and, unlike a
 /// terminal, sought in.
-pub(super) fn fdstat(caller: &mut Caller<'_, Host>, out: i32) -> Result<i32> {
+pub(in crate::wasm) fn fdstat(caller: &mut Caller<'_, Host>, out: i32) -> Result<i32> {
     let (memory, _) = split(caller)?;
     let Some(out) = range(memory, out, FDSTAT_BYTES) else { return Ok(FAULT) };
     let stat = &mut memory[out];
@@ -113,7 +118,13 @@ pub(super) fn fdstat(caller: &mut Caller<'_, Host>, out: i32) -> Result<i32> {
 }
 
 /// Reads into every buffer.
-pub(super) fn read(caller: &mut Caller<'_, Host>, device: Device, iovs: i32, count: i32, out: i32) -> Result<i32> {
+pub(in crate::wasm) fn read(
+    caller: &mut Caller<'_, Host>,
+    device: Device,
+    iovs: i32,
+    count: i32,
+    out: i32,
+) -> Result<i32> {
     if matches!(device, Device::Output(_)) {
         return Ok(BADF);
     }
@@ -149,7 +160,13 @@ pub(super) fn read(caller: &mut Caller<'_, Host>, device: Device, iovs: i32, cou
 }
 
 /// Writes every buffer.
-pub(super) fn write(caller: &mut Caller<'_, Host>, device: Device, iovs: i32, count: i32, out: i32) -> Result<i32> {
+pub(in crate::wasm) fn write(
+    caller: &mut Caller<'_, Host>,
+    device: Device,
+    iovs: i32,
+    count: i32,
+    out: i32,
+) -> Result<i32> {
     let (memory, host) = split(caller)?;
     match device {
         Device::Input => return Ok(BADF),
@@ -171,7 +188,7 @@ pub(super) fn write(caller: &mut Caller<'_, Host>, device: Device, iovs: i32, co
 }
 
 /// Answers where the next byte would be read or written.
-pub(super) fn tell(caller: &mut Caller<'_, Host>, device: Device, out: i32) -> Result<i32> {
+pub(in crate::wasm) fn tell(caller: &mut Caller<'_, Host>, device: Device, out: i32) -> Result<i32> {
     let (memory, _) = split(caller)?;
     let position = match device.position() {
         Ok(position) => position,
@@ -183,4 +200,4 @@ pub(super) fn tell(caller: &mut Caller<'_, Host>, device: Device, out: i32) -> R
 }
 
 /// What a device answers to all that makes no sense for it.
-pub(super) const SENSELESS: i32 = INVAL;
+pub(in crate::wasm) const SENSELESS: i32 = INVAL;

@@ -54,7 +54,7 @@ pub(crate) struct Segment {
 
 /// The pages of one guest instance.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
+pub(in crate::wasm) struct Pages {
     /// In order of their pages.
     marks: Vec<Mark>,
     segments: Vec<Segment>,
@@ -74,18 +74,18 @@ pub(crate) struct Delta {
 
 impl Pages {
     /// The chain as it is saved next to the parts.
-    pub(super) fn segments(&self) -> &[Segment] {
+    pub(in crate::wasm) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// How many bytes of memory are the guest's own.
-    pub(super) fn own_bytes(&self) -> u64 {
+    pub(in crate::wasm) fn own_bytes(&self) -> u64 {
         (self.marks.len() * PAGE) as u64
     }
 
     /// Writes down what changed since the last capture, looking only at
     /// `candidates`: ranges of bytes, ascending, on page borders.
-    pub(super) fn capture(
+    pub(in crate::wasm) fn capture(
         &mut self,
         memory: &[u8],
         image: &(impl Original + ?Sized),
@@ -214,7 +214,7 @@ impl Pages {
 
     /// Writes saved parts, oldest first and the tail last, into `memory`, which
     /// is as in the image.
-    pub(super) fn restore<'a>(
+    pub(in crate::wasm) fn restore<'a>(
         segments: Vec<Segment>,
         parts: impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator,
         memory: &mut [u8],

@@ -13,13 +13,13 @@ use wasmtime_wasi::p1::types::{Fdflags, Filestat, Filetype, Lookupflags, Oflags,
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
 use wiggle::{GuestMemory, GuestPtr};
 
+use super::WORKSPACE_FD;
 use super::devices::Device;
 use super::entropy::Entropy;
 use super::files::next_resource;
-use super::host::Host;
 use super::open_files::{FIRST, MAX_OPEN_FILES, MAX_PATH_BYTES};
-use super::wasi::WORKSPACE_FD;
 use crate::error::Error;
+use crate::wasm::host::Host;
 
 /// The state of a [`Host`] between runs. Whatever it holds when it comes back,
 /// it opens nothing but files of the workspace, and boundedly many.
@@ -90,7 +90,7 @@ impl OpenFile {
 
 impl Host {
     /// What must be known to go on in another instance. Between runs only.
-    pub(super) async fn capture(&mut self) -> HostState {
+    pub(in crate::wasm) async fn capture(&mut self) -> HostState {
         let mut files = BTreeMap::new();
         for number in self.open_files.numbers().collect::<Vec<_>>() {
             if let Some(device) = self.open_files.device(number) {
@@ -113,7 +113,7 @@ impl Host {
     }
 
     /// Goes on from `state`. Right after [`Host::open`].
-    pub(super) async fn restore(&mut self, state: &HostState) -> Result<(), Error> {
+    pub(in crate::wasm) async fn restore(&mut self, state: &HostState) -> Result<(), Error> {
         self.clock.resume(state.clock_ns);
         if let Some(entropy) = &self.entropy {
             entropy.resume(state.entropy);
@@ -216,7 +216,7 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
 }
 
 /// Opens a directory. Where a guest was in reading it, the guest knows.
-pub(super) async fn open_directory(wasi: &mut WasiP1Ctx, path: &str) -> Option<Opened> {
+pub(in crate::wasm) async fn open_directory(wasi: &mut WasiP1Ctx, path: &str) -> Option<Opened> {
     open(wasi, path, Oflags::DIRECTORY, Rights::FD_READ, Fdflags::empty()).await
 }
 

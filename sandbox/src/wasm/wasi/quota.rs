@@ -26,23 +26,23 @@ impl DiskQuota {
     }
 
     /// What it is about.
-    pub(super) fn workspace(&self) -> &Workspace {
+    pub(in crate::wasm) fn workspace(&self) -> &Workspace {
         &self.workspace
     }
 
     /// Which limit the guest ran into.
-    pub(super) const fn denied(&self) -> Option<Resource> {
+    pub(in crate::wasm) const fn denied(&self) -> Option<Resource> {
         self.denied
     }
 
     /// Whether `bytes` can be taken without counting again.
-    pub(super) const fn has_bytes(&self, bytes: u64) -> bool {
+    pub(in crate::wasm) const fn has_bytes(&self, bytes: u64) -> bool {
         self.left.bytes >= bytes
     }
 
     /// Takes `bytes` that are about to be written so that the file ends at
     /// `end` or beyond. False when the quota has no room for them.
-    pub(super) const fn charge_bytes(&mut self, bytes: u64, end: u64) -> bool {
+    pub(in crate::wasm) const fn charge_bytes(&mut self, bytes: u64, end: u64) -> bool {
         // A file that ends past the quota is over it, holes or not.
         if end > self.limit.bytes || !self.has_bytes(bytes) {
             self.denied = Some(Resource::DiskBytes);
@@ -53,12 +53,12 @@ impl DiskQuota {
     }
 
     /// Gives back bytes that were charged and not written.
-    pub(super) const fn credit_bytes(&mut self, bytes: u64) {
+    pub(in crate::wasm) const fn credit_bytes(&mut self, bytes: u64) {
         self.left.bytes += bytes;
     }
 
     /// Takes one name that is about to be made.
-    pub(super) fn charge_file(&mut self) -> bool {
+    pub(in crate::wasm) fn charge_file(&mut self) -> bool {
         if self.left.files == 0
             && let Ok(survey) = self.workspace.survey()
         {
@@ -74,27 +74,27 @@ impl DiskQuota {
 
     /// Whether a new name at `path` keeps the tree within its depth and names
     /// within their length.
-    pub(super) fn allows_path(path: &[u8]) -> bool {
+    pub(in crate::wasm) fn allows_path(path: &[u8]) -> bool {
         path.len() <= MAX_PATH_BYTES && depth(path) <= MAX_DEPTH
     }
 
     /// Whether moving `from` to `to` keeps the tree within its depth: a
     /// directory, which may hold others, may only move up or sideways.
-    pub(super) fn allows_rename(&self, from: &[u8], to: &[u8]) -> bool {
+    pub(in crate::wasm) fn allows_rename(&self, from: &[u8], to: &[u8]) -> bool {
         Self::allows_path(to) && (depth(to) <= depth(from) || !self.workspace.is_directory(from))
     }
 
     /// Counts the workspace again. `nameless` is what files hold that are
     /// open but have no name any more. Without a count nothing is credited,
     /// which is the safe side.
-    pub(super) fn recount(&mut self, nameless: u64) {
+    pub(in crate::wasm) fn recount(&mut self, nameless: u64) {
         if let Ok(survey) = self.workspace.survey() {
             self.left.bytes = remaining(self.limit, survey.disk_use).bytes.saturating_sub(nameless);
         }
     }
 
     /// Takes what files hold that an earlier run left open without a name.
-    pub(super) const fn charge_nameless(&mut self, nameless: u64) {
+    pub(in crate::wasm) const fn charge_nameless(&mut self, nameless: u64) {
         self.left.bytes = self.left.bytes.saturating_sub(nameless);
     }
 }

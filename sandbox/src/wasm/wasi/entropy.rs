@@ -19,25 +19,25 @@ pub(crate) struct Determinism {
 /// One endless stream of bytes that look random, and how far it was read.
 /// Clones read on from each other.
 #[derive(Clone, Debug)]
-pub(super) struct Entropy {
+pub(in crate::wasm) struct Entropy {
     stream: blake3::OutputReader,
     position: Arc<AtomicU64>,
 }
 
 impl Entropy {
-    pub(super) fn new(determinism: Determinism) -> Self {
+    pub(in crate::wasm) fn new(determinism: Determinism) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("belljar sandbox repeatable entropy");
         hasher.update(&determinism.seed.to_le_bytes());
         Self { stream: hasher.finalize_xof(), position: Arc::default() }
     }
 
     /// How many bytes were drawn.
-    pub(super) fn position(&self) -> u64 {
+    pub(in crate::wasm) fn position(&self) -> u64 {
         self.position.load(Ordering::Relaxed)
     }
 
     /// Goes on after `position` bytes.
-    pub(super) fn resume(&self, position: u64) {
+    pub(in crate::wasm) fn resume(&self, position: u64) {
         self.position.store(position, Ordering::Relaxed);
     }
 

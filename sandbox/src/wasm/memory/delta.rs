@@ -52,16 +52,16 @@ const OF_LEVEL: (u32, u32) = (0, 0);
 const KEPT_BYTES: usize = 1 << 20;
 
 /// What an image has where memory ends: pages that were never part of it.
-pub(super) const ZERO: [u8; PAGE] = [0; PAGE];
+pub(in crate::wasm) const ZERO: [u8; PAGE] = [0; PAGE];
 
 /// The page `number` of `memory`; zero past its end.
-pub(super) fn page_of(memory: &[u8], number: u32) -> &[u8] {
+pub(in crate::wasm) fn page_of(memory: &[u8], number: u32) -> &[u8] {
     let start = number as usize * PAGE;
     memory.get(start..start + PAGE).unwrap_or(&ZERO)
 }
 
 /// The memory of an image, which many look at and one at a time may.
-pub(super) trait Original {
+pub(in crate::wasm) trait Original {
     /// Looks at it. Others wait meanwhile.
     fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T;
 }
@@ -73,7 +73,7 @@ impl Original for [u8] {
 }
 
 /// Writes the pages `numbers` of `memory`, which ascend, as parts.
-pub(super) fn encode(
+pub(in crate::wasm) fn encode(
     memory: &[u8],
     image: &(impl Original + ?Sized),
     numbers: impl Iterator<Item = u32>,
@@ -141,7 +141,7 @@ fn encode_page(page: &[u8], image: &[u8], runs: &mut Vec<(usize, usize)>, out: &
 
 /// Writes every page of a part into `memory`, whose pages still are those of
 /// the image, except those that `wanted` declines. `written` is shown each.
-pub(super) fn apply(
+pub(in crate::wasm) fn apply(
     part: &[u8],
     memory: &mut [u8],
     wanted: impl FnMut(u32) -> bool,
@@ -172,7 +172,7 @@ pub(super) fn apply(
     })
 }
 
-pub(super) fn apply_records(
+pub(in crate::wasm) fn apply_records(
     raw: &[u8],
     memory: &mut [u8],
     mut wanted: impl FnMut(u32) -> bool,
