@@ -4,12 +4,15 @@
 //!
 //! - [`ExecuteRequest`] goes in, an [`Outcome`] comes out, through
 //!   [`Executor`], which knows sessions, limits and queues.
-//! - `worker` is both ends of the connection between the server and the
-//!   processes that guests run in.
+//! - `worker` is the processes that guests run in: the server's side, theirs,
+//!   and what they say to each other.
 //! - `wasm` is Wasmtime; it is called in worker processes only.
-//! - [`Workspace`] is the only access to files of guests; `tree` turns one into
-//!   data and back.
+//! - `native` is programs of this machine, each confined by its jailer.
+//! - [`Workspace`] is the only access to files of guests; `session::files`
+//!   turns one into data and back.
 //! - `store` keeps sessions when nobody uses them.
+//!
+//! The table in `sandbox/README.md` names every folder.
 //!
 //! # Vocabulary
 //!
@@ -18,7 +21,6 @@
 //! one program from start to outcome; a *session* keeps its state between runs.
 
 mod children;
-
 mod codec;
 mod error;
 mod executor;
@@ -52,7 +54,7 @@ pub use native::{NativeHealth, NativeSettings, Shown, Tier};
 pub use role::role;
 pub use run::finished::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use run::limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
-pub use run::outcome::{FileEntry, GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
+pub use run::outcome::{GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use run::output::SPOOL_BYTES;
 pub use run::request::{ExecuteRequest, InputFile, SessionChoice};
 pub use run::spool::Spool;
@@ -62,5 +64,6 @@ pub use store::Durability;
 pub use wasm::CodeCache;
 pub use wasm::engine::ENGINE_VERSION;
 pub use worker::PoolHealth;
+pub use workspace::entry::FileEntry;
 pub use workspace::survey::{DiskUse, Survey};
 pub use workspace::{Found, Workspace, WorkspacePath, read_range};

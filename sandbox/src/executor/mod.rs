@@ -7,6 +7,7 @@
 
 mod native;
 mod run;
+mod scratch;
 mod sessions;
 
 use std::path::PathBuf;

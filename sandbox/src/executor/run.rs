@@ -8,13 +8,14 @@ use std::time::Instant;
 use guest_runtimes::{GuestRuntime, Image};
 use tokio_util::sync::CancellationToken;
 
+use super::scratch::{Scratch, write_files};
 use super::{Executor, remove_later};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
 use crate::run::finished::FinishedRun;
 use crate::run::limits::{Limits, Resource};
-use crate::run::outcome::{FileEntry, Outcome, Output, RichOutput, SessionReport, SessionState};
+use crate::run::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
 use crate::run::report::{Capture, RunReport};
 use crate::run::request::{ExecuteRequest, SessionChoice};
 use crate::run::results::KeptResults;
@@ -28,7 +29,7 @@ use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
 use crate::worker::{Interpreter, MAX_STATE_BYTES, Pool, RunEnd, RunOrder, SessionOrder, Transfer, saved_bytes};
 use crate::workspace::Workspace;
-use crate::workspace::scratch::{Scratch, write_files};
+use crate::workspace::entry::FileEntry;
 
 /// The largest tail. Above what a worker makes of one.
 const MAX_TAIL_BYTES: u64 = 1 << 20;

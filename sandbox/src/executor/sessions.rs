@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::Executor;
+use super::scratch::write_files;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId, SnapshotId};
 use crate::lock::lock;
@@ -20,7 +21,6 @@ use crate::session::snapshot;
 use crate::session::snapshot::{Commit, Saved, SnapshotRecord};
 use crate::session::{Life, Session, SessionFiles, Turn};
 use crate::store::{CloseReason, Committed, Moment};
-use crate::workspace::scratch::write_files;
 
 /// The store is looked over this often: for sessions that have expired, and
 /// for what others wrote to it.

@@ -41,10 +41,11 @@ use crate::run::abi::{
     Bounds, Cause, DISK_BYTES, DISK_FILES, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES,
 };
 use crate::run::limits::{Limits, Resource};
-use crate::run::outcome::{FileEntry, GuestError, RichOutput, Status, Trap};
+use crate::run::outcome::{GuestError, RichOutput, Status, Trap};
 use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
+use crate::workspace::entry::FileEntry;
 use crate::workspace::survey::{Survey, Time, now_of_files};
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
 

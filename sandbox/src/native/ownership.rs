@@ -2,7 +2,7 @@
 //! runs in it.
 //!
 //! Afterwards it belongs to the server again and has the modes that are kept
-//! (`mode.rs`), so that it can be read whatever a program did to them, and
+//! (`workspace/permissions.rs`), so that it can be read whatever a program did to them, and
 //! nothing in it starts with rights of another user. Symbolic links change hands
 //! themselves, and nothing is done to what they lead to, also if one takes the
 //! place of something else meanwhile.

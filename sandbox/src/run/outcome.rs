@@ -1,6 +1,7 @@
 //! What came of a run. A guest that fails, loops or is killed still has an
 //! outcome.
 
+use crate::workspace::entry::FileEntry;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -146,17 +147,6 @@ impl RichOutput {
         self.0.retain(|(mime, _)| is_type(mime));
         self
     }
-}
-
-/// A file of a workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
-    /// Relative to the workspace.
-    pub path: String,
-    /// Its apparent size.
-    pub size_bytes: u64,
-    /// Whether it is a symbolic link, and the size that of its text.
-    pub is_link: bool,
 }
 
 /// What became of the session.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::Usage;
-use super::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
+use super::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::codec::bounded::at_most;
 use crate::session::files::Untouched;
+use crate::workspace::entry::FileEntry;
 
 /// How many changed files a report names.
 pub(crate) const MAX_FILES: usize = 1000;

@@ -3,16 +3,16 @@
 //! # Format
 //!
 //! Two bytes of [`FORMAT`], little-endian, then a [`Commit`], a [`Saved`] or a
-//! manifest of files (`tree/manifest.rs`) in postcard; the store seals them and
+//! manifest of files (`files/manifest.rs`) in postcard; the store seals them and
 //! binds them to principal, session and sequence number. What is large lies in
 //! blobs, which are named in them.
 //!
 //! A state holds, for each language that the session used, the memory of its
-//! interpreter as what differs from the guest image (see `wasm/pages.rs` and
-//! `wasm/delta.rs`), open files by name and offset, and the monotonic clock;
+//! interpreter as what differs from the guest image (see `wasm/memory/pages.rs` and
+//! `wasm/memory/delta.rs`), open files by name and offset, and the monotonic clock;
 //! and every file, directory and symbolic link of the workspace with its time of
 //! change. Files and directories have their permissions, without those that give
-//! rights (`mode.rs`). A link is its text, wherever it leads to, of at most 4095
+//! rights (`workspace/permissions.rs`). A link is its text, wherever it leads to, of at most 4095
 //! bytes; nobody follows it but a program within its walls.
 //!
 //! It does not hold: the guest image itself, only its digest; the output of

@@ -105,7 +105,7 @@ impl CodeCache {
 
     /// Compiles the image in `compressed` and puts it into the cache, unless
     /// another process has done so meanwhile. Reports functions done and in
-    /// all. Runs in a process of its own: see [`crate::role`].
+    /// all. Runs in a process of its own: see `role.rs`.
     ///
     /// # Errors
     ///

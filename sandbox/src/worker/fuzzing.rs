@@ -16,9 +16,10 @@ use super::wire::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepar
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
 use crate::run::limits::{Limits, Resource, Usage};
-use crate::run::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
+use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::run::report::{Capture, MAX_FILES, RunReport};
 use crate::run::stream::Stream;
+use crate::workspace::entry::FileEntry;
 
 /// Bits of the first byte of an input.
 const PREPARATION: u8 = 1;

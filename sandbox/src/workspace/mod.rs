@@ -9,10 +9,10 @@
 //! what protects the host. FIFOs, sockets and devices are not opened.
 
 pub(crate) mod empty;
+pub(crate) mod entry;
 mod new_file;
 mod path;
 pub(crate) mod permissions;
-pub(crate) mod scratch;
 pub(crate) mod survey;
 
 use std::ffi::OsStr;
@@ -29,6 +29,7 @@ use nix::sys::stat::{UtimensatFlags, fchmod, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
 
+use self::entry::FileEntry;
 pub(crate) use self::new_file::NewFile;
 use self::new_file::{set_modified, time_spec};
 pub use self::path::WorkspacePath;
@@ -38,7 +39,6 @@ use self::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyE
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::directories;
 use crate::filesystem::removal::remove_tree;
-use crate::run::outcome::FileEntry;
 
 /// Where a guest sees its workspace.
 pub(crate) const GUEST_PATH: &str = "/workspace";

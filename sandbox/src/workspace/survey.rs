@@ -9,9 +9,9 @@ use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt as _};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use super::entry::FileEntry;
 use super::permissions::Mode;
 use super::{MAX_DEPTH, shown};
-use crate::run::outcome::FileEntry;
 
 /// Seconds and nanoseconds, as the kernel stamps files.
 pub(crate) type Time = (i64, i64);

@@ -15,7 +15,7 @@ const EXECUTABLE: u32 = libc::PROT_EXEC.cast_unsigned();
 
 /// The nine bits of a mode that are not set-user-id and the like.
 const PERMISSIONS: u32 = 0o777;
-/// The one of them that no file goes without (`mode.rs` of `sandbox`).
+/// The one of them that no file goes without (`workspace/permissions.rs` of `sandbox`).
 const OWNER_READS: u32 = 0o400;
 const LAST_STREAM: u32 = 2;
 

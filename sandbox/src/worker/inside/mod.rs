@@ -34,7 +34,6 @@ use crate::handle::SessionId;
 use crate::lock::lock;
 use crate::run::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
 use crate::run::limits::Resource;
-use crate::run::outcome::FileEntry;
 use crate::run::report::{Capture, MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
@@ -42,6 +41,7 @@ use crate::sys;
 use crate::wasm;
 use crate::wasm::{Determinism, DiskQuota, Image, MemoryLease, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
+use crate::workspace::entry::FileEntry;
 
 /// The process of a worker. Returns when the server closes the connection.
 pub(crate) fn main() -> ExitCode {
@@ -59,7 +59,7 @@ pub(crate) fn main() -> ExitCode {
     // Guests of all runs share this process's descriptors; each has a limit of
     // its own. And a crash must not write their memory to disk.
     // And a huge page that the kernel puts in the place of small ones takes in
-    // pages that no guest ever had a page fault for: see `wasm/dirty.rs`.
+    // pages that no guest ever had a page fault for: see `wasm/memory/dirty.rs`.
     let limited = getrlimit(KernelResource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(KernelResource::RLIMIT_NOFILE, hard, hard))
         .and_then(|()| setrlimit(KernelResource::RLIMIT_CORE, 0, 0))

@@ -118,9 +118,9 @@ const _: () = assert!(MAX_FILES * 24 + MAX_RICH_OUTPUTS * MAX_RICH_OUTPUTS * 10 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::outcome::FileEntry;
     use crate::run::report::Capture;
     use crate::run::stream::Stream;
+    use crate::workspace::entry::FileEntry;
 
     fn order(in_session: bool) -> Order {
         let mut limits = Limits::defaults();

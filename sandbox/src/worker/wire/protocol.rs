@@ -6,7 +6,7 @@
 //! on it is confined, and the two speak [`ToWorker`] and [`FromWorker`].
 //!
 //! The server does not trust a worker: frames and lists are bounded, what was not
-//! asked for ends it (`expected.rs`), and nothing in them is a path or a command.
+//! asked for ends it (`worker/pool/expected.rs`), and nothing in them is a path or a command.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -192,9 +192,10 @@ mod tests {
     use super::*;
     use crate::codec::damage::try_damaged;
     use crate::run::limits::{Resource, Usage};
-    use crate::run::outcome::{FileEntry, GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
+    use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
     use crate::run::report::{Capture, MAX_FILES, MAX_PARTS};
     use crate::session::files::Untouched;
+    use crate::workspace::entry::FileEntry;
 
     fn report() -> Box<RunReport> {
         let mut usage = Usage::default();

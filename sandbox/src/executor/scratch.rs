@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::Workspace;
-use super::survey::DiskUse;
 use crate::error::Error;
 use crate::run::limits::{Limits, Resource};
 use crate::run::request::InputFile;
+use crate::workspace::Workspace;
+use crate::workspace::survey::DiskUse;
 
 /// The workspace of a run without a session; removed with everything in it
 /// unless it is taken out.
