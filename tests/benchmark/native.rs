@@ -113,7 +113,8 @@ fn jail(workspace: &Path, is_root: bool) {
         .spawn()
         .expect("the jailer can be started");
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").expect("it is there");
-    let descriptors = [null.as_fd(); 3];
+    let written = std::fs::File::open(workspace).expect("it is there");
+    let descriptors = [null.as_fd(), null.as_fd(), null.as_fd(), written.as_fd()];
     jailer::send_confinement(&ours, &confinement(workspace, is_root), &descriptors).expect("the jailer listens");
     loop {
         match jailer::read_report(&ours).expect("the jailer reports") {
@@ -153,6 +154,6 @@ fn confinement(workspace: &Path, is_root: bool) -> Confinement {
             processes: 64,
             grace_ms: 100,
         },
-        descriptors: vec![Descriptor::Input, Descriptor::Output, Descriptor::Error],
+        descriptors: vec![Descriptor::Input, Descriptor::Output, Descriptor::Error, Descriptor::Mount],
     }
 }
