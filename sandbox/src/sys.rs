@@ -192,6 +192,29 @@ pub(crate) fn give_back(constant: &'static [u8]) {
     }
 }
 
+/// Looks at the first page of a file through a shared mapping, then changes a
+/// byte of it. A file system that lets writes to what was looked at pass unseen
+/// sees nothing of that.
+pub(crate) fn write_through_mapping(file: &File) -> io::Result<()> {
+    let (null, access) = (std::ptr::null_mut(), libc::PROT_READ | libc::PROT_WRITE);
+    // SAFETY: a new mapping, at an address that the kernel chooses.
+    let address = unsafe { libc::mmap(null, PAGE, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // The kernel reads and writes, which fails where an access of ours would end
+    // the process by a signal: on a disk that has no room for the page.
+    // SAFETY: the mapping is writable, as long as a page, and nobody else's.
+    let written = unsafe {
+        libc::madvise(address, PAGE, libc::MADV_POPULATE_READ) == 0
+            && libc::syscall(libc::SYS_getrandom, address, 1, 0) == 1
+    };
+    let written = if written { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: the mapping made here, which nothing refers to.
+    unsafe { libc::munmap(address, PAGE) };
+    written
+}
+
 /// Whether a file has an extended attribute of this name.
 pub(crate) fn has_attribute(path: &Path, name: &CStr) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };

@@ -1,46 +1,9 @@
 //! A disk that takes nothing more: what is refused and how, and what makes room.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use serde_json::json;
 use tests::{Reply, Server};
 
-/// A small disk of its own. Only root can have one.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    fn new(options: &str) -> Self {
-        let disk = Self(tempfile::tempdir().unwrap());
-        let options = format!("mode=700,{options}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(disk.0.path()).status();
-        assert!(mounted.unwrap().success(), "root can mount a disk");
-        disk
-    }
-
-    /// Takes all that is left: of its files, or of its room.
-    fn fill(&self, files: bool) -> PathBuf {
-        let filler = self.0.path().join("filler");
-        // There is one already if something was freed meanwhile.
-        let _ = std::fs::create_dir(&filler);
-        let piece: &[u8] = if files { b"" } else { &[1; 4096] };
-        let names = (0..1_000_000).map(|number| filler.join(number.to_string())).filter(|name| !name.exists());
-        // Until there is no more.
-        names.into_iter().find(|name| std::fs::write(name, piece).is_err()).unwrap();
-        filler
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // What is in it is gone with it.
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
+use super::disk::Disk;
 
 fn assert_full(reply: &Reply, what: &str, disk: &Disk) {
     let text = reply.refusal();

@@ -4,6 +4,7 @@
 
 mod crash;
 mod determinism;
+mod disk;
 mod endings;
 mod files;
 mod fork;
@@ -21,3 +22,4 @@ mod sequence;
 mod servers;
 mod state;
 mod store;
+mod traces;

@@ -1,6 +1,7 @@
 //! A run of a native program: it joins the files of a session and leaves no
 //! process behind.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Executor;
@@ -10,9 +11,10 @@ use crate::handle::RunId;
 use crate::native::NativeOrder;
 use crate::run::limits::Resource;
 use crate::run::outcome::{SessionState, Status};
-use crate::run::report::RunReport;
+use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::SessionChoice;
 use crate::session::Turn;
+use crate::session::files::Manifest;
 use crate::workspace::Workspace;
 
 /// How long a cancelled program gets to end by itself, with a session whose
@@ -63,6 +65,9 @@ impl Executor {
         run: &RunId,
         workspace: &Arc<Workspace>,
     ) -> Result<(RunReport, SessionState), Error> {
+        if !self.state.shows_mapped_writes() {
+            turn.tree.distrust_stamps();
+        }
         let mut report = self.run_native(job, run, workspace).await?;
         let is_over = |resource| report.usage.get(resource).is_some_and(|used| used > job.limits.get(resource));
         let is_lost = matches!(report.status, Status::Trapped(_));
@@ -73,8 +78,23 @@ impl Executor {
         let changed = report.files.iter().map(|file| file.size_bytes).sum();
         self.sessions.make_room(turn, changed).await?;
         turn.tree.set_untouched(std::mem::take(&mut report.untouched));
+        let before = Arc::clone(turn.tree.manifest());
         let files = self.sessions.captured_files_apart(turn).await?;
         self.sessions.commit(turn, files).await?;
+        if !self.state.shows_mapped_writes() {
+            name_rewritten(&mut report, turn.tree.manifest(), &before);
+        }
         Ok((report, SessionState::FilesOnly))
     }
+}
+
+/// Names files as changed whose stamps do not tell that they are.
+fn name_rewritten(report: &mut RunReport, now: &Arc<Manifest>, before: &Arc<Manifest>) {
+    if Arc::ptr_eq(now, before) {
+        return;
+    }
+    let known: HashSet<_> = report.files.iter().map(|file| file.path.clone()).collect();
+    let room = MAX_FILES.saturating_sub(report.files.len());
+    let others = now.rewritten_since(before).filter(|file| !known.contains(&file.path));
+    report.files.extend(others.take(room));
 }

@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::removal::remove_tree;
+use super::traces::shows_mapped_writes;
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, random_name};
 use crate::lock::lock;
@@ -39,6 +40,7 @@ pub fn make_files_private() {
 pub(crate) struct StateDirectory {
     path: PathBuf,
     principals: Mutex<HashSet<Principal>>,
+    shows_mapped_writes: bool,
     _lock: Flock<File>,
 }
 
@@ -66,7 +68,14 @@ impl StateDirectory {
         DirBuilder::new().mode(0o700).create(&path).doing(doing)?;
         let_runs_through(&path).doing(doing)?;
         let lock = try_lock(&path).doing(doing)?.ok_or_else(|| Error::host(doing(), "its lock is taken"))?;
-        Ok(Self { path, principals: Mutex::default(), _lock: lock })
+        let shows_mapped_writes = shows_mapped_writes(&path);
+        Ok(Self { path, principals: Mutex::default(), shows_mapped_writes, _lock: lock })
+    }
+
+    /// Whether a file's stamp tells that a native program wrote to it, however
+    /// it did that.
+    pub(crate) const fn shows_mapped_writes(&self) -> bool {
+        self.shows_mapped_writes
     }
 
     /// The directory itself.

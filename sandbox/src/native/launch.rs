@@ -234,10 +234,17 @@ impl Launch {
         report.usage.set(Resource::OutputBytes, output);
         match taken_back.map_err(Refused::from).and_then(|()| workspace.survey().map_err(Refused::from)) {
             Ok(after) => {
-                if let (Some(handed), Some(left)) = (handed, left) {
-                    report.untouched = Untouched::new(&before, &handed.survey, handed.at, &left, &after);
+                let around = handed.zip(left);
+                if let Some((handed, left)) = &around {
+                    report.untouched = Untouched::new(&before, &handed.survey, handed.at, left, &after);
                 }
-                self.take_files(&mut report, &before, &after);
+                let changes = match (&around, self.form.users.is_some()) {
+                    (Some((handed, left)), true) => after.changes_of_content_since(&before, (&handed.survey, left)),
+                    // Nobody knows how the program left them.
+                    (None, true) => after.changes_of_content_since(&before, (&after, &after)),
+                    (_, false) => after.changes_since(&before),
+                };
+                self.take_files(&mut report, &before, &after, changes);
             }
             Err(Refused::ByRule(reason)) => {
                 report.status = Status::Trapped(Trap::GuestFault);
@@ -433,13 +440,12 @@ impl Launch {
     }
 
     /// Counts files, names those that changed, and shows pictures among them.
-    fn take_files(&self, report: &mut RunReport, before: &Survey, after: &Survey) {
+    fn take_files(&self, report: &mut RunReport, before: &Survey, after: &Survey, changes: Vec<FileEntry>) {
         report.usage.set(Resource::DiskBytes, after.disk_use.bytes);
         report.usage.set(Resource::DiskFiles, after.disk_use.files);
         report.workspace_empty = after.is_empty();
         report.workspace_changed = !before.is_all_unchanged(after);
-        let changes = if self.form.users.is_some() { Survey::changes_of_content_since } else { Survey::changes_since };
-        report.files = changes(after, before).into_iter().take(MAX_FILES).collect();
+        report.files = changes.into_iter().take(MAX_FILES).collect();
         let mut room = RICH_OUTPUT_BYTES.saturating_sub(report.outputs.iter().map(size_of_output).sum());
         let pictures: Vec<_> = report.files.iter().filter_map(|file| Some((file, picture_type(&file.path)?))).collect();
         let mut shown = Vec::new();

@@ -21,6 +21,13 @@ pub(crate) type Time = (i64, i64);
 /// Twice that.
 const TICK_NANOSECONDS: i128 = 20_000_000;
 
+/// The same where stamps are whole seconds: a guest cannot make the kernel's
+/// clock stand at one, so that tells. FAT counts in twos.
+const WHOLE_NANOSECONDS: i128 = 2_000_000_000 + TICK_NANOSECONDS;
+
+/// Before any stamp that a file can have.
+const LONG_AGO: Time = (i64::MIN, 0);
+
 /// The most that is looked at. Every limit on files is far below it, and holds
 /// for whatever keeps to them.
 const MAX_ENTRIES: u64 = 1_000_000;
@@ -152,10 +159,13 @@ impl Survey {
     }
 
     /// The same for files that changed hands and back meanwhile, which counts
-    /// as a change for the kernel.
-    pub(crate) fn changes_of_content_since(&self, before: &Self) -> Vec<FileEntry> {
+    /// as a change for the kernel. `given` and `left` were taken between, around
+    /// the program: what it wrote to and dated back is another there.
+    pub(crate) fn changes_of_content_since(&self, before: &Self, (given, left): (&Self, &Self)) -> Vec<FileEntry> {
         let content = |stamp: &FileStamp| (stamp.size, stamp.inode, stamp.modified, stamp.mode, stamp.kind);
-        self.entries(|path, stamp| before.files.get(path).map(content) != Some(content(stamp)))
+        self.entries(|path, stamp| {
+            before.files.get(path).map(content) != Some(content(stamp)) || given.files.get(path) != left.files.get(path)
+        })
     }
 
     fn entries(&self, is_wanted: impl Fn(&PathBuf, &FileStamp) -> bool) -> Vec<FileEntry> {
@@ -188,11 +198,24 @@ impl Survey {
         self.began = self.began.max((seconds + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000));
     }
 
+    /// Says that no stamp tells whether its file was written to since.
+    pub(crate) const fn distrust(&mut self) {
+        self.began = LONG_AGO;
+    }
+
     /// Whether a file of this survey with `stamp` is as it was as long as it
     /// has that stamp. One that had just changed could change again and keep it.
     pub(crate) fn is_settled(&self, stamp: &FileStamp) -> bool {
-        nanoseconds(stamp.changed) + TICK_NANOSECONDS < nanoseconds(self.began)
+        is_before(stamp.changed, self.began, TICK_NANOSECONDS)
     }
+}
+
+/// Whether what was stamped with `changed` gets another stamp if it changes
+/// once more, `ticks` before `at` or later.
+pub(crate) fn is_before(changed: Time, at: Time, ticks: i128) -> bool {
+    // Some file systems keep whole seconds, or every other one.
+    let margin = if changed.1 == 0 { WHOLE_NANOSECONDS } else { ticks };
+    nanoseconds(changed) + margin < nanoseconds(at)
 }
 
 /// What the kernel stamps files with that change now, or somewhat later.
@@ -207,4 +230,30 @@ fn entry((path, stamp): (&PathBuf, &FileStamp)) -> FileEntry {
 
 fn nanoseconds((seconds, nanoseconds): Time) -> i128 {
     i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_of_whole_seconds_tells_less_than_one_of_nanoseconds() {
+        let at = |nanoseconds| (1_800_000_000, nanoseconds);
+        assert!(is_before(at(1), at(20_000_002), TICK_NANOSECONDS));
+        assert!(!is_before(at(1), at(20_000_001), TICK_NANOSECONDS));
+        assert!(is_before(at(1), at(2), 0) && !is_before(at(2), at(2), 0));
+        // What changes in the second after it may look the same.
+        let later = |seconds: i64, nanoseconds: i64| (1_800_000_000 + seconds, nanoseconds);
+        assert!(!is_before(at(0), later(1, 999_999_999), TICK_NANOSECONDS) && !is_before(at(0), later(2, 0), 0));
+        assert!(is_before(at(0), later(2, 20_000_001), TICK_NANOSECONDS));
+    }
+
+    #[test]
+    fn no_stamp_counts_where_none_is_trusted() {
+        let stamp = FileStamp { changed: (-1, 5), ..FileStamp::default() };
+        let mut survey = Survey { began: (1_800_000_000, 1), ..Survey::default() };
+        assert!(survey.is_settled(&stamp));
+        survey.distrust();
+        assert!(!survey.is_settled(&stamp));
+    }
 }

@@ -12,7 +12,9 @@ use super::path::{MAX_BYTES, TreePath, bytes};
 use crate::error::Error;
 use crate::session::snapshot::Versioned;
 use crate::store::BlobName;
+use crate::workspace::entry::FileEntry;
 use crate::workspace::permissions::Mode;
+use crate::workspace::shown;
 use crate::workspace::survey::{DirectoryStamp, Survey, Time};
 
 /// Up to here the content of a file is kept in the manifest.
@@ -154,6 +156,16 @@ impl Manifest {
         };
         let doubles = self.files.iter().filter(|(path, record)| is_double(path, record));
         doubles.map(|(path, record)| (path.as_path(), record.modified)).collect()
+    }
+
+    /// Files that hold something else than in `before`.
+    pub(crate) fn rewritten_since(&self, before: &Self) -> impl Iterator<Item = FileEntry> {
+        let entry = |(path, record): (&TreePath, &Record)| {
+            let is_other = before.files.get(path).is_some_and(|old| old.content != record.content);
+            let is_link = matches!(record.content, Content::Link(_));
+            is_other.then(|| FileEntry { path: shown(path.as_path()), size_bytes: record.size, is_link })
+        };
+        self.files.iter().filter_map(entry)
     }
 
     /// The sizes of all files together.

@@ -7,7 +7,9 @@
 //! A file that has not changed since it was last taken out or put back is
 //! neither read nor written. What tells is its stamp, and only if the file was
 //! at rest by then: one that changes twice within a tick of the kernel's clock
-//! keeps its stamp, so a file that had just changed is read again.
+//! keeps its stamp, so a file that had just changed is read again. Where native
+//! programs can write without leaving a trace (`filesystem/traces.rs`), every file is read
+//! after they ran.
 
 mod capture;
 #[cfg(feature = "fuzzing")]
@@ -58,6 +60,13 @@ impl Tree {
     /// until now: those that had just changed then are known to be at rest.
     pub(crate) fn rest(&mut self) {
         Arc::make_mut(&mut self.survey).rest();
+    }
+
+    /// Says that whatever writes to the files from now on leaves no trace in
+    /// their stamps: they are known by their content alone until they have been
+    /// taken out or put back.
+    pub(crate) fn distrust_stamps(&mut self) {
+        Arc::make_mut(&mut self.survey).distrust();
     }
 
     /// Says which files are as they were, to whoever captures next.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::manifest::Cursor;
-use crate::workspace::survey::{FileStamp, Survey, Time};
+use crate::workspace::survey::{FileStamp, Survey, Time, is_before};
 
 /// What files were stamped with before they were handed to a program that did
 /// nothing to them, and are since they were taken back.
@@ -24,7 +24,7 @@ impl Untouched {
             let (_, after) = after.seek(path)?;
             // One that changed hands within the tick in which the program began
             // could change once more and not show it.
-            let is_untouched = given == left && given.changed < began && is_same_file(before, given);
+            let is_untouched = given == left && is_before(given.changed, began, 0) && is_same_file(before, given);
             (is_untouched && is_same_file(left, after)).then(|| (path.clone(), (*before, *after)))
         });
         Self(stamps.collect())
