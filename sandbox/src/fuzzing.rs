@@ -47,7 +47,7 @@ pub fn snapshot_seeds() -> Vec<Vec<u8>> {
         abi: 1,
         engine: "48.0.8".into(),
         parts: vec![SavedPart { blob: blob.clone(), bytes: 4 << 20 }; 2],
-        tail: vec![vec![3; 40], Vec::new()],
+        tail: vec![vec![3; 40].into(), Vec::new().into()],
         state: vec![5; 30],
     };
     let saved =

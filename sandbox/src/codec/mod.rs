@@ -3,4 +3,3 @@
 pub(crate) mod bounded;
 #[cfg(test)]
 pub(crate) mod damage;
-pub(crate) mod pieces;

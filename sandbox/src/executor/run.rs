@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use guest_runtimes::{GuestRuntime, Image};
+use serde_bytes::ByteBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::scratch::{Scratch, write_files};
@@ -311,7 +312,7 @@ impl Executor {
                 let blob = store.put_blob(&session.owner, &session.id, sequence, bytes).await?;
                 parts.push(SavedPart { blob, bytes: length });
             }
-            let tail: Vec<_> = incoming.collect::<Result<_, _>>().doing(doing)?;
+            let tail: Vec<_> = incoming.map(|bytes| bytes.map(ByteBuf::from)).collect::<Result<_, _>>().doing(doing)?;
             Ok((parts, tail))
         };
         let (parts, tail) = if new_parts == 0 {

@@ -38,6 +38,7 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::error::Error;
 use crate::handle::SnapshotId;
@@ -89,8 +90,7 @@ pub(crate) struct SavedInterpreter {
     /// Parts of its memory, oldest first.
     pub(crate) parts: Vec<SavedPart>,
     /// The newest parts, small enough to be here.
-    #[serde(with = "crate::codec::pieces")]
-    pub(crate) tail: Vec<Vec<u8>>,
+    pub(crate) tail: Vec<ByteBuf>,
     /// What the worker needs besides.
     pub(crate) state: Vec<u8>,
 }
@@ -191,7 +191,7 @@ mod tests {
             abi: 1,
             engine: "48.0.8".into(),
             parts: vec![SavedPart { blob: blob.clone(), bytes: 4 << 20 }; 9],
-            tail: vec![vec![3; 500], Vec::new(), vec![4; 20]],
+            tail: vec![ByteBuf::from(vec![3; 500]), ByteBuf::new(), ByteBuf::from(vec![4; 20])],
             state: vec![5; 100],
         };
         let saved = |files| Saved {

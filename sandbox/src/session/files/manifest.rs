@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{MAX_BYTES, TreePath, bytes};
+use super::path::{MAX_BYTES, TreePath};
 use crate::error::Error;
 use crate::session::snapshot::Versioned;
 use crate::store::BlobName;
@@ -41,12 +41,12 @@ pub(super) struct Record {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Content {
-    Inline(#[serde(with = "bytes")] Vec<u8>),
+    Inline(#[serde(with = "serde_bytes")] Vec<u8>),
     /// In order, each of [`BLOB_BYTES`] but the last.
     Blobs(Vec<BlobName>),
     /// It is a symbolic link, and this its text: where it leads to is for
     /// programs to find out.
-    Link(#[serde(with = "bytes")] Vec<u8>),
+    Link(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 /// A manifest of format 1.

@@ -2,11 +2,10 @@
 
 use std::borrow::Borrow;
 use std::ffi::OsString;
-use std::fmt;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use serde::de::{self, Visitor};
+use serde::de;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::workspace::MAX_DEPTH;
@@ -53,39 +52,14 @@ impl Borrow<Path> for TreePath {
 
 impl Serialize for TreePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        bytes::serialize(self.0.as_os_str().as_bytes(), serializer)
+        serde_bytes::serialize(self.0.as_os_str().as_bytes(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for TreePath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let path = PathBuf::from(OsString::from_vec(bytes::deserialize(deserializer)?));
+        let path = PathBuf::from(OsString::from_vec(serde_bytes::deserialize(deserializer)?));
         Self::new(path).map_err(de::Error::custom)
-    }
-}
-
-/// Bytes as one piece, where serde would go through them one by one.
-pub(super) mod bytes {
-    use super::{Deserializer, Serializer, Visitor, de, fmt};
-
-    pub(in crate::session::files) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(in crate::session::files) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
-        struct BytesVisitor;
-        impl Visitor<'_> for BytesVisitor {
-            type Value = Vec<u8>;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("bytes")
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-        }
-        deserializer.deserialize_bytes(BytesVisitor)
     }
 }
 
