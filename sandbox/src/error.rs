@@ -138,7 +138,7 @@ impl Error {
         }
     }
 
-    /// The same, and of a full disk which it is: that of `directory`.
+    /// Names the disk of `directory` as the one that is full, if one is.
     pub(crate) fn on_disk_of(mut self, directory: &Path) -> Self {
         if let Self::Full { what, directory: place, .. } = &mut self {
             // For the kernel both are the same.

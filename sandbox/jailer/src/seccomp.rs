@@ -21,7 +21,7 @@ const ARCHITECTURE: TargetArch = TargetArch::x86_64;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: TargetArch = TargetArch::aarch64;
 
-/// The same as a filter sees it; `AUDIT_ARCH_*` of linux/audit.h.
+/// This architecture as a filter sees it: `AUDIT_ARCH_*` of linux/audit.h.
 #[cfg(target_arch = "x86_64")]
 const AUDIT_ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]

@@ -19,7 +19,8 @@ pub fn canonical(path: &Path) -> io::Result<PathBuf> {
     follow(path, &mut |_| {})
 }
 
-/// The same, and tells of each link on the way: where it really lies.
+/// Where `path` leads, as [`canonical`] finds it. `link_at` is told the real
+/// path of each link on the way.
 pub(crate) fn follow(path: &Path, link_at: &mut dyn FnMut(&Path)) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let names = |path: &Path| -> Vec<OsString> {

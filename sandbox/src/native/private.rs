@@ -40,7 +40,7 @@ pub(super) struct Guarded {
 struct Identity {
     /// Device and inode; of what is not there yet, none.
     own: Option<(u64, u64)>,
-    /// The same of it and of everything above it.
+    /// Devices and inodes of it and of every directory above it.
     chain: Vec<(u64, u64)>,
     location: Option<Location>,
 }

@@ -210,12 +210,13 @@ impl Session {
         lock(&self.workspace).clone()
     }
 
-    /// The same to look at. Waits while they are put in order.
+    /// Its files, to be looked at while a program may change them. Waits while
+    /// they are restored.
     pub(crate) async fn files(&self) -> Option<SessionFiles> {
         self.files_under(Arc::clone(&self.layout).read_owned().await)
     }
 
-    /// The same, unless they are being put in order, or have to be.
+    /// Its files, to be looked at; none while they are restored, or have to be.
     pub(crate) fn files_to_read(&self) -> Option<SessionFiles> {
         let layout = Arc::clone(&self.layout).try_read_owned().ok()?;
         self.files_under(layout).filter(|_| !self.disordered.load(Ordering::SeqCst))

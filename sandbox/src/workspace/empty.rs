@@ -29,7 +29,7 @@ impl EmptyWorkspaces {
         Workspace::create(state.shared(principal)?.join(random_name())).map(Arc::new)
     }
 
-    /// The same at `path`, where nothing is.
+    /// An empty workspace that lies at `path`, where nothing is yet.
     pub(crate) fn take_as(&self, principal: &Principal, path: PathBuf) -> Result<Arc<Workspace>, Error> {
         let taken = {
             let mut spares = lock(&self.0);

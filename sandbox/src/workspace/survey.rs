@@ -21,8 +21,9 @@ pub(crate) type Time = (i64, i64);
 /// Twice that.
 const TICK_NANOSECONDS: i128 = 20_000_000;
 
-/// The same where stamps are whole seconds: a guest cannot make the kernel's
-/// clock stand at one, so that tells. FAT counts in twos.
+/// How close changes look alike on file systems that stamp whole seconds (FAT
+/// counts in twos). A stamp of the kernel's with no nanoseconds tells that it is
+/// one of those: a guest cannot choose when the kernel stamps.
 const WHOLE_NANOSECONDS: i128 = 2_000_000_000 + TICK_NANOSECONDS;
 
 /// Before any stamp that a file can have.
@@ -158,9 +159,10 @@ impl Survey {
         self.entries(|path, stamp| before.files.get(path) != Some(stamp))
     }
 
-    /// The same for files that changed hands and back meanwhile, which counts
-    /// as a change for the kernel. `given` and `left` were taken between, around
-    /// the program: what it wrote to and dated back is another there.
+    /// The files of `self` whose content is new or different since `before`.
+    /// The change of their owner and back does not count, although the kernel
+    /// stamps it. `given` and `left` were taken right before and right after the
+    /// program, so they differ for a file that it wrote to and dated back.
     pub(crate) fn changes_of_content_since(&self, before: &Self, (given, left): (&Self, &Self)) -> Vec<FileEntry> {
         let content = |stamp: &FileStamp| (stamp.size, stamp.inode, stamp.modified, stamp.mode, stamp.kind);
         self.entries(|path, stamp| {

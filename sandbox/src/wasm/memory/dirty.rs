@@ -7,10 +7,12 @@
 //! writes: then only what was written since the last look is found. Without
 //! either, every page counts.
 //!
-//! A page stops being the image's in a page fault, and the kernel counts those
-//! of every thread; workers have no huge pages, which would come otherwise. So a memory that was written to without any has the same
-//! pages of its own as before, and is not scanned again: after its first few
-//! runs that is the rule, and saves a tenth of a millisecond each.
+//! Before either, the kernel's count of page faults is asked. A page of the image
+//! becomes the guest's own in a page fault of the thread that writes, so where a
+//! run had no page fault, no page became its own, and the list of the last scan
+//! still holds. After a session's first few runs that is the rule, and saves a
+//! tenth of a millisecond each. (Huge pages would be put in without a fault for
+//! each page; workers have them turned off.)
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -95,7 +95,7 @@ pub(in crate::wasm) fn stat(host: &mut Host, fd: i32) -> Option<[u8; FILESTAT_BY
     with(host, fd, |file| look(file))?.ok().map(|found| encode(&found))
 }
 
-/// The same of what lies at `path`. An error is one that Wasmtime would find, too.
+/// A `filestat` of what lies at `path`. An error is one that Wasmtime would find, too.
 pub(in crate::wasm) fn stat_path(
     host: &mut Host,
     fd: i32,

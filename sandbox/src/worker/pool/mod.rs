@@ -366,9 +366,9 @@ impl Pool {
         }
     }
 
-    /// The same for a session that makes room for a run to come. Its worker
-    /// hears of it with the next order: another message would get in the way of
-    /// that, and so would the clearing away.
+    /// Drops the interpreters of a session that hibernates to make room for
+    /// another's run. Its worker is told with the next order, so that neither a
+    /// message nor the resetting of slots delays that run.
     pub(crate) fn close_session_later(&self, session: &SessionId) {
         let Some(home) = lock(&self.homes).remove(session) else { return };
         let worker = home.worker;
