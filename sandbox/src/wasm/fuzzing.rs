@@ -4,6 +4,8 @@
 #![expect(clippy::expect_used, reason = "what cannot go on here is a finding")]
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::memory::delta;
@@ -158,10 +160,10 @@ pub(crate) fn open_files(data: &[u8]) {
     for (step, line) in (0_u32..).zip(text.lines().take(40)) {
         let number = FIRST + step % 7;
         match step % 4 {
-            0 | 1 => files.opened(number, None, FIRST + step % 3, line),
+            0 | 1 => files.opened(number, None, FIRST + step % 3, line.as_bytes()),
             2 => {
                 let (from, to) = line.split_once(' ').unwrap_or((line, "a"));
-                files.renamed(from, to);
+                files.renamed(from.as_bytes(), to.as_bytes());
             }
             _ if line.is_empty() => files.closed(number),
             _ => files.renumbered(number, FIRST),
@@ -169,6 +171,6 @@ pub(crate) fn open_files(data: &[u8]) {
     }
     for path in files.numbers().filter_map(|number| files.path(number)) {
         assert!(path.len() <= MAX_PATH_BYTES);
-        leads_down(Path::new(path));
+        leads_down(Path::new(OsStr::from_bytes(path)));
     }
 }

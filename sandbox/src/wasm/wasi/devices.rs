@@ -100,7 +100,7 @@ pub(in crate::wasm) async fn open(
     if !host.open_files.admit() {
         return Ok(MFILE);
     }
-    let Some((number, _)) = open_directory(host.wasi(), ".").await else { return Ok(MFILE) };
+    let Some((number, _)) = open_directory(host.wasi(), b".").await else { return Ok(MFILE) };
     host.open_files.opened_device(number, device);
     Ok(write_u32(memory, out, number).map_or(FAULT, |()| SUCCESS))
 }

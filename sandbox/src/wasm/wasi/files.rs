@@ -71,7 +71,7 @@ fn opened(host: &mut Host, fd: i32) -> Option<Arc<File>> {
 }
 
 /// Does something with the file behind a descriptor. `None` when there is none.
-fn with<T>(host: &mut Host, fd: i32, act: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+pub(super) fn with<T>(host: &mut Host, fd: i32, act: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
     if fd == WORKSPACE_FD {
         host.reached_files = true;
         return host.run.as_ref().map(|run| act(run.quota.workspace().as_fd()));
@@ -79,14 +79,14 @@ fn with<T>(host: &mut Host, fd: i32, act: impl FnOnce(BorrowedFd<'_>) -> T) -> O
     opened(host, fd).map(|file| act(file.as_fd()))
 }
 
-fn beneath(directory: BorrowedFd<'_>, path: &str, follow: bool, flags: OFlags) -> Result<OwnedFd, Errno> {
+pub(super) fn beneath(directory: BorrowedFd<'_>, path: &[u8], follow: bool, flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut flags = flags | OFlags::CLOEXEC;
     flags.set(OFlags::NOFOLLOW, !follow);
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     openat2(directory, path, flags, rustix::fs::Mode::empty(), resolve)
 }
 
-fn look(file: impl AsFd) -> Result<Statx, Errno> {
+pub(super) fn look(file: impl AsFd) -> Result<Statx, Errno> {
     statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
 }
 
@@ -99,13 +99,15 @@ pub(in crate::wasm) fn stat(host: &mut Host, fd: i32) -> Option<[u8; FILESTAT_BY
 pub(in crate::wasm) fn stat_path(
     host: &mut Host,
     fd: i32,
-    path: &str,
+    path: &[u8],
     follow: bool,
 ) -> Option<Result<[u8; FILESTAT_BYTES], i32>> {
     match with(host, fd, |directory| look(beneath(directory, path, follow, OFlags::PATH)?))? {
         Ok(found) => Some(Ok(encode(&found))),
         // Programs look for what is not there as often as for what is.
         Err(Errno::NOENT) => Some(Err(errno::NOENT)),
+        // Wasmtime would only say that it does not take such a name.
+        Err(error) if std::str::from_utf8(path).is_err() => Some(Err(number(error))),
         Err(_) => None,
     }
 }
@@ -162,7 +164,13 @@ pub(in crate::wasm) fn set_mode(host: &mut Host, fd: i32, mode: u32) -> Result<(
 
 /// Sets the mode of what lies at `path`. That is opened, since a mode that is
 /// set by path is set of whatever the kernel finds there.
-pub(in crate::wasm) fn set_path_mode(host: &mut Host, fd: i32, path: &str, follow: bool, mode: u32) -> Result<(), i32> {
+pub(in crate::wasm) fn set_path_mode(
+    host: &mut Host,
+    fd: i32,
+    path: &[u8],
+    follow: bool,
+    mode: u32,
+) -> Result<(), i32> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let set = |directory: BorrowedFd<'_>| change_mode(beneath(directory, path, follow, flags)?.as_fd(), mode);
     with(host, fd, set).ok_or(errno::BADF)?.map_err(number)
@@ -175,14 +183,22 @@ fn change_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
 }
 
 /// An error number of WASI preview 1.
-const fn number(errno: Errno) -> i32 {
+pub(super) const fn number(errno: Errno) -> i32 {
     match errno {
         Errno::ACCESS => errno::ACCES,
         Errno::BADF => errno::BADF,
+        Errno::BUSY => errno::BUSY,
+        Errno::DQUOT => errno::DQUOT,
+        Errno::EXIST => errno::EXIST,
+        Errno::INVAL => errno::INVAL,
+        Errno::ISDIR => errno::ISDIR,
         Errno::LOOP => errno::LOOP,
         Errno::NAMETOOLONG => errno::NAMETOOLONG,
         Errno::NOENT => errno::NOENT,
+        Errno::NOSPC => errno::NOSPC,
         Errno::NOTDIR => errno::NOTDIR,
+        Errno::NOTEMPTY => errno::NOTEMPTY,
+        Errno::ROFS => errno::ROFS,
         // Of openat2(2): the path leads out.
         Errno::PERM | Errno::XDEV => errno::PERM,
         _ => errno::IO,
@@ -192,8 +208,8 @@ const fn number(errno: Errno) -> i32 {
 /// Lists a directory into `room`, from where `cookie` says, as `fd_readdir`
 /// does. Answers how much is filled: all of it when there is more.
 ///
-/// Names that are not UTF-8 are left out: WASI cannot carry them. So is the
-/// folder behind `/tmp`. `numbers` changes the numbers of files.
+/// Names are the bytes that they are, UTF-8 or not. The folder behind `/tmp` is
+/// left out. `numbers` changes the numbers of files.
 pub(in crate::wasm) fn list(
     host: &mut Host,
     fd: i32,
@@ -214,7 +230,7 @@ pub(in crate::wasm) fn list(
         while let Some(entry) = listing.read() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if std::str::from_utf8(name).is_err() || (is_root && name == TEMPORARY.as_bytes()) {
+            if is_root && name == TEMPORARY.as_bytes() {
                 continue;
             }
             let mut head = [0; DIRENT_BYTES];

@@ -6,15 +6,15 @@ use wiggle::GuestMemory;
 
 use super::devices;
 use super::devices::Device;
-use super::errno::{FAULT, INVAL, NOENT, PERM, STALE, SUCCESS};
+use super::errno::{FAULT, NOENT, PERM, STALE, SUCCESS};
 use super::files;
 use super::files::FILESTAT_BYTES;
 use super::guest_memory::{range, split};
-use super::{is_poisoned, named_device, path_text, refusal};
+use super::{byte_names, is_poisoned, named_device, path_bytes, path_text, refusal};
 use crate::wasm::host::Host;
 
 /// `lookupflags::symlink_follow` of WASI preview 1.
-const SYMLINK_FOLLOW: i32 = 1;
+pub(super) const SYMLINK_FOLLOW: i32 = 1;
 
 /// The most significant byte of the `ino` of a `filestat` of WASI preview 1.
 const FILESTAT_INODE_TOP: usize = 15;
@@ -54,7 +54,7 @@ pub(super) async fn path_filestat_get(
         // They can be looked at, and hold nothing but what is told of them.
         Some(None) if matches!(text, "/" | "/dev") => Some(Ok(files::root_stat())),
         Some(device) => Some(device.map(Device::stat).ok_or(NOENT)),
-        None => files::stat_path(host, fd, text, lookup & SYMLINK_FOLLOW != 0),
+        None => files::stat_path(host, fd, path_bytes(memory, path, size), lookup & SYMLINK_FOLLOW != 0),
     };
     let errno = match stat {
         Some(Ok(stat)) => write_stat(&mut caller, &stat, out)?,
@@ -79,15 +79,30 @@ pub(super) fn mode_set(
     }
     let (memory, host) = split(&mut caller)?;
     let Some(bytes) = range(memory, path, size) else { return Ok(FAULT) };
-    let Ok(text) = std::str::from_utf8(&memory[bytes]) else { return Ok(INVAL) };
-    let mode = mode.cast_unsigned();
-    let set = match named_device(fd, text) {
+    let (bytes, mode) = (&memory[bytes], mode.cast_unsigned());
+    let set = match named_device(fd, path_text(memory, path, size)) {
         Some(Some(_)) => Err(PERM),
         Some(None) => Err(NOENT),
-        None if text.is_empty() => files::set_mode(host, fd, mode),
-        None => files::set_path_mode(host, fd, text, lookup & SYMLINK_FOLLOW != 0, mode),
+        None if bytes.is_empty() => files::set_mode(host, fd, mode),
+        None => files::set_path_mode(host, fd, bytes, lookup & SYMLINK_FOLLOW != 0, mode),
     };
     Ok(set.err().unwrap_or(SUCCESS))
+}
+
+/// Of a file and how it is looked up, and of its times and which of them are set.
+type SetTimes = (i32, i32, i32, i32, i64, i64, i32);
+
+pub(super) async fn path_filestat_set_times(mut caller: Caller<'_, Host>, arguments: SetTimes) -> Result<i32> {
+    let (fd, lookup, path, size, accessed, modified, flags) = arguments;
+    if let Some(errno) = refusal(&caller, fd) {
+        return Ok(errno);
+    }
+    let (memory, host) = split(&mut caller)?;
+    if let Some(bytes) = byte_names::path(memory, path, size) {
+        let follow = lookup & SYMLINK_FOLLOW != 0;
+        return Ok(byte_names::set_times(host, fd, &bytes, follow, (accessed, modified), flags));
+    }
+    Ok(call_through!(caller, path_filestat_set_times(fd, lookup, path, size, accessed, modified, flags).await))
 }
 
 pub(super) async fn fd_fdstat_get(mut caller: Caller<'_, Host>, fd: i32, out: i32) -> Result<i32> {

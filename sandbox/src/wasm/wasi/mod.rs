@@ -69,6 +69,7 @@ macro_rules! add_guarded {
     )*};
 }
 
+mod byte_names;
 pub(in crate::wasm) mod clock;
 mod contents;
 pub(in crate::wasm) mod devices;
@@ -85,8 +86,8 @@ pub(in crate::wasm) mod saved_files;
 
 pub(super) use contents::nameless_bytes;
 use contents::{fd_filestat_set_size, fd_pread, fd_pwrite, fd_read, fd_seek, fd_tell, fd_write};
-use metadata::{fd_fdstat_get, fd_filestat_get, mode_set, path_filestat_get};
-use names::{fd_readdir, path_create_directory, path_open, path_remove_directory, path_rename};
+use metadata::{fd_fdstat_get, fd_filestat_get, mode_set, path_filestat_get, path_filestat_set_times};
+use names::{fd_readdir, path_create_directory, path_open, path_remove_directory, path_rename, path_unlink_file};
 
 /// Adds all of WASI preview 1.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
@@ -146,6 +147,14 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap_async(MODULE, "path_create_directory", |caller, (fd, path, size): (i32, i32, i32)| {
         Box::new(path_create_directory(caller, fd, path, size))
     })?;
+    linker.func_wrap_async(MODULE, "path_unlink_file", |caller, (fd, path, size): (i32, i32, i32)| {
+        Box::new(path_unlink_file(caller, fd, path, size))
+    })?;
+    linker.func_wrap_async(
+        MODULE,
+        "path_filestat_set_times",
+        |caller, arguments: (i32, i32, i32, i32, i64, i64, i32)| Box::new(path_filestat_set_times(caller, arguments)),
+    )?;
     linker.func_wrap_async(MODULE, "path_rename", |caller, arguments: (i32, i32, i32, i32, i32, i32)| {
         Box::new(path_rename(caller, arguments))
     })?;
@@ -191,9 +200,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
         fd_fdstat_set_rights(rights: i64, inheriting: i64);
         fd_filestat_set_times(accessed: i64, modified: i64, flags: i32).await;
         fd_sync().await;
-        path_filestat_set_times(lookup: i32, path: i32, size: i32, accessed: i64, modified: i64, flags: i32).await;
         path_readlink(path: i32, size: i32, buffer: i32, room: i32, out: i32).await;
-        path_unlink_file(path: i32, size: i32).await;
         sock_accept(flags: i32, out: i32);
         sock_recv(iovs: i32, count: i32, flags: i32, out: i32, flags_out: i32);
         sock_send(iovs: i32, count: i32, flags: i32, out: i32);
@@ -232,6 +239,11 @@ fn named_device(fd: i32, path: &str) -> Option<Option<Device>> {
     Device::named(path).filter(|_| fd == WORKSPACE_FD)
 }
 
+/// The bytes of the path at `path`.
+fn path_bytes(memory: &[u8], path: i32, size: i32) -> &[u8] {
+    range(memory, path, size).map(|path| &memory[path]).unwrap_or_default()
+}
+
 /// Random bytes at an address of the guest.
 pub(super) fn fill_random(caller: &mut Caller<'_, Host>, address: i32, size: i32) -> Result<i32> {
     let (data, host) = split(caller)?;
@@ -240,8 +252,7 @@ pub(super) fn fill_random(caller: &mut Caller<'_, Host>, address: i32, size: i32
     preview1::random_get(wasi, &mut GuestMemory::Unshared(data), address, size)
 }
 
-/// The path at `path`, of which nothing is known yet but that it was good
-/// enough for Wasmtime.
+/// The path at `path`, empty where it is not UTF-8.
 fn path_text(memory: &[u8], path: i32, size: i32) -> &str {
     range(memory, path, size).and_then(|path| std::str::from_utf8(&memory[path]).ok()).unwrap_or_default()
 }

@@ -1,15 +1,18 @@
 //! Names in directories: opening, listing, making, moving and removing.
 
 use wasmtime::{Caller, Result};
+use wasmtime_wasi::p1::types::{Fdflags, Oflags, Rights};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
+use super::byte_names::{self, How};
 use super::devices;
 use super::errno::{BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS};
 use super::files;
-use super::guest_memory::{range, read_u32, split};
+use super::guest_memory::{range, read_u32, split, write_u32};
+use super::metadata::SYMLINK_FOLLOW;
 use super::quota::DiskQuota;
-use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, named_device, path_text, refusal};
+use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, named_device, path_bytes, path_text, refusal};
 use crate::wasm::host::Host;
 
 /// `oflags::creat` of WASI preview 1.
@@ -47,12 +50,28 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
     {
         return Ok(errno);
     }
+    let (memory, host) = split(&mut caller)?;
+    if let Some(bytes) = byte_names::path(memory, path, size) {
+        let rights = Rights::from_bits(rights.cast_unsigned());
+        let (Some(rights), Ok(oflags), Ok(flags)) = (rights, u16::try_from(oflags), u16::try_from(flags)) else {
+            return Ok(INVAL);
+        };
+        let (oflags, flags) = (Oflags::from_bits_truncate(oflags), Fdflags::from_bits_truncate(flags));
+        let how = How { follow: lookup & SYMLINK_FOLLOW != 0, oflags, rights, flags };
+        return Ok(match byte_names::open(host, fd, &bytes, how).await {
+            Ok((number, resource)) => {
+                host.open_files.opened(number, resource, fd.cast_unsigned(), &bytes);
+                write_u32(memory, out, number).map_or(FAULT, |()| SUCCESS)
+            }
+            Err(errno) => errno,
+        });
+    }
     let resource = files::next_resource(caller.data_mut().wasi());
     let errno = call_through!(caller, path_open(fd, lookup, path, size, oflags, rights, inheriting, flags, out).await);
     if errno == SUCCESS {
         let (memory, host) = split(&mut caller)?;
         if let Some(opened) = read_u32(memory, out) {
-            host.open_files.opened(opened, resource, fd.cast_unsigned(), path_text(memory, path, size));
+            host.open_files.opened(opened, resource, fd.cast_unsigned(), path_bytes(memory, path, size));
         }
     }
     Ok(errno)
@@ -67,6 +86,10 @@ pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32,
     if let Err(errno) = charge_new_name(&mut caller, fd, path, size)? {
         return Ok(errno);
     }
+    let (memory, host) = split(&mut caller)?;
+    if let Some(bytes) = byte_names::path(memory, path, size) {
+        return Ok(byte_names::make_directory(host, fd, &bytes));
+    }
     Ok(call_through!(caller, path_create_directory(fd, path, size).await))
 }
 
@@ -74,9 +97,23 @@ pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32,
     if let Some(errno) = refusal(&caller, fd) {
         return Ok(errno);
     }
-    let (memory, _) = split(&mut caller)?;
+    let (memory, host) = split(&mut caller)?;
+    if let Some(bytes) = byte_names::path(memory, path, size) {
+        return Ok(byte_names::remove_directory(host, fd, &bytes));
+    }
     let size = without_slashes(memory, path, size);
     Ok(call_through!(caller, path_remove_directory(fd, path, size).await))
+}
+
+pub(super) async fn path_unlink_file(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
+    if let Some(errno) = refusal(&caller, fd) {
+        return Ok(errno);
+    }
+    let (memory, host) = split(&mut caller)?;
+    if let Some(bytes) = byte_names::path(memory, path, size) {
+        return Ok(byte_names::unlink(host, fd, &bytes));
+    }
+    Ok(call_through!(caller, path_unlink_file(fd, path, size).await))
 }
 
 pub(super) async fn path_rename(
@@ -105,10 +142,16 @@ pub(super) async fn path_rename(
     if fd != WORKSPACE_FD || new_fd != WORKSPACE_FD || !run.quota.allows_rename(&memory[from], &memory[to]) {
         return Ok(PERM);
     }
-    let errno = call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size).await);
+    let names = (byte_names::path(memory, old, old_size), byte_names::path(memory, new, new_size));
+    let errno = if let (None, None) = names {
+        call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size).await)
+    } else {
+        let (from, to) = (path_bytes(memory, old, old_size), path_bytes(memory, new, new_size));
+        byte_names::rename(host, fd, from, to)
+    };
     if errno == SUCCESS {
         let (memory, host) = split(&mut caller)?;
-        host.open_files.renamed(path_text(memory, old, old_size), path_text(memory, new, new_size));
+        host.open_files.renamed(path_bytes(memory, old, old_size), path_bytes(memory, new, new_size));
     }
     Ok(errno)
 }

@@ -25,7 +25,7 @@ pub(in crate::wasm) const MAX_PATH_BYTES: usize = 4095;
 pub(in crate::wasm) struct OpenFiles {
     /// Numbers, and paths relative to the workspace. That of a file which was
     /// deleted or replaced since leads nowhere, or to another file.
-    paths: BTreeMap<u32, Option<String>>,
+    paths: BTreeMap<u32, Option<Vec<u8>>>,
     /// Their entries in Wasmtime's table, as far as they are known.
     resources: BTreeMap<u32, u32>,
     /// Numbers that stand for no file.
@@ -54,7 +54,7 @@ impl OpenFiles {
     }
 
     /// Where the file `number` should be.
-    pub(in crate::wasm) fn path(&self, number: u32) -> Option<&str> {
+    pub(in crate::wasm) fn path(&self, number: u32) -> Option<&[u8]> {
         self.paths.get(&number)?.as_deref()
     }
 
@@ -87,8 +87,8 @@ impl OpenFiles {
 
     /// Notes that `path`, relative to the descriptor `base`, was opened, and which
     /// entry of Wasmtime's table it is.
-    pub(in crate::wasm) fn opened(&mut self, number: u32, resource: Option<u32>, base: u32, path: &str) {
-        let base = if self.paths.contains_key(&base) { self.path(base) } else { Some("") };
+    pub(in crate::wasm) fn opened(&mut self, number: u32, resource: Option<u32>, base: u32, path: &[u8]) {
+        let base = if self.paths.contains_key(&base) { self.path(base) } else { Some(&b""[..]) };
         let path = base.and_then(|base| join(base, path));
         self.taken(number, path);
         self.resources.extend(resource.map(|resource| (number, resource)));
@@ -106,7 +106,7 @@ impl OpenFiles {
         self.poisoned.insert(number);
     }
 
-    fn taken(&mut self, number: u32, path: Option<String>) {
+    fn taken(&mut self, number: u32, path: Option<Vec<u8>>) {
         self.paths.insert(number, path);
         self.end = self.end.max(number.saturating_add(1));
         self.peak = self.peak.max(self.count());
@@ -137,11 +137,11 @@ impl OpenFiles {
     }
 
     /// Notes that what lay at `from` lies at `to`, with all that is beneath.
-    pub(in crate::wasm) fn renamed(&mut self, from: &str, to: &str) {
-        let Some(from) = join("", from) else { return };
+    pub(in crate::wasm) fn renamed(&mut self, from: &[u8], to: &[u8]) {
+        let Some(from) = join(b"", from) else { return };
         for path in self.paths.values_mut() {
-            let beneath = path.as_deref().and_then(|path| path.strip_prefix(&from));
-            if let Some(rest) = beneath.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let beneath = path.as_deref().and_then(|path| path.strip_prefix(&from[..]));
+            if let Some(rest) = beneath.filter(|rest| rest.is_empty() || rest.starts_with(b"/")) {
                 *path = join(to, rest);
             }
         }
@@ -154,18 +154,18 @@ impl OpenFiles {
 
 /// Where `path` leads from `base`, if that can be said in one path. There are
 /// no links, so names alone tell.
-fn join(base: &str, path: &str) -> Option<String> {
+fn join(base: &[u8], path: &[u8]) -> Option<Vec<u8>> {
     let mut parts = Vec::new();
-    for part in base.split('/').chain(path.split('/')) {
+    for part in [base, path].into_iter().flat_map(|path| path.split(|byte| *byte == b'/')) {
         match part {
-            "" | "." => {}
-            ".." => {
+            b"" | b"." => {}
+            b".." => {
                 parts.pop();
             }
             name => parts.push(name),
         }
     }
-    let path = parts.join("/");
+    let path = parts.join(&b'/');
     (path.len() <= MAX_PATH_BYTES).then_some(path)
 }
 
@@ -174,41 +174,41 @@ mod tests {
     use super::*;
 
     fn paths(files: &OpenFiles) -> Vec<(u32, &str)> {
-        files.numbers().filter_map(|number| Some((number, files.path(number)?))).collect()
+        files.numbers().filter_map(|number| Some((number, std::str::from_utf8(files.path(number)?).ok()?))).collect()
     }
 
     #[test]
     fn paths_follow_renames_of_files_and_of_the_directories_above() {
         let mut files = OpenFiles::default();
-        files.opened(4, None, 3, "a/./b//c");
-        files.opened(5, None, 3, "ab");
-        files.opened(6, None, 3, "a");
-        files.opened(7, None, 6, "d/../e");
-        files.renamed("./a/", "z/y");
+        files.opened(4, None, 3, b"a/./b//c");
+        files.opened(5, None, 3, b"ab");
+        files.opened(6, None, 3, b"a");
+        files.opened(7, None, 6, b"d/../e");
+        files.renamed(b"./a/", b"z/y");
         assert_eq!(paths(&files), [(4, "z/y/b/c"), (5, "ab"), (6, "z/y"), (7, "z/y/e")]);
-        files.renamed("ab", "cd");
+        files.renamed(b"ab", b"cd");
         assert_eq!(paths(&files)[1], (5, "cd"));
     }
 
     #[test]
     fn renames_cannot_make_a_path_grow_without_bound() {
         let mut files = OpenFiles::default();
-        files.opened(4, None, 3, "a/deleted");
+        files.opened(4, None, 3, b"a/deleted");
         let long = vec!["a"; 500].join("/");
         for _ in 0..4 {
-            files.renamed("a", &long);
+            files.renamed(b"a", long.as_bytes());
         }
-        assert_eq!(files.path(4).map(str::len), Some("a/deleted".len() + 4 * (long.len() - 1)));
-        files.renamed("a", &long);
+        assert_eq!(files.path(4).map(<[u8]>::len), Some("a/deleted".len() + 4 * (long.len() - 1)));
+        files.renamed(b"a", long.as_bytes());
         assert_eq!(files.path(4), None);
-        files.opened(5, None, 4, "x");
+        files.opened(5, None, 4, b"x");
         assert_eq!(files.path(5), None, "what is beneath it has no path either");
     }
 
     #[test]
     fn what_takes_a_number_ends_what_was_there() {
         let mut files = OpenFiles::default();
-        files.opened(4, None, 3, "kept");
+        files.opened(4, None, 3, b"kept");
         files.poison(5);
         files.poison(6);
         assert!(files.is_poisoned(5) && !files.is_poisoned(4));
@@ -224,7 +224,7 @@ mod tests {
     fn poisoned_descriptors_count_towards_the_limit() {
         let mut files = OpenFiles::default();
         files.poison(4);
-        files.opened(5, None, 3, "x");
+        files.opened(5, None, 3, b"x");
         files.begin(2);
         assert!(!files.admit() && files.denied);
         files.closed(4);

@@ -14,6 +14,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::WORKSPACE_FD;
+use super::byte_names::{self, How};
 use super::devices::Device;
 use super::entropy::Entropy;
 use super::files::next_resource;
@@ -41,7 +42,8 @@ pub(crate) struct HostState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum OpenFile {
     File {
-        path: String,
+        #[serde(with = "serde_bytes")]
+        path: Vec<u8>,
         /// What it was as far as a name can tell: its size, and when it was
         /// last modified, in nanoseconds. What lies there later may be another.
         version: (u64, u64),
@@ -52,7 +54,8 @@ enum OpenFile {
         offset: u64,
     },
     Directory {
-        path: String,
+        #[serde(with = "serde_bytes")]
+        path: Vec<u8>,
     },
     /// A file that has no name any more.
     Stale,
@@ -80,7 +83,7 @@ fn bounded_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 }
 
 impl OpenFile {
-    fn path(&self) -> Option<&str> {
+    fn path(&self) -> Option<&[u8]> {
         match self {
             Self::File { path, .. } | Self::Directory { path } => Some(path),
             Self::Stale | Self::Device(_) => None,
@@ -97,9 +100,10 @@ impl Host {
                 files.insert(number, OpenFile::Device(device));
                 continue;
             }
-            let path = self.open_files.path(number).map(str::to_owned);
+            let path = self.open_files.path(number).map(<[u8]>::to_vec);
+            let resource = self.open_files.resource(number);
             let file = match path {
-                Some(path) => describe(self.wasi(), number, path).await,
+                Some(path) => describe(self.wasi(), (number, resource), path).await,
                 None => None,
             };
             files.insert(number, file.unwrap_or(OpenFile::Stale));
@@ -131,7 +135,7 @@ impl Host {
             };
             let taken = match reopened {
                 Some(taken) => Some(taken),
-                None => open_directory(self.wasi(), ".").await,
+                None => open_directory(self.wasi(), b".").await,
             };
             let Some((_, resource)) = taken.filter(|(taken, _)| *taken == number) else {
                 return Err(Error::host("restore the open files of a guest", "a descriptor got no number or another"));
@@ -154,22 +158,16 @@ impl Host {
 }
 
 /// What `number` stands for, if it still lies at `path`.
-async fn describe(wasi: &mut WasiP1Ctx, number: u32, path: String) -> Option<OpenFile> {
-    let memory = &mut GuestMemory::Unshared(&mut []);
-    let open = wasi.fd_filestat_get(memory, number.into()).await.ok()?;
-    let named = stat(wasi, &path).await?;
-    // Wasmtime derives `ino` from the device and inode, which stay taken as
-    // long as the file is open.
-    if open.ino != named.ino || open.filetype != named.filetype {
-        return None;
-    }
-    if open.filetype == Filetype::Directory {
+async fn describe(wasi: &mut WasiP1Ctx, (number, resource): Opened, path: Vec<u8>) -> Option<OpenFile> {
+    let (is_directory, version) = described(wasi, (number, resource), &path).await?;
+    if is_directory {
         return Some(OpenFile::Directory { path });
     }
+    let memory = &mut GuestMemory::Unshared(&mut []);
     let status = wasi.fd_fdstat_get(memory, number.into()).await.ok()?;
     Some(OpenFile::File {
         path,
-        version: version(&named),
+        version,
         read: status.fs_rights_base.contains(Rights::FD_READ),
         write: status.fs_rights_base.contains(Rights::FD_WRITE),
         append: status.fs_flags.contains(Fdflags::APPEND),
@@ -178,12 +176,32 @@ async fn describe(wasi: &mut WasiP1Ctx, number: u32, path: String) -> Option<Ope
     })
 }
 
+/// Whether it is a directory, and which file otherwise.
+async fn described(wasi: &mut WasiP1Ctx, (number, resource): Opened, path: &[u8]) -> Option<(bool, (u64, u64))> {
+    // A device and inode stay taken as long as the file is open.
+    if !is_utf8(path) {
+        let (open, named) = (byte_names::find_open(wasi, resource?)?, byte_names::find(wasi, path).await?);
+        let is_same = open.identity == named.identity && open.is_directory == named.is_directory;
+        return is_same.then_some((named.is_directory, named.version));
+    }
+    let memory = &mut GuestMemory::Unshared(&mut []);
+    let open = wasi.fd_filestat_get(memory, number.into()).await.ok()?;
+    let named = stat(wasi, path).await?;
+    // Wasmtime derives `ino` from both.
+    let is_same = open.ino == named.ino && open.filetype == named.filetype;
+    is_same.then(|| (open.filetype == Filetype::Directory, version(&named)))
+}
+
+fn is_utf8(path: &[u8]) -> bool {
+    std::str::from_utf8(path).is_ok()
+}
+
 fn version(stat: &Filestat) -> (u64, u64) {
     (stat.size, stat.mtim)
 }
 
 /// A descriptor, and its entry in Wasmtime's table if that is known.
-type Opened = (u32, Option<u32>);
+pub(in crate::wasm) type Opened = (u32, Option<u32>);
 
 /// Opens a file as it was, and never makes or empties one.
 async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
@@ -195,8 +213,13 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
         OpenFile::Stale | OpenFile::Device(_) => return None,
     };
     // Looked at first: opening something else, a FIFO say, could do harm.
-    let found = stat(wasi, path).await?;
-    if found.filetype != Filetype::RegularFile || version(&found) != known {
+    let found = if is_utf8(path) {
+        let found = stat(wasi, path).await?;
+        (found.filetype == Filetype::RegularFile).then(|| version(&found))
+    } else {
+        byte_names::find(wasi, path).await.filter(|found| !found.is_directory).map(|found| found.version)
+    };
+    if found != Some(known) {
         return None;
     }
     let mut rights = Rights::empty();
@@ -216,11 +239,26 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
 }
 
 /// Opens a directory. Where a guest was in reading it, the guest knows.
-pub(in crate::wasm) async fn open_directory(wasi: &mut WasiP1Ctx, path: &str) -> Option<Opened> {
+pub(in crate::wasm) async fn open_directory(wasi: &mut WasiP1Ctx, path: &[u8]) -> Option<Opened> {
     open(wasi, path, Oflags::DIRECTORY, Rights::FD_READ, Fdflags::empty()).await
 }
 
-async fn open(wasi: &mut WasiP1Ctx, path: &str, oflags: Oflags, rights: Rights, flags: Fdflags) -> Option<Opened> {
+async fn open(wasi: &mut WasiP1Ctx, path: &[u8], oflags: Oflags, rights: Rights, flags: Fdflags) -> Option<Opened> {
+    if is_utf8(path) {
+        return open_utf8(wasi, path, oflags, rights, flags).await;
+    }
+    // Apart, because it opens by way of this one.
+    Box::pin(byte_names::open_again(wasi, path, How { follow: false, oflags, rights, flags })).await
+}
+
+/// Opens what lies at a path that Wasmtime takes.
+pub(super) async fn open_utf8(
+    wasi: &mut WasiP1Ctx,
+    path: &[u8],
+    oflags: Oflags,
+    rights: Rights,
+    flags: Fdflags,
+) -> Option<Opened> {
     let resource = next_resource(wasi);
     let (mut bytes, path) = argument(wasi, path)?;
     let memory = &mut GuestMemory::Unshared(&mut bytes);
@@ -229,20 +267,20 @@ async fn open(wasi: &mut WasiP1Ctx, path: &str, oflags: Oflags, rights: Rights, 
     Some((opened.ok()?.into(), resource))
 }
 
-async fn stat(wasi: &mut WasiP1Ctx, path: &str) -> Option<Filestat> {
+async fn stat(wasi: &mut WasiP1Ctx, path: &[u8]) -> Option<Filestat> {
     let (mut bytes, path) = argument(wasi, path)?;
     let memory = &mut GuestMemory::Unshared(&mut bytes);
     wasi.path_filestat_get(memory, WORKSPACE_FD.into(), Lookupflags::empty(), path).await.ok()
 }
 
-async fn close(wasi: &mut WasiP1Ctx, number: u32) {
+pub(super) async fn close(wasi: &mut WasiP1Ctx, number: u32) {
     // It fails for numbers that are not open only.
     let _ = wasi.fd_close(&mut GuestMemory::Unshared(&mut []), number.into()).await;
 }
 
 /// Memory that holds `path`, the workspace itself being `.`, and its place.
-fn argument(wasi: &mut WasiP1Ctx, path: &str) -> Option<(Vec<u8>, GuestPtr<str>)> {
-    let bytes = if path.is_empty() { b".".to_vec() } else { path.as_bytes().to_vec() };
+pub(super) fn argument(wasi: &mut WasiP1Ctx, path: &[u8]) -> Option<(Vec<u8>, GuestPtr<str>)> {
+    let bytes = if path.is_empty() { b".".to_vec() } else { path.to_vec() };
     let size = u32::try_from(bytes.len()).ok()?;
     wasi.set_hostcall_fuel(bytes.len());
     Some((bytes, GuestPtr::new((0, size))))

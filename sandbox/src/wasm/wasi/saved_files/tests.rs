@@ -379,7 +379,7 @@ fn runs_are_not_repeatable_unless_asked_for() {
 #[test]
 fn a_state_from_a_damaged_store_is_refused_or_harmless() {
     let file = |path: &str| OpenFile::File {
-        path: path.to_owned(),
+        path: path.as_bytes().to_vec(),
         version: (0, 0),
         read: true,
         write: true,
