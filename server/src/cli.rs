@@ -3,10 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
-use crate::config::{Config, Flags, variable};
+use crate::config::{Config, Settings, variable};
 use crate::logging;
 
 const ABOUT: &str = "Runs code that agents write, in a sandbox, as an MCP server.";
@@ -43,8 +43,12 @@ Limits, for --limit and --ceiling:
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
-    flags: Flags,
+}
+
+/// The whole command line: what to do, and settings. These are read apart, over
+/// those of the file.
+fn command_line() -> clap::Command {
+    Settings::augment_args(Cli::command())
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,10 +69,10 @@ enum Command {
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let arguments = std::env::args_os().collect::<Vec<OsString>>();
-    let parsed = heeding_variables(Cli::command(), variable).try_get_matches_from(arguments.clone());
-    let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
-    let ran = match cli {
-        Ok(cli) => run(cli),
+    let parsed = heeding_variables(command_line(), variable).try_get_matches_from(arguments.clone());
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let ran = match parsed {
+        Ok((cli, matches)) => run(cli, &matches),
         Err(error) => Err(wrong_variable(&arguments, variable).unwrap_or_else(|| error.exit())),
     };
     match ran {
@@ -94,13 +98,13 @@ fn heeding_variables(command: clap::Command, value: impl Fn(&OsStr) -> Option<Os
 /// flag alone, which nobody wrote.
 fn wrong_variable(arguments: &[OsString], value: impl Fn(&OsStr) -> Option<OsString>) -> Option<anyhow::Error> {
     let reading = |wanted: Option<&str>| {
-        Cli::command().mut_args(|argument| {
+        command_line().mut_args(|argument| {
             let is_wanted = argument.get_env().is_some_and(|name| wanted.is_some_and(|wanted| name == wanted));
             if is_wanted { argument } else { argument.env(None::<&'static str>) }
         })
     };
     reading(None).try_get_matches_from(arguments).ok()?;
-    let command = Cli::command();
+    let command = command_line();
     command.get_arguments().find_map(|argument| {
         let name = argument.get_env()?.to_str()?;
         let value = value(OsStr::new(name)).filter(|value| !value.is_empty())?;
@@ -119,8 +123,8 @@ fn wrong_variable(arguments: &[OsString], value: impl Fn(&OsStr) -> Option<OsStr
     })
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&cli.flags)?;
+fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let config = Config::load(matches)?;
     logging::start(&config.log)?;
     sandbox::protect_own_process()?;
     match cli.command {
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent_and_its_help_names_every_limit() {
-        let mut command = Cli::command();
+        let mut command = command_line();
         command.clone().debug_assert();
         let help = command.render_long_help().to_string();
         for resource in sandbox::Resource::ALL {
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn a_variable_that_is_empty_is_as_if_it_were_not_there() {
         let heeds = |value: &str| {
-            let command = heeding_variables(Cli::command(), |_| Some(value.into()));
+            let command = heeding_variables(command_line(), |_| Some(value.into()));
             command.get_arguments().filter(|argument| argument.get_env().is_some()).count()
         };
         assert!(heeds("") == 0 && heeds("false") > 10);

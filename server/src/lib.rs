@@ -4,14 +4,14 @@
 //! # Layout
 //!
 //! - `cli` and `commands`: the command line.
-//! - [`config`]: file, environment and flags become one checked [`Config`].
+//! - `config`: file, environment and flags become one checked `Config`.
 //! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
 //! - `transport`: how bytes come in. `shutdown`: how the server ends.
 
 mod cli;
 mod commands;
-pub mod config;
+mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handler;
@@ -22,8 +22,6 @@ mod tools;
 mod transport;
 
 use std::process::ExitCode;
-
-pub use config::Config;
 
 /// Sets what holds for every process of this binary.
 pub fn begin() {

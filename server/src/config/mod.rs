@@ -1,0 +1,272 @@
+//! Configuration: what was written, and then what it means.
+//!
+//! Flags win over environment variables, these over `belljar.toml`, and that
+//! over the defaults. Unknown keys are refused, and so is a default limit past
+//! its ceiling.
+//!
+//! - [`settings`]: every setting, declared once.
+//! - [`values`]: limits, levels and tiers as they are written.
+//! - [`machine`]: what is true here when nothing is configured.
+
+#![expect(clippy::disallowed_methods, reason = "reads configuration")]
+
+mod machine;
+mod settings;
+mod values;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::{ArgMatches, FromArgMatches as _};
+use guest_runtimes::GuestRuntime;
+use sandbox::{ExecutorSettings, Limits, NativeSettings, Resource, canonical};
+
+use self::machine::{base_directory, half_of_memory, personal, processors};
+pub(crate) use self::settings::{LOG_VARIABLE, Settings};
+use self::values::{Level, LimitSetting, ProgramSetting, WeakestTier, amounts};
+
+/// What is logged unless told otherwise.
+pub(crate) const DEFAULT_LOG: &str = "warn";
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// What to log.
+    pub(crate) log: String,
+    /// What the executor needs.
+    pub(crate) executor: ExecutorSettings,
+    /// Whether results and tools have a structured form beside the text.
+    pub(crate) structured_content: bool,
+    /// How long runs get to finish after SIGTERM or SIGINT.
+    pub(crate) drain: Duration,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and puts what the command line says on
+    /// top, in which flags and variables are one already.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, a key is unknown, or a value is out of its
+    /// range; the message names the key, the bound and the value.
+    pub(crate) fn load(command_line: &ArgMatches) -> anyhow::Result<Self> {
+        let given = Settings::from_arg_matches(command_line)?;
+        let place = given.config.or_else(|| {
+            let usual = base_directory("XDG_CONFIG_HOME", ".config").map(|directory| directory.join("belljar.toml"));
+            usual.ok().filter(|path| path.exists())
+        });
+        let file = place.as_deref().map(read).transpose()?.unwrap_or_default();
+        // Lists are no replacements: an entry takes the place of what it names.
+        let limits = [file.limits.clone(), layered(given.limits, "BELLJAR_LIMITS")?].concat();
+        let ceilings = [file.ceilings.clone(), layered(given.ceilings, "BELLJAR_CEILINGS")?].concat();
+        let native_programs = file.native_programs.clone();
+        let mut settings = file;
+        settings.update_from_arg_matches(command_line)?;
+
+        let limit_ceilings = overlay(Limits::ceilings(), &ceilings);
+        let default_limits = overlay(Limits::defaults(), &limits);
+        for (resource, limit) in default_limits.iter() {
+            let (minimum, ceiling) = (resource.minimum(), limit_ceilings.get(resource));
+            ensure!(
+                (minimum..=ceiling).contains(&limit),
+                "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"
+            );
+        }
+        let workers = in_range("workers", settings.workers.unwrap_or_else(processors), 1, 256)?;
+        let runs = in_range("runs", settings.runs.unwrap_or_else(|| 4 * processors()), 1, 4096)?;
+        let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
+        let hibernate = settings.hibernate_seconds.unwrap_or(300);
+        let lifetime = settings.session_lifetime_seconds.unwrap_or(30 * 86_400);
+        let durability = settings.durability.unwrap_or(Level::Process);
+        let store_default = if durability == Level::None { 512 << 20 } else { 5 << 30 };
+        let store_bytes = settings.store_bytes.unwrap_or(store_default);
+        let principal_bytes = settings.principal_store_bytes.unwrap_or(store_bytes);
+        let drain = settings.drain_seconds.unwrap_or(30);
+        Ok(Self {
+            log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
+            executor: ExecutorSettings {
+                state_directory: directory(settings.state_directory, "XDG_STATE_HOME", ".local/state")?,
+                cache_directory: directory(settings.cache_directory, "XDG_CACHE_HOME", ".cache")?,
+                default_limits,
+                limit_ceilings,
+                runs,
+                queue: in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?,
+                workers,
+                memory_bytes: in_range("memory_bytes", memory_bytes, 128 << 20, 1 << 44)?,
+                sessions: in_range("sessions", settings.sessions.unwrap_or(64), 1, 65_536)?,
+                hibernate_after: Duration::from_secs(in_range("hibernate_seconds", hibernate, 1, 30 * 86_400)?),
+                session_lifetime: Duration::from_secs(in_range(
+                    "session_lifetime_seconds",
+                    lifetime,
+                    2,
+                    10 * 366 * 86_400,
+                )?),
+                durability: durability.into(),
+                store_bytes: in_range("store_bytes", store_bytes, 16 << 20, 1 << 50)?,
+                principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
+                snapshots: in_range("snapshots", settings.snapshots.unwrap_or(64), 1, 4096)?,
+                native: NativeSettings {
+                    tier: settings.native_tier.unwrap_or(WeakestTier::Container).into(),
+                    programs: programs([native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?])?,
+                    secrets: place.into_iter().collect(),
+                    personal: personal(),
+                },
+                deterministic: settings.deterministic.unwrap_or(false),
+            },
+            structured_content: settings.structured_content.unwrap_or(false),
+            drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
+        })
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Settings> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))
+}
+
+/// An environment variable as it is.
+pub(crate) fn variable(name: &OsStr) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn directory(named: Option<PathBuf>, variable: &str, beneath_home: &str) -> anyhow::Result<PathBuf> {
+    let path = named.map_or_else(|| base_directory(variable, beneath_home), Ok)?;
+    canonical(&path).with_context(|| format!("failed to find {}", path.display()))
+}
+
+/// What flags and a variable say together: a flag takes the place of what it
+/// names itself, not of the whole variable.
+fn layered<T: FromStr<Err = String>>(flags: Vec<T>, variable: &str) -> anyhow::Result<Vec<T>> {
+    let text = std::env::var(variable).unwrap_or_default();
+    merged(flags, &text).map_err(|reason| anyhow::anyhow!("${variable}: {reason}"))
+}
+
+fn merged<T: FromStr<Err = String>>(flags: Vec<T>, variable: &str) -> Result<Vec<T>, String> {
+    let settings = variable.split(',').filter(|setting| !setting.is_empty()).map(str::parse);
+    settings.chain(flags.into_iter().map(Ok)).collect()
+}
+
+/// Programs of native languages; of two for one language the later.
+fn programs(settings: [Vec<ProgramSetting>; 2]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let settings = settings.into_iter().flatten();
+    let programs: BTreeMap<_, _> = settings.map(|ProgramSetting(language, path)| (language, path)).collect();
+    let native: Vec<_> =
+        guest_runtimes::all().iter().filter(|runtime| runtime.image().is_none()).map(GuestRuntime::id).collect();
+    for (language, path) in &programs {
+        ensure!(
+            native.contains(&language.as_str()),
+            "native_programs must name one of {}, got `{language}`",
+            native.join(", ")
+        );
+        ensure!(path.is_absolute(), "native_programs.{language} must be an absolute path, got {}", path.display());
+    }
+    Ok(programs)
+}
+
+fn overlay(mut limits: Limits, settings: &[LimitSetting]) -> Limits {
+    let amounts = amounts(settings);
+    for resource in Resource::ALL {
+        if let Some(value) = amounts.get(resource) {
+            limits.set(resource, value);
+        }
+    }
+    limits
+}
+
+fn in_range<T: PartialOrd + fmt::Display>(key: &str, value: T, minimum: T, maximum: T) -> anyhow::Result<T> {
+    ensure!(value >= minimum && value <= maximum, "{key} must be between {minimum} and {maximum}, got {value}");
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+
+    use super::*;
+
+    fn load(toml: &str, flags: &[&str]) -> anyhow::Result<Config> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("belljar.toml");
+        std::fs::write(&path, toml)?;
+        let command = Settings::augment_args(clap::Command::new("belljar"));
+        let file = ["belljar".as_ref(), "--config".as_ref(), path.as_os_str()];
+        Config::load(&command.try_get_matches_from(file.into_iter().chain(flags.iter().map(OsStr::new)))?)
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let toml = "queue = 5\nruns = 7\n[limits]\nwall_time_ms = 1000\nfuel = 20_000_000\n";
+        let config = load(toml, &["--runs=9", "--limit=wall_time_ms=2_000"]).unwrap().executor;
+        assert_eq!((config.queue, config.runs), (5, 9));
+        assert_eq!(config.default_limits.get(Resource::WallTimeMs), 2000);
+        assert_eq!(config.default_limits.get(Resource::Fuel), 20_000_000);
+        assert_eq!(config.default_limits.get(Resource::OpenFiles), 64);
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable_for_what_it_names_alone() {
+        let flags: Vec<LimitSetting> = vec!["wall_time_ms=2000".parse().unwrap()];
+        let merged = amounts(&merged(flags.clone(), "wall_time_ms=1000,fuel=5").unwrap());
+        assert_eq!((merged.get(Resource::WallTimeMs), merged.get(Resource::Fuel)), (Some(2000), Some(5)));
+        assert!(super::merged(flags.clone(), "fuel").unwrap_err().contains("expected NAME=VALUE"));
+        assert_eq!(super::merged(flags, "").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_example_states_the_defaults() {
+        let of = |text| {
+            let mut config = load(text, &[]).unwrap();
+            // The one thing that is theirs alone.
+            config.executor.native.secrets.clear();
+            config
+        };
+        let config = of(include_str!("../../../deploy/config/belljar.toml"));
+        let defaults = of("");
+        assert_eq!(format!("{config:?}"), format!("{defaults:?}"));
+        let file: toml::Table = toml::from_str(include_str!("../../../deploy/config/belljar.toml")).unwrap();
+        for section in ["limits", "ceilings"] {
+            assert_eq!(file[section].as_table().unwrap().len(), Resource::ALL.len(), "{section}");
+        }
+    }
+
+    #[test]
+    fn every_setting_is_a_key_a_flag_and_a_variable_of_one_name_and_in_the_example() {
+        let example = include_str!("../../../deploy/config/belljar.toml");
+        let command = Settings::augment_args(clap::Command::new("belljar"));
+        for argument in command.get_arguments() {
+            let key = argument.get_id().as_str();
+            let variable = argument.get_env().and_then(OsStr::to_str);
+            assert_eq!(variable, Some(format!("BELLJAR_{}", key.to_uppercase()).as_str()));
+            let flag = argument.get_long().unwrap().replace('-', "_");
+            assert!(flag == key || format!("{flag}s") == key, "--{flag} is the key {key}");
+            assert!(argument.is_global_set(), "{key}: every command takes it");
+            let in_example = |line: &str| {
+                let line = line.trim_start_matches("# ");
+                line.starts_with(&format!("{key} = ")) || line == format!("[{key}]")
+            };
+            assert!(key == "config" || example.lines().any(in_example), "the example does not have {key}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_values_out_of_range_are_refused_by_name() {
+        for (toml, expected) in [
+            ("ques = 5", "unknown field `ques`"),
+            ("[limits]\nwall_time = 5", "unknown limit `wall_time`"),
+            ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
+            ("runs = 0", "runs must be between 1 and 4096, got 0"),
+            ("native_tier = \"weak\"", "unknown variant `weak`"),
+            ("[native_programs]\npython = \"/bin/true\"", "must name one of bash, python-native, got `python`"),
+            ("[native_programs]\nbash = \"bash\"", "native_programs.bash must be an absolute path, got bash"),
+        ] {
+            let error = format!("{:#}", load(toml, &[]).unwrap_err());
+            assert!(error.contains(expected), "{toml}: {error}");
+        }
+        assert!("wall=1".parse::<LimitSetting>().unwrap_err().contains("unknown limit `wall`"));
+    }
+}

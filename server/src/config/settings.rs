@@ -1,0 +1,112 @@
+//! Every setting, declared once: what is a flag and a variable here is a key of
+//! `belljar.toml` too. What a value may be stands in `config/mod.rs`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::values::{Level, LimitSetting, ProgramSetting, WeakestTier, from_table};
+
+/// Names the log filter. As a variable, unlike as a flag or in the file, it
+/// also reaches the processes that the server starts.
+pub(crate) const LOG_VARIABLE: &str = "BELLJAR_LOG";
+
+// No documentation comment: clap would take it for what the whole command does.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[command(next_help_heading = "Settings")]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Configuration file [default: belljar.toml in $XDG_CONFIG_HOME/belljar, if it is there]
+    #[arg(long, global = true, env = "BELLJAR_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(super) config: Option<PathBuf>,
+    /// What to log to standard error: error, warn, info, debug, or a filter such as sandbox=debug
+    #[arg(long, global = true, env = LOG_VARIABLE, value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    /// Where workspaces lie while the server lives [default: $XDG_STATE_HOME/belljar]
+    #[arg(long, global = true, env = "BELLJAR_STATE_DIRECTORY", value_name = "DIR")]
+    pub(super) state_directory: Option<PathBuf>,
+    /// Where compiled guest images lie [default: $XDG_CACHE_HOME/belljar]
+    #[arg(long, global = true, env = "BELLJAR_CACHE_DIRECTORY", value_name = "DIR")]
+    pub(super) cache_directory: Option<PathBuf>,
+    /// Limit of a run that asks for none, such as wall_time_ms=5000; may be repeated
+    #[arg(long = "limit", global = true, env = "BELLJAR_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
+    #[serde(deserialize_with = "from_table")]
+    pub(super) limits: Vec<LimitSetting>,
+    /// The highest limit that a run may ask for; may be repeated
+    #[arg(long = "ceiling", global = true, env = "BELLJAR_CEILINGS", value_name = "NAME=VALUE", value_delimiter = ',')]
+    #[serde(deserialize_with = "from_table")]
+    pub(super) ceilings: Vec<LimitSetting>,
+    /// Runs at once [default: 4 per processor]
+    #[arg(long, global = true, env = "BELLJAR_RUNS", value_name = "N")]
+    pub(super) runs: Option<usize>,
+    /// Runs that may wait [default: 64]
+    #[arg(long, global = true, env = "BELLJAR_QUEUE", value_name = "N")]
+    pub(super) queue: Option<usize>,
+    /// Worker processes [default: 1 per processor]
+    #[arg(long, global = true, env = "BELLJAR_WORKERS", value_name = "N")]
+    pub(super) workers: Option<usize>,
+    /// Memory of all runs and sessions together, in bytes [default: half of this machine's]
+    #[arg(long, global = true, env = "BELLJAR_MEMORY_BYTES", value_name = "BYTES")]
+    pub(super) memory_bytes: Option<u64>,
+    /// Sessions in memory at once; the others hibernate [default: 64]
+    #[arg(long, global = true, env = "BELLJAR_SESSIONS", value_name = "N")]
+    pub(super) sessions: Option<usize>,
+    /// Seconds without use after which a session hibernates [default: 300]
+    #[arg(long, global = true, env = "BELLJAR_HIBERNATE_SECONDS", value_name = "N")]
+    pub(super) hibernate_seconds: Option<u64>,
+    /// Seconds without use after which a session ends [default: 2592000, which is 30 days]
+    #[arg(long, global = true, env = "BELLJAR_SESSION_LIFETIME_SECONDS", value_name = "N")]
+    pub(super) session_lifetime_seconds: Option<u64>,
+    /// What a session outlasts: its server (process), a power failure too (disk), or neither (none) [default: process]
+    #[arg(long, global = true, env = "BELLJAR_DURABILITY", value_name = "LEVEL")]
+    pub(super) durability: Option<Level>,
+    /// Bytes that all stored sessions may take together [default: 5 GiB; 512 MiB with durability none]
+    #[arg(long, global = true, env = "BELLJAR_STORE_BYTES", value_name = "BYTES")]
+    pub(super) store_bytes: Option<u64>,
+    /// Bytes that the stored sessions of one user may take [default: store-bytes]
+    #[arg(long, global = true, env = "BELLJAR_PRINCIPAL_STORE_BYTES", value_name = "BYTES")]
+    pub(super) principal_store_bytes: Option<u64>,
+    /// Snapshots of one session [default: 64]
+    #[arg(long, global = true, env = "BELLJAR_SNAPSHOTS", value_name = "N")]
+    pub(super) snapshots: Option<usize>,
+    /// The weakest confinement that native languages (bash, python-native) may run in
+    #[arg(long, global = true, env = "BELLJAR_NATIVE_TIER", value_name = "TIER")]
+    pub(super) native_tier: Option<WeakestTier>,
+    /// Program of a native language, such as python-native=/opt/venv/bin/python3; may be repeated [default: on the path]
+    #[arg(
+        long = "native-program",
+        global = true,
+        env = "BELLJAR_NATIVE_PROGRAMS",
+        value_name = "LANGUAGE=PATH",
+        value_delimiter = ','
+    )]
+    #[serde(deserialize_with = "from_table")]
+    pub(super) native_programs: Vec<ProgramSetting>,
+    /// Make clocks and random numbers the same in every run, and times of files zero. For tests: programs must not make secrets then
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_DETERMINISTIC",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(super) deterministic: Option<bool>,
+    /// Give results and tools a structured form beside the text, for programs. Clients of agents show their models that in place of text and images
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_STRUCTURED_CONTENT",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(super) structured_content: Option<bool>,
+    /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
+    #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N")]
+    pub(super) drain_seconds: Option<u64>,
+}

@@ -1,0 +1,129 @@
+//! What settings may be, where that is neither a number nor a text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use sandbox::{Amounts, Durability, Resource, Tier};
+use serde::{Deserialize, Deserializer};
+
+/// `NAME=VALUE`, a limit as flags and environment variables give it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LimitSetting(Resource, u64);
+
+impl FromStr for LimitSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as wall_time_ms=5000")?;
+        let names = || Resource::ALL.map(Resource::name).join(", ");
+        let resource =
+            Resource::from_name(name).ok_or_else(|| format!("unknown limit `{name}`, expected one of {}", names()))?;
+        let value =
+            value.replace('_', "").parse().map_err(|_| format!("expected a number for {name}, got `{value}`"))?;
+        Ok(Self(resource, value))
+    }
+}
+
+impl fmt::Display for LimitSetting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}={}", self.0, self.1)
+    }
+}
+
+/// Collects limits, of which a later one takes the place of an earlier one, as
+/// the sandbox takes them.
+pub(crate) fn amounts(settings: &[LimitSetting]) -> Amounts {
+    let mut amounts = Amounts::default();
+    for LimitSetting(resource, value) in settings {
+        amounts.set(*resource, *value);
+    }
+    amounts
+}
+
+/// `LANGUAGE=PATH`, the program of a native language.
+#[derive(Clone, Debug)]
+pub(crate) struct ProgramSetting(pub(super) String, pub(super) PathBuf);
+
+impl FromStr for ProgramSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (language, path) = text.split_once('=').ok_or("expected LANGUAGE=PATH")?;
+        Ok(Self(language.to_owned(), path.into()))
+    }
+}
+
+/// What is `NAME=VALUE` in a flag is a table in the file.
+pub(super) trait Named: Sized {
+    type Table: for<'de> Deserialize<'de>;
+    fn list(table: Self::Table) -> Vec<Self>;
+}
+
+impl Named for LimitSetting {
+    type Table = Amounts;
+    fn list(table: Amounts) -> Vec<Self> {
+        Resource::ALL.into_iter().filter_map(|resource| Some(Self(resource, table.get(resource)?))).collect()
+    }
+}
+
+impl Named for ProgramSetting {
+    type Table = BTreeMap<String, PathBuf>;
+    fn list(table: Self::Table) -> Vec<Self> {
+        table.into_iter().map(|(language, path)| Self(language, path)).collect()
+    }
+}
+
+/// Reads the entries of a table in the file.
+pub(super) fn from_table<'de, D: Deserializer<'de>, T: Named>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    T::Table::deserialize(deserializer).map(T::list)
+}
+
+/// What an acknowledged state of a session outlasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Level {
+    /// The end of every process of ours: it is written before the reply.
+    Process,
+    /// A power failure as well: it is on disk before the reply.
+    Disk,
+    /// Nothing: sessions are in memory and end with the server.
+    None,
+}
+
+impl From<Level> for Durability {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Process => Self::Process,
+            Level::Disk => Self::Disk,
+            Level::None => Self::None,
+        }
+    }
+}
+
+/// The weakest tier that native programs may run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WeakestTier {
+    /// System call filter, Landlock, limits: for programs of one user (the default).
+    Container,
+    /// Namespaces of their own as well.
+    Namespaced,
+    /// Namespaces or a user of their own, and control groups: for several users.
+    Isolated,
+    /// Native languages are refused.
+    Off,
+}
+
+impl From<WeakestTier> for Option<Tier> {
+    fn from(tier: WeakestTier) -> Self {
+        match tier {
+            WeakestTier::Container => Some(Tier::Container),
+            WeakestTier::Namespaced => Some(Tier::Namespaced),
+            WeakestTier::Isolated => Some(Tier::Isolated),
+            WeakestTier::Off => None,
+        }
+    }
+}
