@@ -27,7 +27,7 @@ enum Content {
     /// A compressed image.
     Image(&'static [u8]),
     /// Files that a native program finds beside the code, by their paths.
-    Files(&'static [(&'static str, &'static [u8])]),
+    Files(&'static [(&'static str, &'static str)]),
 }
 
 const FOLDERS: &[Folder] = &[
@@ -45,28 +45,25 @@ const FOLDERS: &[Folder] = &[
         description: include_str!("../python-native/runtime.toml"),
         probes: include_str!("../python-native/probes.toml"),
         content: Content::Files(&[
-            ("entrypoint.py", include_bytes!("../python-native/entrypoint.py")),
-            ("belljar/runner.py", include_bytes!("../python-native/belljar/runner.py")),
-            ("belljar/plots.py", include_bytes!("../python-native/belljar/plots.py")),
-            ("belljar/errors.py", include_bytes!("../python-native/belljar/errors.py")),
-            ("belljar/advice.py", include_bytes!("../python-native/belljar/advice.py")),
+            ("entrypoint.py", include_str!("../python-native/entrypoint.py")),
+            ("belljar/runner.py", include_str!("../python-native/belljar/runner.py")),
+            ("belljar/plots.py", include_str!("../python-native/belljar/plots.py")),
+            ("belljar/errors.py", include_str!("../python-native/belljar/errors.py")),
+            ("belljar/advice.py", include_str!("../python-native/belljar/advice.py")),
             // The same results as from the image, so the same code makes them.
-            ("belljar/display.py", include_bytes!("../python/session/display.py")),
-            ("belljar/source.py", include_bytes!("../python/session/source.py")),
-            ("belljar/hooks.py", include_bytes!("../python/session/hooks.py")),
-            ("belljar/notebook.py", include_bytes!("../python/session/notebook.py")),
+            ("belljar/display.py", include_str!("../python/session/display.py")),
+            ("belljar/source.py", include_str!("../python/session/source.py")),
+            ("belljar/hooks.py", include_str!("../python/session/hooks.py")),
+            ("belljar/notebook.py", include_str!("../python/session/notebook.py")),
             // Found last: where there is a real one, programs get that.
-            ("IPython/__init__.py", include_bytes!("../python/session/IPython/__init__.py")),
-            ("IPython/display.py", include_bytes!("../python/session/IPython/display.py")),
-            ("IPython/core/__init__.py", include_bytes!("../python/session/IPython/core/__init__.py")),
-            ("IPython/core/display.py", include_bytes!("../python/session/IPython/core/display.py")),
-            (
-                "IPython/core/display_functions.py",
-                include_bytes!("../python/session/IPython/core/display_functions.py"),
-            ),
-            ("IPython/core/getipython.py", include_bytes!("../python/session/IPython/core/getipython.py")),
-            ("IPython/core/interactiveshell.py", include_bytes!("../python/session/IPython/core/interactiveshell.py")),
-            ("IPython/core/magic.py", include_bytes!("../python/session/IPython/core/magic.py")),
+            ("IPython/__init__.py", include_str!("../python/session/IPython/__init__.py")),
+            ("IPython/display.py", include_str!("../python/session/IPython/display.py")),
+            ("IPython/core/__init__.py", include_str!("../python/session/IPython/core/__init__.py")),
+            ("IPython/core/display.py", include_str!("../python/session/IPython/core/display.py")),
+            ("IPython/core/display_functions.py", include_str!("../python/session/IPython/core/display_functions.py")),
+            ("IPython/core/getipython.py", include_str!("../python/session/IPython/core/getipython.py")),
+            ("IPython/core/interactiveshell.py", include_str!("../python/session/IPython/core/interactiveshell.py")),
+            ("IPython/core/magic.py", include_str!("../python/session/IPython/core/magic.py")),
         ]),
     },
 ];

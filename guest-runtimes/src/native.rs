@@ -6,16 +6,16 @@ use serde::{Deserialize, Deserializer};
 
 /// Files that every native program finds, so that a Python that it starts is
 /// fitted to the sandbox.
-const EVERYWHERE: [(&str, &[u8]); 9] = [
-    ("site/sitecustomize.py", include_bytes!("../python-native/site/sitecustomize.py")),
-    ("belljar/__init__.py", include_bytes!("../python-native/belljar/__init__.py")),
-    ("belljar/accounts.py", include_bytes!("../python-native/belljar/accounts.py")),
-    ("belljar/children.py", include_bytes!("../python-native/belljar/children.py")),
-    ("belljar/files.py", include_bytes!("../python-native/belljar/files.py")),
-    ("belljar/forks.py", include_bytes!("../python-native/belljar/forks.py")),
-    ("belljar/late.py", include_bytes!("../python-native/belljar/late.py")),
-    ("belljar/listeners.py", include_bytes!("../python-native/belljar/listeners.py")),
-    ("belljar/shared.py", include_bytes!("../python-native/belljar/shared.py")),
+const EVERYWHERE: [(&str, &str); 9] = [
+    ("site/sitecustomize.py", include_str!("../python-native/site/sitecustomize.py")),
+    ("belljar/__init__.py", include_str!("../python-native/belljar/__init__.py")),
+    ("belljar/accounts.py", include_str!("../python-native/belljar/accounts.py")),
+    ("belljar/children.py", include_str!("../python-native/belljar/children.py")),
+    ("belljar/files.py", include_str!("../python-native/belljar/files.py")),
+    ("belljar/forks.py", include_str!("../python-native/belljar/forks.py")),
+    ("belljar/late.py", include_str!("../python-native/belljar/late.py")),
+    ("belljar/listeners.py", include_str!("../python-native/belljar/listeners.py")),
+    ("belljar/shared.py", include_str!("../python-native/belljar/shared.py")),
 ];
 
 /// The `native` table of `runtime.toml`.
@@ -104,7 +104,7 @@ struct Hint {
 pub struct Native {
     description: Description,
     common: Common,
-    files: &'static [(&'static str, &'static [u8])],
+    files: &'static [(&'static str, &'static str)],
 }
 
 /// An argument of that program.
@@ -137,7 +137,7 @@ impl Native {
     pub(crate) const fn new(
         description: Description,
         common: Common,
-        files: &'static [(&'static str, &'static [u8])],
+        files: &'static [(&'static str, &'static str)],
     ) -> Self {
         Self { description, common, files }
     }
@@ -158,7 +158,7 @@ impl Native {
     }
 
     /// Files of its own, read-only to the program: path and content.
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         EVERYWHERE.into_iter().chain(self.files.iter().copied())
     }
 

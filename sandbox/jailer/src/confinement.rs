@@ -1,6 +1,7 @@
 //! What is asked of the jailer, and what it reports. Both borders are between
 //! our own processes; the program that is confined has no part in them.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ pub struct Confinement {
     pub namespaces: bool,
     /// Temporary file systems in memory; with namespaces only.
     pub scratch: Vec<Scratch>,
+    /// Files that are nowhere on the host, to be read only; with namespaces
+    /// only.
+    pub files: Vec<GivenFile>,
     /// The user to become. For a server that runs as root.
     pub identity: Option<Identity>,
     /// The oldest Landlock ABI to accept.
@@ -84,6 +88,15 @@ pub struct Scratch {
     pub bytes: u64,
     /// The most files and directories in it.
     pub files: u64,
+}
+
+/// A file in memory, gone with the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenFile {
+    /// Where the program sees it, in a directory that is no mount.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Cow<'static, str>,
 }
 
 /// A user of the host.

@@ -12,11 +12,12 @@ use serde::de::DeserializeOwned;
 use crate::confinement::{Confinement, Report, Stop};
 use crate::sys;
 
-/// The largest message. A program's environment and arguments are within it.
-const MAX_MESSAGE_BYTES: usize = 8 << 20;
+/// The largest message. A program, its environment and its arguments are within
+/// it, and escapes make of a byte six.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// How much room a message gets before any of it is there: more than most need.
-const TAKEN_BYTES: usize = 16 << 10;
+const TAKEN_BYTES: usize = 64 << 10;
 
 /// The most descriptors that come with a confinement.
 const MAX_DESCRIPTORS: usize = 16;

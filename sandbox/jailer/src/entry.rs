@@ -17,7 +17,7 @@ use crate::fds::Descriptors;
 use crate::guard::Guard;
 use crate::parts::Parts;
 use crate::refuse::{Refuse, exit_code};
-use crate::{capabilities, cgroups, credentials, namespaces, parent, rlimits, sys, warden};
+use crate::{capabilities, cgroups, credentials, given, namespaces, parent, rlimits, sys, warden};
 
 /// What the processes of the jailer are called.
 const NAME: &CStr = c"belljar-jailer";
@@ -102,7 +102,10 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
         Some(parts) => parts,
         // Only in there it may take them.
         None if confinement.namespaces => Parts::take(&confinement.mounts, handed).at(Step::Filesystem)?,
-        None => Parts::hold(&confinement.mounts, handed).at(Step::Filesystem)?,
+        None => {
+            given::refuse(&confinement.files).at(Step::Filesystem)?;
+            Parts::hold(&confinement.mounts, handed).at(Step::Filesystem)?
+        }
     };
     // From here on nothing of the same user may look into this process and the
     // warden, which is a copy of it.

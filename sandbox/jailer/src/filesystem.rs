@@ -13,8 +13,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{chdir, chroot, fchdir, pivot_root, symlinkat};
 
-use crate::confinement::{Mount, Scratch};
+use crate::confinement::{Confinement, Mount, Scratch};
 use crate::failure::{Doing, Failure};
+use crate::given;
 use crate::parts::{DEVICES, Part, Parts, READ_ONLY, kind};
 use crate::proc::mount_proc;
 use crate::sys;
@@ -24,6 +25,10 @@ use crate::sys;
 /// it must have been taken before.
 const BUILDING_SITE: &str = "/proc";
 
+/// What the root itself takes, beside what is given.
+const ROOT_BYTES: u64 = 1 << 20;
+const ROOT_NAMES: usize = 4096;
+
 const LINKS: [(&str, &str); 4] = [
     ("dev/fd", "/proc/self/fd"),
     ("dev/stdin", "/proc/self/fd/0"),
@@ -32,10 +37,12 @@ const LINKS: [(&str, &str); 4] = [
 ];
 
 /// Builds the root and changes to it.
-pub(crate) fn build(mounts: &[Mount], parts: &Parts, scratch: &[Scratch]) -> Result<(), Failure> {
+pub(crate) fn build(confinement: &Confinement, parts: &Parts) -> Result<(), Failure> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("tmpfs"), BUILDING_SITE, Some("tmpfs"), flags, Some("size=1m,nr_inodes=4096,mode=0755"))
-        .doing("mounting a new root")?;
+    let given = &confinement.files;
+    let (bytes, names) = (ROOT_BYTES + given::bytes(given), ROOT_NAMES + given::names(given));
+    let options = format!("size={bytes},nr_inodes={names},mode=0755");
+    mount(Some("tmpfs"), BUILDING_SITE, Some("tmpfs"), flags, Some(options.as_str())).doing("mounting a new root")?;
     chdir(BUILDING_SITE).doing("going to the new root")?;
     let root = open(".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
         .doing("opening the new root")?;
@@ -48,12 +55,13 @@ pub(crate) fn build(mounts: &[Mount], parts: &Parts, scratch: &[Scratch]) -> Res
         symlink(target, link).doing_at("linking", Path::new(link))?;
     }
     mount_proc()?;
+    given::write(root.as_fd(), given)?;
     // A program's own files may lie within a scratch directory, not the other
     // way round: what is mounted later covers what was there.
-    for scratch in scratch {
+    for scratch in &confinement.scratch {
         mount_scratch(root.as_fd(), scratch)?;
     }
-    for (mount, part) in mounts.iter().zip(&parts.parts) {
+    for (mount, part) in confinement.mounts.iter().zip(&parts.parts) {
         attach(root.as_fd(), mount, part)?;
     }
 
@@ -122,7 +130,7 @@ fn inside(path: &Path) -> Result<&Path, Failure> {
 
 /// Makes a directory with all above it, and opens it. Links are not followed:
 /// a writable mount may hold one that a program has left there.
-fn make_directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Failure> {
+pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut directory = root.try_clone_to_owned().doing("copying a descriptor")?;
     for component in inside(path)?.components() {

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::confinement::{
-    Access, Cause, Confinement, Descriptor, Ended, Enforced, Identity, Mount, Program, Refusal, Report, Scratch, Step,
-    Stop, TreeLimits, TreeUsage,
+    Access, Cause, Confinement, Descriptor, Ended, Enforced, GivenFile, Identity, Mount, Program, Refusal, Report,
+    Scratch, Step, Stop, TreeLimits, TreeUsage,
 };
 use crate::control;
 
@@ -63,6 +63,7 @@ fn confinement(descriptors: Vec<Descriptor>) -> Confinement {
         ],
         namespaces: true,
         scratch: vec![Scratch { destination: "/dev/shm".into(), bytes: 1 << 28, files: 10_000 }],
+        files: vec![GivenFile { path: "/run/given/main.py".into(), content: "print()".into() }],
         identity: Some(Identity { uid: 64_242, gid: 64_242 }),
         landlock_abi: 6,
         limits: TreeLimits {

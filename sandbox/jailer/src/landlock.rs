@@ -96,12 +96,16 @@ pub fn restrict_paths(rules: &[PathRule<'_>], minimum_abi: u32) -> Result<u32, F
     let mut ruleset = scoped(ruleset, abi)?.create().doing("creating a ruleset")?;
     for rule in rules {
         // A directory's rights cannot be given for a file.
+        let opened: OwnedFd;
         let place = match rule.found {
-            Some(found) => found.try_clone_to_owned(),
-            None => OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(rule.path).map(OwnedFd::from),
+            Some(found) => found,
+            None => {
+                let open = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(rule.path);
+                opened = open.doing_at("opening for a rule", rule.path)?.into();
+                opened.as_fd()
+            }
         };
-        let place = place.doing_at("opening for a rule", rule.path)?;
-        let is_directory = kind(place.as_fd(), rule.path)? == libc::S_IFDIR;
+        let is_directory = kind(place, rule.path)? == libc::S_IFDIR;
         let possible = if is_directory { handled } else { AccessFs::from_file(abi) };
         let rights = rule.access.rights() & possible;
         ruleset = ruleset.add_rule(PathBeneath::new(place, rights)).doing_at("adding a rule for", rule.path)?;

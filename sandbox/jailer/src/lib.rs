@@ -23,6 +23,7 @@ mod filesystem;
 mod filters;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod given;
 mod growth;
 mod guard;
 mod held;
@@ -46,8 +47,8 @@ mod watch;
 mod worker;
 
 pub use confinement::{
-    Access, Cause, Confinement, Descriptor, Ended, Enforced, Identity, Mount, Program, Refusal, Report, Scratch, Step,
-    Stop, TreeLimits, TreeUsage,
+    Access, Cause, Confinement, Descriptor, Ended, Enforced, GivenFile, Identity, Mount, Program, Refusal, Report,
+    Scratch, Step, Stop, TreeLimits, TreeUsage,
 };
 pub use control::{read_report, send_confinement, send_stop};
 pub use entry::main;

@@ -17,7 +17,7 @@ use crate::fds::Descriptors;
 use crate::landlock::{FIRST_ABI_WITH_SCOPES, PathAccess, PathRule, landlock_abi, restrict_paths};
 use crate::parts::{DEVICES, Parts, ZERO};
 use crate::refuse::{Refuse, exit_code};
-use crate::{filters, parent, rlimits, sys};
+use crate::{filters, given, parent, rlimits, sys};
 
 /// By how much the priority of a program is lower than that of its warden,
 /// which many processes would keep from looking. It gets a third of what it
@@ -110,6 +110,7 @@ fn restrict_files(confinement: &Confinement, parts: &Parts) -> Result<u32, Failu
     let zero = confinement.namespaces || confinement.cgroups() > 0;
     let devices = DEVICES.iter().filter(|device| zero || **device != ZERO);
     rules.extend(devices.map(|device| by_path(Path::new(device), PathAccess::Device)));
+    rules.extend(given::directories(&confinement.files).map(|directory| by_path(directory, PathAccess::Read)));
     if confinement.namespaces {
         rules.push(by_path(Path::new("/"), PathAccess::List));
         rules.push(by_path(Path::new("/proc"), PathAccess::Read));

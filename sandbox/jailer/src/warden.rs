@@ -112,7 +112,7 @@ impl Warden {
         // A signal to the guard's process group is not for the warden.
         let is_apart = leave_group(confinement.cgroups() > 0).at(Step::Warden)?;
         if namespaces {
-            filesystem::build(&confinement.mounts, parts, &confinement.scratch).at(Step::Filesystem)?;
+            filesystem::build(confinement, parts).at(Step::Filesystem)?;
         }
         capabilities::drop_all().at(Step::Capabilities)?;
         let tree = if namespaces { Tree::of_namespace() } else { own_domain(guard) }.at(Step::Warden)?;

@@ -8,8 +8,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jailer::{Access, Mount};
-
 /// What a user is called who is not named by the environment of the run.
 const NAME: &str = "belljar";
 
@@ -62,16 +60,6 @@ impl Account {
     pub(super) fn commands() -> impl Iterator<Item = (&'static str, &'static [u8])> {
         NAMES.into_iter().map(|name| (name, COMMAND))
     }
-}
-
-/// The mount of a list that lies in `given`.
-pub(super) fn mount(given: &Path, place: &'static str) -> Mount {
-    Mount { source: given.join(file_name(place)), destination: place.into(), access: Access::Read }
-}
-
-/// What the file is called that is seen at `place`.
-pub(super) fn file_name(place: &str) -> &str {
-    place.rsplit('/').next().unwrap_or(place)
 }
 
 fn is_name(name: &str) -> bool {

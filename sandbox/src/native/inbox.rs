@@ -2,8 +2,11 @@
 //! its runtime, and places for temporary files and caches. Read-only to the program but
 //! for the last two; removed with everything when dropped.
 //!
-//! It lies where no worker may write, and what is in it is reached by descriptors.
+//! A program with a root of its own finds its files in there. What has a
+//! directory on the host lies where no worker may write, and is reached by
+//! descriptors.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -16,61 +19,70 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, fchown};
 
+use super::runtime::NativeOrder;
 use crate::filesystem::directories;
 use crate::filesystem::removal::remove_tree;
-use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
+use crate::run::abi::{self, DISK_BYTES, DISK_FILES, GuestRequest, RICH_OUTPUT_BYTES};
 
 /// The directory of a run on the host.
 #[derive(Debug)]
 pub(super) struct Inbox {
     path: PathBuf,
     directory: File,
-    given_directory: File,
-    cache_directory: File,
+    /// Of a program without a root of its own.
+    beside: Option<Beside>,
+}
+
+/// What a program finds on the host for want of a root of its own.
+#[derive(Debug)]
+struct Beside {
+    given: File,
+    cache: File,
+}
+
+/// Files that a program finds below what it is given: their names, and content.
+/// They tell it what to do, and how.
+pub(super) fn files(native: &Native, order: &NativeOrder) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+    let of_runtime = native.files().map(|(name, content)| (name.to_owned(), Cow::from(content)));
+    let mut files: Vec<_> = of_runtime.collect();
+    for argument in native.arguments() {
+        match argument {
+            Argument::Program => files.push((program_name(native), order.code.clone().into())),
+            Argument::Request => {
+                let request = GuestRequest {
+                    code: &order.code,
+                    args: &order.args,
+                    env: &order.env,
+                    fresh: true,
+                    last: true,
+                    result_bytes: abi::text_bytes(&order.limits),
+                    output_bytes: RICH_OUTPUT_BYTES,
+                    elsewhere: &BTreeMap::new(),
+                    disk_bytes: DISK_BYTES,
+                    disk_files: DISK_FILES,
+                };
+                files.push((REQUEST.to_owned(), serde_json::to_string(&request)?.into()));
+            }
+            Argument::Text(_) | Argument::Args => {}
+        }
+    }
+    Ok(files)
 }
 
 impl Inbox {
     /// Makes it at `path`, which must not exist.
-    pub(super) fn create(
-        path: PathBuf,
-        native: &Native,
-        code: &str,
-        args: &[String],
-        env: &BTreeMap<String, String>,
-        (result_bytes, output_bytes): (u64, u64),
-    ) -> io::Result<Self> {
+    pub(super) fn create(path: PathBuf, own_root: bool) -> io::Result<Self> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         // What lies in it is for whoever gets through here.
         let directory = directories::make_in(directories::open_own(parent)?, name, Mode::S_IRWXU)?;
-        directories::make_in(&directory, TEMPORARY, Mode::S_IRWXU)?;
-        let cache_directory = directories::make_in(&directory, CACHE, Mode::S_IRWXU)?;
-        let given_directory = directories::make_in(&directory, GIVEN, Mode::from_bits_truncate(0o755))?;
-        let inbox = Self { path, directory, given_directory, cache_directory };
-        for (name, content) in native.files() {
-            inbox.give(name, content, 0o644)?;
-        }
-        for argument in native.arguments() {
-            match argument {
-                Argument::Program => inbox.give(&program_name(native), code.as_bytes(), 0o644)?,
-                Argument::Request => {
-                    let request = GuestRequest {
-                        code,
-                        args,
-                        env,
-                        fresh: true,
-                        last: true,
-                        result_bytes,
-                        output_bytes,
-                        elsewhere: &BTreeMap::new(),
-                        disk_bytes: DISK_BYTES,
-                        disk_files: DISK_FILES,
-                    };
-                    inbox.give(REQUEST, &serde_json::to_vec(&request)?, 0o644)?;
-                }
-                Argument::Text(_) | Argument::Args => {}
-            }
+        let mut inbox = Self { path, directory, beside: None };
+        directories::make_in(&inbox.directory, TEMPORARY, Mode::S_IRWXU)?;
+        if !own_root {
+            let cache = directories::make_in(&inbox.directory, CACHE, Mode::S_IRWXU)?;
+            let given = directories::make_in(&inbox.directory, GIVEN, Mode::from_bits_truncate(0o755))?;
+            inbox.beside = Some(Beside { given, cache });
         }
         Ok(inbox)
     }
@@ -82,9 +94,11 @@ impl Inbox {
         Ok(fchmod(&self.directory, Mode::S_IRWXU | Mode::S_IXGRP)?)
     }
 
-    /// Gives the program a file of its own, at a path below what it is given.
+    /// Gives a program without a root of its own a file, at a path below what it
+    /// is given.
     pub(super) fn give(&self, path: &str, content: &[u8], mode: u32) -> io::Result<()> {
-        let mut directory = self.given_directory.try_clone()?;
+        let beside = self.beside.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut directory = beside.given.try_clone()?;
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
         for name in above.split('/').filter(|name| !name.is_empty()) {
             directory = match directories::make_in(&directory, name, Mode::from_bits_truncate(0o755)) {
@@ -101,7 +115,7 @@ impl Inbox {
         Ok(fchmod(&file, Mode::from_bits_truncate(mode))?)
     }
 
-    /// What the program may read.
+    /// What a program without a root of its own may read.
     pub(super) fn given(&self) -> PathBuf {
         self.path.join(GIVEN)
     }
@@ -122,9 +136,9 @@ impl Inbox {
         &self.directory
     }
 
-    /// [`Inbox::cache`].
-    pub(super) const fn cache_directory(&self) -> &File {
-        &self.cache_directory
+    /// [`Inbox::cache`], of a program without a root of its own.
+    pub(super) fn cache_directory(&self) -> Option<&File> {
+        self.beside.as_ref().map(|beside| &beside.cache)
     }
 
     /// [`Inbox::temporary`], which may be another directory by now.

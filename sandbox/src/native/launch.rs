@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use guest_runtimes::{Kind, Native};
-use jailer::{Access, Cause as Ending, Confinement, Ended, Enforced, Mount, Program, Scratch, Stop, TreeLimits};
+use jailer::{
+    Access, Cause as Ending, Confinement, Ended, Enforced, GivenFile, Mount, Program, Scratch, Stop, TreeLimits,
+};
 use nix::libc;
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
@@ -153,15 +155,10 @@ impl Launch {
             None => None,
         };
         let limits = tree_limits(&self.order.limits, self.order.grace_ms);
-        let given = Inbox::create(
-            self.order.inbox.clone(),
-            native,
-            &self.order.code,
-            &self.order.args,
-            &self.order.env,
-            (abi::text_bytes(&self.order.limits), RICH_OUTPUT_BYTES),
-        )
-        .doing(|| "prepare a native run".into())?;
+        let doing = || "prepare a native run".to_owned();
+        let given = Inbox::create(self.order.inbox.clone(), self.form.namespaces).doing(doing)?;
+        let account = Account::new(&self.order.env, &self.workspace_inside());
+        let files = self.give(native, &account, &given).doing(doing)?;
         let group = match &self.form.cgroups {
             Some(cgroups) => {
                 let name = self.order.inbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -170,11 +167,9 @@ impl Launch {
             }
             None => None,
         };
-        let files = group.as_ref().map(Group::open).transpose().doing(|| "open a control group".into())?;
+        let group_files = group.as_ref().map(Group::open).transpose().doing(|| "open a control group".into())?;
         let workspace = Arc::clone(&self.order.workspace);
         let before = workspace.survey()?;
-        let account = Account::new(&self.order.env, &self.workspace_inside());
-        self.give_account(&account, &given).doing(|| "prepare a native run".into())?;
         let doing = || "take /tmp out of a workspace".to_owned();
         temporary::take_out(&workspace, given.directory()).doing(doing)?;
         // Held from here on: a program can keep us from opening it again.
@@ -184,18 +179,16 @@ impl Launch {
             error => Error::host("hand over a workspace", error),
         })?;
         let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
-        let confinement = self.confinement(native, user.as_ref(), &given, &account, limits);
+        let confinement = self.confinement(native, user.as_ref(), &given, &account, files, limits);
         // In the order in which the confinement names them.
         let mut writable = vec![temporary.as_fd(), workspace.as_fd()];
-        if !self.form.namespaces {
-            writable.push(given.cache_directory().as_fd());
-        }
+        writable.extend(given.cache_directory().map(AsFd::as_fd));
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
         let stdin = std::mem::take(&mut self.order.stdin);
         let orders = Orders {
             confinement,
             form: &self.form,
-            cgroups: files.as_deref().unwrap_or(&[]),
+            cgroups: group_files.as_deref().unwrap_or(&[]),
             writable: &writable,
             stdin: &stdin,
             reply_bytes: MAX_REPLY_BYTES,
@@ -264,7 +257,9 @@ impl Launch {
         let Some(identity) = user.map(OwnUser::identity) else { return Ok(()) };
         given.admit(identity.gid)?;
         ownership::give(temporary, identity.uid, identity.gid)?;
-        ownership::give(given.cache_directory(), identity.uid, identity.gid)?;
+        if let Some(cache) = given.cache_directory() {
+            ownership::give(cache, identity.uid, identity.gid)?;
+        }
         ownership::give(&*self.order.workspace, identity.uid, identity.gid)
     }
 
@@ -273,14 +268,22 @@ impl Launch {
         if self.form.namespaces { GUEST_PATH.into() } else { self.order.workspace.host_path().to_path_buf() }
     }
 
-    /// Tells the program who it is.
-    fn give_account(&self, account: &Account, given: &Inbox) -> io::Result<()> {
+    /// Gives the program its files, among them who it is. Those of a root of its
+    /// own are answered.
+    fn give(&self, native: &Native, account: &Account, given: &Inbox) -> io::Result<Vec<GivenFile>> {
+        let files = inbox::files(native, &self.order)?.into_iter();
         if self.form.namespaces {
-            let mut lists = account.lists().into_iter();
-            return lists.try_for_each(|(place, list)| given.give(account::file_name(place), list.as_bytes(), 0o644));
+            let files = files.map(|(name, content)| GivenFile { path: Path::new(GIVEN).join(name), content });
+            let list = |(place, list): (&str, String)| GivenFile { path: place.into(), content: list.into() };
+            return Ok(files.chain(account.lists().map(list)).collect());
         }
-        let give = |(name, content)| given.give(&format!("{}/{name}", account::COMMANDS), content, 0o755);
-        Account::commands().try_for_each(give)
+        for (name, content) in files {
+            given.give(&name, content.as_bytes(), 0o644)?;
+        }
+        for (name, content) in Account::commands() {
+            given.give(&format!("{}/{name}", account::COMMANDS), content, 0o755)?;
+        }
+        Ok(Vec::new())
     }
 
     /// Takes over what the program wrote, `/tmp` included.
@@ -299,6 +302,7 @@ impl Launch {
         user: Option<&OwnUser>,
         given: &Inbox,
         account: &Account,
+        files: Vec<GivenFile>,
         limits: TreeLimits,
     ) -> Confinement {
         let own_root = self.form.namespaces;
@@ -311,12 +315,10 @@ impl Launch {
         let mut mounts =
             vec![Mount { source: given.temporary(), destination: temporary.clone(), access: Access::Write }];
         mounts.extend(self.interpreter.mounts());
-        mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
         mounts.push(Mount { source: host_workspace, destination: workspace.clone(), access: Access::Write });
         let mut scratch = Vec::new();
         let mut search_path = self.interpreter.search_path();
         if own_root {
-            mounts.extend(account.lists().map(|(place, _)| account::mount(&given.given(), place)));
             for destination in [CACHE, "/dev/shm"] {
                 // Counted as memory, which bounds both together.
                 scratch.push(Scratch {
@@ -326,6 +328,7 @@ impl Launch {
                 });
             }
         } else {
+            mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
             search_path = format!("{}:{search_path}", given_inside.join(account::COMMANDS).display());
             let source = given.cache();
             mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
@@ -344,6 +347,7 @@ impl Launch {
             mounts,
             namespaces: own_root,
             scratch,
+            files,
             identity: user.map(OwnUser::identity),
             landlock_abi: self.form.landlock_abi(),
             limits,

@@ -106,6 +106,7 @@ impl Jail {
             mounts,
             namespaces,
             scratch,
+            files: Vec::new(),
             identity: (host == Host::Identity).then_some(Identity { uid: NOBODY - 1, gid: NOBODY - 1 }),
             landlock_abi: 6,
             limits: TreeLimits {

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use jailer::{Access, Mount, Step};
+use jailer::{Access, GivenFile, Mount, Step};
 use nix::libc;
 
 use crate::Test;
@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("python_runs", python_runs),
     ("nothing_is_inherited", nothing_is_inherited),
     ("result_is_descriptor_three", result_is_descriptor_three),
+    ("given_files_are_only_read", given_files_are_only_read),
     ("own_failures_are_told_from_the_programs", own_failures_are_told_from_the_programs),
     ("what_cannot_be_refused", what_cannot_be_refused),
     ("lacking_calls_refuse", lacking_calls_refuse),
@@ -67,6 +68,33 @@ print(len(os.urandom(8)), open("/dev/null").read() == "")
         assert!(finished.ended.usage.cpu_time_ms.unwrap() > 0);
         assert!(finished.ended.usage.memory_bytes.unwrap() > 1 << 20);
     });
+}
+
+fn given_files_are_only_read() {
+    let given = |path: &str, content: &'static str| GivenFile { path: path.into(), content: content.into() };
+    let script = "cat /run/given/deep/one /run/given/two /etc/passwd; ls /run/given /etc
+        for change in 'echo x >> /run/given/two' 'echo x > /run/given/new' 'rm /run/given/two' 'chmod 777 /run/given/two' \
+            'mv /etc/passwd /etc/other' /run/given/two; do
+            eval \"$change\" && echo changed; done 2>&1 | grep -oE 'Read-only|Permission' | uniq -c";
+    for host in Jail::hosts() {
+        let mut jail = Jail::bash(true, *host, script);
+        let large: String = "long\n".repeat(1 << 18);
+        jail.confinement.files = vec![
+            given("/run/given/deep/one", "one\n"),
+            given("/run/given/two", "two\n"),
+            given("/etc/passwd", "who\n"),
+            GivenFile { path: "/run/large".into(), content: large.into() },
+        ];
+        let finished = jail.run();
+        let expected = "one\ntwo\nwho\n/etc:\nalternatives\nld.so.cache\npasswd\n\n/run/given:\ndeep\ntwo\n";
+        let expected = format!("{expected}      5 Read-only\n      1 Permission\n");
+        assert_eq!(finished.output, expected, "{finished:?}");
+        let mut jail = Jail::bash(false, *host, script);
+        jail.confinement.files = vec![given("/run/given/two", "two\n")];
+        let (refusal, code) = jail.start().err().unwrap();
+        assert_eq!((refusal.step, code), (Step::Filesystem, Some(65 + Step::Filesystem as i32)), "{refusal:?}");
+        assert_eq!(refusal.detail, "giving /run/given/two: there is no root of its own for it");
+    }
 }
 
 fn nothing_is_inherited() {
