@@ -2,9 +2,11 @@
 //!
 //! What an instance starts with is taken before its run begins, and a run
 //! waits for it. What it grows by is taken as it grows, and refused when there
-//! is no more. Counted is linear memory; not the host's own bookkeeping.
+//! is no more. Counted are linear memory and what the server holds of sessions
+//! (`session/ledger.rs`); not the rest of the host's bookkeeping.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -12,10 +14,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const MIB: u64 = 1 << 20;
 
 /// A bounded amount of memory, given out first in, first out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct MemoryBudget {
     free: Arc<Semaphore>,
     total_bytes: u64,
+    /// Who gives back what it does not need at once.
+    giver: Arc<OnceLock<Giver>>,
+}
+
+type Giver = Box<dyn Fn(u64) + Send + Sync>;
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MemoryBudget").field("total_bytes", &self.total_bytes).finish_non_exhaustive()
+    }
 }
 
 /// Memory that is taken until this is dropped.
@@ -47,7 +59,7 @@ impl Share {
 
 impl MemoryBudget {
     pub(crate) fn new(total_bytes: u64) -> Self {
-        Self { free: Arc::new(Semaphore::new(units(total_bytes) as usize)), total_bytes }
+        Self { free: Arc::new(Semaphore::new(units(total_bytes) as usize)), total_bytes, giver: Arc::default() }
     }
 
     pub(crate) const fn total_bytes(&self) -> u64 {
@@ -56,6 +68,22 @@ impl MemoryBudget {
 
     pub(crate) fn used_bytes(&self) -> u64 {
         self.total_bytes.saturating_sub(self.free.available_permits() as u64 * MIB)
+    }
+
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.total_bytes.saturating_sub(self.used_bytes())
+    }
+
+    /// Has `giver` asked for memory when somebody needs some: the first counts.
+    pub(crate) fn set_giver(&self, giver: impl Fn(u64) + Send + Sync + 'static) {
+        let _ = self.giver.set(Box::new(giver));
+    }
+
+    /// Asks for memory until `bytes` are free, or nobody has any to give.
+    pub(crate) fn ask_back(&self, bytes: u64) {
+        if let Some(giver) = self.giver.get() {
+            giver(bytes);
+        }
     }
 
     /// An empty share to merge others into.

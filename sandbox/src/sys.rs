@@ -23,6 +23,19 @@ pub(crate) fn deserialize_module(engine: &wasmtime::Engine, file: File) -> wasmt
     unsafe { wasmtime::Module::deserialize_open_file(engine, file) }
 }
 
+/// Has the allocator give back memory of [`LARGE_BYTES`] and more as soon as it is
+/// freed. glibc keeps more from then on each time that something large is freed,
+/// up to 32 MiB for each thread. A process without that keeps it.
+pub(crate) fn give_back_large_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number of the allocator's own, which any number may be.
+    let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
+}
+
+/// Few things of a run without files are as large.
+#[cfg(target_env = "gnu")]
+const LARGE_BYTES: libc::c_int = 1 << 20;
+
 /// The size of a page of memory as the kernel tracks it here.
 pub(crate) const PAGE: usize = 4096;
 

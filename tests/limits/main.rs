@@ -5,6 +5,7 @@
 
 mod crash;
 mod disk;
+mod held;
 mod memory;
 mod output;
 mod requests;

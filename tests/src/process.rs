@@ -75,6 +75,11 @@ impl Process {
         self.status_kib("VmRSS:").unwrap_or(0) * 1024
     }
 
+    /// How much memory it had in use at most.
+    pub fn peak_bytes(&self) -> u64 {
+        self.status_kib("VmHWM:").unwrap_or(0) * 1024
+    }
+
     /// How many threads it has.
     pub fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count)

@@ -193,6 +193,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// The process of the server itself.
+    pub const fn own_process(&self) -> &Process {
+        &self.process
+    }
+
     /// A server with default settings, ready for calls.
     pub fn start() -> Self {
         Builder::default().start()

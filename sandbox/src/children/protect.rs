@@ -20,6 +20,8 @@ const KEPT: [&str; 10] =
 /// [`Error::Host`] when the kernel refuses, or there are threads already.
 pub fn protect_own_process() -> Result<(), Error> {
     let doing = || "protect the own process".to_owned();
+    // What a session with many files needs for a moment is not kept for good.
+    sys::give_back_large_memory();
     // No other process of this user may read its memory, environment or
     // descriptors, or trace it.
     prctl::set_dumpable(false).map_err(std::io::Error::from).doing(doing)?;

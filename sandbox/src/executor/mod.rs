@@ -32,6 +32,7 @@ use crate::memory_budget::MemoryBudget;
 use crate::native::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::Limits;
+use crate::session::ledger::Ledger;
 use crate::session::registry::{SessionSettings, Sessions};
 use crate::store::{Durability, Store, StoreSettings};
 use crate::wasm::CodeCache;
@@ -213,6 +214,16 @@ impl Executor {
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
         let private = private(&settings)?;
         let cancel_all = CancellationToken::new();
+        let budget = MemoryBudget::new(settings.memory_bytes);
+        let ledger = Ledger::new(budget.clone());
+        let sessions =
+            Arc::new(Sessions::new(store.clone(), directories, (Arc::clone(&pool), ledger), session_settings));
+        let (holders, wanted) = (Arc::downgrade(&sessions), budget.clone());
+        budget.set_giver(move |bytes| {
+            if let Some(sessions) = holders.upgrade() {
+                sessions.make_memory(|| wanted.free_bytes() >= bytes);
+            }
+        });
         Ok(Self {
             native: NativeRuntime::new(
                 settings.native.clone(),
@@ -223,10 +234,10 @@ impl Executor {
                 cancel_all.clone(),
             ),
             spawner,
-            budget: MemoryBudget::new(settings.memory_bytes),
-            bases: Bases::new(store.clone(), cache.clone()),
+            budget,
+            bases: Bases::new(store, cache.clone()),
             cache,
-            sessions: Arc::new(Sessions::new(store, directories, Arc::clone(&pool), session_settings)),
+            sessions,
             state,
             pool,
             finished: FinishedRuns::default(),

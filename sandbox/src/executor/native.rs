@@ -2,12 +2,15 @@
 //! process behind.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Executor;
 use super::run::Job;
 use crate::error::Error;
 use crate::handle::RunId;
+use crate::memory_budget::Share;
 use crate::native::NativeOrder;
 use crate::run::limits::Resource;
 use crate::run::outcome::{SessionState, Status};
@@ -21,6 +24,8 @@ use crate::workspace::Workspace;
 /// files it may want to put in order and without.
 const GRACE_IN_SESSION_MS: u64 = 1000;
 const GRACE_MS: u64 = 100;
+/// How often a run that waits for memory asks for it.
+const RECALL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Executor {
     pub(super) async fn run_native(
@@ -31,7 +36,7 @@ impl Executor {
     ) -> Result<RunReport, Error> {
         let memory_bytes = job.limits.get(Resource::MemoryBytes);
         // All of it, since nothing asks before a native program grows.
-        let share = self.unless_stopped(&job.stop, self.budget.take(memory_bytes)).await?;
+        let share = self.unless_stopped(&job.stop, self.take_memory(memory_bytes)).await?;
         let _share = share.ok_or_else(|| {
             let total = self.budget.total_bytes();
             Error::invalid(
@@ -56,6 +61,24 @@ impl Executor {
             grace_ms: if has_session { GRACE_IN_SESSION_MS } else { GRACE_MS },
         };
         self.native.run(order, &job.stop, job.live.take()).await
+    }
+
+    /// Waits for `bytes`, which interpreters and sessions that nobody uses give
+    /// back. `None` when there will never be as many.
+    async fn take_memory(&self, bytes: u64) -> Option<Share> {
+        let mut taken = pin!(self.budget.take(bytes));
+        let mut again = tokio::time::interval(RECALL_INTERVAL);
+        loop {
+            tokio::select! {
+                biased;
+                share = &mut taken => return share,
+                // Some are idle only now.
+                _ = again.tick() => match self.pool.get() {
+                    Some(pool) => pool.recall(bytes),
+                    None => self.budget.ask_back(bytes),
+                },
+            }
+        }
     }
 
     pub(super) async fn run_native_and_commit(

@@ -399,7 +399,8 @@ impl Executor {
         // A worker is not trusted, and it may be the guest that speaks.
         report.outputs = report.outputs.into_iter().map(RichOutput::with_plain_types).collect();
         let traceback = report.error.as_ref().map(|error| error.traceback.as_str());
-        let reply = KeptResults::new(report.result.as_deref(), traceback, &report.outputs, self.state.path());
+        let streams = [&report.stdout, &report.stderr];
+        let reply = KeptResults::new(streams, report.result.as_deref(), traceback, &report.outputs, self.state.path());
         let reply = reply.unwrap_or_else(|error| {
             // The reply itself is not lost over it.
             tracing::warn!(%error, "what a run said cannot be read again");
@@ -410,8 +411,6 @@ impl Executor {
             held_bytes: held_bytes(&report, session.is_none(), job.limits.get(Resource::DiskBytes)),
             reply,
             workspace: files,
-            stdout: report.stdout.clone(),
-            stderr: report.stderr.clone(),
             spool: self.spool(job, &run)?,
             ended: Instant::now(),
         };

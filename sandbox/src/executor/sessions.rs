@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::run::outcome::{SessionReport, SessionState};
 use crate::run::request::InputFile;
 use crate::session::files::Manifest;
-use crate::session::load::{read_manifest, read_snapshot};
+use crate::session::load::{ReadManifest, read_manifest, read_snapshot};
 use crate::session::registry::Change;
 use crate::session::snapshot;
 use crate::session::snapshot::{Commit, Saved, SnapshotRecord};
@@ -229,7 +229,7 @@ impl Executor {
         let record = find(turn, snapshot)?.clone();
         let read = async {
             let saved = read_snapshot(store, &session, &record).await?;
-            let manifest = read_manifest(store, &session, &saved.files).await?;
+            let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
             Ok((saved, Arc::new(manifest)))
         };
         read.await.map_err(|error| self.sessions.fenced_or(error, turn))

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::outcome::{Output, RichOutput};
-use super::results::KeptResults;
+use super::outcome::RichOutput;
+use super::results::{KeptResults, KeptStream};
 use super::spool::Spool;
 use super::stream::{Stream, spool_path};
 use crate::error::Error;
@@ -30,9 +30,7 @@ pub struct FinishedRun {
     pub(crate) owner: Principal,
     /// Its files, when it had no session and left some.
     pub(crate) workspace: Option<Arc<Workspace>>,
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Output,
-    /// What it said beside them.
+    /// What it said.
     pub(crate) reply: KeptResults,
     /// Where its output was spooled, without extension.
     pub(crate) spool: PathBuf,
@@ -43,7 +41,7 @@ pub struct FinishedRun {
 /// The text of a stream, as much of it as there is.
 #[derive(Debug)]
 pub enum StreamText {
-    /// All of it, from memory.
+    /// All of it.
     Whole(Vec<u8>),
     /// A spool file with the first bytes of it, and how many there were.
     Spooled {
@@ -74,20 +72,16 @@ impl FinishedRun {
     ///
     /// [`Error::NotFound`] when the spool file is gone.
     pub fn stream(&self, stream: Stream) -> Result<StreamText, Error> {
-        let output = match stream {
-            Stream::Stdout => &self.stdout,
-            Stream::Stderr => &self.stderr,
-        };
-        if !output.is_truncated() {
-            return Ok(StreamText::Whole(output.head.clone()));
-        }
         let path = spool_path(&self.spool, stream);
-        Spool::open(&path).map(|file| StreamText::Spooled { file, bytes_seen: output.bytes_seen }).map_err(|_| {
-            Error::NotFound {
-                kind: "full output in",
-                id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-                advice: ": the disk had no room for it; only the beginning and the end in the result are left",
-            }
+        let opened = match self.reply.stream(stream)? {
+            Some(KeptStream::Whole(bytes)) => return Ok(StreamText::Whole(bytes)),
+            Some(KeptStream::Spooled(bytes_seen)) => Spool::open(&path).ok().map(|file| (file, bytes_seen)),
+            None => None,
+        };
+        opened.map(|(file, bytes_seen)| StreamText::Spooled { file, bytes_seen }).ok_or_else(|| Error::NotFound {
+            kind: "full output in",
+            id: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            advice: ": the disk had no room for it; only the beginning and the end in the result are left",
         })
     }
 

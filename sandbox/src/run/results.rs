@@ -1,5 +1,5 @@
-//! What a run said beside its streams, kept for whoever reads it again: the
-//! result, the traceback and the rich outputs.
+//! What a run said, kept for whoever reads it again: its streams as far as they
+//! were not spooled, the result, the traceback and the rich outputs.
 //!
 //! Little of it stays in memory. More goes to a file without a name, which no
 //! program can reach.
@@ -10,19 +10,39 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::outcome::RichOutput;
+use super::outcome::{Output, RichOutput};
+use super::stream::Stream;
 use crate::error::{Error, IoContext as _};
 
 /// As much as this stays in memory, for each run that is kept.
 const MEMORY_BYTES: usize = 16 << 10;
 
-/// What a run said beside its streams.
+/// What a run said.
 #[derive(Debug, Default)]
 pub(crate) struct KeptResults {
     place: Place,
+    /// Standard output and standard error.
+    streams: [Option<Kind>; 2],
     result: Option<Range<u64>>,
     traceback: Option<Range<u64>>,
-    outputs: Vec<Vec<(String, Range<u64>)>>,
+    /// Each with its types: a program may name many.
+    outputs: Vec<Range<u64>>,
+}
+
+/// What there is of a stream.
+#[derive(Debug)]
+enum Kind {
+    Whole(Range<u64>),
+    /// A file has more of it: of how many bytes.
+    Spooled(u64),
+}
+
+/// A stream that was kept.
+#[derive(Debug)]
+pub(crate) enum KeptStream {
+    Whole(Vec<u8>),
+    /// Its bytes are in a spool, and this is how many there were.
+    Spooled(u64),
 }
 
 #[derive(Debug)]
@@ -40,29 +60,49 @@ impl Default for Place {
 impl KeptResults {
     /// Keeps all of it. `directory` is on the disk that may hold it.
     pub(crate) fn new(
+        streams: [&Output; 2],
         result: Option<&str>,
         traceback: Option<&str>,
         outputs: &[RichOutput],
         directory: &Path,
     ) -> std::io::Result<Self> {
         let mut bytes = Vec::new();
-        let mut add = |text: &str| {
+        let mut add_bytes = |more: &[u8]| {
             let start = bytes.len() as u64;
-            bytes.extend_from_slice(text.as_bytes());
+            bytes.extend_from_slice(more);
             start..bytes.len() as u64
         };
+        let streams = streams.map(|output| {
+            let is_whole = !output.is_truncated();
+            Some(if is_whole { Kind::Whole(add_bytes(&output.head)) } else { Kind::Spooled(output.bytes_seen) })
+        });
+        let mut add = |text: &str| add_bytes(text.as_bytes());
         let (result, traceback) = (result.map(&mut add), traceback.map(&mut add));
-        let of_bundle =
-            |RichOutput(bundle): &RichOutput| bundle.iter().map(|(mime, data)| (mime.clone(), add(data))).collect();
-        let outputs = outputs.iter().map(of_bundle).collect();
+        let encode = |output: &RichOutput| postcard::to_stdvec(output).map_err(std::io::Error::other);
+        let outputs = outputs.iter().map(|output| Ok(add_bytes(&encode(output)?))).collect::<std::io::Result<_>>()?;
         let place = if bytes.len() <= MEMORY_BYTES {
+            bytes.shrink_to_fit();
             Place::Memory(bytes)
         } else {
             let mut file = tempfile::tempfile_in(directory)?;
             file.write_all(&bytes)?;
             Place::File(file)
         };
-        Ok(Self { place, result, traceback, outputs })
+        Ok(Self { place, streams, result, traceback, outputs })
+    }
+
+    /// A stream; `None` where the disk had no room for what was said.
+    pub(crate) fn stream(&self, stream: Stream) -> Result<Option<KeptStream>, Error> {
+        let [stdout, stderr] = &self.streams;
+        let kind = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
+        };
+        let kept = kind.as_ref().map(|kind| match kind {
+            Kind::Whole(range) => self.bytes(range).map(KeptStream::Whole),
+            Kind::Spooled(bytes_seen) => Ok(KeptStream::Spooled(*bytes_seen)),
+        });
+        kept.transpose()
     }
 
     /// The representation of the last expression.
@@ -82,12 +122,16 @@ impl KeptResults {
 
     /// The rich output at `index`, from 0.
     pub(crate) fn output(&self, index: usize) -> Result<Option<RichOutput>, Error> {
-        let Some(bundle) = self.outputs.get(index) else { return Ok(None) };
-        let read = |(mime, range): &(String, Range<u64>)| Ok((mime.clone(), self.text(range)?));
-        bundle.iter().map(read).collect::<Result<_, Error>>().map(|bundle| Some(RichOutput(bundle)))
+        let Some(range) = self.outputs.get(index) else { return Ok(None) };
+        let decoded = postcard::from_bytes(&self.bytes(range)?);
+        decoded.map(Some).map_err(|source| Error::host("read what a run said", source))
     }
 
     fn text(&self, range: &Range<u64>) -> Result<String, Error> {
+        String::from_utf8(self.bytes(range)?).map_err(|source| Error::host("read what a run said", source))
+    }
+
+    fn bytes(&self, range: &Range<u64>) -> Result<Vec<u8>, Error> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
         match &self.place {
@@ -99,7 +143,7 @@ impl KeptResults {
                 file.read_exact_at(&mut bytes, range.start).doing(|| "read what a run said".into())?;
             }
         }
-        String::from_utf8(bytes).map_err(|source| Error::host("read what a run said", source))
+        Ok(bytes)
     }
 }
 
@@ -116,7 +160,11 @@ mod tests {
                 RichOutput(vec![("text/plain".into(), "x".into()), ("text/html".into(), data.clone())]),
                 RichOutput(vec![]),
             ];
-            let kept = KeptResults::new(Some("1"), None, &outputs, directory.path()).unwrap();
+            let whole = Output { head: b"\xff out".to_vec(), tail: Vec::new(), bytes_seen: 5 };
+            let cut = Output { head: b"a".to_vec(), tail: b"z".to_vec(), bytes_seen: 900 };
+            let kept = KeptResults::new([&whole, &cut], Some("1"), None, &outputs, directory.path()).unwrap();
+            assert!(matches!(kept.stream(Stream::Stdout), Ok(Some(KeptStream::Whole(bytes))) if bytes == b"\xff out"));
+            assert!(matches!(kept.stream(Stream::Stderr), Ok(Some(KeptStream::Spooled(900)))));
             assert_eq!((kept.result().unwrap().as_deref(), kept.traceback().unwrap()), (Some("1"), None));
             assert_eq!(kept.output(0).unwrap().as_ref(), Some(&outputs[0]));
             assert_eq!(kept.output(1).unwrap().as_ref(), Some(&outputs[1]));

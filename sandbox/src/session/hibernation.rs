@@ -15,6 +15,7 @@ impl Sessions {
         let session = Arc::clone(&turn.session);
         let has_files = turn.life != Life::Loaded || turn.is_ahead || !turn.tree.manifest().is_empty();
         turn.life = Life::Gone;
+        turn.held = None;
         lock(&self.here).remove(&session.id);
         self.drop_interpreters(&session.id);
         let Some(workspace) = session.set_workspace(None) else { return };
@@ -57,7 +58,7 @@ impl Sessions {
     }
 
     /// Lets a session lie in the store alone.
-    fn hibernate(&self, mut turn: Turn) {
+    pub(crate) fn hibernate(&self, mut turn: Turn) {
         tracing::debug!(session = %turn.session.id, "a session hibernates");
         self.collect_rest(&mut turn);
         self.leave(&mut turn);

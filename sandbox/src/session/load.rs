@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use super::Session;
 use super::files::Manifest;
 use super::snapshot;
@@ -15,6 +17,26 @@ use crate::worker::{Transfer, Transfers};
 
 /// The largest manifest. The server holds that of every session that is here.
 pub(crate) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
+
+/// One large manifest at a time is on its way between memory and store, which
+/// takes up to three times its size: see [`large_manifest`].
+static LARGE: Semaphore = Semaphore::const_new(1);
+
+/// The right to have one on its way.
+pub(crate) type LargeManifest = SemaphorePermit<'static>;
+
+/// Waits for that right. Whoever has it must not wait for anybody's turn.
+pub(crate) async fn large_manifest() -> Option<LargeManifest> {
+    // It is never closed.
+    LARGE.acquire().await.ok()
+}
+
+/// A manifest from the store.
+pub(crate) struct ReadManifest {
+    pub(crate) manifest: Manifest,
+    /// Kept until it is known who holds the manifest.
+    pub(crate) large: Option<LargeManifest>,
+}
 
 /// Why a session is not there.
 pub(crate) const NEVER: &str = "; `session: \"new\"` starts one";
@@ -47,7 +69,7 @@ pub(crate) struct Stored {
     pub(crate) sequence: u64,
     pub(crate) modified: SystemTime,
     pub(crate) commit: Commit,
-    pub(crate) manifest: Manifest,
+    pub(crate) files: ReadManifest,
     /// The interpreter that was wanted with it, if there is one and it is small.
     pub(crate) fetched: Option<Fetched>,
     /// Whether there are no blobs but those that it refers to.
@@ -99,18 +121,18 @@ async fn read_commit(
 ) -> Result<Stored, Error> {
     let body = store.load(&session.owner, &session.id, sequence).await?;
     let commit: Commit = snapshot::decode(&body)?;
-    let manifest = read_manifest(store, session, &commit.saved.files).await?;
+    let files = read_manifest(store, session, &commit.saved.files).await?;
     let saved = wanted.and_then(|runtime| commit.saved.interpreters.get(runtime));
     let fetched = match saved.filter(|saved| saved.size_bytes() <= SOON_BYTES) {
         Some(saved) => Some(fetch(store, transfers, session, saved).await?),
         None => None,
     };
-    let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
+    let mut blobs: HashSet<_> = files.manifest.blobs().cloned().collect();
     commit.saved.add_blobs(&mut blobs);
     blobs.extend(commit.snapshots.iter().map(|record| record.blob.clone()));
     // What snapshots refer to besides is not known here, and not asked for.
     let is_tidy = store.count_blobs(&session.owner, &session.id) <= blobs.len();
-    Ok(Stored { sequence, modified, commit, manifest, fetched, is_tidy })
+    Ok(Stored { sequence, modified, commit, files, fetched, is_tidy })
 }
 
 /// Reads a saved interpreter, for a worker to take over.
@@ -140,20 +162,22 @@ pub(crate) async fn read_snapshot(store: &Store, session: &Session, record: &Sna
 }
 
 /// The files of a state.
-pub(crate) async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<Manifest, Error> {
+pub(crate) async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<ReadManifest, Error> {
+    let small = |manifest| ReadManifest { manifest, large: None };
     match files {
-        SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(Manifest::default()),
-        SavedFiles::Inline(bytes) => snapshot::decode(bytes),
+        SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(small(Manifest::default())),
+        SavedFiles::Inline(bytes) => snapshot::decode(bytes).map(small),
         SavedFiles::Blob(name) => {
+            let large = large_manifest().await;
             let bytes = store.get_blob(&session.owner, &session.id, name, MAX_MANIFEST_BYTES).await?;
-            snapshot::decode(&bytes)
+            Ok(ReadManifest { manifest: snapshot::decode(&bytes)?, large })
         }
     }
 }
 
 /// Every blob that a state needs.
 pub(crate) async fn blobs_of(store: &Store, session: &Session, saved: &Saved) -> Result<HashSet<BlobName>, Error> {
-    let mut blobs: HashSet<_> = read_manifest(store, session, &saved.files).await?.blobs().cloned().collect();
+    let mut blobs: HashSet<_> = read_manifest(store, session, &saved.files).await?.manifest.blobs().cloned().collect();
     saved.add_blobs(&mut blobs);
     Ok(blobs)
 }

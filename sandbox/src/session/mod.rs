@@ -5,6 +5,8 @@
 
 pub(crate) mod files;
 mod hibernation;
+mod holding;
+pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
@@ -19,6 +21,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
 
 use self::files::{Manifest, Tree};
+use self::ledger::Held;
 use self::load::Fetched;
 use self::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::error::Error;
@@ -70,6 +73,8 @@ pub(crate) struct Head {
     pub(crate) interpreters: BTreeMap<String, SavedInterpreter>,
     pub(crate) files: SavedFiles,
     pub(crate) tree: Tree,
+    /// Pays for the memory that the server holds it in.
+    pub(crate) held: Option<Held>,
     /// The files as interpreters last saw them, as far as this server knows.
     pub(crate) seen: Arc<Manifest>,
     pub(crate) snapshots: Vec<SnapshotRecord>,
@@ -92,6 +97,7 @@ impl Default for Head {
             interpreters: BTreeMap::new(),
             files: SavedFiles::default(),
             tree: Tree::empty(),
+            held: None,
             seen: Arc::default(),
             snapshots: Vec::new(),
             is_ahead: false,

@@ -15,7 +15,8 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{Manifest, Tree};
-use super::load::{LookedUp, MAX_MANIFEST_BYTES, NEVER, Stored, look_up};
+use super::ledger::Ledger;
+use super::load::{LookedUp, MAX_MANIFEST_BYTES, NEVER, ReadManifest, Stored, large_manifest, look_up};
 use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::{Head, Life, Session, SessionFiles, Turn};
@@ -47,6 +48,7 @@ pub(crate) struct Sessions {
     pub(crate) spares: Arc<EmptyWorkspaces>,
     pub(crate) transfers: Arc<Transfers>,
     pub(crate) pool: Arc<OnceCell<Arc<Pool>>>,
+    pub(crate) ledger: Arc<Ledger>,
     settings: SessionSettings,
 }
 
@@ -75,10 +77,10 @@ impl Sessions {
     pub(crate) fn new(
         store: Store,
         (state, spares): (Arc<StateDirectory>, Arc<EmptyWorkspaces>),
-        pool: Arc<OnceCell<Arc<Pool>>>,
+        (pool, ledger): (Arc<OnceCell<Arc<Pool>>>, Arc<Ledger>),
         settings: SessionSettings,
     ) -> Self {
-        Self { here: Mutex::default(), store, state, spares, transfers: Arc::default(), pool, settings }
+        Self { here: Mutex::default(), store, state, spares, transfers: Arc::default(), pool, ledger, settings }
     }
 
     pub(crate) const fn settings(&self) -> &SessionSettings {
@@ -257,7 +259,8 @@ impl Sessions {
 
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, commit, manifest, fetched, is_tidy } = stored;
+        let Stored { sequence, modified, commit, files, fetched, is_tidy } = stored;
+        let ReadManifest { manifest, large } = files;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
         self.drop_interpreters(&session.id);
@@ -268,6 +271,8 @@ impl Sessions {
             self.make_workspace(&session)?;
             turn.tree = Tree::empty();
         }
+        self.hold(turn, manifest.heap_bytes_laid_out()).await?;
+        drop(large);
         // Most sessions that come back have no files, and wait for no disk.
         let tree = if is_new && manifest.is_empty() { Tree::empty() } else { self.lay_out(turn, manifest).await? };
         let head = Head {
@@ -278,6 +283,7 @@ impl Sessions {
             files,
             seen: Arc::clone(tree.manifest()),
             tree,
+            held: turn.held.take(),
             snapshots,
             is_ahead: false,
             collected: sequence,
@@ -358,6 +364,8 @@ impl Sessions {
             },
             snapshots: change.snapshots.unwrap_or_else(|| turn.snapshots.clone()),
         };
+        let files = change.tree.as_ref().unwrap_or(&turn.tree).heap_bytes_with(&turn.seen);
+        self.hold(turn, files).await?;
         let body = snapshot::encode(&commit)?;
         // Fewer snapshots than before are a step to more room.
         if commit.snapshots.len() >= turn.snapshots.len() {
@@ -391,6 +399,7 @@ impl Sessions {
     /// Makes an earlier state the next one.
     pub(crate) async fn rewind(&self, turn: &mut Turn, saved: Saved, manifest: Arc<Manifest>) -> Result<(), Error> {
         let Saved { interpreters, files } = saved;
+        self.hold(turn, manifest.heap_bytes_laid_out()).await?;
         let change = Change { interpreters: Some(interpreters), files: Some(files), ..Change::default() };
         self.commit(turn, change).await?;
         turn.has_let_go = true;
@@ -416,7 +425,7 @@ impl Sessions {
         }
         for (path, (seconds, nanoseconds)) in doubles {
             let next = if nanoseconds < 999_999_999 { (seconds, nanoseconds + 1) } else { (seconds + 1, 0) };
-            workspace.set_modified(path, next).doing(|| format!("set the time of {}", path.display()))?;
+            workspace.set_modified(&path, next).doing(|| format!("set the time of {}", path.display()))?;
         }
         self.captured_files(turn).await
     }
@@ -431,17 +440,18 @@ impl Sessions {
         if Arc::ptr_eq(tree.manifest(), turn.tree.manifest()) {
             return Ok(Change { tree: Some(tree), ..Change::default() });
         }
-        let bytes = snapshot::encode(&**tree.manifest())?;
-        if bytes.len() as u64 > MAX_MANIFEST_BYTES {
+        let length = snapshot::encoded_bytes(&**tree.manifest())?;
+        if length as u64 > MAX_MANIFEST_BYTES {
             return Err(Error::Denied {
                 action: "keeping the files of this session".into(),
                 reason: format!(
-                    "their names, links and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got {}; \
-                     keep fewer files, or pack them",
-                    bytes.len()
+                    "their names, links and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got \
+                     {length}; keep fewer files, or pack them"
                 ),
             });
         }
+        let _large = if length > INLINE_BYTES { Some(large_manifest().await) } else { None };
+        let bytes = snapshot::encode_in(&**tree.manifest(), length)?;
         let files = if bytes.len() <= INLINE_BYTES {
             SavedFiles::Inline(bytes)
         } else {

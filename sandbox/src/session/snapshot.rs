@@ -153,8 +153,26 @@ impl Saved {
 
 /// The bytes that are stored.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    postcard::to_extend(value, FORMAT.to_le_bytes().to_vec())
-        .map_err(|source| Error::host("write down a session", source))
+    encode_in(value, 0)
+}
+
+/// The same with room for as many as [`encoded_bytes`] says.
+pub(crate) fn encode_in<T: Serialize>(value: &T, bytes: usize) -> Result<Vec<u8>, Error> {
+    let mut start = Vec::with_capacity(bytes);
+    start.extend_from_slice(&FORMAT.to_le_bytes());
+    postcard::to_extend(value, start).map_err(|source| Error::host("write down a session", source))
+}
+
+/// How many bytes those are.
+pub(crate) fn encoded_bytes<T: Serialize>(value: &T) -> Result<usize, Error> {
+    struct Count(usize);
+    impl Extend<u8> for Count {
+        fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+            self.0 += bytes.into_iter().count();
+        }
+    }
+    let counted = postcard::to_extend(value, Count(FORMAT.to_le_bytes().len()));
+    counted.map(|count| count.0).map_err(|source| Error::host("write down a session", source))
 }
 
 /// Reads what [`encode`] wrote.

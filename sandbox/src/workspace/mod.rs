@@ -12,6 +12,7 @@ pub(crate) mod empty;
 pub(crate) mod entry;
 mod new_file;
 mod path;
+pub(crate) mod path_map;
 pub(crate) mod permissions;
 pub(crate) mod survey;
 
@@ -196,7 +197,7 @@ impl Workspace {
         self.start_file().and_then(put).map_err(as_caller)?;
         survey.disk_use = used;
         let stamp = FileStamp { size: bytes.len() as u64, mode, kind: FileKind::Regular, ..FileStamp::default() };
-        survey.files.insert(path.as_path().to_path_buf(), stamp);
+        survey.files.insert(path.as_path(), stamp);
         Ok(())
     }
 

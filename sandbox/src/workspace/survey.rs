@@ -1,6 +1,5 @@
 //! What a workspace holds at one moment, without its contents.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::entry::FileEntry;
+use super::path_map::PathMap;
 use super::permissions::Mode;
 use super::{MAX_DEPTH, shown};
 
@@ -28,6 +28,9 @@ const WHOLE_NANOSECONDS: i128 = 2_000_000_000 + TICK_NANOSECONDS;
 
 /// Before any stamp that a file can have.
 const LONG_AGO: Time = (i64::MIN, 0);
+
+/// How many changes are told at most. Nobody shows as many.
+const MAX_CHANGES: usize = 1024;
 
 /// The most that is looked at. Every limit on files is far below it, and holds
 /// for whatever keeps to them.
@@ -76,9 +79,9 @@ pub(crate) struct DirectoryStamp {
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
     /// Everything but directories.
-    pub(crate) files: BTreeMap<PathBuf, FileStamp>,
+    pub(crate) files: PathMap<FileStamp>,
     /// The workspace itself is not in it.
-    pub(crate) directories: BTreeMap<PathBuf, DirectoryStamp>,
+    pub(crate) directories: PathMap<DirectoryStamp>,
     /// What they use together.
     pub disk_use: DiskUse,
     began: Time,
@@ -120,43 +123,51 @@ impl Survey {
         let began = (i64::try_from(now.as_secs()).unwrap_or(0), i64::from(now.subsec_nanos()));
         let mut survey = Self { began, ..Self::default() };
         survey.add(dir, Path::new(""), 0)?;
+        survey.files.shrink();
+        survey.directories.shrink();
         Ok(survey)
     }
 
     fn add(&mut self, dir: &Dir, prefix: &Path, depth: usize) -> Result<(), SurveyError> {
+        let mut entries = Vec::new();
         for entry in dir.entries()? {
-            let entry = match entry {
+            match entry {
                 // The directory itself was removed while it was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                entry => entry?,
-            };
+                entry => entries.push(entry.map(|entry| (entry.file_name(), entry))?),
+            }
+            if self.disk_use.files + entries.len() as u64 > MAX_ENTRIES {
+                return Err(SurveyError::TooMany);
+            }
+        }
+        // Then all paths come in order.
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, entry) in entries {
             // Removed between the listing and the look: not there.
             let Ok(metadata) = entry.metadata() else { continue };
             self.disk_use.files += 1;
-            if self.disk_use.files > MAX_ENTRIES {
-                return Err(SurveyError::TooMany);
-            }
             self.disk_use.bytes += metadata.len().max(metadata.blocks() * 512);
-            let path = prefix.join(entry.file_name());
+            let path = prefix.join(name);
             if metadata.is_dir() {
                 if depth >= MAX_DEPTH {
                     return Err(SurveyError::TooDeep);
                 }
+                let modified = (metadata.mtime(), metadata.mtime_nsec());
+                self.directories.insert(&path, DirectoryStamp { modified, mode: Mode::of(metadata.mode(), true) });
                 if let Ok(child) = DirEntry::open_dir(&entry) {
                     self.add(&child, &path, depth + 1)?;
                 }
-                let modified = (metadata.mtime(), metadata.mtime_nsec());
-                self.directories.insert(path, DirectoryStamp { modified, mode: Mode::of(metadata.mode(), true) });
                 continue;
             }
-            self.files.insert(path, FileStamp::from(&metadata));
+            self.files.insert(&path, FileStamp::from(&metadata));
         }
         Ok(())
     }
 
-    /// The files of `self` that are new or different since `before`.
+    /// The first files of `self` that are new or different since `before`.
     pub fn changes_since(&self, before: &Self) -> Vec<FileEntry> {
-        self.entries(|path, stamp| before.files.get(path) != Some(stamp))
+        let mut before = before.files.cursor();
+        self.entries(|path, stamp| before.seek(path) != Some(stamp))
     }
 
     /// The files of `self` whose content is new or different since `before`.
@@ -165,13 +176,15 @@ impl Survey {
     /// program, so they differ for a file that it wrote to and dated back.
     pub(crate) fn changes_of_content_since(&self, before: &Self, (given, left): (&Self, &Self)) -> Vec<FileEntry> {
         let content = |stamp: &FileStamp| (stamp.size, stamp.inode, stamp.modified, stamp.mode, stamp.kind);
+        let (mut before, mut given, mut left) = (before.files.cursor(), given.files.cursor(), left.files.cursor());
         self.entries(|path, stamp| {
-            before.files.get(path).map(content) != Some(content(stamp)) || given.files.get(path) != left.files.get(path)
+            let is_rewritten = given.seek(path) != left.seek(path);
+            before.seek(path).map(content) != Some(content(stamp)) || is_rewritten
         })
     }
 
-    fn entries(&self, is_wanted: impl Fn(&PathBuf, &FileStamp) -> bool) -> Vec<FileEntry> {
-        self.files.iter().filter(|(path, stamp)| is_wanted(path, stamp)).map(entry).collect()
+    fn entries(&self, mut is_wanted: impl FnMut(&Path, &FileStamp) -> bool) -> Vec<FileEntry> {
+        self.files.iter().filter(|(path, stamp)| is_wanted(path, stamp)).map(entry).take(MAX_CHANGES).collect()
     }
 
     /// Every file, in order of their paths.
@@ -226,8 +239,8 @@ pub(crate) fn now_of_files() -> Time {
     clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map_or((0, 0), |now| (now.tv_sec(), now.tv_nsec()))
 }
 
-fn entry((path, stamp): (&PathBuf, &FileStamp)) -> FileEntry {
-    FileEntry { path: shown(path), size_bytes: stamp.size, is_link: stamp.kind == FileKind::Link }
+fn entry((path, stamp): (PathBuf, &FileStamp)) -> FileEntry {
+    FileEntry { path: shown(&path), size_bytes: stamp.size, is_link: stamp.kind == FileKind::Link }
 }
 
 fn nanoseconds((seconds, nanoseconds): Time) -> i128 {

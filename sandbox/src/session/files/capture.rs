@@ -6,23 +6,37 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::manifest::{BLOB_BYTES, Content, Cursor, INLINE_BYTES, Manifest, Record};
+use super::manifest::{BLOB_BYTES, Content, INLINE_BYTES, Manifest, Record};
 use super::path::TreePath;
-use super::{SMALL_BYTES, Tree, in_parts};
+use super::{BATCH, SMALL_BYTES, Tree, in_parts};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::store::{BlobHash, BlobName, Store, blocking};
 use crate::workspace::Workspace;
-use crate::workspace::survey::{FileKind, FileStamp, Survey};
+use crate::workspace::path_map::PathMap;
+use crate::workspace::survey::{DirectoryStamp, FileKind, FileStamp, Survey};
 
 /// What the directory holds, as far as it was known or small.
 struct Draft {
     survey: Survey,
-    manifest: Manifest,
-    /// Files whose content is to become blobs.
-    large: Vec<TreePath>,
+    /// What is kept of each file of the survey.
+    kept: Vec<Kept>,
+    directories: PathMap<DirectoryStamp>,
+    /// Which files have content that is to become blobs.
+    large: Vec<usize>,
+    /// How many bytes of that are new for certain.
+    new_bytes: u64,
     /// How many others were read.
     small: usize,
+}
+
+/// What is kept of a file.
+enum Kept {
+    /// It is there and not kept, or not yet.
+    Nothing,
+    Record(Record),
+    /// It is there no more.
+    Gone,
 }
 
 /// Where contents go, and what is there already.
@@ -36,8 +50,8 @@ struct Sink {
     known: Arc<HashMap<BlobHash, BlobName>>,
 }
 
-/// A file that was read, if it was still there: its stamp, and what is kept.
-type Taken = (TreePath, Option<(FileStamp, Record)>);
+/// Which file was read, and if it was still there its stamp, and what is kept.
+type Taken = (usize, Option<(FileStamp, Record)>);
 
 impl Tree {
     /// What the workspace holds now; nothing may write to it meanwhile.
@@ -65,17 +79,13 @@ impl Tree {
         }
         let (before, files) = (self.clone(), Arc::clone(workspace));
         let draft = blocking("look at a workspace", move || before.draft(&files, survey)).await?;
-        let Some(Draft { mut survey, mut manifest, large, small }) = draft else { return Ok(self.clone()) };
-        tracing::debug!(%session, read = small + large.len(), of = survey.files.len(), "files are read to be saved");
-        if !large.is_empty() {
+        let Some(mut draft) = draft else { return Ok(self.clone()) };
+        let (read, of) = (draft.small + draft.large.len(), draft.survey.files.len());
+        tracing::debug!(%session, read, of, "files are read to be saved");
+        if !draft.large.is_empty() {
             // Before anything is written, as far as can be told: a file that
             // kept its size may have kept its content.
-            let is_other = |path: &TreePath, stamp: &FileStamp| {
-                self.manifest.files.get(path).is_none_or(|record| record.size != stamp.size)
-            };
-            let stamps = large.iter().filter_map(|path| Some((path, survey.files.get(path.as_path())?)));
-            let bytes = stamps.filter(|(path, stamp)| is_other(path, stamp)).map(|(_, stamp)| stamp.size).sum();
-            store.room(principal, bytes)?;
+            store.room(principal, draft.new_bytes)?;
             let known = self.blobs().map(|name| (name.hash(), name.clone())).collect();
             let sink = Sink {
                 workspace: Arc::clone(workspace),
@@ -85,16 +95,13 @@ impl Tree {
                 sequence,
                 known: Arc::new(known),
             };
-            for (path, taken) in sink.take_all(large, &survey).await? {
-                match taken {
-                    Some((stamp, record)) => {
-                        survey.files.insert(path.as_path().to_path_buf(), stamp);
-                        manifest.files.insert(path, record);
-                    }
-                    None => drop(survey.files.remove(path.as_path())),
+            for batch in std::mem::take(&mut draft.large).chunks(BATCH) {
+                for (index, taken) in sink.take_all(batch, &draft.survey).await? {
+                    draft.set(index, taken);
                 }
             }
         }
+        let (manifest, survey) = draft.finish();
         let is_same = manifest == *self.manifest;
         Ok(Self::new(if is_same { Arc::clone(&self.manifest) } else { Arc::new(manifest) }, survey))
     }
@@ -106,64 +113,99 @@ impl Tree {
         if self.survey.is_all_unchanged(&survey) {
             return Ok(None);
         }
-        let directories = survey.directories.iter().map(|(path, stamp)| Ok((tree_path(path)?, *stamp)));
-        let directories = directories.collect::<Result<_, Error>>()?;
-        let (mut stamps, mut records) =
-            (Cursor::new(self.survey.files.iter()), Cursor::new(self.manifest.files.iter()));
-        let (mut files, mut large, mut gone, mut small) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for (path, stamp) in survey.files.iter_mut().filter(|(_, stamp)| stamp.kind != FileKind::Other) {
+        survey.directories.keys().chain(survey.files.keys()).try_for_each(|path| check(&path))?;
+        let (mut stamps, mut records) = (self.survey.files.cursor(), self.manifest.files.cursor());
+        let mut kept = Vec::with_capacity(survey.files.len());
+        let (mut large, mut new_bytes, mut small) = (Vec::new(), 0, 0);
+        for (index, (path, stamp)) in survey.files.iter_mut().enumerate() {
             let is_unchanged = stamps
-                .seek(path)
-                .filter(|(_, before)| self.survey.is_settled(before))
-                .is_some_and(|(_, before)| before == stamp || self.untouched.is(path, before, stamp));
-            if let Some((path, record)) = records.seek(path).filter(|_| is_unchanged) {
-                files.push((path.clone(), record.clone()));
+                .seek(&path)
+                .filter(|before| self.survey.is_settled(before))
+                .is_some_and(|before| before == stamp || self.untouched.is(&path, before, stamp));
+            let record = records.seek(&path);
+            kept.push(if stamp.kind == FileKind::Other {
+                Kept::Nothing
+            } else if let Some(record) = record.filter(|_| is_unchanged) {
+                Kept::Record(record.clone())
             } else if stamp.kind == FileKind::Regular && stamp.size > INLINE_BYTES {
-                large.push(tree_path(path)?);
-            } else if let Some((read, record)) = take_small(workspace, path, stamp.kind)? {
+                large.push(index);
+                new_bytes += if record.is_some_and(|record| record.size == stamp.size) { 0 } else { stamp.size };
+                Kept::Nothing
+            } else if let Some((read, record)) = take_small(workspace, &path, stamp.kind)? {
                 small += 1;
                 *stamp = read;
-                files.push((tree_path(path)?, record));
+                Kept::Record(record)
             } else {
-                gone.push(path.clone());
+                Kept::Gone
+            });
+        }
+        let directories = survey.directories.clone();
+        Ok(Some(Draft { survey, kept, directories, large, new_bytes, small }))
+    }
+}
+
+impl Draft {
+    fn set(&mut self, index: usize, taken: Option<(FileStamp, Record)>) {
+        let kept = match taken {
+            Some((stamp, record)) => {
+                self.survey.files.set_at(index, stamp);
+                Kept::Record(record)
             }
+            None => Kept::Gone,
+        };
+        if let Some(slot) = self.kept.get_mut(index) {
+            *slot = kept;
         }
-        let manifest = Manifest { files: files.into_iter().collect(), directories };
-        for path in gone {
-            survey.files.remove(&path);
+    }
+
+    /// What is kept of all, and the stamps of what is there.
+    fn finish(mut self) -> (Manifest, Survey) {
+        let (mut files, mut stamps) = (PathMap::default(), PathMap::default());
+        for ((path, stamp), kept) in std::mem::take(&mut self.survey.files).into_entries().zip(self.kept) {
+            match kept {
+                Kept::Gone => continue,
+                Kept::Record(record) => files.insert(&path, record),
+                Kept::Nothing => {}
+            }
+            stamps.insert(&path, stamp);
         }
-        Ok(Some(Draft { survey, manifest, large, small }))
+        files.shrink();
+        stamps.shrink();
+        self.survey.files = stamps;
+        (Manifest { files, directories: self.directories }, self.survey)
     }
 }
 
 impl Sink {
     /// Takes files, small ones several at once.
-    async fn take_all(&self, files: Vec<TreePath>, survey: &Survey) -> Result<Vec<Taken>, Error> {
-        let is_small =
-            |path: &TreePath| survey.files.get(path.as_path()).is_some_and(|stamp| stamp.size <= SMALL_BYTES);
-        let (small, large): (Vec<_>, Vec<_>) = files.into_iter().partition(is_small);
+    async fn take_all(&self, files: &[usize], survey: &Survey) -> Result<Vec<Taken>, Error> {
+        let is_small = |(index, _): &(usize, PathBuf)| {
+            survey.files.value_at(*index).is_some_and(|stamp| stamp.size <= SMALL_BYTES)
+        };
+        let files = files.iter().filter_map(|index| Some((*index, survey.files.key_at(*index)?)));
+        let (small, large): (Vec<_>, Vec<_>) = files.partition(is_small);
         let each = |store, files| {
             let sink = Self { store, ..self.clone() };
             async move { sink.take_each(files).await }
         };
-        let mut taken = in_parts(&self.store, small, each).await?.concat();
+        let mut taken = in_parts(&self.store, small, each).await?.into_iter().flatten().collect::<Vec<_>>();
         taken.extend(self.take_each(large).await?);
         Ok(taken)
     }
 
-    async fn take_each(&self, files: Vec<TreePath>) -> Result<Vec<Taken>, Error> {
+    async fn take_each(&self, files: Vec<(usize, PathBuf)>) -> Result<Vec<Taken>, Error> {
         let mut taken = Vec::with_capacity(files.len());
-        for path in files {
-            taken.push(self.take(path).await?);
+        for (index, path) in files {
+            taken.push((index, self.take(path).await?));
         }
         Ok(taken)
     }
 
-    async fn take(&self, path: TreePath) -> Result<Taken, Error> {
-        let (workspace, name) = (Arc::clone(&self.workspace), path.as_path().to_path_buf());
+    async fn take(&self, name: PathBuf) -> Result<Option<(FileStamp, Record)>, Error> {
+        let workspace = Arc::clone(&self.workspace);
         let doing = format!("read {} of a workspace", name.display());
         let open = move || workspace.open_file(&name).doing(|| format!("open {} of a workspace", name.display()));
-        let Some((mut file, stamp)) = blocking(&doing, open).await? else { return Ok((path, None)) };
+        let Some((mut file, stamp)) = blocking(&doing, open).await? else { return Ok(None) };
         let (mut blobs, mut size) = (Vec::new(), 0);
         // What grows meanwhile is not waited for.
         while size < stamp.size {
@@ -187,7 +229,7 @@ impl Sink {
             }
         }
         let record = Record { size, modified: stamp.modified, mode: stamp.mode, content: Content::Blobs(blobs) };
-        Ok((path, Some((stamp_of_read(stamp, size), record))))
+        Ok(Some((stamp_of_read(stamp, size), record)))
     }
 
     async fn put(&self, hash: BlobHash, content: Vec<u8>) -> Result<BlobName, Error> {
@@ -199,8 +241,9 @@ impl Sink {
     }
 }
 
-fn tree_path(path: &Path) -> Result<TreePath, Error> {
-    TreePath::new(PathBuf::from(path)).map_err(|reason| Error::Denied {
+/// Whether a path can be kept.
+fn check(path: &Path) -> Result<(), Error> {
+    TreePath::check(path).map_err(|reason| Error::Denied {
         action: "keeping the files of this session".into(),
         reason: format!("a path {reason}"),
     })

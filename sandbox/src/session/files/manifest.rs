@@ -1,21 +1,20 @@
 //! Every file, symbolic link and directory of a workspace, in the form in which
 //! it is kept.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
-use std::iter::Peekable;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{MAX_BYTES, TreePath};
+use super::path::MAX_BYTES;
 use crate::error::Error;
 use crate::session::snapshot::Versioned;
 use crate::store::BlobName;
 use crate::workspace::entry::FileEntry;
+use crate::workspace::path_map::PathMap;
 use crate::workspace::permissions::Mode;
 use crate::workspace::shown;
-use crate::workspace::survey::{DirectoryStamp, Survey, Time};
+use crate::workspace::survey::{DirectoryStamp, FileStamp, Survey, Time};
 
 /// Up to here the content of a file is kept in the manifest.
 pub(super) const INLINE_BYTES: u64 = 1 << 10;
@@ -26,8 +25,8 @@ pub(super) const BLOB_BYTES: u64 = 8 << 20;
 /// with postcard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    pub(super) files: BTreeMap<TreePath, Record>,
-    pub(super) directories: BTreeMap<TreePath, DirectoryStamp>,
+    pub(super) files: PathMap<Record>,
+    pub(super) directories: PathMap<DirectoryStamp>,
 }
 
 /// One file or link.
@@ -52,8 +51,8 @@ pub(super) enum Content {
 /// A manifest of format 1.
 #[derive(Deserialize)]
 struct Modeless {
-    files: BTreeMap<TreePath, ModelessRecord>,
-    directories: BTreeMap<TreePath, Time>,
+    files: PathMap<ModelessRecord>,
+    directories: PathMap<Time>,
 }
 
 #[derive(Deserialize)]
@@ -70,8 +69,8 @@ impl From<Modeless> for Manifest {
         let record = |ModelessRecord { size, modified, content }| Record { size, modified, mode: file_mode, content };
         let directory = |modified| DirectoryStamp { modified, mode: directory_mode };
         Self {
-            files: files.into_iter().map(|(path, file)| (path, record(file))).collect(),
-            directories: directories.into_iter().map(|(path, modified)| (path, directory(modified))).collect(),
+            files: files.into_entries().map(|(path, file)| (path, record(file))).collect(),
+            directories: directories.into_entries().map(|(path, modified)| (path, directory(modified))).collect(),
         }
     }
 }
@@ -79,22 +78,6 @@ impl From<Modeless> for Manifest {
 impl Versioned for Manifest {
     fn from_format(format: u16, body: &[u8]) -> postcard::Result<Self> {
         if format == 1 { postcard::from_bytes::<Modeless>(body).map(Self::from) } else { postcard::from_bytes(body) }
-    }
-}
-
-/// Looks paths up in the order in which they are, which takes a step or two
-/// where a search among thousands takes fifteen.
-pub(super) struct Cursor<I: Iterator>(Peekable<I>);
-
-impl<'a, K: Borrow<Path> + 'a, V: 'a, I: Iterator<Item = (&'a K, &'a V)>> Cursor<I> {
-    pub(super) fn new(entries: I) -> Self {
-        Self(entries.peekable())
-    }
-
-    /// The entry of `path`, which is behind every path asked for before.
-    pub(super) fn seek(&mut self, path: &Path) -> Option<(&'a K, &'a V)> {
-        while self.0.next_if(|(key, _)| (*key).borrow() < path).is_some() {}
-        self.0.next_if(|(key, _)| (*key).borrow() == path)
     }
 }
 
@@ -138,6 +121,20 @@ impl Manifest {
         self.files.values().flat_map(Record::blobs).map(|(name, _)| name)
     }
 
+    /// The memory that it takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let content = |record: &Record| match &record.content {
+            Content::Inline(bytes) | Content::Link(bytes) => bytes.capacity(),
+            Content::Blobs(names) => names.capacity() * size_of::<BlobName>(),
+        };
+        self.files.heap_bytes() + self.directories.heap_bytes() + self.files.values().map(content).sum::<usize>()
+    }
+
+    /// The memory that it takes with the stamps of its files.
+    pub(crate) fn heap_bytes_laid_out(&self) -> usize {
+        self.heap_bytes() + self.files.heap_bytes_of::<FileStamp>() + self.directories.heap_bytes()
+    }
+
     /// Whether there is neither a file nor a directory.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.directories.is_empty()
@@ -149,23 +146,24 @@ impl Manifest {
     }
 
     /// Files that are others than in `before`, with the size and time of those.
-    pub(crate) fn doubles(&self, before: &Self) -> Vec<(&Path, Time)> {
-        let is_double = |path: &TreePath, record: &Record| {
-            let old = before.files.get(path).filter(|old| (old.size, old.modified) == (record.size, record.modified));
+    pub(crate) fn doubles(&self, before: &Self) -> Vec<(PathBuf, Time)> {
+        let mut before = before.files.cursor();
+        let mut is_double = |path: &Path, record: &Record| {
+            let old = before.seek(path).filter(|old| (old.size, old.modified) == (record.size, record.modified));
             old.is_some_and(|old| old.content != record.content)
         };
         let doubles = self.files.iter().filter(|(path, record)| is_double(path, record));
-        doubles.map(|(path, record)| (path.as_path(), record.modified)).collect()
+        doubles.map(|(path, record)| (path, record.modified)).collect()
     }
 
     /// Files that hold something else than in `before`.
     pub(crate) fn rewritten_since(&self, before: &Self) -> impl Iterator<Item = FileEntry> {
-        let entry = |(path, record): (&TreePath, &Record)| {
-            let is_other = before.files.get(path).is_some_and(|old| old.content != record.content);
+        let mut before = before.files.cursor();
+        self.files.iter().filter_map(move |(path, record)| {
+            let is_other = before.seek(&path)?.content != record.content;
             let is_link = matches!(record.content, Content::Link(_));
-            is_other.then(|| FileEntry { path: shown(path.as_path()), size_bytes: record.size, is_link })
-        };
-        self.files.iter().filter_map(entry)
+            is_other.then(|| FileEntry { path: shown(&path), size_bytes: record.size, is_link })
+        })
     }
 
     /// The sizes of all files together.
@@ -175,24 +173,24 @@ impl Manifest {
 
     /// Whether its directories are those of `survey`, with times and modes.
     pub(super) fn has_directories_of(&self, survey: &Survey) -> bool {
-        let own = self.directories.iter().map(|(path, stamp)| (path.as_path(), stamp));
-        own.eq(survey.directories.iter().map(|(path, stamp)| (path.as_path(), stamp)))
+        self.directories == survey.directories
     }
 
     /// Checks that a workspace can be made of it. Each path was checked when
     /// it was made.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let damaged = |path: &TreePath, reason: &str| {
-            let reason = format!("{} {reason}", path.as_path().display());
+        let damaged = |path: &Path, reason: &str| {
+            let reason = format!("{} {reason}", path.display());
             Err(Error::host("restore the files of a session", reason))
         };
         for path in self.files.keys().chain(self.directories.keys()) {
-            let parent = path.as_path().parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             if parent.is_some_and(|parent| !self.directories.contains_key(parent)) {
-                return damaged(path, "is in no directory");
+                return damaged(&path, "is in no directory");
             }
         }
-        for (path, record) in &self.files {
+        for (path, record) in self.files.iter() {
+            let path = path.as_path();
             if self.directories.contains_key(path) {
                 return damaged(path, "is a file and a directory");
             }
@@ -207,7 +205,7 @@ impl Manifest {
             }
         }
         if let Some((path, _)) = self.directories.iter().find(|(_, stamp)| !stamp.mode.is_sound(true)) {
-            return damaged(path, "has a mode that is never kept");
+            return damaged(&path, "has a mode that is never kept");
         }
         Ok(())
     }
@@ -226,17 +224,17 @@ mod tests {
         let blob = store.put_blob(&owner, &session, 5, b"content".to_vec()).await.unwrap();
         let mut manifest = Manifest::default();
         for number in 0..12_u64 {
-            let directory = TreePath::new(format!("directory-{number}").into()).unwrap();
-            let file = TreePath::new(directory.as_path().join("file")).unwrap();
+            let directory = PathBuf::from(format!("directory-{number}"));
+            let file = directory.join("file");
             let (modified, mode) = ((1_800_000_000, 999_999_999), Mode::of(0o755, true));
-            manifest.directories.insert(directory, DirectoryStamp { modified, mode });
+            manifest.directories.insert(&directory, DirectoryStamp { modified, mode });
             let (size, content) = match number % 3 {
                 0 => (number, Content::Inline(vec![7; usize::try_from(number).unwrap()])),
                 1 => (number * BLOB_BYTES, Content::Blobs(vec![blob.clone(); usize::try_from(number).unwrap()])),
                 _ => (number * 9, Content::Link(b"../target".repeat(usize::try_from(number).unwrap()))),
             };
             let mode = Mode::of(0o755, false);
-            manifest.files.insert(file, Record { size, modified: (-1, 0), mode, content });
+            manifest.files.insert(&file, Record { size, modified: (-1, 0), mode, content });
         }
         manifest.check().unwrap();
         let mut valid =
@@ -251,13 +249,13 @@ mod tests {
 
     #[test]
     fn a_manifest_that_no_workspace_can_have_is_refused() {
-        let path = |text: &str| TreePath::new(text.into()).unwrap();
+        let path = |text: &str| PathBuf::from(text);
         let record = |size, content| Record { size, modified: (0, 0), mode: Mode::NEW_FILE, content };
         let empty = || record(0, Content::Inline(Vec::new()));
         let with = |name: &str, record| {
             let mut manifest = Manifest::default();
-            manifest.directories.insert(path("d"), DirectoryStamp { modified: (0, 0), mode: Mode::of(0o755, true) });
-            manifest.files.insert(path(name), record);
+            manifest.directories.insert(&path("d"), DirectoryStamp { modified: (0, 0), mode: Mode::of(0o755, true) });
+            manifest.files.insert(&path(name), record);
             manifest.check().map_err(|error| std::error::Error::source(&error).unwrap().to_string())
         };
         with("d/x", empty()).unwrap();
@@ -281,7 +279,7 @@ mod tests {
     #[test]
     fn a_manifest_of_format_1_has_the_modes_that_the_server_gives() {
         let manifest: Manifest = snapshot::decode(OF_FORMAT_1).unwrap();
-        let path = |text: &str| TreePath::new(text.into()).unwrap();
+        let path = |text: &str| PathBuf::from(text);
         let content = Content::Inline(b"hi".to_vec());
         let file = Record { size: 2, modified: (150, 5), mode: Mode::of(0o600, false), content };
         let directory = DirectoryStamp { modified: (200, 0), mode: Mode::of(0o700, true) };

@@ -32,6 +32,8 @@ use crate::workspace::survey::Survey;
 /// On how many threads of the store small files are on their way at once: not
 /// on all of them, which others wait for.
 const PARTS: usize = 2;
+/// How many paths of files that are on their way are in memory at once.
+const BATCH: usize = 512;
 /// Up to here a file is small. Larger ones go one after another, so that no
 /// more than two blobs or so are in memory.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -77,6 +79,13 @@ impl Tree {
     /// What it holds. The same one as long as nothing changes.
     pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
+    }
+
+    /// The memory that it and `other` take.
+    pub(crate) fn heap_bytes_with(&self, other: &Arc<Manifest>) -> usize {
+        let survey = self.survey.files.heap_bytes() + self.survey.directories.heap_bytes();
+        let other = if Arc::ptr_eq(other, &self.manifest) { 0 } else { other.heap_bytes() };
+        self.manifest.heap_bytes() + survey + self.untouched.heap_bytes() + other
     }
 
     /// The blobs that it refers to, some perhaps twice.

@@ -1,14 +1,17 @@
 //! A path of a manifest: it leads to a place in a workspace, whoever wrote it.
 
-use std::borrow::Borrow;
 use std::ffi::OsString;
+use std::fmt;
+use std::marker::PhantomData;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use serde::de;
+use serde::de::{self, MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::workspace::MAX_DEPTH;
+use crate::workspace::path_map::PathMap;
 
 /// The longest path that the kernel takes, without the zero at its end. The
 /// text of a link is no longer.
@@ -21,6 +24,12 @@ pub(super) struct TreePath(PathBuf);
 impl TreePath {
     /// Checks `path`. Fails with what is wrong with it.
     pub(super) fn new(path: PathBuf) -> Result<Self, String> {
+        Self::check(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Whether a path is one.
+    pub(super) fn check(path: &Path) -> Result<(), String> {
         let refuse = |reason: String| {
             Err(format!("{reason}, got {:?}", path.display().to_string().chars().take(80).collect::<String>()))
         };
@@ -36,17 +45,7 @@ impl TreePath {
         if !(1..=MAX_DEPTH).contains(&path.components().count()) {
             return refuse(format!("must be 1 to {MAX_DEPTH} names deep"));
         }
-        Ok(Self(path))
-    }
-
-    pub(super) fn as_path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Borrow<Path> for TreePath {
-    fn borrow(&self) -> &Path {
-        &self.0
+        Ok(())
     }
 }
 
@@ -60,6 +59,38 @@ impl<'de> Deserialize<'de> for TreePath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = PathBuf::from(OsString::from_vec(serde_bytes::deserialize(deserializer)?));
         Self::new(path).map_err(de::Error::custom)
+    }
+}
+
+impl<V: Serialize> Serialize for PathMap<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        for (path, value) in self.iter() {
+            map.serialize_entry(&TreePath(path), value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for PathMap<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PathsVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for PathsVisitor<V> {
+            type Value = PathMap<V>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("values by path, in order")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+                let mut map = PathMap::default();
+                while let Some((TreePath(path), value)) = entries.next_entry()? {
+                    let pushed = map.push(&path, value);
+                    pushed.map_err(|_| de::Error::custom(format_args!("{} is out of order", path.display())))?;
+                }
+                map.shrink();
+                Ok(map)
+            }
+        }
+        deserializer.deserialize_map(PathsVisitor(PhantomData))
     }
 }
 

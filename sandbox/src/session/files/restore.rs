@@ -1,12 +1,11 @@
 //! From the store to the directory.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::manifest::{Content, Cursor, Manifest, Record};
-use super::path::TreePath;
-use super::{SMALL_BYTES, Tree, in_parts};
+use super::manifest::{Content, Manifest, Record};
+use super::{BATCH, SMALL_BYTES, Tree, in_parts};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, SessionId};
 use crate::store::{Store, blocking};
@@ -20,12 +19,16 @@ struct Progress {
     survey: Survey,
     /// Whether the survey still tells what is there.
     is_current: bool,
-    large: Vec<Wanted>,
+    /// Which files of the manifest are to be written, and whether there is none
+    /// by their name yet.
+    large: Vec<(usize, bool)>,
 }
 
 /// A file to write.
 struct Wanted {
-    path: TreePath,
+    path: PathBuf,
+    /// Which of the manifest it is.
+    index: usize,
     /// Whether there is none by its name yet.
     is_new: bool,
 }
@@ -92,44 +95,43 @@ impl Tree {
         let survey = workspace.survey()?;
         let mut is_current = wanted.has_directories_of(&survey);
         let doing = |verb: &str, path: &Path| format!("{verb} {} of a workspace", path.display());
-        let mut records = Cursor::new(wanted.files.iter());
+        let mut records = wanted.files.cursor();
         for path in survey.files.keys().filter(|path| records.seek(path).is_none()) {
-            workspace.remove_file(path).doing(|| doing("remove", path))?;
+            workspace.remove_file(&path).doing(|| doing("remove", &path))?;
             is_current = false;
         }
         // Paths in order have every directory before what is in it.
-        for path in survey.directories.keys().rev().filter(|path| !wanted.directories.contains_key(path.as_path())) {
-            workspace.remove_directory(path).doing(|| doing("remove", path))?;
+        for path in survey.directories.keys_backwards().filter(|path| !wanted.directories.contains_key(path)) {
+            workspace.remove_directory(&path).doing(|| doing("remove", &path))?;
         }
-        for path in wanted.directories.keys().filter(|path| !survey.directories.contains_key(path.as_path())) {
-            workspace.make_directory(path.as_path()).doing(|| doing("make", path.as_path()))?;
+        for path in wanted.directories.keys().filter(|path| !survey.directories.contains_key(path)) {
+            workspace.make_directory(&path).doing(|| doing("make", &path))?;
         }
         let mut large = Vec::new();
-        let mut found = Cursor::new(survey.files.iter());
-        let (mut stamps, mut records) =
-            (Cursor::new(self.survey.files.iter()), Cursor::new(self.manifest.files.iter()));
-        for (path, record) in &wanted.files {
-            let stamp = found.seek(path.as_path()).map(|(_, stamp)| stamp);
-            let known = stamps.seek(path.as_path()).map(|(_, stamp)| stamp);
-            let is_same = records.seek(path.as_path()).is_some_and(|(_, known)| known.is_same_file(record));
+        let mut found = survey.files.cursor();
+        let (mut stamps, mut records) = (self.survey.files.cursor(), self.manifest.files.cursor());
+        for (index, (path, record)) in wanted.files.iter().enumerate() {
+            let (stamp, known) = (found.seek(&path), stamps.seek(&path));
+            let is_same = records.seek(&path).is_some_and(|known| known.is_same_file(record));
             if is_same && stamp.is_some() && stamp == known && known.is_some_and(|stamp| self.survey.is_settled(stamp))
             {
                 continue;
             }
             is_current = false;
-            let wanted = Wanted { path: path.clone(), is_new: stamp.is_none() };
+            let wanted = Wanted { path, index, is_new: stamp.is_none() };
+            let path = &wanted.path;
             match &record.content {
-                Content::Blobs(names) if !names.is_empty() => large.push(wanted),
-                Content::Blobs(_) => wanted.write(workspace, record, &[]).doing(|| doing("write", path.as_path()))?,
+                Content::Blobs(names) if !names.is_empty() => large.push((index, wanted.is_new)),
+                Content::Blobs(_) => wanted.write(workspace, record, &[]).doing(|| doing("write", path))?,
                 Content::Inline(bytes) => {
-                    wanted.write(workspace, record, bytes).doing(|| doing("write", path.as_path()))?;
+                    wanted.write(workspace, record, bytes).doing(|| doing("write", path))?;
                 }
                 Content::Link(text) => {
                     if !wanted.is_new {
-                        workspace.remove_file(path.as_path()).doing(|| doing("replace", path.as_path()))?;
+                        workspace.remove_file(path).doing(|| doing("replace", path))?;
                     }
-                    let made = workspace.make_link(path.as_path(), text, record.modified);
-                    made.doing(|| doing("make", path.as_path()))?;
+                    let made = workspace.make_link(path, text, record.modified);
+                    made.doing(|| doing("make", path))?;
                 }
             }
         }
@@ -139,7 +141,7 @@ impl Tree {
 
 impl Wanted {
     fn start(&self, workspace: &Workspace) -> io::Result<NewFile> {
-        if self.is_new { workspace.start_file_at(self.path.as_path().to_path_buf()) } else { workspace.start_file() }
+        if self.is_new { workspace.start_file_at(self.path.clone()) } else { workspace.start_file() }
     }
 
     fn write(&self, workspace: &Workspace, record: &Record, content: &[u8]) -> io::Result<()> {
@@ -151,15 +153,28 @@ impl Wanted {
     fn put(&self, file: NewFile, mode: Mode, modified: Time) -> io::Result<()> {
         file.set_mode(mode)?;
         file.set_modified(modified)?;
-        file.put(self.path.as_path())
+        file.put(&self.path)
     }
 }
 
 impl Source {
     /// Writes files, small ones several at once.
-    async fn put_all(&self, files: Vec<Wanted>) -> Result<(), Error> {
-        let is_small =
-            |wanted: &Wanted| self.manifest.files.get(&wanted.path).is_some_and(|record| record.size <= SMALL_BYTES);
+    async fn put_all(&self, files: Vec<(usize, bool)>) -> Result<(), Error> {
+        // Not all of their paths at once.
+        for batch in files.chunks(BATCH) {
+            let wanted = |(index, is_new): &(usize, bool)| {
+                let path = self.manifest.files.key_at(*index)?;
+                Some(Wanted { path, index: *index, is_new: *is_new })
+            };
+            self.put_batch(batch.iter().filter_map(wanted).collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_batch(&self, files: Vec<Wanted>) -> Result<(), Error> {
+        let is_small = |wanted: &Wanted| {
+            self.manifest.files.value_at(wanted.index).is_some_and(|record| record.size <= SMALL_BYTES)
+        };
         let (small, large): (Vec<_>, Vec<_>) = files.into_iter().partition(is_small);
         let each = |store, files| {
             let source = Self { store, ..self.clone() };
@@ -171,7 +186,7 @@ impl Source {
 
     async fn put_each(&self, files: Vec<Wanted>) -> Result<(), Error> {
         for wanted in files {
-            if let Some(record) = self.manifest.files.get(&wanted.path) {
+            if let Some(record) = self.manifest.files.value_at(wanted.index) {
                 self.put(wanted, record).await?;
             }
         }
@@ -179,7 +194,7 @@ impl Source {
     }
 
     async fn put(&self, wanted: Wanted, record: &Record) -> Result<(), Error> {
-        let doing = format!("write {} of a workspace", wanted.path.as_path().display());
+        let doing = format!("write {} of a workspace", wanted.path.display());
         let wanted = Arc::new(wanted);
         let (mode, modified, mut blobs) = (record.mode, record.modified, record.blobs().peekable());
         let mut file: Option<NewFile> = None;
@@ -205,10 +220,10 @@ impl Source {
 /// them, and looks at everything once more.
 fn finish(wanted: &Manifest, workspace: &Workspace) -> Result<Survey, Error> {
     let mut survey = workspace.survey()?;
-    for (path, stamp) in &wanted.directories {
-        if let Some(found) = survey.directories.get_mut(path.as_path()).filter(|found| *found != stamp) {
-            let doing = || format!("set mode and time of {} of a workspace", path.as_path().display());
-            workspace.set_directory(path.as_path(), *stamp).doing(doing)?;
+    for (path, stamp) in wanted.directories.iter() {
+        if let Some(found) = survey.directories.get_mut(&path).filter(|found| *found != stamp) {
+            let doing = || format!("set mode and time of {} of a workspace", path.display());
+            workspace.set_directory(&path, *stamp).doing(doing)?;
             *found = *stamp;
         }
     }

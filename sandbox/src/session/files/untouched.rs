@@ -1,33 +1,34 @@
 //! Files that a program left as they were, although they changed hands before
 //! it began and after it had ended: for the kernel that is a change each time.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::manifest::Cursor;
+use crate::workspace::path_map::PathMap;
 use crate::workspace::survey::{FileStamp, Survey, Time, is_before};
 
 /// What files were stamped with before they were handed to a program that did
 /// nothing to them, and are since they were taken back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Untouched(BTreeMap<PathBuf, (FileStamp, FileStamp)>);
+pub(crate) struct Untouched(PathMap<(FileStamp, FileStamp)>);
 
 impl Untouched {
     /// `given` and `left` were taken between, before the program began and after
     /// it had ended; `began` is a moment in between when it had done nothing.
     pub(crate) fn new(before: &Survey, given: &Survey, began: Time, left: &Survey, after: &Survey) -> Self {
-        let (mut given, mut left) = (Cursor::new(given.files.iter()), Cursor::new(left.files.iter()));
-        let mut after = Cursor::new(after.files.iter());
+        let (mut given, mut left, mut after) = (given.files.cursor(), left.files.cursor(), after.files.cursor());
         let stamps = before.files.iter().filter_map(|(path, before)| {
-            let (_, given) = given.seek(path)?;
-            let (_, left) = left.seek(path)?;
-            let (_, after) = after.seek(path)?;
+            let (given, left, after) = (given.seek(&path)?, left.seek(&path)?, after.seek(&path)?);
             // One that changed hands within the tick in which the program began
             // could change once more and not show it.
             let is_untouched = given == left && is_before(given.changed, began, 0) && is_same_file(before, given);
-            (is_untouched && is_same_file(left, after)).then(|| (path.clone(), (*before, *after)))
+            (is_untouched && is_same_file(left, after)).then(|| (path, (*before, *after)))
         });
         Self(stamps.collect())
+    }
+
+    /// The memory that it takes.
+    pub(super) const fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
     }
 
     /// Whether the file at `path` is as it was when its stamp was `before`.
@@ -88,7 +89,7 @@ mod tests {
         let after = hand_over();
         let untouched = Untouched::new(&before, &given, began, &left, &after);
         assert_eq!(untouched.0.keys().collect::<Vec<_>>(), [Path::new("same")]);
-        let stamps = |survey: &Survey| survey.files[Path::new("same")];
+        let stamps = |survey: &Survey| *survey.files.get(Path::new("same")).unwrap();
         assert!(
             stamps(&before) != stamps(&after) && untouched.is(Path::new("same"), &stamps(&before), &stamps(&after))
         );

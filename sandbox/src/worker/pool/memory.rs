@@ -130,11 +130,11 @@ impl Pool {
     /// Asks every worker to give back what it does not use, and drops
     /// interpreters that nobody uses, the longest unused first, until `bytes`
     /// are free: each is saved, and comes back when it is wanted.
-    fn recall(&self, bytes: u64) {
+    pub(crate) fn recall(&self, bytes: u64) {
         let mut homes = lock(&self.homes);
         // What they had grown by comes back a little later.
         let mut coming = 0;
-        while self.budget.total_bytes().saturating_sub(self.budget.used_bytes()) + coming < bytes {
+        while self.budget.free_bytes() + coming < bytes {
             let idle = homes.iter().filter(|(_, home)| !home.running).min_by_key(|(_, home)| home.last_used);
             let Some(session) = idle.map(|(session, _)| session.clone()) else { break };
             if let Some(home) = homes.remove(&session) {
@@ -144,6 +144,8 @@ impl Pool {
             }
         }
         drop(homes);
+        // To come back without its interpreter costs a session less.
+        self.budget.ask_back(bytes.saturating_sub(coming));
         for worker in lock(&self.workers).values().flatten() {
             worker.send(&ToWorker::MemoryRecall);
         }
