@@ -250,7 +250,7 @@ impl Executor {
                 let Fetched { transfer, lengths } = match self.unless_stopped(&job.stop, fetched).await? {
                     Ok(fetched) => fetched,
                     // It waited for its place, and another server may have gone on.
-                    Err(error) => return Err(self.sessions.fenced_or(error, turn)),
+                    Err(error) => return Err(self.sessions.fenced_or(error, turn).await),
                 };
                 (Interpreter::Saved { lengths, state: saved.state.clone() }, transfer)
             }

@@ -232,7 +232,10 @@ impl Executor {
             let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
             Ok((saved, Arc::new(manifest)))
         };
-        read.await.map_err(|error| self.sessions.fenced_or(error, turn))
+        match read.await {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.sessions.fenced_or(error, turn).await),
+        }
     }
 
     /// Makes a second session of one, as it is now or as a snapshot remembers
@@ -270,7 +273,7 @@ impl Executor {
             let copied = store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
             if let Err(error) = copied {
                 store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
-                return Err(executor.sessions.fenced_or(error, &mut turn));
+                return Err(executor.sessions.fenced_or(error, &mut turn).await);
             }
             if store.commit(&fork.owner, &fork.id, sequence, &body).await? == Committed::Fenced {
                 return Err(Error::host("fork a session", "its new handle is taken"));

@@ -228,8 +228,9 @@ impl Sessions {
 
     /// Why what the last commit refers to could not be read: because it is not
     /// the last any more, perhaps.
-    pub(crate) fn fenced_or(&self, error: Error, turn: &mut Turn) -> Error {
-        if self.store.seems_newest(&turn.session.owner, &turn.session.id, turn.sequence) {
+    pub(crate) async fn fenced_or(&self, error: Error, turn: &mut Turn) -> Error {
+        let is_newest = self.store.is_newest(&turn.session.owner, &turn.session.id, turn.sequence).await;
+        if !matches!(is_newest, Ok(false)) {
             return error;
         }
         turn.life = Life::Unknown;
@@ -238,8 +239,10 @@ impl Sessions {
 
     async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
         let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
-        let is_newest = || turn.sequence == 0 || self.store.seems_newest(&owner, &id, turn.sequence);
-        if turn.life == Life::Loaded && !turn.is_ahead && is_newest() {
+        if turn.life == Life::Loaded
+            && !turn.is_ahead
+            && (turn.sequence == 0 || self.store.is_newest(&owner, &id, turn.sequence).await?)
+        {
             return Ok(());
         }
         let (session, known) = (Arc::clone(&turn.session), (turn.life == Life::Loaded).then_some(turn.sequence));

@@ -4,10 +4,10 @@
 //! They are public, the same for everybody, and not sealed: whoever uses one
 //! verifies its digest, which comes from a sealed commit.
 
-use object_store::{ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::PutPayload;
 
 use super::layout::base_place;
-use super::objects::{Durability, Store, failed};
+use super::objects::{Durability, Store};
 use crate::error::Error;
 
 /// The largest compressed image that is read. Above any of ours.
@@ -24,30 +24,17 @@ impl Store {
         let Some(place) = base_place(digest).filter(|_| self.settings.durability != Durability::None) else {
             return Ok(());
         };
-        match self.objects.head(&place).await {
-            Err(object_store::Error::NotFound { .. }) => {}
-            other => return other.map(drop).map_err(|source| failed(format!("look for {place}"), source)),
+        if !self.backend.exists(&place).await? {
+            // Another server may be faster, with the same content.
+            self.backend.create(&place, PutPayload::from_static(compressed)).await?;
         }
-        match self.objects.put_opts(&place, PutPayload::from_static(compressed), PutMode::Create.into()).await {
-            // Another server was faster.
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-            Err(source) => Err(failed(format!("write {place} to the store"), source)),
-        }
+        Ok(())
     }
 
     /// A compressed guest image as it lies there, not verified. `None` when
     /// there is none of that digest.
     pub(crate) async fn base(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(place) = base_place(digest) else { return Ok(None) };
-        let doing = || format!("read {place} from the store");
-        let found = match self.objects.get(&place).await {
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            other => other.map_err(|source| failed(doing(), source))?,
-        };
-        if found.meta.size > MAX_BASE_BYTES {
-            let reason = format!("it is damaged: at most {MAX_BASE_BYTES} bytes can be right, got {}", found.meta.size);
-            return Err(Error::host(doing(), reason));
-        }
-        Ok(Some(found.bytes().await.map_err(|source| failed(doing(), source))?.into()))
+        self.backend.read(&place, MAX_BASE_BYTES).await
     }
 }

@@ -4,10 +4,9 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::ObjectStoreExt as _;
 
 use super::layout::{BlobHash, BlobName, Object, place};
-use super::objects::{Store, failed};
+use super::objects::Store;
 use super::seal::Binding;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
@@ -91,10 +90,7 @@ impl Store {
             .map(|blob| (place(owner, from, &blob), place(owner, to, &blob)))
             .collect();
         stream::iter(paths)
-            .map(|(source, target)| async move {
-                let copied = self.objects.copy(&source, &target).await;
-                copied.map_err(|error| failed(format!("copy blob {source}"), error))
-            })
+            .map(|(source, target)| async move { self.backend.copy(&source, &target).await })
             .buffer_unordered(COPIES)
             .try_collect::<()>()
             .await?;

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use object_store::path::Path;
 
 use super::layout::{BlobName, Object, blobs_place, parse, place, session_place};
-use super::objects::{Store, blocking, failed};
+use super::objects::Store;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 
@@ -52,22 +52,17 @@ impl Store {
     pub(crate) async fn remove_contents(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
         let contents = self.find(&session_place(owner, session), |_| true).await?;
         self.remove(owner, contents).await?;
-        let Some(local) = self.local.clone() else { return Ok(()) };
-        let directories = [blobs_place(owner, session), session_place(owner, session)];
-        let remove = move || {
-            directories.iter().for_each(|directory| local.remove_empty(directory));
-            Ok(())
-        };
-        blocking("remove a session", remove).await
+        self.backend.remove_empty(vec![blobs_place(owner, session), session_place(owner, session)]).await;
+        Ok(())
     }
 
     async fn find(&self, beneath: &Path, is_wanted: impl Fn(&Object) -> bool) -> Result<HashMap<Path, u64>, Error> {
         let mut found = HashMap::new();
-        let mut objects = self.objects.list(Some(beneath));
-        while let Some(meta) = objects.next().await {
-            let meta = meta.map_err(|source| failed(format!("list {beneath}"), source))?;
-            if parse(&meta.location).is_some_and(|(_, _, object)| is_wanted(&object)) {
-                found.insert(meta.location, meta.size);
+        let mut objects = self.backend.list(Some(beneath));
+        while let Some(listed) = objects.next().await {
+            let (path, stored) = listed?;
+            if parse(&path).is_some_and(|(_, _, object)| is_wanted(&object)) {
+                found.insert(path, stored.bytes);
             }
         }
         Ok(found)

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use super::backend::Stored;
 use super::ends::{CloseReason, Closed};
 use super::layout::{Object, place};
-use super::listing::{Listing, Stored};
+use super::listing::Listing;
 use super::objects::Store;
 use super::seal::Binding;
 use crate::error::Error;
@@ -66,7 +67,7 @@ impl Store {
         let path = place(owner, session, &Object::Commit(sequence));
         let sealed = self.seal(binding, body).await?;
         let bytes = sealed.len() as u64;
-        if !self.create_again(owner, &path, sealed).await? {
+        if !self.create_commit(owner, &path, sealed).await? {
             return Ok(Committed::Fenced);
         }
         // Our own name is missing when another server went past it and tidied.
@@ -81,7 +82,7 @@ impl Store {
         }
         if is_head(&listing) {
             if let Some(now) = self.clock.ahead() {
-                self.touch(principal, session, sequence, now).await?;
+                self.backend.set_time(&path, now).await?;
             }
             if sequence == 1 {
                 self.usage.began(owner);
@@ -102,8 +103,7 @@ impl Store {
         for (sequence, commit) in commits {
             let Some(Stored { bytes, .. }) = *commit else { continue };
             let path = place(owner, session, &Object::Commit(*sequence));
-            let serves = self.local.as_ref().is_some_and(|local| local.reusable.add(owner, path.clone(), bytes));
-            if !serves {
+            if !self.backend.keep_to_reuse(owner, &path, bytes) {
                 removed.insert(path, bytes);
             }
         }

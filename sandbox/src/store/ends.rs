@@ -7,12 +7,11 @@
 
 use std::time::SystemTime;
 
-use object_store::{ObjectStoreExt as _, PutPayload};
+use object_store::PutPayload;
 
 use super::layout::{Object, place};
-use super::local::Local;
-use super::objects::{Store, blocking, failed};
-use crate::error::{Error, IoContext as _};
+use super::objects::Store;
+use crate::error::Error;
 use crate::handle::SessionId;
 
 /// How a session ended.
@@ -32,7 +31,8 @@ pub(crate) enum CloseReason {
 }
 
 impl CloseReason {
-    const ALL: [Self; 2] = [Self::Closed, Self::Expired];
+    /// In the order in which they are looked for.
+    pub(super) const ALL: [Self; 2] = [Self::Closed, Self::Expired];
 
     /// As its name in the store is made of it.
     pub(super) const fn name(self) -> &'static str {
@@ -54,36 +54,6 @@ impl Store {
         CloseReason::ALL.into_iter().find(|reason| self.end(owner, session, *reason) == *object)
     }
 
-    /// Whether a session is over.
-    pub(super) async fn ended(&self, owner: &str, session: &SessionId) -> Result<Option<Closed>, Error> {
-        for reason in CloseReason::ALL {
-            let path = place(owner, session, &self.end(owner, session, reason));
-            match self.objects.head(&path).await {
-                Ok(meta) => return Ok(Some(Closed { reason, at: meta.last_modified.into() })),
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(source) => return Err(failed(format!("look for the end of session {session}"), source)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The same where objects are files, on a thread that may block.
-    pub(super) fn ended_here(
-        &self,
-        owner: &str,
-        session: &SessionId,
-    ) -> impl Fn(&Local) -> std::io::Result<Option<Closed>> + Send + 'static {
-        let places = CloseReason::ALL.map(|reason| (reason, place(owner, session, &self.end(owner, session, reason))));
-        move |local| {
-            for (reason, place) in &places {
-                if let Some(at) = local.modified(place)? {
-                    return Ok(Some(Closed { reason: *reason, at }));
-                }
-            }
-            Ok(None)
-        }
-    }
-
     /// First of all, so that whoever commits meanwhile is fenced. Returns
     /// whether it was not over already.
     pub(super) async fn mark_ended(
@@ -98,15 +68,13 @@ impl Store {
         }
         let path = place(owner, session, &self.end(owner, session, reason));
         let mut made = self.create(owner, &path, PutPayload::new()).await;
-        if let (Err(_), Some(local)) = (&made, self.local.clone()) {
+        if made.is_err() {
             // Nothing new can be made, and ending a session must make room. A
             // name can be had that is there: of its commits, the newest last.
             let commits = listing.commits.iter().filter_map(|(sequence, commit)| Some((*sequence, (*commit)?.bytes)));
             for (sequence, bytes) in commits {
                 let commit = place(owner, session, &Object::Commit(sequence));
-                let (local, path) = (local.clone(), path.clone());
-                let taken = move || Ok(local.end_in(&commit, &path).is_ok());
-                if blocking("end a session", taken).await? {
+                if self.backend.turn_into_mark(&commit, &path).await {
                     self.usage.removed(owner, bytes);
                     made = Ok(true);
                     break;
@@ -114,9 +82,8 @@ impl Store {
             }
         }
         let is_new = made?;
-        if let (Some(local), Some(now)) = (self.local.clone(), self.clock.ahead()) {
-            let doing = format!("end session {session}");
-            blocking(&doing.clone(), move || local.touch(&path, now).doing(|| doing)).await?;
+        if let Some(now) = self.clock.ahead() {
+            self.backend.set_time(&path, now).await?;
         }
         Ok(is_new)
     }

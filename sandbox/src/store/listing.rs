@@ -1,19 +1,17 @@
 //! What is in the store, as its listings tell.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::time::SystemTime;
 
 use futures_util::StreamExt as _;
-use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::ends::Closed;
-use super::layout::{Object, parse, parse_sequence, principal_place, session_place};
-use super::local::directory::files;
-use super::objects::{Store, blocking, failed};
+use super::backend::{Looked, Stored};
+use super::ends::{CloseReason, Closed};
+use super::layout::{Object, parse, parse_sequence, place, principal_place, session_place};
+use super::objects::Store;
 use super::usage::{SESSION_BYTES, taken_by};
-use crate::error::{Error, IoContext as _};
+use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 
 /// A session that is not over.
@@ -37,13 +35,6 @@ pub(super) struct Listing {
     pub(super) closed: Option<Closed>,
 }
 
-/// One object as a listing tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub(super) bytes: u64,
-    pub(super) modified: SystemTime,
-}
-
 /// One session as a listing of many tells it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -65,17 +56,6 @@ impl Listing {
     /// The newest commit.
     pub(super) fn newest(&self) -> Option<u64> {
         self.commits.last_key_value().map(|(sequence, _)| *sequence)
-    }
-
-    fn of(files: Vec<(OsString, Option<Stored>)>, closed: Option<Closed>) -> Self {
-        let commits = files.into_iter().filter_map(|(name, stored)| Some((parse_sequence(name.to_str()?)?, stored)));
-        Self { commits: commits.collect(), closed }
-    }
-}
-
-impl From<&ObjectMeta> for Stored {
-    fn from(meta: &ObjectMeta) -> Self {
-        Self { bytes: meta.size, modified: meta.last_modified.into() }
     }
 }
 
@@ -110,36 +90,20 @@ impl Store {
 
     /// One session without its blobs.
     pub(super) async fn look_at(&self, owner: &str, session: &SessionId) -> Result<Listing, Error> {
-        if let Some(local) = &self.local {
-            let directory = local.path(&session_place(owner, session));
-            let doing = format!("list {}", directory.display());
-            // What an object store asks of a directory takes several times as long.
-            let (local, ended) = (std::sync::Arc::clone(local), self.ended_here(owner, session));
-            // In this order: what is committed after it ended is seen to be.
-            let look = move || Ok((files(&directory)?, ended(&local)?));
-            let look = move || look().map(|(files, ended)| Listing::of(files, ended)).doing(|| doing);
-            return blocking("list a session", look).await;
-        }
-        let found = self
-            .objects
-            .list_with_delimiter(Some(&session_place(owner, session)))
-            .await
-            .map_err(|source| failed(format!("list session {session}"), source))?;
-        let commits = found.objects.iter().filter_map(|meta| match parse(&meta.location)? {
-            (_, _, Object::Commit(sequence)) => Some((sequence, Some(meta.into()))),
-            _ => None,
-        });
-        Ok(Listing { commits: commits.collect(), closed: self.ended(owner, session).await? })
+        let marks = CloseReason::ALL.map(|reason| place(owner, session, &self.end(owner, session, reason)));
+        let Looked { names, mark } = self.backend.look(&session_place(owner, session), marks.into()).await?;
+        let commits = names.into_iter().filter_map(|(name, stored)| Some((parse_sequence(&name)?, stored)));
+        let closed = mark.map(|(number, at)| Closed { reason: CloseReason::ALL[number], at });
+        Ok(Listing { commits: commits.collect(), closed })
     }
 
     /// Every session beneath `place`, with its owner.
     pub(super) async fn see(&self, place: Option<&Path>) -> Result<BTreeMap<(String, SessionId), Seen>, Error> {
         let mut sessions = BTreeMap::new();
-        let mut objects = self.objects.list(place);
-        while let Some(meta) = objects.next().await {
-            let meta = meta.map_err(|source| failed("list the store".into(), source))?;
-            let Some((owner, id, object)) = parse(&meta.location) else { continue };
-            let stored = Stored::from(&meta);
+        let mut objects = self.backend.list(place);
+        while let Some(listed) = objects.next().await {
+            let (path, stored) = listed?;
+            let Some((owner, id, object)) = parse(&path) else { continue };
             let is_over = matches!(object, Object::End(_));
             if is_over && self.reason_of(&owner, &id, &object).is_none() {
                 continue;

@@ -17,9 +17,11 @@
 //! - Everything but bases is sealed and bound to its place, so that nobody who can write
 //!   to the store can swap, move or bring back anything unnoticed, except for
 //!   hiding what is there.
-//! - Only create-if-absent, get, list, copy and delete are used: what a
-//!   directory and S3 have in common.
+//! - A backend offers create-if-absent, get, list, copy and delete, which a
+//!   directory and S3 have in common. What one of them does better is behind
+//!   the same trait (`backend.rs`), and nothing above asks which it is.
 
+mod backend;
 mod bases;
 mod blobs;
 mod clock;
@@ -32,6 +34,7 @@ mod layout;
 mod listing;
 mod local;
 mod objects;
+mod remote;
 mod seal;
 mod sweep;
 mod usage;

@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::clock::Moment;
 use super::layout::blobs_place;
 use super::listing::Seen;
-use super::local::directory::{last_addition, remove_leftovers};
-use super::objects::{Store, blocking};
+use super::objects::Store;
 use super::usage::Usage;
 use crate::error::Error;
 use crate::handle::SessionId;
@@ -75,9 +74,7 @@ impl Store {
             }
         }
         self.forget(&seen, now, MAX_REMEMBERED, &mut swept).await?;
-        if let Some(local) = self.local.clone() {
-            swept.leftovers = blocking("sweep the store", move || remove_leftovers(&local.root, now)).await?;
-        }
+        swept.leftovers = self.backend.remove_leftovers(now).await?;
         swept.bytes = self.usage.current().all();
         Ok(swept)
     }
@@ -107,7 +104,7 @@ impl Store {
                     swept.expired += 1;
                 }
             }
-            (None, None) if is_older(ABANDONED, session.newest.max(self.last_addition(owner, id).await?), now) => {
+            (None, None) if is_older(ABANDONED, session.newest.max(self.last_addition(owner, id).await), now) => {
                 // A commit and a collection during the listing can hide a head.
                 if self.look_at(owner, id).await?.is_empty() {
                     self.remove_contents(owner, id).await?;
@@ -142,12 +139,10 @@ impl Store {
         Ok(())
     }
 
-    /// When a session was last given an object, where objects are files: a
-    /// copy is a link there, and as old as what it was copied from.
-    async fn last_addition(&self, owner: &str, id: &SessionId) -> Result<SystemTime, Error> {
-        let Some(local) = self.local.as_ref() else { return Ok(SystemTime::UNIX_EPOCH) };
-        let path = local.path(&blobs_place(owner, id));
-        blocking("sweep the store", move || Ok(last_addition(&path))).await
+    /// When a session was last given an object, where its time does not tell: a
+    /// copy may be a link, and as old as what it was copied from.
+    async fn last_addition(&self, owner: &str, id: &SessionId) -> SystemTime {
+        self.backend.last_addition(&blobs_place(owner, id)).await
     }
 }
 

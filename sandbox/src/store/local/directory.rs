@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the directory of the store")]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use nix::libc;
 
 use crate::error::{Error, IoContext as _};
-use crate::store::listing::Stored;
+use crate::store::backend::Stored;
 
 const KEY: &str = "key";
 const OBJECTS: &str = "objects";
@@ -63,7 +63,7 @@ pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<(PathBuf
 /// The files of one directory: name, and size and time of the last change
 /// unless they vanished after they were listed. None where there is no
 /// directory.
-pub(in crate::store) fn files(directory: &Path) -> io::Result<Vec<(OsString, Option<Stored>)>> {
+pub(super) fn files(directory: &Path) -> io::Result<Vec<(String, Option<Stored>)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -71,6 +71,8 @@ pub(in crate::store) fn files(directory: &Path) -> io::Result<Vec<(OsString, Opt
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
+        // Whatever is called otherwise is not ours.
+        let Ok(name) = entry.file_name().into_string() else { continue };
         // The kernel says so without another look, mostly.
         let is_file = unless_gone(entry.file_type())?.is_none_or(|kind| kind.is_file());
         if !is_file {
@@ -79,13 +81,13 @@ pub(in crate::store) fn files(directory: &Path) -> io::Result<Vec<(OsString, Opt
         let metadata = unless_gone(entry.metadata())?;
         let stored =
             |metadata: fs::Metadata| metadata.modified().map(|modified| Stored { bytes: metadata.len(), modified });
-        files.push((entry.file_name(), metadata.map(stored).transpose()?));
+        files.push((name, metadata.map(stored).transpose()?));
     }
     Ok(files)
 }
 
 /// None for what is not there any more.
-pub(in crate::store) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
     match looked {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
@@ -103,7 +105,7 @@ fn check_umask(status: &str) -> Result<(), Error> {
     })
 }
 
-pub(in crate::store) fn is_private(metadata: &fs::Metadata) -> bool {
+pub(super) fn is_private(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o077 == 0 && metadata.uid() == nix::unistd::geteuid().as_raw()
 }
 
@@ -153,7 +155,7 @@ fn read_secret(path: &Path) -> Result<Option<[u8; 32]>, Error> {
 /// Removes what writers that were killed left beneath `root`: files that were
 /// never put in their place, and directories that nothing came to. Returns how
 /// many files.
-pub(in crate::store) fn remove_leftovers(root: &Path, now: SystemTime) -> Result<usize, Error> {
+pub(super) fn remove_leftovers(root: &Path, now: SystemTime) -> Result<usize, Error> {
     let mut removed = 0;
     remove_leftovers_in(root, now, 0, &mut removed).doing(|| format!("sweep {}", root.display()))?;
     Ok(removed)
@@ -184,7 +186,7 @@ fn remove_leftovers_in(directory: &Path, now: SystemTime, depth: usize, removed:
 }
 
 /// When a name in `directory` was last made or removed.
-pub(in crate::store) fn last_addition(directory: &Path) -> SystemTime {
+pub(super) fn last_addition(directory: &Path) -> SystemTime {
     fs::metadata(directory).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

@@ -1,228 +1,151 @@
-//! What a store has besides its objects where those are files: their
-//! directory, threads that work on it, and files that serve again.
-//!
-//! A file system like ext4 does not give out again what was deleted in the last
-//! minutes, and looks through all of that for each new file: a store that makes
-//! and deletes one for every call gets slower and slower. So a commit goes into
-//! the file of another that nobody needs any longer.
-
-#![expect(clippy::disallowed_methods, reason = "owns the files of the store")]
+//! A store whose objects are files: their directory, threads that work on it,
+//! and files that take in another object.
 
 pub(super) mod directory;
-pub(super) mod reusable;
-pub(super) mod threads;
+mod files;
+mod reusable;
+mod threads;
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use nix::libc;
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use object_store::PutPayload;
+use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
-use self::directory::{is_private, unless_gone};
-use self::reusable::Reusable;
+use self::directory::remove_leftovers;
+use self::files::Files;
 use self::threads::Threads;
-use crate::error::Error;
+use super::backend;
+use super::backend::{Backend, Looked, Placed, Stored, failed};
+use super::objects::blocking;
+use crate::error::{Error, IoContext as _};
 
-/// The directory of a local store, and what belongs to it.
+/// A directory, as a place for objects.
 #[derive(Debug)]
-pub(in crate::store) struct Local {
-    pub(in crate::store) root: PathBuf,
-    pub(in crate::store) threads: Threads,
-    pub(in crate::store) reusable: Reusable,
-    /// Whether what is written must be on disk.
-    durable: bool,
-}
-
-/// What became of content that was to be put in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Placed {
-    /// Whether it is there, where nothing was.
-    pub(in crate::store) is_new: bool,
-    /// How large the object was whose file served again, and which is gone.
-    pub(in crate::store) gone_bytes: u64,
+pub(super) struct Local {
+    files: Arc<Files>,
+    objects: LocalFileSystem,
+    threads: Threads,
 }
 
 impl Local {
-    pub(in crate::store) fn open(root: PathBuf, durable: bool) -> Result<Self, Error> {
-        Ok(Self { root, threads: Threads::start()?, reusable: Reusable::default(), durable })
+    /// Opens the directory `root`, which is there.
+    pub(super) fn open(root: PathBuf, durable: bool) -> Result<Self, Error> {
+        let objects = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|source| failed(format!("open the store {}", root.display()), source))?
+            .with_fsync(durable);
+        Ok(Self { files: Arc::new(Files::new(root, durable)), objects, threads: Threads::start()? })
     }
 
-    /// The file of an object.
-    pub(in crate::store) fn path(&self, object: &Path) -> PathBuf {
-        self.root.join(object.as_ref())
-    }
-
-    /// When an object was made; none where there is no such.
-    pub(in crate::store) fn modified(&self, object: &Path) -> io::Result<Option<SystemTime>> {
-        unless_gone(fs::symlink_metadata(self.path(object)))?.map(|metadata| metadata.modified()).transpose()
-    }
-
-    /// Removes a directory of objects, if there are none in it.
-    pub(in crate::store) fn remove_empty(&self, directory: &Path) {
-        // Something may have come to it, or it is gone.
-        let _ = fs::remove_dir(self.path(directory));
-    }
-
-    /// Has the file of a commit say that its session is over. That needs no new
-    /// file, and room for a name at most.
-    pub(in crate::store) fn end_in(&self, commit: &Path, end: &Path) -> io::Result<()> {
-        let (commit, end) = (self.path(commit), self.path(end));
-        if let Some(parent) = end.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-        }
-        fs::rename(&commit, &end)?;
-        OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&end)?.set_len(0)?;
-        if self.durable {
-            sync_parent(&end)?;
-            sync_parent(&commit)?;
-        }
-        Ok(())
-    }
-
-    /// Sets when an object was made.
-    pub(in crate::store) fn touch(&self, object: &Path, now: SystemTime) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        options.open(self.path(object))?.set_modified(now)
-    }
-
-    /// The names in a directory of objects; none where there is no directory.
-    pub(in crate::store) fn names(&self, directory: &Path) -> impl Iterator<Item = OsString> + use<> {
-        fs::read_dir(self.path(directory)).into_iter().flatten().flatten().map(|entry| entry.file_name())
-    }
-
-    /// Puts `content` at `new`, and leaves what is there already, in the file of
-    /// a commit of `principal` that nobody needs any longer. None when there is
-    /// none.
-    pub(in crate::store) fn place_again(
+    /// Does something to files on a thread that may block.
+    async fn blocking<T: Send + 'static>(
         &self,
-        principal: &str,
-        new: &Path,
-        content: &PutPayload,
-    ) -> io::Result<Option<Placed>> {
-        // Where a session begins its directory is yet to be made.
-        if self.path(new).parent().is_none_or(|parent| fs::symlink_metadata(parent).is_err()) {
-            return Ok(None);
-        }
-        while let Some(old) = self.reusable.take(principal) {
-            if let Some(placed) = self.recycle(&old, new, content)? {
-                return Ok(Some(placed));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Puts `content` at `new` into the file at `old`, which is gone then. None
-    /// when that cannot be had.
-    pub(in crate::store) fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
-        let (old, new) = (self.path(old), self.path(new));
-        let mut number = [0; 8];
-        getrandom::fill(&mut number).map_err(io::Error::other)?;
-        let mut staging = new.as_os_str().to_owned();
-        staging.push(format!("#{}", u64::from_le_bytes(number)));
-        let staging = PathBuf::from(staging);
-        // From here on it is ours alone.
-        if unless_gone(fs::rename(&old, &staging))?.is_none() {
-            return Ok(None);
-        }
-        if self.durable && old.parent() != new.parent() {
-            // What comes into it must not show at its old place again.
-            sync_parent(&old)?;
-        }
-        let placed = self.refill(&staging, &new, content);
-        unless_gone(fs::remove_file(&staging))?;
-        if self.durable {
-            sync_parent(&new)?;
-        }
-        placed
-    }
-
-    fn refill(
-        &self,
-        staging: &std::path::Path,
-        new: &std::path::Path,
-        content: &PutPayload,
-    ) -> io::Result<Option<Placed>> {
-        let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(staging);
-        let Ok(file) = opened else { return Ok(None) };
-        let metadata = file.metadata()?;
-        // It may have another name in somebody's backup.
-        if !metadata.is_file() || metadata.nlink() != 1 || !is_private(&metadata) {
-            return Ok(None);
-        }
-        if metadata.len() > content.content_length() as u64 {
-            file.set_len(content.content_length() as u64)?;
-        }
-        self.fill(&file, content)?;
-        let is_new = match fs::hard_link(staging, new) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            // Somebody tidied up, or the whole session is gone.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            linked => linked.map(|()| true)?,
-        };
-        Ok(Some(Placed { is_new, gone_bytes: metadata.len() }))
-    }
-
-    fn fill(&self, mut file: &File, content: &PutPayload) -> io::Result<()> {
-        content.iter().try_for_each(|chunk| file.write_all(chunk))?;
-        if self.durable { file.sync_all() } else { Ok(()) }
+        doing: impl FnOnce() -> String + Send + 'static,
+        work: impl FnOnce(&Files) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let files = Arc::clone(&self.files);
+        blocking("use the store", move || work(&files).doing(doing)).await
     }
 }
 
-fn sync_parent(path: &std::path::Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
+#[async_trait]
+impl Backend for Local {
+    async fn create(&self, path: &Path, content: PutPayload) -> Result<bool, Error> {
+        backend::create(&self.objects, path, content).await
+    }
 
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    async fn create_commit(&self, owner: &str, path: &Path, content: PutPayload) -> Result<Placed, Error> {
+        let (owner, new, same) = (owner.to_owned(), path.clone(), content.clone());
+        let doing = format!("write {path} to the store");
+        match self.blocking(move || doing, move |files| files.place_again(&owner, &new, &same)).await? {
+            Some(placed) => Ok(placed),
+            None => Ok(Placed { is_new: self.create(path, content).await?, gone_bytes: 0 }),
+        }
+    }
 
-    use super::*;
+    fn keep_to_reuse(&self, owner: &str, commit: &Path, bytes: u64) -> bool {
+        self.files.reusable.add(owner, commit.clone(), bytes)
+    }
 
-    #[test]
-    fn a_file_serves_again_only_where_nothing_is_and_if_it_has_no_other_name() {
-        let parent = tempfile::tempdir().unwrap();
-        let at = |name: &str| parent.path().join(name);
-        let make = |name: &str, text: &str| {
-            fs::write(at(name), text).unwrap();
-            fs::set_permissions(at(name), fs::Permissions::from_mode(0o600)).unwrap();
+    async fn read(&self, path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
+        backend::read(&self.objects, path, max_bytes).await
+    }
+
+    async fn exists(&self, path: &Path) -> Result<bool, Error> {
+        Ok(backend::find(&self.objects, path).await?.is_some())
+    }
+
+    async fn copy(&self, from: &Path, to: &Path) -> Result<(), Error> {
+        backend::copy(&self.objects, from, to).await
+    }
+
+    fn remove(&self, paths: Vec<Path>) -> BoxStream<'_, Result<Path, Error>> {
+        backend::remove(&self.objects, paths)
+    }
+
+    fn list(&self, beneath: Option<&Path>) -> BoxStream<'static, Result<(Path, Stored), Error>> {
+        backend::list(&self.objects, beneath)
+    }
+
+    // What `object_store` asks of a directory takes several times as long.
+    async fn look(&self, directory: &Path, marks: Vec<Path>) -> Result<Looked, Error> {
+        let (listed, directory) = (directory.clone(), directory.clone());
+        let doing = move || format!("list {directory} in the store");
+        self.blocking(doing, move |files| files.look(&listed, &marks)).await
+    }
+
+    // On the thread that asks: two names are read faster than a thread is woken.
+    async fn names(&self, directory: &Path) -> Result<Vec<String>, Error> {
+        Ok(self.files.names(directory).collect())
+    }
+
+    fn count(&self, directory: &Path) -> Option<usize> {
+        Some(self.files.names(directory).count())
+    }
+
+    async fn touch(&self, commit: &Path, now: SystemTime) -> Result<(), Error> {
+        self.set_time(commit, now).await
+    }
+
+    async fn set_time(&self, object: &Path, now: SystemTime) -> Result<(), Error> {
+        let (touched, object) = (object.clone(), object.clone());
+        let doing = move || format!("set the time of {object} in the store");
+        self.blocking(doing, move |files| files.touch(&touched, now)).await
+    }
+
+    async fn turn_into_mark(&self, commit: &Path, end: &Path) -> bool {
+        let (commit, end) = (commit.clone(), end.clone());
+        self.blocking(|| "end a session".into(), move |files| files.end_in(&commit, &end)).await.is_ok()
+    }
+
+    async fn last_addition(&self, directory: &Path) -> SystemTime {
+        let directory = directory.clone();
+        let looked = self.blocking(|| "sweep the store".into(), move |files| Ok(files.last_addition(&directory))).await;
+        looked.unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    async fn remove_empty(&self, directories: Vec<Path>) {
+        let remove = move |files: &Files| {
+            directories.iter().for_each(|directory| files.remove_empty(directory));
+            Ok(())
         };
-        let names = || {
-            let mut names: Vec<_> =
-                fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            names.sort();
-            names
-        };
-        let recycle = |old: &str, new: &str, text: &str, durable| {
-            let local = Local::open(parent.path().to_path_buf(), durable).unwrap();
-            let placed = local.recycle(&old.into(), &new.into(), &text.as_bytes().to_vec().into()).unwrap();
-            placed.map(|placed| (placed.is_new, placed.gone_bytes))
-        };
-        make("1", "a long text");
-        let inode = fs::metadata(at("1")).unwrap().ino();
-        assert_eq!(recycle("1", "3", "short", false), Some((true, 11)));
-        assert_eq!((names(), fs::read(at("3")).unwrap()), (vec!["3".into()], b"short".to_vec()));
-        assert_eq!(recycle("3", "5", "a longer one", true), Some((true, 5)));
-        assert_eq!(fs::read(at("5")).unwrap(), b"a longer one");
-        assert_eq!(fs::metadata(at("5")).unwrap().ino(), inode);
-        assert_eq!(recycle("3", "6", "x", false), None, "it is gone");
+        if let Err(error) = self.blocking(|| "remove a session".into(), remove).await {
+            tracing::warn!(%error, "empty directories were left in the store");
+        }
+    }
 
-        make("4", "old");
-        assert_eq!(recycle("4", "5", "late", false), Some((false, 3)));
-        assert_eq!((names(), fs::read(at("5")).unwrap()), (vec!["5".into()], b"a longer one".to_vec()));
+    async fn remove_leftovers(&self, now: SystemTime) -> Result<usize, Error> {
+        let files = Arc::clone(&self.files);
+        blocking("sweep the store", move || remove_leftovers(&files.root, now)).await
+    }
 
-        make("4", "old");
-        fs::hard_link(at("4"), at("backup")).unwrap();
-        assert_eq!(recycle("4", "6", "new", false), None);
-        assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
-
-        std::os::unix::fs::symlink("backup", at("4")).unwrap();
-        assert_eq!(recycle("4", "6", "new", false), None);
-        assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
+    fn carry_out(&self, work: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        self.threads.start_work(work);
+        Box::pin(std::future::ready(()))
     }
 }

@@ -17,12 +17,12 @@ const MAX_BYTES: u64 = 256 << 10;
 /// Those that this server knows of. Another that shares the store may use or
 /// remove them first.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Reusable(Mutex<HashMap<String, Vec<Path>>>);
+pub(super) struct Reusable(Mutex<HashMap<String, Vec<Path>>>);
 
 impl Reusable {
     /// Adds one of `bytes`. False when it is too large, or there are enough:
     /// then it is to be removed.
-    pub(in crate::store) fn add(&self, principal: &str, commit: Path, bytes: u64) -> bool {
+    pub(super) fn add(&self, principal: &str, commit: Path, bytes: u64) -> bool {
         if bytes > MAX_BYTES {
             return false;
         }
@@ -41,7 +41,7 @@ impl Reusable {
     /// Takes one of the session that was used last, whose pages are in memory
     /// most likely: its oldest, so that a number which is free again has none
     /// below it.
-    pub(in crate::store) fn take(&self, principal: &str) -> Option<Path> {
+    pub(super) fn take(&self, principal: &str) -> Option<Path> {
         let mut all = lock(&self.0);
         let mine = all.get_mut(principal)?;
         let session = session_of(mine.last()?).to_owned();

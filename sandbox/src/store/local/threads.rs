@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use tokio::sync::oneshot;
+use futures_util::future::BoxFuture;
 
 use crate::error::{Error, IoContext as _};
 use crate::lock::lock;
@@ -21,11 +21,9 @@ use crate::lock::lock;
 /// Enough to keep a disk busy that has to be waited for.
 const THREADS: usize = 4;
 
-type Work = Box<dyn FnOnce() + Send>;
-
 /// A few threads without an event loop. They end when this is dropped.
 #[derive(Debug)]
-pub(in crate::store) struct Threads(Arc<Queue>);
+pub(super) struct Threads(Arc<Queue>);
 
 /// What is to be done. Adding to it wakes one thread, not a second one that
 /// then waits in its place: the machine has other work.
@@ -37,12 +35,12 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    work: VecDeque<Work>,
+    work: VecDeque<BoxFuture<'static, ()>>,
     closed: bool,
 }
 
 impl Queue {
-    fn next(&self) -> Option<Work> {
+    fn next(&self) -> Option<BoxFuture<'static, ()>> {
         let is_idle = |state: &mut State| state.work.is_empty() && !state.closed;
         let waited = self.changed.wait_while(lock(&self.state), is_idle);
         waited.unwrap_or_else(PoisonError::into_inner).work.pop_front()
@@ -56,7 +54,7 @@ impl fmt::Debug for Queue {
 }
 
 impl Threads {
-    pub(in crate::store) fn start() -> Result<Self, Error> {
+    pub(super) fn start() -> Result<Self, Error> {
         let threads = Self(Arc::default());
         for _ in 0..THREADS {
             let queue = Arc::clone(&threads.0);
@@ -65,7 +63,7 @@ impl Threads {
                 .spawn(move || {
                     while let Some(work) = queue.next() {
                         // Whoever waits for it hears that there is no answer.
-                        let _ = catch_unwind(AssertUnwindSafe(work));
+                        let _ = catch_unwind(AssertUnwindSafe(|| block_on(work)));
                     }
                 })
                 .doing(|| "start the threads of the store".into())?;
@@ -73,17 +71,10 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Does `work` on one of them.
-    pub(in crate::store) async fn run<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
-        let (reply, done) = oneshot::channel();
-        // Whoever asked may be gone by then.
-        let work = Box::new(move || drop(reply.send(block_on(work))));
+    /// Does `work` on one of them, whoever waits for it or not.
+    pub(super) fn start_work(&self, work: BoxFuture<'static, ()>) {
         lock(&self.0.state).work.push_back(work);
         self.0.changed.notify_one();
-        done.await.map_err(|_| Error::host("use the store", "its thread failed"))?
     }
 }
 

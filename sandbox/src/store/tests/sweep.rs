@@ -226,7 +226,7 @@ async fn of_what_ended_only_so_much_is_known() {
         store.close(&me(), session, CloseReason::Closed).await.unwrap();
         let end = place("local", session, &store.end("local", session, CloseReason::Closed));
         let ended = SystemTime::now() - (5 - number as u32) * Duration::from_secs(60);
-        store.local.as_ref().unwrap().touch(&end, ended).unwrap();
+        store.backend.set_time(&end, ended).await.unwrap();
     }
     let mut swept = Swept::default();
     store.forget(&store.see(None).await.unwrap(), SystemTime::now(), 2, &mut swept).await.unwrap();
