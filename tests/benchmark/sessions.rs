@@ -50,9 +50,11 @@ fn beside(server: &mut Connection, session: &str, count: u32) -> (Samples, Durat
 
 /// What saving adds to a call.
 fn durability() {
-    for level in ["none", "process", "disk"] {
+    for (level, flag) in
+        [("memory", "--store=memory"), ("process", "--durability=process"), ("disk", "--durability=disk")]
+    {
         let state = tempfile::tempdir().expect("a directory can be made");
-        let mut server = Connection::with(state.path(), &[&format!("--durability={level}")]);
+        let mut server = Connection::with(state.path(), &[flag]);
         let session = server.execute(DICT, Some("new")).session();
         let (saved, added) = beside(&mut server, &session, 500);
         println!(

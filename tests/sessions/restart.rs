@@ -124,9 +124,9 @@ fn copies_of_one_state_draw_different_random_numbers() {
 }
 
 #[test]
-fn durability_says_what_a_session_outlasts() {
-    for (level, outlasts) in [("process", true), ("disk", true), ("none", false)] {
-        let start = |builder: Builder| builder.flag(format!("--durability={level}")).start();
+fn store_and_durability_say_what_a_session_outlasts() {
+    for (level, outlasts) in [("--durability=process", true), ("--durability=disk", true), ("--store=memory", false)] {
+        let start = |builder: Builder| builder.flag(level).start();
         let server = start(Server::with());
         let session = server.execute_in("new", "x = 1\nopen('f', 'w').write('kept')").session();
         let look = "print(x, open('f').read())";

@@ -34,7 +34,7 @@ use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::Limits;
 use crate::session::ledger::Ledger;
 use crate::session::registry::{SessionSettings, Sessions};
-use crate::store::{Durability, Store, StoreSettings};
+use crate::store::{Durability, Store, StoreBackend, StoreSettings};
 use crate::wasm::CodeCache;
 use crate::worker::{Pool, PoolHealth, PoolSettings};
 use crate::workspace::empty::EmptyWorkspaces;
@@ -68,7 +68,9 @@ pub struct ExecutorSettings {
     pub hibernate_after: Duration,
     /// How long a session lives without use.
     pub session_lifetime: Duration,
-    /// What a state of a session outlasts once it was acknowledged.
+    /// Where sessions lie at rest.
+    pub store: StoreBackend,
+    /// What a state of a session in a directory outlasts once it was acknowledged.
     pub durability: Durability,
     /// The most that all stored sessions together may take.
     pub store_bytes: u64,
@@ -197,6 +199,7 @@ impl Executor {
         let state = Arc::new(StateDirectory::create(&settings.state_directory)?);
         let pool = Arc::default();
         let store = Store::open(StoreSettings {
+            backend: settings.store.clone(),
             directory: settings.state_directory.join("store"),
             durability: settings.durability,
             bytes: settings.store_bytes,

@@ -196,12 +196,11 @@ mod tests {
     use super::*;
     use crate::codec::damage::try_damaged;
     use crate::handle::{Principal, SessionId};
-    use crate::store::Durability;
-    use crate::store::tests::store;
+    use crate::store::tests::{Kind, store};
 
     #[tokio::test]
     async fn a_damaged_commit_is_an_error_or_another_commit() {
-        let (_parent, store) = store(Durability::None);
+        let (_parent, store) = store(Kind::Memory);
         let (owner, session) = (Principal::local(), SessionId::random());
         let blob = store.put_blob(&owner, &session, 1 << 40, b"content".to_vec()).await.unwrap();
         let interpreter = SavedInterpreter {

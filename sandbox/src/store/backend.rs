@@ -58,6 +58,10 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     /// Writes an object, unless something is there. Returns whether it did.
     async fn create(&self, path: &Path, content: PutPayload) -> Result<bool, Error>;
 
+    /// Writes a mark, whose name says all, unless it is there. Returns whether it
+    /// did.
+    async fn create_mark(&self, path: &Path) -> Result<bool, Error>;
+
     /// Writes a commit of `owner`, unless something is there. It may take the
     /// place of one for which [`Backend::keep_to_reuse`] was true.
     async fn create_commit(&self, _owner: &str, path: &Path, content: PutPayload) -> Result<Placed, Error> {
@@ -102,8 +106,9 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Has a commit look as if it was made `now`.
-    async fn touch(&self, commit: &Path, now: SystemTime) -> Result<(), Error>;
+    /// Notes that the session of `commit` was used `now`: by the time of that
+    /// commit where it can be set, otherwise by that of the object `used`.
+    async fn touch(&self, commit: &Path, used: &Path, now: SystemTime) -> Result<(), Error>;
 
     /// Corrects the time of an object that was just made, where times are
     /// those of this server and its clock was set back.

@@ -7,7 +7,7 @@
 use object_store::PutPayload;
 
 use super::layout::base_place;
-use super::objects::{Durability, Store};
+use super::objects::{Store, StoreBackend};
 use crate::error::Error;
 
 /// The largest compressed image that is read. Above any of ours.
@@ -21,9 +21,8 @@ impl Store {
     ///
     /// Safe: it is there as a whole or not at all.
     pub(crate) async fn keep_base(&self, digest: &str, compressed: &'static [u8]) -> Result<(), Error> {
-        let Some(place) = base_place(digest).filter(|_| self.settings.durability != Durability::None) else {
-            return Ok(());
-        };
+        let is_gone_with_us = matches!(self.settings.backend, StoreBackend::Memory);
+        let Some(place) = base_place(digest).filter(|_| !is_gone_with_us) else { return Ok(()) };
         if !self.backend.exists(&place).await? {
             // Another server may be faster, with the same content.
             self.backend.create(&place, PutPayload::from_static(compressed)).await?;

@@ -42,7 +42,7 @@ impl Store {
         }
         let is_unneeded = |object: &Object| match object {
             Object::Blob(name) => name.sequence() <= committed && !keep.contains(name),
-            Object::Commit(_) | Object::End(_) => false,
+            Object::Commit(_) | Object::Used | Object::End(_) => false,
         };
         let blobs = self.find(&blobs_place(owner, session), is_unneeded).await?;
         self.remove(owner, blobs).await

@@ -2,12 +2,10 @@
 //!
 //! A server may be stopped in the midst of a run, and its commit must not bring
 //! back what another server closed meanwhile. So what is over leaves something
-//! for a while: an object without content, which takes no room on a disk. Its
-//! name says all, and nobody makes one without the key.
+//! for a while: an object whose name says all, and which takes no room on a disk.
+//! Nobody makes one without the key.
 
 use std::time::SystemTime;
-
-use object_store::PutPayload;
 
 use super::layout::{Object, place};
 use super::objects::Store;
@@ -67,7 +65,7 @@ impl Store {
             return Ok(false);
         }
         let path = place(owner, session, &self.end(owner, session, reason));
-        let mut made = self.create(owner, &path, PutPayload::new()).await;
+        let mut made = self.backend.create_mark(&path).await;
         if made.is_err() {
             // Nothing new can be made, and ending a session must make room. A
             // name can be had that is there: of its commits, the newest last.

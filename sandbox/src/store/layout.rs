@@ -12,6 +12,7 @@ use crate::handle::SessionId;
 const BASES: &str = "bases";
 const BLOBS: &str = "blobs";
 const ENDED: &str = "ended";
+const USED: &str = "used";
 
 /// What tells one content from another, for one principal: others get another
 /// hash for the same content, so that names say nothing about what others hold.
@@ -79,6 +80,8 @@ impl fmt::Display for BlobName {
 pub(super) enum Object {
     Commit(u64),
     Blob(BlobName),
+    /// That it was used, at the time of this object.
+    Used,
     /// That it is over. The hash says why, to whoever has the key.
     End(BlobHash),
 }
@@ -114,6 +117,7 @@ pub(super) fn place(principal: &str, session: &SessionId, object: &Object) -> Pa
     match object {
         Object::Commit(sequence) => session_place(principal, session).join(format!("{sequence:016x}")),
         Object::Blob(name) => blobs_place(principal, session).join(name.to_string()),
+        Object::Used => session_place(principal, session).join(USED),
         Object::End(hash) => ended_place(principal).join(format!("{session}-{hash}")),
     }
 }
@@ -135,10 +139,16 @@ pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
     let session = SessionId::parse(session.as_ref()).ok()?;
     let object = match (name.as_ref(), parts.next()) {
         (BLOBS, Some(blob)) => Object::Blob(BlobName::parse(blob.as_ref())?),
+        (USED, None) => Object::Used,
         (name, None) => Object::Commit(parse_sequence(name)?),
         _ => return None,
     };
     parts.next().is_none().then_some((principal, session, object))
+}
+
+/// Whether `name` in the place of a session is that of [`Object::Used`].
+pub(super) fn is_used(name: &str) -> bool {
+    name == USED
 }
 
 /// The number of the commit that `name` in the place of a session is for. `None`
@@ -156,13 +166,12 @@ mod tests {
     fn a_place_says_what_it_is_for_and_anything_else_is_not_ours() {
         let session = SessionId::random();
         let blob = BlobName::new(u64::MAX, BlobHash::new([0xab; 16]));
-        for object in
-            [Object::Commit(0), Object::Commit(u64::MAX), Object::Blob(blob), Object::End(BlobHash::new([7; 16]))]
-        {
+        let end = Object::End(BlobHash::new([7; 16]));
+        for object in [Object::Commit(0), Object::Commit(u64::MAX), Object::Blob(blob), Object::Used, end] {
             let path = place("local", &session, &object);
             assert_eq!(parse(&path), Some(("local".to_owned(), session.clone(), object)));
         }
-        for name in ["+000000000000001", "1", "closed", "blobs/x", "000000000000000A", "blobs", "blobs/0-0"] {
+        for name in ["+000000000000001", "1", "closed", "blobs/x", "used/x", "000000000000000A", "blobs", "blobs/0-0"] {
             let path = Path::from(format!("local/{session}/{name}"));
             assert_eq!(parse(&path), None, "{path}");
         }

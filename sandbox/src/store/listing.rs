@@ -8,7 +8,7 @@ use object_store::path::Path;
 
 use super::backend::{Looked, Stored};
 use super::ends::{CloseReason, Closed};
-use super::layout::{Object, parse, parse_sequence, place, principal_place, session_place};
+use super::layout::{Object, is_used, parse, parse_sequence, place, principal_place, session_place};
 use super::objects::Store;
 use super::usage::{SESSION_BYTES, taken_by};
 use crate::error::Error;
@@ -38,7 +38,9 @@ pub(super) struct Listing {
 /// One session as a listing of many tells it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) head: Option<(u64, SystemTime)>,
+    head: Option<(u64, SystemTime)>,
+    /// When it was used without a commit.
+    used: Option<SystemTime>,
     /// Since when it is over.
     pub(super) closed: Option<SystemTime>,
     pub(super) bytes: u64,
@@ -71,8 +73,15 @@ impl Seen {
             Object::Commit(sequence) if self.head.is_none_or(|(newest, _)| newest < *sequence) => {
                 self.head = Some((*sequence, stored.modified));
             }
+            Object::Used => self.used = Some(stored.modified),
             Object::Commit(_) | Object::Blob(_) | Object::End(_) => {}
         }
+    }
+
+    /// The newest commit, and when the session was last used.
+    pub(super) fn head(&self) -> Option<(u64, SystemTime)> {
+        let (sequence, modified) = self.head?;
+        Some((sequence, self.used.map_or(modified, |used| used.max(modified))))
     }
 }
 
@@ -82,7 +91,7 @@ impl Store {
         let seen = self.see(Some(&principal_place(principal.directory_name()))).await?;
         let living = seen.into_iter().filter(|(_, session)| session.closed.is_none());
         let stored = living.filter_map(|((_, id), session)| {
-            let (sequence, modified) = session.head?;
+            let (sequence, modified) = session.head()?;
             Some(StoredSession { id, sequence, bytes: session.bytes, modified })
         });
         Ok(stored.collect())
@@ -92,9 +101,14 @@ impl Store {
     pub(super) async fn look_at(&self, owner: &str, session: &SessionId) -> Result<Listing, Error> {
         let marks = CloseReason::ALL.map(|reason| place(owner, session, &self.end(owner, session, reason)));
         let Looked { names, mark } = self.backend.look(&session_place(owner, session), marks.into()).await?;
+        let used = names.iter().find(|(name, _)| is_used(name)).and_then(|(_, used)| Some((*used)?.modified));
         let commits = names.into_iter().filter_map(|(name, stored)| Some((parse_sequence(&name)?, stored)));
+        let mut commits: BTreeMap<_, _> = commits.collect();
+        if let (Some(used), Some((_, Some(newest)))) = (used, commits.iter_mut().next_back()) {
+            newest.modified = newest.modified.max(used);
+        }
         let closed = mark.map(|(number, at)| Closed { reason: CloseReason::ALL[number], at });
-        Ok(Listing { commits: commits.collect(), closed })
+        Ok(Listing { commits, closed })
     }
 
     /// Every session beneath `place`, with its owner.
@@ -108,7 +122,7 @@ impl Store {
             if is_over && self.reason_of(&owner, &id, &object).is_none() {
                 continue;
             }
-            let empty = Seen { head: None, closed: None, bytes: 0, taken: 0, newest: stored.modified };
+            let empty = Seen { head: None, used: None, closed: None, bytes: 0, taken: 0, newest: stored.modified };
             let session = sessions.entry((owner, id)).or_insert(empty);
             if is_over {
                 session.closed = Some(stored.modified);

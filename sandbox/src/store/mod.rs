@@ -5,7 +5,9 @@
 //! ```text
 //! <principal>/<session>/<sequence>                commits; the highest is the session
 //! <principal>/<session>/blobs/<sequence>-<hash>   what commits refer to
-//! <principal>/ended/<session>-<hash>              the session is over, and why: an empty object
+//! <principal>/<session>/used                      when it was used without a commit: an empty object,
+//!                                                 only where the time of a commit cannot be set
+//! <principal>/ended/<session>-<hash>              the session is over, and why
 //! bases/<digest>                                  guest images that sessions differ from
 //! ```
 //!
@@ -44,7 +46,7 @@ pub(crate) use commits::{Committed, Head};
 pub(crate) use ends::CloseReason;
 pub(crate) use layout::{BlobHash, BlobName};
 pub(crate) use listing::StoredSession;
-pub use objects::Durability;
+pub use objects::{Durability, StoreBackend};
 pub(crate) use objects::{Store, StoreSettings, blocking};
 
 #[cfg(test)]

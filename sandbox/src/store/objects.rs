@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
-use object_store::PutPayload;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use tokio::sync::oneshot;
@@ -26,15 +26,26 @@ use crate::handle::{Principal, SessionId};
 /// millisecond of work costs more than changing threads.
 const OFFLOAD_BYTES: usize = 128 << 10;
 
-/// When a write is done.
+/// Where sessions lie at rest.
+#[derive(Clone, Debug)]
+pub enum StoreBackend {
+    /// In the memory of this server, and gone with it.
+    Memory,
+    /// In files below the state directory.
+    Directory,
+    /// In whatever `object_store` speaks to. Servers over one of them share the
+    /// key in their state directories. It must have create-if-absent, and show
+    /// what was written to everybody who looks after that.
+    Objects(Arc<dyn ObjectStore>),
+}
+
+/// When a write to a directory is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Written and in its place: survives the end of every process.
     Process,
     /// On disk, with the directory it is in: survives a power failure.
     Disk,
-    /// In the memory of this server, and gone with it.
-    None,
 }
 
 impl Durability {
@@ -43,7 +54,6 @@ impl Durability {
         match self {
             Self::Process => "process",
             Self::Disk => "disk",
-            Self::None => "none",
         }
     }
 }
@@ -51,7 +61,8 @@ impl Durability {
 /// What a store is opened with.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreSettings {
-    /// Where it lies. Not used with [`Durability::None`].
+    pub(crate) backend: StoreBackend,
+    /// Where the key lies, the clock, and the files of [`StoreBackend::Directory`].
     pub(crate) directory: PathBuf,
     pub(crate) durability: Durability,
     /// The most bytes of everybody together.
@@ -81,16 +92,23 @@ impl Store {
     /// [`Error::Denied`] when others than the user of this process could read
     /// what is or will be in it, [`Error::Host`] when it cannot be made.
     pub(crate) fn open(settings: StoreSettings) -> Result<Self, Error> {
-        let (backend, secret): (Arc<dyn Backend>, _) = if settings.durability == Durability::None {
-            let mut secret = [0; 32];
-            getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
-            (Arc::new(Remote::new(Arc::new(InMemory::new()))), secret)
-        } else {
-            let durable = settings.durability == Durability::Disk;
-            let (root, secret) = directory::open(&settings.directory, durable)?;
-            (Arc::new(Local::open(root, durable)?), secret)
+        let (directory, durable) = (&settings.directory, settings.durability == Durability::Disk);
+        let (backend, secret): (Arc<dyn Backend>, _) = match &settings.backend {
+            StoreBackend::Memory => {
+                let mut secret = [0; 32];
+                getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
+                (Arc::new(Remote::new(Arc::new(InMemory::new()))), secret)
+            }
+            StoreBackend::Directory => {
+                let (root, secret) = directory::open(directory, durable)?;
+                (Arc::new(Local::open(root, durable)?), secret)
+            }
+            StoreBackend::Objects(objects) => {
+                (Arc::new(Remote::new(Arc::clone(objects))), directory::open_key(directory)?)
+            }
         };
-        let clock = Clock::new((settings.durability != Durability::None).then_some(settings.directory.as_path()));
+        let is_gone_with_us = matches!(settings.backend, StoreBackend::Memory);
+        let clock = Clock::new((!is_gone_with_us).then_some(directory.as_path()));
         Ok(Self {
             backend,
             keys: Arc::new(Keys::derive(&secret)),
@@ -169,15 +187,9 @@ impl Store {
 
     /// Writes what is sealed, unless something is there. Returns whether it
     /// did.
-    pub(super) async fn create(
-        &self,
-        principal: &str,
-        path: &Path,
-        sealed: impl Into<PutPayload>,
-    ) -> Result<bool, Error> {
-        let sealed = sealed.into();
-        let bytes = sealed.content_length() as u64;
-        let is_new = self.backend.create(path, sealed).await?;
+    pub(super) async fn create(&self, principal: &str, path: &Path, sealed: Vec<u8>) -> Result<bool, Error> {
+        let bytes = sealed.len() as u64;
+        let is_new = self.backend.create(path, sealed.into()).await?;
         if is_new {
             self.usage.wrote(principal, bytes);
         }
@@ -221,8 +233,9 @@ impl Store {
         sequence: u64,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let commit = place(principal.directory_name(), session, &Object::Commit(sequence));
-        self.backend.touch(&commit, now).await
+        let [commit, used] =
+            [Object::Commit(sequence), Object::Used].map(|object| place(principal.directory_name(), session, &object));
+        self.backend.touch(&commit, &used, now).await
     }
 
     /// Removes objects of these sizes, in no order. Those that are gone

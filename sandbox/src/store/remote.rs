@@ -3,7 +3,9 @@
 //!
 //! What is relied on is what Amazon S3 promises since 2020 and 2024: a listing
 //! shows every write and removal that was answered before, and a write can be
-//! refused where something is (`If-None-Match`).
+//! refused where something is (`If-None-Match`). A refusal does not say that
+//! something is: `object_store` asks again when an answer was lost, and is then
+//! refused for what it wrote itself (412), and S3 refuses beside a removal (409).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,11 +14,16 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{ObjectStore, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use super::backend;
 use super::backend::{Backend, Looked, Stored, failed};
 use crate::error::Error;
+
+/// How often a write is tried that is refused where nothing is.
+const ATTEMPTS: u32 = 8;
+/// What is compared of an object: more than a header with its number.
+const BEGINNING: usize = 64;
 
 /// A store without files: only what `object_store` offers for all of them.
 #[derive(Debug)]
@@ -31,7 +38,23 @@ impl Remote {
 #[async_trait]
 impl Backend for Remote {
     async fn create(&self, path: &Path, content: PutPayload) -> Result<bool, Error> {
-        backend::create(&*self.0, path, content).await
+        for _ in 0..ATTEMPTS {
+            if backend::create(&*self.0, path, content.clone()).await? {
+                return Ok(true);
+            }
+            if let Some(is_ours) = self.is_there(path, &content).await? {
+                return Ok(is_ours);
+            }
+        }
+        let reason = format!("it was refused {ATTEMPTS} times because something is there, and nothing was");
+        Err(Error::host(format!("write {path} to the store"), reason))
+    }
+
+    // Its content is how its writer knows it again.
+    async fn create_mark(&self, path: &Path) -> Result<bool, Error> {
+        let mut own = [0; 16];
+        getrandom::fill(&mut own).map_err(|source| Error::host(format!("write {path} to the store"), source))?;
+        self.create(path, own.to_vec().into()).await
     }
 
     async fn read(&self, path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -66,12 +89,30 @@ impl Backend for Remote {
         Ok(self.directly_in(directory).await?.into_iter().map(|(name, _)| name).collect())
     }
 
-    async fn touch(&self, commit: &Path, _: SystemTime) -> Result<(), Error> {
-        self.copy(commit, commit).await
+    // A copy of the commit onto itself would do, and S3 refuses it.
+    async fn touch(&self, _: &Path, used: &Path, _: SystemTime) -> Result<(), Error> {
+        let written = self.0.put(used, PutPayload::new()).await;
+        written.map(drop).map_err(|source| failed(format!("write {used} to the store"), source))
     }
 }
 
 impl Remote {
+    /// Whether what lies at `path` was written there by whoever has `content`;
+    /// `None` if nothing does. What is sealed begins with a number of its own.
+    async fn is_there(&self, path: &Path, content: &PutPayload) -> Result<Option<bool>, Error> {
+        let Some(there) = backend::find(&*self.0, path).await? else { return Ok(None) };
+        let length = content.content_length() as u64;
+        if there.bytes != length {
+            return Ok(Some(false));
+        }
+        let wanted: Vec<u8> = content.iter().flatten().copied().take(BEGINNING).collect();
+        match self.0.get_range(path, 0..wanted.len() as u64).await {
+            Ok(beginning) => Ok(Some(*beginning == *wanted)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed(format!("read {path} from the store"), source)),
+        }
+    }
+
     async fn directly_in(&self, directory: &Path) -> Result<Vec<(String, Stored)>, Error> {
         let listed = self.0.list_with_delimiter(Some(directory)).await;
         let listed = listed.map_err(|source| failed(format!("list {directory} in the store"), source))?;

@@ -88,7 +88,7 @@ impl Store {
         swept: &mut Swept,
     ) -> Result<(), Error> {
         let lifetime = self.settings.lifetime;
-        match (session.closed, session.head) {
+        match (session.closed, session.head()) {
             (Some(_), _) if session.taken > 0 => {
                 self.remove_contents(owner, id).await?;
                 self.usage.ended(owner);

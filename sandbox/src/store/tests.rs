@@ -4,16 +4,19 @@ mod collect;
 mod commits;
 mod objects;
 mod sweep;
+mod weak;
 
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
+use self::weak::WeakStore;
 use super::clock::Moment;
 use super::ends::Closed;
 use super::layout::{Object, place};
@@ -28,17 +31,42 @@ const SMALL: u64 = SESSION_BYTES + 4096;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) fn settings(directory: &Path, durability: Durability) -> StoreSettings {
-    let directory = directory.join("store");
-    StoreSettings { directory, durability, bytes: 100 << 20, principal_bytes: 60 << 20, lifetime: 30 * DAY }
+/// A kind of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Memory,
+    /// A directory, with either durability.
+    Process,
+    Disk,
+    /// What a store across a network may be like.
+    Weak,
 }
 
-pub(crate) fn store(durability: Durability) -> (TempDir, Store) {
+pub(crate) fn settings(directory: &Path, kind: Kind) -> StoreSettings {
+    let backend = match kind {
+        Kind::Memory => StoreBackend::Memory,
+        Kind::Process | Kind::Disk => StoreBackend::Directory,
+        Kind::Weak => StoreBackend::Objects(Arc::new(WeakStore::new(2026, Arc::default()))),
+    };
+    let durability = if kind == Kind::Disk { Durability::Disk } else { Durability::Process };
+    let (directory, lifetime) = (directory.join("store"), 30 * DAY);
+    StoreSettings { backend, directory, durability, bytes: 100 << 20, principal_bytes: 60 << 20, lifetime }
+}
+
+pub(crate) fn store(kind: Kind) -> (TempDir, Store) {
     // As the program does at its start.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let parent = tempfile::tempdir().unwrap();
-    let store = Store::open(settings(parent.path(), durability)).unwrap();
+    let store = Store::open(settings(parent.path(), kind)).unwrap();
     (parent, store)
+}
+
+/// Another server's view of the same store.
+fn beside(store: &Store) -> Store {
+    match store.settings.backend {
+        StoreBackend::Memory => store.clone(),
+        StoreBackend::Directory | StoreBackend::Objects(_) => Store::open((*store.settings).clone()).unwrap(),
+    }
 }
 
 /// Every file of a local store.
@@ -88,4 +116,4 @@ async fn sequence_of(store: &Store, session: &SessionId) -> Option<u64> {
     }
 }
 
-const EVERY: [Durability; 3] = [Durability::None, Durability::Process, Durability::Disk];
+const EVERY: [Kind; 4] = [Kind::Memory, Kind::Process, Kind::Disk, Kind::Weak];

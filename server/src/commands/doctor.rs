@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Probe};
-use sandbox::{CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Resource, Status};
+use sandbox::{CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Resource, Status, StoreBackend};
 use tokio_util::sync::CancellationToken;
 
 use super::{event_loop, prepare, say};
@@ -31,10 +31,16 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     prepare::compile_missing(&cache)?;
     say(&format!("cache   {}, every image compiled and verified", cache.directory().display()));
 
+    let place = match &settings.store {
+        StoreBackend::Memory => "in memory, gone with the server".to_owned(),
+        StoreBackend::Objects(objects) => objects.to_string(),
+        StoreBackend::Directory => {
+            let directory = settings.state_directory.join("store");
+            format!("{}, durability {}", directory.display(), settings.durability.name())
+        }
+    };
     say(&format!(
-        "store   {}, durability {}, up to {} MiB, sessions live {} days without use",
-        settings.state_directory.join("store").display(),
-        settings.durability.name(),
+        "store   {place}, up to {} MiB, sessions live {} days without use",
         settings.store_bytes >> 20,
         settings.session_lifetime.as_secs() / 86_400
     ));

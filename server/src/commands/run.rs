@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use sandbox::{
-    CodeCache, Durability, ExecuteRequest, Executor, InputFile, Outcome, Principal, Status, Stream, WorkspacePath,
+    CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Status, StoreBackend, Stream, WorkspacePath,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +59,7 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
     }
     let request = request(arguments)?;
     // There is no session here, so nothing to store.
-    config.executor.durability = Durability::None;
+    config.executor.store = StoreBackend::Memory;
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
     prepare::compile_missing(&cache)?;
     let outcome = event_loop()?.block_on(async {

@@ -28,7 +28,7 @@ use sandbox::{ExecutorSettings, Limits, NativeSettings, Resource, canonical};
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::values::{Level, LimitSetting, ProgramSetting, WeakestTier, amounts};
+use self::values::{Level, LimitSetting, Place, ProgramSetting, WeakestTier, amounts};
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -82,8 +82,13 @@ impl Config {
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
         let hibernate = settings.hibernate_seconds.unwrap_or(300);
         let lifetime = settings.session_lifetime_seconds.unwrap_or(30 * 86_400);
-        let durability = settings.durability.unwrap_or(Level::Process);
-        let store_default = if durability == Level::None { 512 << 20 } else { 5 << 30 };
+        let store = settings.store.unwrap_or(Place::Directory);
+        ensure!(
+            store == Place::Directory || settings.durability.is_none(),
+            "durability says what sessions in a directory outlast; with `store = \"memory\"` they outlast nothing: \
+             set one of the two"
+        );
+        let store_default = if store == Place::Memory { 512 << 20 } else { 5 << 30 };
         let store_bytes = settings.store_bytes.unwrap_or(store_default);
         let principal_bytes = settings.principal_store_bytes.unwrap_or(store_bytes);
         let drain = settings.drain_seconds.unwrap_or(30);
@@ -106,7 +111,8 @@ impl Config {
                     2,
                     10 * 366 * 86_400,
                 )?),
-                durability: durability.into(),
+                store: store.into(),
+                durability: settings.durability.unwrap_or(Level::Process).into(),
                 store_bytes: in_range("store_bytes", store_bytes, 16 << 20, 1 << 50)?,
                 principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
                 snapshots: in_range("snapshots", settings.snapshots.unwrap_or(64), 1, 4096)?,
@@ -261,6 +267,8 @@ mod tests {
             ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
             ("runs = 0", "runs must be between 1 and 4096, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
+            ("durability = \"none\"", "unknown variant `none`, expected `process` or `disk`"),
+            ("store = \"memory\"\ndurability = \"disk\"", "they outlast nothing: set one of the two"),
             ("[native_programs]\npython = \"/bin/true\"", "must name one of bash, python-native, got `python`"),
             ("[native_programs]\nbash = \"bash\"", "native_programs.bash must be an absolute path, got bash"),
         ] {

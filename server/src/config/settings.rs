@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{Level, LimitSetting, ProgramSetting, WeakestTier, from_table};
+use super::values::{Level, LimitSetting, Place, ProgramSetting, WeakestTier, from_table};
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
 /// also reaches the processes that the server starts.
@@ -59,10 +59,13 @@ pub(crate) struct Settings {
     /// Seconds without use after which a session ends [default: 2592000, which is 30 days]
     #[arg(long, global = true, env = "BELLJAR_SESSION_LIFETIME_SECONDS", value_name = "N")]
     pub(super) session_lifetime_seconds: Option<u64>,
-    /// What a session outlasts: its server (process), a power failure too (disk), or neither (none) [default: process]
+    /// Where sessions lie at rest: in the state directory, or in memory alone, where they end with the server [default: directory]
+    #[arg(long, global = true, env = "BELLJAR_STORE", value_name = "PLACE")]
+    pub(super) store: Option<Place>,
+    /// What a session in a directory outlasts: its server (process), or a power failure too (disk) [default: process]
     #[arg(long, global = true, env = "BELLJAR_DURABILITY", value_name = "LEVEL")]
     pub(super) durability: Option<Level>,
-    /// Bytes that all stored sessions may take together [default: 5 GiB; 512 MiB with durability none]
+    /// Bytes that all stored sessions may take together [default: 5 GiB; 512 MiB in memory]
     #[arg(long, global = true, env = "BELLJAR_STORE_BYTES", value_name = "BYTES")]
     pub(super) store_bytes: Option<u64>,
     /// Bytes that the stored sessions of one user may take [default: store-bytes]

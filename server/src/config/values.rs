@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use sandbox::{Amounts, Durability, Resource, Tier};
+use sandbox::{Amounts, Durability, Resource, StoreBackend, Tier};
 use serde::{Deserialize, Deserializer};
 
 /// `NAME=VALUE`, a limit as flags and environment variables give it.
@@ -81,7 +81,26 @@ pub(super) fn from_table<'de, D: Deserializer<'de>, T: Named>(deserializer: D) -
     T::Table::deserialize(deserializer).map(T::list)
 }
 
-/// What an acknowledged state of a session outlasts.
+/// Where sessions lie at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Place {
+    /// In the state directory.
+    Directory,
+    /// In the memory of the server: they end with it.
+    Memory,
+}
+
+impl From<Place> for StoreBackend {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Directory => Self::Directory,
+            Place::Memory => Self::Memory,
+        }
+    }
+}
+
+/// What an acknowledged state of a session in a directory outlasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Level {
@@ -89,8 +108,6 @@ pub(crate) enum Level {
     Process,
     /// A power failure as well: it is on disk before the reply.
     Disk,
-    /// Nothing: sessions are in memory and end with the server.
-    None,
 }
 
 impl From<Level> for Durability {
@@ -98,7 +115,6 @@ impl From<Level> for Durability {
         match level {
             Level::Process => Self::Process,
             Level::Disk => Self::Disk,
-            Level::None => Self::None,
         }
     }
 }

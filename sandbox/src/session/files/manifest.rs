@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_damaged_manifest_is_an_error_or_one_that_is_checked() {
-        let (_parent, store) = crate::store::tests::store(crate::store::Durability::None);
+        let (_parent, store) = crate::store::tests::store(crate::store::tests::Kind::Memory);
         let (owner, session) = (Principal::local(), SessionId::random());
         let blob = store.put_blob(&owner, &session, 5, b"content".to_vec()).await.unwrap();
         let mut manifest = Manifest::default();

@@ -13,8 +13,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
+use crate::store::tests::Kind;
 use crate::store::tests::files as stored_files;
-use crate::store::{CloseReason, Durability, Store};
+use crate::store::{CloseReason, Store};
 use crate::workspace::Workspace;
 
 /// A session whose workspace a test may do anything to.
@@ -28,7 +29,7 @@ struct Session {
 
 impl Session {
     fn new() -> Self {
-        let (parent, store) = crate::store::tests::store(Durability::Process);
+        let (parent, store) = crate::store::tests::store(Kind::Process);
         let path = parent.path().join("w");
         let workspace = Arc::new(Workspace::create(path.clone()).unwrap());
         Self { parent, store, id: SessionId::random(), path, workspace }

@@ -31,21 +31,9 @@ const LEFTOVER: Duration = Duration::from_secs(3600);
 ///
 /// All of it is on disk then if `durable`.
 pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<(PathBuf, [u8; 32]), Error> {
-    let status = fs::read_to_string("/proc/self/status").doing(|| "read the umask of this process".into())?;
-    check_umask(&status)?;
+    let secret = open_key(directory)?;
     let objects = directory.join(OBJECTS);
-    for path in [directory, &objects] {
-        let doing = || format!("use the store {}", path.display());
-        DirBuilder::new().recursive(true).mode(0o700).create(path).doing(doing)?;
-        let metadata = fs::symlink_metadata(path).doing(doing)?;
-        if !metadata.is_dir() || !is_private(&metadata) {
-            return Err(Error::Denied {
-                action: format!("keeping sessions in {}", path.display()),
-                reason: "it must be a directory of mode 0700 that belongs to the user of this process".into(),
-            });
-        }
-    }
-    let secret = secret(directory)?;
+    make_private(&objects)?;
     if durable {
         // Whoever made it, and its parents.
         for path in objects.ancestors().skip(1) {
@@ -58,6 +46,30 @@ pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<(PathBuf
         }
     }
     Ok((objects, secret))
+}
+
+/// Makes the directory of a store and its key if they are not there. Returns
+/// its secret.
+pub(in crate::store) fn open_key(directory: &Path) -> Result<[u8; 32], Error> {
+    let status = fs::read_to_string("/proc/self/status").doing(|| "read the umask of this process".into())?;
+    check_umask(&status)?;
+    make_private(directory)?;
+    secret(directory)
+}
+
+/// Makes a directory that nobody else can look into, or sees to it that it is
+/// one.
+fn make_private(path: &Path) -> Result<(), Error> {
+    let doing = || format!("use the store {}", path.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(path).doing(doing)?;
+    let metadata = fs::symlink_metadata(path).doing(doing)?;
+    if metadata.is_dir() && is_private(&metadata) {
+        return Ok(());
+    }
+    Err(Error::Denied {
+        action: format!("keeping sessions in {}", path.display()),
+        reason: "it must be a directory of mode 0700 that belongs to the user of this process".into(),
+    })
 }
 
 /// The files of one directory: name, and size and time of the last change

@@ -59,6 +59,11 @@ impl Backend for Local {
         backend::create(&self.objects, path, content).await
     }
 
+    // Without content it takes no room on a disk.
+    async fn create_mark(&self, path: &Path) -> Result<bool, Error> {
+        self.create(path, PutPayload::new()).await
+    }
+
     async fn create_commit(&self, owner: &str, path: &Path, content: PutPayload) -> Result<Placed, Error> {
         let (owner, new, same) = (owner.to_owned(), path.clone(), content.clone());
         let doing = format!("write {path} to the store");
@@ -108,7 +113,7 @@ impl Backend for Local {
         Some(self.files.names(directory).count())
     }
 
-    async fn touch(&self, commit: &Path, now: SystemTime) -> Result<(), Error> {
+    async fn touch(&self, commit: &Path, _: &Path, now: SystemTime) -> Result<(), Error> {
         self.set_time(commit, now).await
     }
 

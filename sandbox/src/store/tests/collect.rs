@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn a_collection_leaves_the_head_and_what_is_still_to_be_committed() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
+    for kind in EVERY {
+        let (_parent, store) = store(kind);
         let session = SessionId::random();
         let put = async |sequence, text: &str| {
             store.put_blob(&me(), &session, sequence, text.as_bytes().to_vec()).await.unwrap()
@@ -30,7 +30,7 @@ async fn a_collection_leaves_the_head_and_what_is_still_to_be_committed() {
 
 #[tokio::test]
 async fn collections_beside_a_writer_lose_nothing() {
-    let (_parent, store) = store(Durability::Process);
+    let (_parent, store) = store(Kind::Process);
     let session = SessionId::random();
     let mut collections = Vec::new();
     let mut kept = Vec::new();

@@ -4,13 +4,9 @@ use super::*;
 
 #[tokio::test]
 async fn of_commits_with_one_number_exactly_one_is_done() {
-    for durability in [Durability::None, Durability::Process] {
-        let (parent, store) = store(durability);
-        let beside = if durability == Durability::None {
-            store.clone()
-        } else {
-            Store::open(settings(parent.path(), durability)).unwrap()
-        };
+    for kind in [Kind::Memory, Kind::Process, Kind::Weak] {
+        let (_parent, store) = store(kind);
+        let beside = beside(&store);
         let session = SessionId::random();
         for sequence in 1..=20_u64 {
             let tasks: Vec<_> = (0..16_u8)
@@ -34,9 +30,29 @@ async fn of_commits_with_one_number_exactly_one_is_done() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_refused_for_itself_or_for_nothing_is_told_from_one_that_lost() {
+    let (parent, objects) = (tempfile::tempdir().unwrap(), WeakStore::new(5, Arc::default()));
+    let backend = StoreBackend::Objects(Arc::new(objects.clone()));
+    let store = Store::open(StoreSettings { backend, ..settings(parent.path(), Kind::Weak) }).unwrap();
+    let (session, beside) = (SessionId::random(), beside(&store));
+    for sequence in 1..=200_u64 {
+        let (here, there) = if sequence % 2 == 0 { (&store, &beside) } else { (&beside, &store) };
+        assert!(sequence == 1 || here.is_newest(&me(), &session, sequence - 1).await.unwrap());
+        let body = sequence.to_le_bytes();
+        assert_eq!(here.commit(&me(), &session, sequence, &body).await.unwrap(), Committed::Done, "{sequence}");
+        // The control: another with the same content.
+        assert_eq!(there.commit(&me(), &session, sequence, &body).await.unwrap(), Committed::Fenced, "{sequence}");
+        assert!(!here.is_newest(&me(), &session, sequence - 1).await.unwrap());
+    }
+    let (_, lost, conflicts) = objects.counts();
+    assert!(lost > 10 && conflicts > 10, "the store was not weak: {lost}, {conflicts}");
+    assert_eq!(store.list(&me()).await.unwrap()[0].bytes, 8 + 56);
+}
+
+#[tokio::test]
 async fn commits_one_after_the_other_take_turns_with_two_files() {
-    for durability in [Durability::Process, Durability::Disk] {
-        let (parent, store) = store(durability);
+    for kind in [Kind::Process, Kind::Disk] {
+        let (parent, store) = store(kind);
         let session = SessionId::random();
         let inodes = || {
             let directory = parent.path().join("store/objects").join(me().directory_name()).join(session.as_str());
@@ -64,14 +80,14 @@ async fn commits_one_after_the_other_take_turns_with_two_files() {
 
 #[tokio::test]
 async fn the_first_commit_of_a_session_here_takes_the_file_that_another_let_go() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (one, two) = (SessionId::random(), SessionId::random());
     let inode = |session, sequence| fs::metadata(commit_path(&parent, session, sequence)).unwrap().ino();
     for session in [&one, &two] {
         store.commit(&me(), session, 1, b"one").await.unwrap();
     }
     // Another server goes on with both.
-    let beside = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let beside = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     beside.commit(&me(), &one, 2, b"two").await.unwrap();
     let let_go = inode(&one, 1);
     beside.commit(&me(), &two, 2, b"two").await.unwrap();
@@ -89,7 +105,7 @@ async fn the_first_commit_of_a_session_here_takes_the_file_that_another_let_go()
 
 #[tokio::test]
 async fn a_server_notices_what_others_added_whatever_serves_again() {
-    let (parent, first) = store(Durability::Process);
+    let (parent, first) = store(Kind::Process);
     let (session, other) = (SessionId::random(), SessionId::random());
     for sequence in 1..=3 {
         first.commit(&me(), &session, sequence, b"x").await.unwrap();
@@ -98,7 +114,7 @@ async fn a_server_notices_what_others_added_whatever_serves_again() {
     // Others go on with it one after the other, and with another session.
     let mut sequence = 3;
     for round in 1..=6 {
-        let next = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+        let next = Store::open(settings(parent.path(), Kind::Process)).unwrap();
         for _ in 0..round {
             sequence += 1;
             next.commit(&me(), &session, sequence, b"x").await.unwrap();
@@ -117,7 +133,7 @@ async fn a_server_notices_what_others_added_whatever_serves_again() {
 
 #[tokio::test]
 async fn a_session_ends_under_the_name_of_its_own_commit_where_nothing_new_can_be_made() {
-    let (parent, store) = store(Durability::Disk);
+    let (parent, store) = store(Kind::Disk);
     let session = SessionId::random();
     store.commit(&me(), &session, 1, b"x").await.unwrap();
     let inode = fs::metadata(commit_path(&parent, &session, 1)).unwrap().ino();
@@ -133,8 +149,8 @@ async fn a_session_ends_under_the_name_of_its_own_commit_where_nothing_new_can_b
 
 #[tokio::test]
 async fn sessions_that_ended_take_no_room() {
-    for durability in EVERY {
-        let (parent, store) = store(durability);
+    for kind in EVERY {
+        let (parent, store) = store(kind);
         for _ in 0..300 {
             let session = SessionId::random();
             store.put_blob(&me(), &session, 1, b"blob".to_vec()).await.unwrap();
@@ -145,7 +161,7 @@ async fn sessions_that_ended_take_no_room() {
         assert_eq!(store.usage.get(me().directory_name()), (0, 0));
         let swept = store.sweep(&at(SystemTime::now()), &HashSet::new()).await.unwrap();
         assert_eq!(swept, Swept::default(), "the same before and after");
-        if durability != Durability::None {
+        if matches!(kind, Kind::Process | Kind::Disk) {
             assert!(files(&parent).iter().all(|path| fs::metadata(path).unwrap().len() == 0));
         }
     }
@@ -153,7 +169,7 @@ async fn sessions_that_ended_take_no_room() {
 
 #[tokio::test]
 async fn old_commits_do_not_pile_up_where_no_file_serves_again() {
-    let (_parent, store) = store(Durability::None);
+    let (_parent, store) = store(Kind::Memory);
     let session = SessionId::random();
     for sequence in 1..=30 {
         store.commit(&me(), &session, sequence, &[0; 1000]).await.unwrap();
@@ -164,8 +180,8 @@ async fn old_commits_do_not_pile_up_where_no_file_serves_again() {
 
 #[tokio::test]
 async fn a_writer_that_comes_late_is_fenced_even_when_its_number_is_free_again() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
+    for kind in EVERY {
+        let (_parent, store) = store(kind);
         let session = SessionId::random();
         for sequence in 1..=4 {
             assert_eq!(store.commit(&me(), &session, sequence, b"x").await.unwrap(), Committed::Done);
@@ -193,8 +209,8 @@ async fn a_writer_that_comes_late_is_fenced_even_when_its_number_is_free_again()
 
 #[tokio::test]
 async fn a_writer_that_comes_late_is_fenced_while_another_commits_and_tidies() {
-    let (parent, store) = store(Durability::Process);
-    let late = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let (parent, store) = store(Kind::Process);
+    let late = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     let session = SessionId::random();
     let id = session.clone();
     let ahead = tokio::spawn(async move {

@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_written_is_read_back_until_the_session_is_closed() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
+    for kind in EVERY {
+        let (_parent, store) = store(kind);
         let session = SessionId::random();
         assert_eq!(store.head(&me(), &session).await.unwrap(), Head::Absent);
         let large: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
@@ -35,8 +35,8 @@ async fn what_is_written_is_read_back_until_the_session_is_closed() {
 
 #[tokio::test]
 async fn a_copied_blob_outlives_the_session_it_was_copied_from() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
+    for kind in EVERY {
+        let (_parent, store) = store(kind);
         let (old, new) = (SessionId::random(), SessionId::random());
         let blob = store.put_blob(&me(), &old, 7, b"content".to_vec()).await.unwrap();
         store.copy_blobs(&me(), &old, &new, [blob.clone()].into(), 7).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_copied_blob_outlives_the_session_it_was_copied_from() {
 
 #[tokio::test]
 async fn everything_on_disk_is_for_its_owner_alone() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let session = SessionId::random();
     store.put_blob(&me(), &session, 1, b"content".to_vec()).await.unwrap();
     store.commit(&me(), &session, 1, b"one").await.unwrap();
@@ -61,13 +61,13 @@ async fn everything_on_disk_is_for_its_owner_alone() {
     }
     let directory = parent.path().join("store");
     fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o750)).unwrap();
-    let refused = Store::open(settings(parent.path(), Durability::Process)).unwrap_err().to_string();
+    let refused = Store::open(settings(parent.path(), Kind::Process)).unwrap_err().to_string();
     assert!(refused.contains("mode 0700"), "{refused}");
 }
 
 #[tokio::test]
 async fn damaged_moved_and_swapped_objects_are_refused_and_named() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (one, other) = (SessionId::random(), SessionId::random());
     store.commit(&me(), &one, 1, b"first").await.unwrap();
     let of_before = fs::read(commit_path(&parent, &one, 1)).unwrap();
@@ -101,7 +101,7 @@ async fn damaged_moved_and_swapped_objects_are_refused_and_named() {
 
 #[tokio::test]
 async fn a_blob_is_what_its_name_says_or_an_error() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let session = SessionId::random();
     let one = store.put_blob(&me(), &session, 1, b"one".to_vec()).await.unwrap();
     let two = store.put_blob(&me(), &session, 1, b"two".to_vec()).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_blob_is_what_its_name_says_or_an_error() {
 
 #[tokio::test]
 async fn what_one_principal_has_is_of_no_use_to_another() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (session, other) = (SessionId::random(), Principal::named("other"));
     let blob = store.put_blob(&me(), &session, 1, b"content".to_vec()).await.unwrap();
     store.commit(&me(), &session, 1, b"one").await.unwrap();
@@ -138,13 +138,13 @@ async fn what_one_principal_has_is_of_no_use_to_another() {
 
 #[tokio::test]
 async fn another_key_is_refused_by_its_id_and_the_same_key_opens_after_a_restart() {
-    let (parent, first) = store(Durability::Process);
+    let (parent, first) = store(Kind::Process);
     let session = SessionId::random();
     first.commit(&me(), &session, 1, b"one").await.unwrap();
-    let again = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let again = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     assert_eq!(again.load(&me(), &session, 1).await.unwrap(), b"one");
     fs::remove_file(parent.path().join("store/key")).unwrap();
-    let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let other = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     let error = other.load(&me(), &session, 1).await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }) && error.to_string().contains("sealed with key"), "{error}");
 }

@@ -1,5 +1,7 @@
 //! What is counted, and what is removed that nobody uses.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 
 /// Has it been steady for long.
@@ -9,8 +11,8 @@ async fn trust_the_clock(store: &Store) {
 
 #[tokio::test]
 async fn room_is_refused_with_the_bound_and_what_to_do() {
-    let (parent, _) = store(Durability::None);
-    let tight = StoreSettings { bytes: 30_000, principal_bytes: 20_000, ..settings(parent.path(), Durability::None) };
+    let (parent, _) = store(Kind::Memory);
+    let tight = StoreSettings { bytes: 30_000, principal_bytes: 20_000, ..settings(parent.path(), Kind::Memory) };
     let store = Store::open(tight).unwrap();
     let (session, other) = (SessionId::random(), Principal::named("other"));
     store.room(&me(), 20_000).unwrap();
@@ -26,7 +28,7 @@ async fn room_is_refused_with_the_bound_and_what_to_do() {
 
 #[tokio::test]
 async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (used, abandoned, closed) = (SessionId::random(), SessionId::random(), SessionId::random());
     store.commit(&me(), &used, 1, &[0; 100]).await.unwrap();
     store.put_blob(&me(), &abandoned, 1, vec![0; 100]).await.unwrap();
@@ -37,7 +39,7 @@ async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     let staged = path_of(&parent, &used, "0000000000000002#1");
     fs::write(&staged, "x").unwrap();
 
-    let other = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let other = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     other.room(&me(), 60 << 20).unwrap();
     let now = SystemTime::now();
     let swept = other.sweep(&at(now), &HashSet::new()).await.unwrap();
@@ -61,8 +63,8 @@ async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
 
 #[tokio::test]
 async fn a_session_that_was_used_before_it_could_expire_lives_on() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
+    for kind in [Kind::Memory, Kind::Process, Kind::Disk] {
+        let (_parent, store) = store(kind);
         let (used, unused) = (SessionId::random(), SessionId::random());
         let owner = me();
         let (read, owner) = (SessionId::random(), owner.directory_name());
@@ -90,14 +92,14 @@ async fn a_session_that_was_used_before_it_could_expire_lives_on() {
 
 #[tokio::test]
 async fn use_without_a_commit_lets_a_session_live_on() {
-    for durability in EVERY {
-        let (_parent, store) = store(durability);
+    for kind in [Kind::Memory, Kind::Process, Kind::Disk] {
+        let (_parent, store) = store(kind);
         trust_the_clock(&store).await;
         let session = SessionId::random();
         store.commit(&me(), &session, 1, b"x").await.unwrap();
         let now = SystemTime::now();
         store.touch(&me(), &session, 1, now + 20 * DAY).await.unwrap();
-        if durability == Durability::None {
+        if kind == Kind::Memory {
             // Its times are those of the clock.
             continue;
         }
@@ -108,15 +110,47 @@ async fn use_without_a_commit_lets_a_session_live_on() {
 }
 
 #[tokio::test]
+async fn use_without_a_commit_counts_where_the_time_of_a_commit_cannot_be_set() {
+    let (parent, clock) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(0)));
+    let backend = StoreBackend::Objects(Arc::new(WeakStore::new(6, Arc::clone(&clock))));
+    let store = Store::open(StoreSettings { backend, ..settings(parent.path(), Kind::Weak) }).unwrap();
+    trust_the_clock(&store).await;
+    let (read, unused) = (SessionId::random(), SessionId::random());
+    for session in [&read, &unused] {
+        store.commit(&me(), session, 1, b"x").await.unwrap();
+    }
+    let (now, beside) = (SystemTime::now(), beside(&store));
+    trust_the_clock(&beside).await;
+    clock.store(20 * DAY.as_secs(), Ordering::Relaxed);
+    for _ in 0..2 {
+        store.touch(&me(), &read, 1, now).await.unwrap();
+    }
+    let Head::At { sequence: 1, modified } = beside.head(&me(), &read).await.unwrap() else { panic!() };
+    assert!(modified > now + 19 * DAY && beside.is_newest(&me(), &read, 1).await.unwrap());
+    assert_eq!(beside.list(&me()).await.unwrap().iter().find(|one| one.id == read).unwrap().modified, modified);
+    clock.store(40 * DAY.as_secs(), Ordering::Relaxed);
+    beside.sweep(&at(now + 40 * DAY), &HashSet::new()).await.unwrap();
+    assert!(matches!(store.head(&me(), &unused).await.unwrap(), Head::Closed(_)), "the control");
+    assert_eq!(sequence_of(&store, &read).await, Some(1));
+    // It is no blob and no commit, and goes with the session.
+    store.collect(&me(), &read, 1, &HashSet::new()).await.unwrap();
+    assert_eq!(store.commit(&me(), &read, 2, b"y").await.unwrap(), Committed::Done);
+    let Head::At { sequence: 2, modified } = store.head(&me(), &read).await.unwrap() else { panic!() };
+    assert!(modified > now + 39 * DAY, "the later of the two");
+    store.close(&me(), &read, CloseReason::Closed).await.unwrap();
+    assert!(store.see(None).await.unwrap().values().all(|session| session.closed.is_some()));
+}
+
+#[tokio::test]
 async fn one_session_that_cannot_be_swept_is_nothing_to_the_others() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (bad, good, other) = (SessionId::random(), SessionId::random(), Principal::named("other"));
     store.commit(&other, &bad, 1, b"x").await.unwrap();
     store.commit(&me(), &good, 1, b"x").await.unwrap();
     // What says that it is over cannot be made where its directory would be.
     let ended = parent.path().join("store/objects").join(other.directory_name()).join("ended");
     fs::write(&ended, "").unwrap();
-    let beside = Store::open(settings(parent.path(), Durability::Process)).unwrap();
+    let beside = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     trust_the_clock(&beside).await;
     let swept = beside.sweep(&at(SystemTime::now() + 31 * DAY), &HashSet::new()).await.unwrap();
     assert_eq!(swept.expired, 1);
@@ -130,7 +164,7 @@ async fn one_session_that_cannot_be_swept_is_nothing_to_the_others() {
 
 #[tokio::test]
 async fn a_sweep_leaves_alone_what_only_looks_old() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let session = SessionId::random();
     store.commit(&me(), &session, 1, b"x").await.unwrap();
     let staged = path_of(&parent, &session, "0000000000000002#1");
@@ -143,7 +177,7 @@ async fn a_sweep_leaves_alone_what_only_looks_old() {
 
 #[tokio::test]
 async fn a_fork_of_old_blobs_is_not_swept_before_its_first_commit() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (old, fork) = (SessionId::random(), SessionId::random());
     let blob = store.put_blob(&me(), &old, 1, b"content".to_vec()).await.unwrap();
     store.commit(&me(), &old, 1, b"one").await.unwrap();
@@ -159,7 +193,7 @@ async fn a_fork_of_old_blobs_is_not_swept_before_its_first_commit() {
 #[tokio::test]
 async fn a_base_is_kept_once_and_is_nobodys_session() {
     let digest = "0123456789abcdef".repeat(4);
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (session, namesake) = (SessionId::random(), Principal::named("bases"));
     store.commit(&namesake, &session, 1, &[0; 100]).await.unwrap();
     assert_eq!(store.base(&digest).await.unwrap(), None);
@@ -179,14 +213,14 @@ async fn a_base_is_kept_once_and_is_nobodys_session() {
     assert_eq!(store.sweep(&at(now + 90 * DAY), &HashSet::new()).await.unwrap().expired, 1);
     assert!(path.exists(), "another server may need it");
 
-    let (_parent, gone_with_us) = self::store(Durability::None);
+    let (_parent, gone_with_us) = self::store(Kind::Memory);
     gone_with_us.keep_base(&digest, b"image").await.unwrap();
     assert_eq!(gone_with_us.base(&digest).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_clock_that_is_set_ahead_for_a_moment_ends_nothing() {
-    let (parent, store) = store(Durability::Process);
+    let (parent, store) = store(Kind::Process);
     let (used, closed, beginning) = (SessionId::random(), SessionId::random(), SessionId::random());
     trust_the_clock(&store).await;
     store.commit(&me(), &used, 1, b"x").await.unwrap();
@@ -203,7 +237,7 @@ async fn a_clock_that_is_set_ahead_for_a_moment_ends_nothing() {
     };
     // For a moment; for longer than servers live; and again once it was set back.
     for (wall, uptime) in [(31 * DAY, 4), (31 * DAY, 1800), (Duration::from_secs(1804), 1804), (90 * DAY, 1808)] {
-        for store in [&store, &Store::open(settings(parent.path(), Durability::Process)).unwrap()] {
+        for store in [&store, &Store::open(settings(parent.path(), Kind::Process)).unwrap()] {
             let swept = store.sweep(&later(wall, uptime), &HashSet::new()).await.unwrap();
             assert_eq!(swept, Swept { sessions: 1, bytes: 2 * SMALL, ..Swept::default() });
         }
@@ -219,7 +253,7 @@ async fn a_clock_that_is_set_ahead_for_a_moment_ends_nothing() {
 
 #[tokio::test]
 async fn of_what_ended_only_so_much_is_known() {
-    let (_parent, store) = store(Durability::Process);
+    let (_parent, store) = store(Kind::Process);
     let sessions: Vec<_> = (0..5).map(|_| SessionId::random()).collect();
     for (number, session) in sessions.iter().enumerate() {
         store.commit(&me(), session, 1, b"x").await.unwrap();
