@@ -29,7 +29,7 @@ pub use process::Process;
 pub use program::Program;
 pub use reply::Reply;
 pub use restriction::{Restriction, SOME_USER};
-pub use server::{Builder, Server, binary, target_directory};
+pub use server::{Builder, Server, binary, cache_directory, target_directory};
 pub use store::Store;
 
 /// How long anything may take before a test gives up on it. Far above what any

@@ -47,7 +47,7 @@ fn private_directory(path: PathBuf) -> PathBuf {
 }
 
 /// The shared cache, with every image compiled.
-pub(crate) fn cache_directory() -> &'static Path {
+pub fn cache_directory() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
         let path = private_directory(target_directory().join("belljar-test-cache"));

@@ -1,0 +1,195 @@
+//! Do servers over one store that is no directory get in each other's way?
+//!
+//! Two executors in this process, each with workers and a state directory of
+//! its own as on two machines, over one [`WeakStore`]. No harness: the workers
+//! are this program again, as they are `belljar` again for a server.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which fails by panicking")]
+
+#[path = "../../sandbox/src/store/tests/weak.rs"]
+mod weak;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandbox::{
+    Durability, Error, ExecuteRequest, Executor, ExecutorSettings, Limits, NativeSettings, Outcome, Principal,
+    SessionChoice, SessionId, StoreBackend,
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use self::weak::WeakStore;
+
+/// How many calls alternate.
+const CALLS: u64 = 300;
+
+fn main() -> ExitCode {
+    sandbox::make_files_private();
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(code) = sandbox::role(&arguments, || {}) {
+        return code;
+    }
+    let wanted = arguments.iter().skip(1).find(|argument| !argument.starts_with('-'));
+    let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    macro_rules! run {
+        ($($name:ident)*) => {$(
+            if wanted.is_none_or(|wanted| stringify!($name).contains(wanted.as_str())) {
+                event_loop.block_on($name());
+                println!("test {} ... ok", stringify!($name));
+            }
+        )*};
+    }
+    run! {
+        calls_that_alternate_between_two_servers_are_never_fenced
+        a_call_that_was_overtaken_is_fenced_and_the_next_goes_on
+        what_one_server_ended_is_over_for_the_other
+    }
+    ExitCode::SUCCESS
+}
+
+/// A server over a store that others use too.
+struct Replica {
+    executor: Arc<Executor>,
+    state: TempDir,
+}
+
+impl Replica {
+    /// One more, with the key of `first` if there is one.
+    fn start(store: &WeakStore, first: Option<&Self>) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        if let Some(first) = first {
+            let folder = state.path().join("store");
+            std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
+            let key = std::fs::read(first.state.path().join("store/key")).unwrap();
+            let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(folder.join("key"));
+            std::io::Write::write_all(&mut file.unwrap(), &key).unwrap();
+        }
+        let settings = ExecutorSettings {
+            state_directory: state.path().to_path_buf(),
+            cache_directory: tests::cache_directory().to_path_buf(),
+            default_limits: Limits::defaults(),
+            limit_ceilings: Limits::ceilings(),
+            runs: 4,
+            queue: 64,
+            workers: 1,
+            memory_bytes: 1 << 30,
+            sessions: 64,
+            hibernate_after: Duration::from_secs(300),
+            session_lifetime: Duration::from_secs(86_400),
+            store: StoreBackend::Objects(Arc::new(store.clone())),
+            durability: Durability::Process,
+            store_bytes: 1 << 30,
+            principal_store_bytes: 1 << 30,
+            snapshots: 64,
+            native: NativeSettings { tier: None, programs: BTreeMap::new(), secrets: Vec::new(), personal: Vec::new() },
+            deterministic: false,
+        };
+        Self { executor: Arc::new(Executor::new(settings).unwrap()), state }
+    }
+
+    async fn execute(&self, session: SessionChoice, code: &str) -> Result<Outcome, Error> {
+        let request = ExecuteRequest { language: "python".into(), code: code.into(), session, ..Default::default() };
+        self.executor.execute(&Principal::local(), request, &CancellationToken::new(), None).await
+    }
+
+    /// The value of the last expression of `code` in a session.
+    async fn value(&self, session: &SessionId, code: &str) -> String {
+        let outcome = self.execute(SessionChoice::Existing(session.clone()), code).await.unwrap();
+        outcome.result.unwrap_or_else(|| panic!("{:?}", outcome.error))
+    }
+
+    async fn begin(&self, code: &str) -> SessionId {
+        self.execute(SessionChoice::New, code).await.unwrap().session.unwrap().id
+    }
+
+    /// Where a session has its files here.
+    fn files_of(&self, session: &SessionId) -> Option<PathBuf> {
+        fn find(directory: &Path, name: &str) -> Option<PathBuf> {
+            let entries = std::fs::read_dir(directory).ok()?;
+            let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+            folders.into_iter().find_map(|path| if path.ends_with(name) { Some(path) } else { find(&path, name) })
+        }
+        find(self.state.path(), session.as_str())
+    }
+}
+
+async fn calls_that_alternate_between_two_servers_are_never_fenced() {
+    let store = WeakStore::new(7, Arc::default());
+    let one = Replica::start(&store, None);
+    let two = Replica::start(&store, Some(&one));
+    let session = one.begin("x = 0\nd = {str(n): [n] for n in range(5000)}\nlines = ['begun']").await;
+    let (before, ..) = store.counts();
+    for call in 1..=CALLS {
+        let here = if call % 2 == 0 { &one } else { &two };
+        // Variables and now and then files, small and large ones.
+        let code = match call % 6 {
+            0 => "x += 1\nwith open('log', 'a') as log: print(x, file=log)\nx",
+            1 => "x += 1\nwith open('large', 'wb') as large: large.write(bytes([x % 251]) * 200_000)\nx",
+            2 => "x += 1\nlines.append('x' * 2000)\nassert open('large', 'rb').read(1)[0] == (x - 1) % 251\nx",
+            _ => "x += 1\nx",
+        };
+        assert_eq!(here.value(&session, code).await, call.to_string());
+        if call % 50 == 0 {
+            let (report, _) = here.executor.snapshot(&Principal::local(), &session).await.unwrap();
+            assert!(report.sequence > call);
+        }
+    }
+    let (asked, lost, conflicts) = store.counts();
+    assert!(lost > CALLS / 20 && conflicts > CALLS / 20, "the store was not weak: {lost}, {conflicts}");
+    println!(
+        "  {CALLS} calls, none fenced; {} requests for each; {lost} answers were lost, {conflicts} writes refused",
+        (asked - before) / CALLS
+    );
+    // Whoever comes next finds all of it.
+    let three = Replica::start(&store, Some(&one));
+    let seen = three.value(&session, "x, len(d), len(lines), len(open('log').readlines())").await;
+    assert_eq!(seen, format!("({CALLS}, 5000, {}, {})", 1 + CALLS / 6, CALLS / 6));
+}
+
+/// The control: what was really overtaken is told so, and nothing of it is kept.
+async fn a_call_that_was_overtaken_is_fenced_and_the_next_goes_on() {
+    let store = WeakStore::new(8, Arc::default());
+    let one = Replica::start(&store, None);
+    let two = Replica::start(&store, Some(&one));
+    let session = one.begin("import os, time\nx = 1\nopen('f', 'w').write('first')").await;
+    assert_eq!(two.value(&session, "x").await, "1");
+    let slow = "open('begun', 'w').close()\nx = 'overtaken'\nopen('f', 'w').write('overtaken')\n\
+                while not os.path.exists('go'): time.sleep(0.005)\nx";
+    let overtaken = one.execute(SessionChoice::Existing(session.clone()), slow);
+    let meanwhile = async {
+        let files = loop {
+            match one.files_of(&session).filter(|files| files.join("begun").exists()) {
+                Some(files) => break files,
+                None => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        };
+        let value = two.value(&session, "x += 1\nopen('f', 'w').write('second')\nx").await;
+        std::fs::write(files.join("go"), "").unwrap();
+        value
+    };
+    let (overtaken, value) = tokio::join!(overtaken, meanwhile);
+    assert_eq!(value, "2");
+    assert!(matches!(overtaken, Err(Error::Fenced { .. })), "{overtaken:?}");
+    for here in [&one, &two, &one] {
+        assert_eq!(here.value(&session, "x, open('f').read(), os.listdir()").await, "(2, 'second', ['f'])");
+    }
+}
+
+async fn what_one_server_ended_is_over_for_the_other() {
+    let store = WeakStore::new(9, Arc::default());
+    let one = Replica::start(&store, None);
+    let two = Replica::start(&store, Some(&one));
+    let session = one.begin("x = 1").await;
+    assert_eq!(two.value(&session, "x").await, "1");
+    one.executor.close(&Principal::local(), &session, None).await.unwrap();
+    for here in [&two, &one] {
+        let gone = here.execute(SessionChoice::Existing(session.clone()), "x").await.unwrap_err().to_string();
+        assert!(gone.contains("it was closed"), "{gone}");
+    }
+    assert!(two.executor.list_sessions(&Principal::local()).await.unwrap().is_empty());
+}
