@@ -60,7 +60,7 @@ pub use run::request::{ExecuteRequest, InputFile, SessionChoice};
 pub use run::spool::Spool;
 pub use run::stream::{LiveOutput, Stream};
 pub use session::SessionFiles;
-pub use store::{Durability, StoreBackend};
+pub use store::{Durability, KeyFile, KeyId, StoreBackend};
 pub use wasm::CodeCache;
 pub use wasm::engine::ENGINE_VERSION;
 pub use worker::PoolHealth;

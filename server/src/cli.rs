@@ -62,6 +62,11 @@ enum Command {
     Runtimes,
     /// Compile the guest images, once for this version and processor
     Prepare,
+    /// List the keys that stored sessions are sealed with, or add or remove one
+    Keys {
+        #[command(subcommand)]
+        command: Option<commands::keys::Command>,
+    },
     /// Check this machine: versions, cache, and each limit by a live attempt
     Doctor,
 }
@@ -132,6 +137,9 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),
         Some(Command::Runtimes) => commands::runtimes(),
         Some(Command::Prepare) => commands::prepare::run(&config),
+        Some(Command::Keys { command }) => {
+            commands::keys::run(&config, &command.unwrap_or(commands::keys::Command::List))
+        }
         Some(Command::Doctor) => commands::doctor::run(config),
     }
 }

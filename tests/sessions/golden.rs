@@ -65,9 +65,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The golden session of a format, in a state directory of its own.
-struct Golden {
+pub(super) struct Golden {
     home: TempDir,
-    session: String,
+    pub(super) session: String,
     image: String,
 }
 
@@ -84,8 +84,17 @@ impl Golden {
         Self { home, session, image }
     }
 
-    fn start(&self) -> Server {
-        Server::with().env("BELLJAR_STATE_DIRECTORY", self.home.path().join("state")).start()
+    pub(super) fn of_this_format() -> Self {
+        Self::open(FORMAT)
+    }
+
+    /// The state directory.
+    pub(super) fn state(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
+    pub(super) fn start(&self) -> Server {
+        Server::with().env("BELLJAR_STATE_DIRECTORY", self.state()).start()
     }
 }
 

@@ -12,6 +12,7 @@ mod full_disk;
 mod golden;
 mod harm;
 mod hibernation;
+mod keys;
 mod lifetime;
 mod links;
 mod open_files;

@@ -65,6 +65,7 @@ impl Store {
         let owner = principal.directory_name();
         let binding = Binding::Commit { principal: owner.into(), session: session.clone(), sequence };
         let path = place(owner, session, &Object::Commit(sequence));
+        self.keys.refresh();
         let sealed = self.seal(binding, body).await?;
         let bytes = sealed.len() as u64;
         if !self.create_commit(owner, &path, sealed).await? {

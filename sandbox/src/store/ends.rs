@@ -44,12 +44,12 @@ impl CloseReason {
 impl Store {
     /// What says that a session ended so.
     pub(super) fn end(&self, owner: &str, session: &SessionId, reason: CloseReason) -> Object {
-        Object::End(self.keys.end_hash(owner, session, reason))
+        Object::End(self.keys.current().end_hash(owner, session, reason))
     }
 
     /// Why a session ended of which there is `object`; `None` if that is not ours.
     pub(super) fn reason_of(&self, owner: &str, session: &SessionId, object: &Object) -> Option<CloseReason> {
-        CloseReason::ALL.into_iter().find(|reason| self.end(owner, session, *reason) == *object)
+        self.keys.ends(owner, session).into_iter().find(|(_, end)| end == object).map(|(reason, _)| reason)
     }
 
     /// First of all, so that whoever commits meanwhile is fenced. Returns
@@ -88,7 +88,7 @@ impl Store {
 
     /// Takes back, or forgets, that a session ended.
     pub(super) async fn unmark(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
-        let places = CloseReason::ALL.map(|reason| (place(owner, session, &self.end(owner, session, reason)), 0));
-        self.remove(owner, places.into()).await
+        let ends = self.keys.ends(owner, session).into_iter();
+        self.remove(owner, ends.map(|(_, end)| (place(owner, session, &end), 0)).collect()).await
     }
 }

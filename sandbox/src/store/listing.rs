@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use object_store::path::Path;
 
 use super::backend::{Looked, Stored};
-use super::ends::{CloseReason, Closed};
+use super::ends::Closed;
 use super::layout::{Object, is_used, parse, parse_sequence, place, principal_place, session_place};
 use super::objects::Store;
 use super::usage::{SESSION_BYTES, taken_by};
@@ -99,15 +99,18 @@ impl Store {
 
     /// One session without its blobs.
     pub(super) async fn look_at(&self, owner: &str, session: &SessionId) -> Result<Listing, Error> {
-        let marks = CloseReason::ALL.map(|reason| place(owner, session, &self.end(owner, session, reason)));
-        let Looked { names, mark } = self.backend.look(&session_place(owner, session), marks.into()).await?;
+        // Whoever ends a session with a new key wrote the key before that.
+        self.keys.refresh();
+        let ends = self.keys.ends(owner, session);
+        let marks = ends.iter().map(|(_, end)| place(owner, session, end)).collect();
+        let Looked { names, mark } = self.backend.look(&session_place(owner, session), marks).await?;
         let used = names.iter().find(|(name, _)| is_used(name)).and_then(|(_, used)| Some((*used)?.modified));
         let commits = names.into_iter().filter_map(|(name, stored)| Some((parse_sequence(&name)?, stored)));
         let mut commits: BTreeMap<_, _> = commits.collect();
         if let (Some(used), Some((_, Some(newest)))) = (used, commits.iter_mut().next_back()) {
             newest.modified = newest.modified.max(used);
         }
-        let closed = mark.map(|(number, at)| Closed { reason: CloseReason::ALL[number], at });
+        let closed = mark.map(|(number, at)| Closed { reason: ends[number].0, at });
         Ok(Listing { commits, closed })
     }
 

@@ -32,6 +32,8 @@ mod commits;
 mod ends;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod key_file;
+mod key_ring;
 mod layout;
 mod listing;
 mod local;
@@ -44,10 +46,12 @@ mod usage;
 pub(crate) use clock::Moment;
 pub(crate) use commits::{Committed, Head};
 pub(crate) use ends::CloseReason;
+pub use key_file::KeyFile;
 pub(crate) use layout::{BlobHash, BlobName};
 pub(crate) use listing::StoredSession;
 pub use objects::{Durability, StoreBackend};
 pub(crate) use objects::{Store, StoreSettings, blocking};
+pub use seal::KeyId;
 
 #[cfg(test)]
 pub(crate) mod tests;

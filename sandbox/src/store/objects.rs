@@ -14,10 +14,12 @@ use tokio::sync::oneshot;
 
 use super::backend::{Backend, Placed};
 use super::clock::Clock;
+use super::key_file::KeyFile;
+use super::key_ring::KeyRing;
 use super::layout::{Object, blobs_place, parse_sequence, place, session_place};
 use super::local::{Local, directory};
 use super::remote::Remote;
-use super::seal::{Binding, Keys, OVERHEAD};
+use super::seal::{Binding, OVERHEAD};
 use super::usage::Counted;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
@@ -77,7 +79,7 @@ pub(crate) struct StoreSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(super) backend: Arc<dyn Backend>,
-    pub(super) keys: Arc<Keys>,
+    pub(super) keys: Arc<KeyRing>,
     pub(super) usage: Arc<Counted>,
     pub(super) settings: Arc<StoreSettings>,
     pub(super) clock: Arc<Clock>,
@@ -93,25 +95,23 @@ impl Store {
     /// what is or will be in it, [`Error::Host`] when it cannot be made.
     pub(crate) fn open(settings: StoreSettings) -> Result<Self, Error> {
         let (directory, durable) = (&settings.directory, settings.durability == Durability::Disk);
-        let (backend, secret): (Arc<dyn Backend>, _) = match &settings.backend {
-            StoreBackend::Memory => {
-                let mut secret = [0; 32];
-                getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
-                (Arc::new(Remote::new(Arc::new(InMemory::new()))), secret)
-            }
+        let keys = || {
+            directory::open_beside(directory)?;
+            KeyRing::open(KeyFile::in_store(directory))
+        };
+        let (backend, keys): (Arc<dyn Backend>, _) = match &settings.backend {
+            StoreBackend::Memory => (Arc::new(Remote::new(Arc::new(InMemory::new()))), KeyRing::in_memory()?),
             StoreBackend::Directory => {
-                let (root, secret) = directory::open(directory, durable)?;
-                (Arc::new(Local::open(root, durable)?), secret)
+                let keys = keys()?;
+                (Arc::new(Local::open(directory::open(directory, durable)?, durable)?), keys)
             }
-            StoreBackend::Objects(objects) => {
-                (Arc::new(Remote::new(Arc::clone(objects))), directory::open_key(directory)?)
-            }
+            StoreBackend::Objects(objects) => (Arc::new(Remote::new(Arc::clone(objects))), keys()?),
         };
         let is_gone_with_us = matches!(settings.backend, StoreBackend::Memory);
         let clock = Clock::new((!is_gone_with_us).then_some(directory.as_path()));
         Ok(Self {
             backend,
-            keys: Arc::new(Keys::derive(&secret)),
+            keys: Arc::new(keys),
             usage: Arc::default(),
             settings: Arc::new(settings),
             clock: Arc::new(clock),
@@ -178,10 +178,11 @@ impl Store {
         binding: Binding,
         content: impl AsRef<[u8]> + Into<Vec<u8>>,
     ) -> Result<Vec<u8>, Error> {
+        let keys = self.keys.current();
         if content.as_ref().len() < OFFLOAD_BYTES {
-            return self.keys.seal(&binding, content.as_ref());
+            return keys.seal(&binding, content.as_ref());
         }
-        let (keys, content) = (Arc::clone(&self.keys), content.into());
+        let content = content.into();
         blocking("seal an object", move || keys.seal(&binding, &content)).await
     }
 
@@ -214,10 +215,10 @@ impl Store {
         let bound = max_bytes.saturating_add(OVERHEAD as u64);
         let Some(sealed) = self.backend.read(path, bound).await? else { return Ok(None) };
         if sealed.len() < OFFLOAD_BYTES {
-            return self.keys.open(&binding, sealed).map(Some);
+            return self.keys.open_sealed(&binding, sealed).map(Some);
         }
         let keys = Arc::clone(&self.keys);
-        blocking("open an object", move || keys.open(&binding, sealed)).await.map(Some)
+        blocking("open an object", move || keys.open_sealed(&binding, sealed)).await.map(Some)
     }
 
     /// The time of whatever is used now.

@@ -32,9 +32,19 @@ pub(super) enum Binding {
     Blob { principal: String, hash: BlobHash },
 }
 
-/// The keys of a store, all from one secret.
+/// What a key is called: said by each object that was sealed with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId([u8; 8]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+/// What one secret is good for.
 pub(super) struct Keys {
-    id: [u8; 8],
+    id: KeyId,
     cipher: XChaCha20Poly1305,
     blob_names: [u8; 32],
     ends: [u8; 32],
@@ -83,11 +93,16 @@ impl Keys {
         let mut id = [0; 8];
         id.copy_from_slice(&key("belljar 2026-12 store key id")[..8]);
         Self {
-            id,
+            id: KeyId(id),
             cipher: XChaCha20Poly1305::new(&key("belljar 2026-12 store sealing").into()),
             blob_names: key("belljar 2026-12 store blob names"),
             ends: key("belljar 2026-12 store ends"),
         }
+    }
+
+    /// What it is called.
+    pub(super) const fn id(&self) -> KeyId {
+        self.id
     }
 
     /// What tells `content` from other contents of `principal`.
@@ -108,7 +123,7 @@ impl Keys {
         let mut sealed = Vec::with_capacity(content.len() + OVERHEAD);
         sealed.extend_from_slice(MAGIC);
         sealed.push(FORMAT);
-        sealed.extend_from_slice(&self.id);
+        sealed.extend_from_slice(&self.id.0);
         let associated = binding.associated(&sealed);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(content);
@@ -130,21 +145,12 @@ impl Keys {
     /// place.
     pub(super) fn open(&self, binding: &Binding, mut sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
         let damaged = |reason: &str| Error::host(format!("open {binding}"), reason);
-        let denied = |reason| Error::Denied { action: format!("opening {binding}"), reason };
-        if sealed.len() < OVERHEAD || !sealed.starts_with(MAGIC) {
-            return Err(damaged("it is cut off, or not from here"));
-        }
-        let format = sealed[MAGIC.len()];
-        if format != FORMAT {
-            return Err(denied(format!("it has format {format}, and this server reads format {FORMAT}")));
-        }
-        let id = &sealed[KEY_ID];
+        let id = header_id(binding, &sealed)?;
         if id != self.id {
-            return Err(denied(format!(
-                "it was sealed with key {}, and the key of this server is {}",
-                hexadecimal(id),
-                hexadecimal(&self.id)
-            )));
+            return Err(Error::Denied {
+                action: format!("opening {binding}"),
+                reason: format!("it was sealed with key {id}, and not with {}", self.id),
+            });
         }
         let associated = binding.associated(&sealed[..KEY_ID.end]);
         let nonce = <[u8; NONCE.end - NONCE.start]>::try_from(&sealed[NONCE]).map_err(|_| damaged("it is cut off"))?;
@@ -162,12 +168,34 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Keys").field("id", &hexadecimal(&self.id)).finish_non_exhaustive()
+        formatter.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The key that something was sealed with, as its header says; none of what has
+/// no such header.
+pub(super) fn id_of(sealed: &[u8]) -> Option<KeyId> {
+    let header = sealed.get(..KEY_ID.end).filter(|header| header.starts_with(MAGIC))?;
+    Some(KeyId(header[KEY_ID].try_into().ok()?))
+}
+
+/// The key that the content of a place was sealed with.
+///
+/// # Errors
+///
+/// [`Error::Denied`] when it is of another format, [`Error::Host`] when it was
+/// not sealed.
+pub(super) fn header_id(binding: &Binding, sealed: &[u8]) -> Result<KeyId, Error> {
+    let id = id_of(sealed).filter(|_| sealed.len() >= OVERHEAD);
+    let id = id.ok_or_else(|| Error::host(format!("open {binding}"), "it is cut off, or not from here"))?;
+    let format = sealed[MAGIC.len()];
+    if format != FORMAT {
+        return Err(Error::Denied {
+            action: format!("opening {binding}"),
+            reason: format!("it has format {format}, and this server reads format {FORMAT}"),
+        });
+    }
+    Ok(id)
 }
 
 #[cfg(test)]
@@ -217,7 +245,7 @@ mod tests {
         let (keys, other) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
         let sealed = keys.seal(&here, b"secret").unwrap();
         let error = other.open(&here, sealed).unwrap_err().to_string();
-        assert!(error.contains(&hexadecimal(&keys.id)) && error.contains(&hexadecimal(&other.id)), "{error}");
+        assert!(error.contains(&keys.id.to_string()) && error.contains(&other.id.to_string()), "{error}");
         assert_ne!(keys.blob_hash("one", b""), other.blob_hash("one", b""));
         assert_ne!(keys.blob_hash("one", b""), keys.blob_hash("two", b""));
     }

@@ -2,6 +2,7 @@
 
 mod collect;
 mod commits;
+mod keys;
 mod objects;
 mod sweep;
 mod weak;

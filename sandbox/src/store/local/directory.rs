@@ -1,4 +1,4 @@
-//! The directory of a local store and the key in it.
+//! The directory of a local store.
 //!
 //! Every file in it is for its owner alone. What the store writes gets its
 //! mode from the umask of this process, so that is checked and never set: it
@@ -7,31 +7,25 @@
 #![expect(clippy::disallowed_methods, reason = "owns the directory of the store")]
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-use nix::libc;
 
 use crate::error::{Error, IoContext as _};
 use crate::store::backend::Stored;
 
-const KEY: &str = "key";
-const OBJECTS: &str = "objects";
+pub(in crate::store) const OBJECTS: &str = "objects";
 /// Principal, session, `blobs`.
 const DIRECTORY_DEPTH: usize = 3;
 /// No write of a living process takes as long.
 const LEFTOVER: Duration = Duration::from_secs(3600);
 
-/// Makes the directory of a store if it is not there. Returns where its
-/// objects go, and its secret.
-///
-/// All of it is on disk then if `durable`.
-pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<(PathBuf, [u8; 32]), Error> {
-    let secret = open_key(directory)?;
+/// Makes the directory of a store and what its objects go to, which it returns.
+/// On disk then if `durable`, with its parents and what else is in it.
+pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<PathBuf, Error> {
     let objects = directory.join(OBJECTS);
     make_private(&objects)?;
     if durable {
@@ -45,16 +39,14 @@ pub(in crate::store) fn open(directory: &Path, durable: bool) -> Result<(PathBuf
             }
         }
     }
-    Ok((objects, secret))
+    Ok(objects)
 }
 
-/// Makes the directory of a store and its key if they are not there. Returns
-/// its secret.
-pub(in crate::store) fn open_key(directory: &Path) -> Result<[u8; 32], Error> {
+/// Makes the directory that a store has beside its objects, if it is not there.
+pub(in crate::store) fn open_beside(directory: &Path) -> Result<(), Error> {
     let status = fs::read_to_string("/proc/self/status").doing(|| "read the umask of this process".into())?;
     check_umask(&status)?;
-    make_private(directory)?;
-    secret(directory)
+    make_private(directory)
 }
 
 /// Makes a directory that nobody else can look into, or sees to it that it is
@@ -99,7 +91,7 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<(String, Option<Stored>)
 }
 
 /// None for what is not there any more.
-pub(super) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+pub(in crate::store) fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
     match looked {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
@@ -117,51 +109,8 @@ fn check_umask(status: &str) -> Result<(), Error> {
     })
 }
 
-pub(super) fn is_private(metadata: &fs::Metadata) -> bool {
+pub(in crate::store) fn is_private(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o077 == 0 && metadata.uid() == nix::unistd::geteuid().as_raw()
-}
-
-/// The key of the store, made by whichever server comes first.
-fn secret(directory: &Path) -> Result<[u8; 32], Error> {
-    let path = directory.join(KEY);
-    if let Some(secret) = read_secret(&path)? {
-        return Ok(secret);
-    }
-    make_secret(directory, &path).doing(|| format!("make the key {}", path.display()))?;
-    read_secret(&path)?.ok_or_else(|| Error::host(format!("read the key {}", path.display()), "it vanished"))
-}
-
-fn make_secret(directory: &Path, path: &Path) -> io::Result<()> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(io::Error::other)?;
-    let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(directory)?;
-    file.write_all(&secret)?;
-    // Sessions are lost with their key: it must not be younger than they are.
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Ok(_) => fs::File::open(directory)?.sync_all(),
-        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(refused) => Err(refused.error),
-    }
-}
-
-fn read_secret(path: &Path) -> Result<Option<[u8; 32]>, Error> {
-    let doing = || format!("read the key {}", path.display());
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
-    let mut file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.doing(doing)?,
-    };
-    let metadata = file.metadata().doing(doing)?;
-    if !metadata.is_file() || metadata.len() != 32 || !is_private(&metadata) {
-        return Err(Error::Denied {
-            action: format!("using the key {}", path.display()),
-            reason: "it must be a file of 32 bytes and mode 0600 that belongs to the user of this process".into(),
-        });
-    }
-    let mut secret = [0; 32];
-    file.read_exact(&mut secret).doing(doing)?;
-    Ok(Some(secret))
 }
 
 /// Removes what writers that were killed left beneath `root`: files that were
@@ -215,8 +164,6 @@ fn is_leftover_name(name: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -225,37 +172,5 @@ mod tests {
         for status in ["Umask:\t0022\n", "Umask:\t0067\n", "Name:\tx\n"] {
             assert!(check_umask(status).unwrap_err().to_string().contains("must be 077"), "{status}");
         }
-    }
-
-    #[test]
-    fn servers_that_start_at_once_agree_on_one_key() {
-        let parent = tempfile::tempdir().unwrap();
-        let barrier = std::sync::Barrier::new(8);
-        let secrets: Vec<_> = std::thread::scope(|scope| {
-            let start = || {
-                barrier.wait();
-                secret(parent.path()).unwrap()
-            };
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert!(secrets.iter().all(|secret| *secret == secrets[0]) && secrets[0] != [0; 32]);
-        let names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names, [KEY]);
-        assert_eq!(fs::metadata(parent.path().join(KEY)).unwrap().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_key_that_others_may_read_is_refused() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join(KEY);
-        secret(parent.path()).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = secret(parent.path()).unwrap_err().to_string();
-        assert!(error.contains("mode 0600") && error.contains("/key"), "{error}");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        secret(parent.path()).unwrap();
-        fs::write(&path, "short").unwrap();
-        assert!(secret(parent.path()).unwrap_err().to_string().contains("32 bytes"));
     }
 }

@@ -1,0 +1,326 @@
+//! The file of keys beside a store.
+//!
+//! It holds secrets of 32 bytes one after another, and nothing else. The first
+//! is what this moment's objects are sealed with; all of them open what was
+//! sealed with them. Their identifiers are derived from them, and stand in each
+//! sealed object. A file of one key is how every store begins.
+//!
+//! A file is never changed, only replaced: who reads it has one state of it.
+
+#![expect(clippy::disallowed_methods, reason = "owns the file of keys")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
+use object_store::path::Path as ObjectPath;
+
+use super::ends::CloseReason;
+use super::layout::{Object, parse};
+use super::local::directory::{OBJECTS, is_private, unless_gone};
+use super::seal::{KeyId, Keys, id_of};
+use crate::error::{Error, IoContext as _};
+use crate::handle::SessionId;
+
+const KEY: &str = "key";
+const SECRET_BYTES: usize = 32;
+/// As many as ten years of rotating twice a year leave, and fewer than make
+/// looking for the end of a session slow.
+const MAX_KEYS: usize = 20;
+
+/// The secret of one key.
+pub(super) type Secret = [u8; SECRET_BYTES];
+
+/// By which a file is told from another in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: (u64, u64),
+    modified: (i64, i64),
+}
+
+/// The keys of a store in a state directory.
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    /// Of the store.
+    directory: PathBuf,
+}
+
+impl KeyFile {
+    /// The keys of the store in `state_directory`.
+    pub fn of(state_directory: &Path) -> Self {
+        Self::in_store(&state_directory.join("store"))
+    }
+
+    pub(super) fn in_store(directory: &Path) -> Self {
+        Self { directory: directory.to_path_buf() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(KEY)
+    }
+
+    /// The keys by their identifiers, the one that seals first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when the file is open to others or not one of keys;
+    /// [`Error::NotFound`] when there is no store yet.
+    pub fn ids(&self) -> Result<Vec<KeyId>, Error> {
+        Ok(self.existing()?.iter().map(|secret| Keys::derive(secret).id()).collect())
+    }
+
+    /// Adds a key that seals from now on. Servers that run take it for their
+    /// next commit, and open with it at once. Returns its identifier.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyFile::ids`], and [`Error::Denied`] when there are too many keys.
+    pub fn rotate(&self) -> Result<KeyId, Error> {
+        let _lock = self.lock()?;
+        let mut secrets = self.existing()?;
+        if secrets.len() >= MAX_KEYS {
+            return Err(Error::Denied {
+                action: "adding a key".into(),
+                reason: format!("a store has at most {MAX_KEYS}, got {}; forget one that seals nothing", secrets.len()),
+            });
+        }
+        let new = random_secret()?;
+        secrets.insert(0, new);
+        self.replace(&secrets)?;
+        Ok(Keys::derive(&new).id())
+    }
+
+    /// Removes a key that nothing is sealed with any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when something is, or it is the one that seals;
+    /// [`Error::NotFound`] when there is none of that identifier.
+    pub fn forget(&self, id: &str) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let mut secrets = self.existing()?;
+        let found = secrets.iter().map(Keys::derive).enumerate().find(|(_, keys)| keys.id().to_string() == id);
+        let denied = |reason| Error::Denied { action: format!("forgetting key {id}"), reason };
+        let Some((at, keys)) = found else {
+            return Err(Error::NotFound {
+                kind: "key",
+                id: id.chars().take(40).collect(),
+                advice: "; `belljar keys` lists those that there are",
+            });
+        };
+        if at == 0 {
+            return Err(denied("it is the one that seals; `belljar keys rotate` first".into()));
+        }
+        let (objects, sessions) = self.sealed_with(&keys)?;
+        if objects > 0 {
+            let some: Vec<_> = sessions.iter().take(3).map(ToString::to_string).collect();
+            return Err(denied(format!(
+                "{objects} objects of {} sessions are sealed with it ({}{}); close these sessions, or wait until they \
+                 expire",
+                sessions.len(),
+                some.join(", "),
+                if sessions.len() > some.len() { ", …" } else { "" }
+            )));
+        }
+        secrets.remove(at);
+        self.replace(&secrets)
+    }
+
+    /// The secrets, which are made if there are none.
+    pub(super) fn open(&self) -> Result<Vec<Secret>, Error> {
+        if let Some(secrets) = self.read()? {
+            return Ok(secrets);
+        }
+        self.make().doing(|| format!("make the key {}", self.path().display()))?;
+        self.read()?.ok_or_else(|| Error::host(format!("read the key {}", self.path().display()), "it vanished"))
+    }
+
+    /// What is there now; none where nothing is.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let metadata = fs::symlink_metadata(self.path()).ok()?;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Some(Stamp { inode: (metadata.dev(), metadata.ino()), modified })
+    }
+
+    fn existing(&self) -> Result<Vec<Secret>, Error> {
+        self.read()?.ok_or_else(|| Error::NotFound {
+            kind: "key",
+            id: self.path().display().to_string(),
+            advice: "; the first session makes one",
+        })
+    }
+
+    pub(super) fn read(&self) -> Result<Option<Vec<Secret>>, Error> {
+        let path = self.path();
+        let doing = || format!("read the key {}", path.display());
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path);
+        let Some(mut file) = unless_gone(opened).doing(doing)? else { return Ok(None) };
+        let metadata = file.metadata().doing(doing)?;
+        let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        let is_whole = length.is_multiple_of(SECRET_BYTES) && (1..=MAX_KEYS).contains(&(length / SECRET_BYTES));
+        if !metadata.is_file() || !is_whole || !is_private(&metadata) {
+            return Err(Error::Denied {
+                action: format!("using the key {}", path.display()),
+                reason: format!(
+                    "it must be a file of 32 bytes for each key, 1 to {MAX_KEYS} of them, and of mode 0600 that belongs \
+                     to the user of this process"
+                ),
+            });
+        }
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes).doing(doing)?;
+        let (secrets, _) = bytes.as_chunks::<SECRET_BYTES>();
+        Ok(Some(secrets.to_vec()))
+    }
+
+    /// Makes the first key, unless another server is faster.
+    fn make(&self) -> io::Result<()> {
+        let mut secret = [0; SECRET_BYTES];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        match self.staged(&[secret])?.persist_noclobber(self.path()) {
+            Ok(_) => File::open(&self.directory)?.sync_all(),
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(refused) => Err(refused.error),
+        }
+    }
+
+    fn replace(&self, secrets: &[Secret]) -> Result<(), Error> {
+        let replaced = self.staged(secrets).and_then(|file| Ok(file.persist(self.path()).map(drop)?));
+        let synced = replaced.and_then(|()| File::open(&self.directory)?.sync_all());
+        synced.doing(|| format!("replace the key {}", self.path().display()))
+    }
+
+    /// Sessions are lost with their key: it must not be younger than they are.
+    fn staged(&self, secrets: &[Secret]) -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(&self.directory)?;
+        file.write_all(secrets.as_flattened())?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    /// Keeps others from replacing the file meanwhile.
+    fn lock(&self) -> Result<Flock<File>, Error> {
+        let doing = || format!("lock the store {}", self.directory.display());
+        self.existing()?;
+        let directory = File::open(&self.directory).doing(doing)?;
+        Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)).doing(doing)
+    }
+
+    /// How many objects in files depend on a key, and of which sessions.
+    fn sealed_with(&self, keys: &Keys) -> Result<(usize, BTreeSet<SessionId>), Error> {
+        let root = self.directory.join(OBJECTS);
+        let (mut objects, mut sessions) = (0, BTreeSet::new());
+        let mut folders = vec![root.clone()];
+        let looked = (|| {
+            while let Some(folder) = folders.pop() {
+                for entry in unless_gone(fs::read_dir(&folder))?.into_iter().flatten() {
+                    let path = entry?.path();
+                    let Some(metadata) = unless_gone(fs::symlink_metadata(&path))? else { continue };
+                    if metadata.is_dir() {
+                        folders.push(path);
+                    } else if let Some(session) = depends_on(keys, &root, &path)? {
+                        objects += 1;
+                        sessions.insert(session);
+                    }
+                }
+            }
+            Ok(())
+        })();
+        looked.doing(|| format!("look for what is sealed in {}", root.display()))?;
+        Ok((objects, sessions))
+    }
+}
+
+/// The session of an object that is of no use without a key.
+fn depends_on(keys: &Keys, root: &Path, path: &Path) -> io::Result<Option<SessionId>> {
+    let relative = path.strip_prefix(root).ok().and_then(Path::to_str);
+    let object = relative.and_then(|path| parse(&ObjectPath::parse(path).ok()?));
+    let Some((owner, session, object)) = object else { return Ok(None) };
+    if let Object::End(hash) = object {
+        let is_ours = CloseReason::ALL.into_iter().any(|reason| keys.end_hash(&owner, &session, reason) == hash);
+        return Ok(is_ours.then_some(session));
+    }
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let Some(file) = unless_gone(opened)? else { return Ok(None) };
+    let mut header = Vec::new();
+    file.take(64).read_to_end(&mut header)?;
+    Ok(id_of(&header).filter(|id| *id == keys.id()).map(|_| session))
+}
+
+/// A new secret.
+pub(super) fn random_secret() -> Result<Secret, Error> {
+    let mut secret = [0; SECRET_BYTES];
+    getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn servers_that_start_at_once_agree_on_one_key() {
+        let parent = tempfile::tempdir().unwrap();
+        let barrier = std::sync::Barrier::new(8);
+        let secrets: Vec<_> = std::thread::scope(|scope| {
+            let start = || {
+                barrier.wait();
+                KeyFile::in_store(parent.path()).open().unwrap()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0]) && secrets[0] != [[0; 32]]);
+        let names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [KEY]);
+        assert_eq!(fs::metadata(parent.path().join(KEY)).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_or_that_is_cut_off_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let (path, keys) = (parent.path().join(KEY), KeyFile::in_store(parent.path()));
+        keys.open().unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = keys.open().unwrap_err().to_string();
+        assert!(error.contains("mode 0600") && error.contains("/key"), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        keys.open().unwrap();
+        for bytes in [0, 5, 33, 32 * 21] {
+            fs::write(&path, vec![7; bytes]).unwrap();
+            assert!(keys.open().unwrap_err().to_string().contains("32 bytes for each key, 1 to 20"), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_added_at_once_are_all_there_and_the_last_one_seals() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let keys = KeyFile::in_store(parent.path());
+        assert!(matches!(keys.rotate(), Err(Error::NotFound { .. })), "there is no store");
+        keys.open().unwrap();
+        let first = keys.ids().unwrap().remove(0);
+        let added: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| keys.rotate().unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let last = keys.rotate().unwrap();
+        let ids = keys.ids().unwrap();
+        assert!(ids.len() == 10 && ids[0] == last && ids[9] == first && added.iter().all(|id| ids.contains(id)));
+        let error = keys.forget(&last.to_string()).unwrap_err().to_string();
+        assert!(error.contains("the one that seals"), "{error}");
+        assert!(keys.forget("0123456789abcdef").unwrap_err().to_string().contains("no key `0123456789abcdef`"));
+        keys.forget(&first.to_string()).unwrap();
+        assert!(!keys.ids().unwrap().contains(&first));
+        for _ in 9..MAX_KEYS {
+            keys.rotate().unwrap();
+        }
+        assert!(keys.rotate().unwrap_err().to_string().contains("at most 20, got 20"));
+    }
+}

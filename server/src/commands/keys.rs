@@ -1,0 +1,41 @@
+//! `belljar keys`: the keys that stored sessions are sealed with.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use sandbox::KeyFile;
+
+use super::say;
+use crate::config::Config;
+
+/// What is done to the keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the keys: the one that seals, and those that open what they sealed (as without a word)
+    List,
+    /// Add a key that seals from the next commit on. Servers may go on running
+    Rotate,
+    /// Remove a key; refused while anything is sealed with it
+    Forget {
+        /// Its identifier, as `belljar keys` lists it
+        id: String,
+    },
+}
+
+/// Does it, and says what it did.
+pub(crate) fn run(config: &Config, command: &Command) -> anyhow::Result<ExitCode> {
+    let keys = KeyFile::of(&config.executor.state_directory);
+    match command {
+        Command::List => {
+            for (number, id) in keys.ids()?.iter().enumerate() {
+                say(&format!("{id}  {}", if number == 0 { "seals" } else { "opens" }));
+            }
+        }
+        Command::Rotate => say(&format!("{}  seals from now on", keys.rotate()?)),
+        Command::Forget { id } => {
+            keys.forget(id)?;
+            say(&format!("{id}  is forgotten"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
