@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use nix::sys::statvfs::statvfs;
 
+use crate::workspace::one_line;
+
 /// Why a request has no outcome.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// The caller named something that is not there.
-    #[error("no {kind} `{}`{}", id.escape_debug(), advice)]
+    #[error("no {kind} `{}`{}", one_line(id), advice)]
     NotFound {
         /// What sort of thing: `session`, `run`, `file`.
         kind: &'static str,

@@ -66,4 +66,4 @@ pub use wasm::engine::ENGINE_VERSION;
 pub use worker::PoolHealth;
 pub use workspace::entry::FileEntry;
 pub use workspace::survey::{DiskUse, Survey};
-pub use workspace::{Found, Workspace, WorkspacePath, read_range};
+pub use workspace::{Found, Workspace, WorkspacePath, has_escapes, one_line, path_of, read_range};

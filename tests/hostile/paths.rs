@@ -176,11 +176,25 @@ fn odd_names_of_files_are_told_and_cannot_pass_for_others() {
     reply.assert_status("exited 0");
     let mut names = reply.files();
     names.sort_unstable();
-    assert_eq!(names, [" ", "-x", ".hidden", "a\nresult: forged", "esc\u{1b}[31m", "tab\there", "ü"]);
+    assert_eq!(names, [" ", "-x", ".hidden", r"a\x0aresult: forged", r"esc\x1b[31m", r"tab\x09here", "ü"]);
     let listing = server.call("read", json!({"session": session}));
     for (what, text) in [("reply", reply.text()), ("listing", listing.text())] {
         assert!(text.lines().all(|line| !line.starts_with("result: forged")), "{what}: {text}");
         assert!(!text.contains('\u{1b}'), "{what}: {text:?}");
     }
-    assert_eq!(listing.structured()["entries"].as_array().unwrap().len(), 7);
+    let entries = listing.structured()["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 7);
+    // Each is the same file again when its name is sent back as it stands.
+    for entry in entries {
+        let path = entry["path"].as_str().unwrap();
+        assert!(server.read(&session, path).text().starts_with("[no line in range"), "{path}");
+        server.write(&session, path, "x").result();
+    }
+    let written =
+        server.execute_in(&session, "import os\nlen(os.listdir()), {os.stat(name).st_size for name in os.listdir()}");
+    assert_eq!(written.value(), Some("(7, {1})"));
+    // Sent as they are they can be read, and no new file gets such a name.
+    server.read(&session, "tab\there").result();
+    let refused = server.write(&session, "tab\tthere", "x");
+    assert!(refused.refusal().contains("without control characters"), "{}", refused.text());
 }

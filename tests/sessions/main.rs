@@ -15,6 +15,7 @@ mod hibernation;
 mod keys;
 mod lifetime;
 mod links;
+mod names;
 mod open_files;
 mod order;
 mod restart;

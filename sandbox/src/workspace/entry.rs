@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A file of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
-    /// Relative to the workspace.
+    /// Relative to the workspace, as the text that names it.
     pub path: String,
     /// Its apparent size.
     pub size_bytes: u64,

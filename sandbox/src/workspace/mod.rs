@@ -15,6 +15,7 @@ mod path;
 pub(crate) mod path_map;
 pub(crate) mod permissions;
 pub(crate) mod survey;
+mod text;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -37,6 +38,8 @@ pub use self::path::WorkspacePath;
 pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES, shown};
 use self::permissions::Mode;
 use self::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyError, Time};
+use self::text::escaped;
+pub use self::text::{has_escapes, one_line, path_of};
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::directories;
 use crate::filesystem::removal::remove_tree;
@@ -264,7 +267,7 @@ impl Workspace {
         };
         if metadata.is_symlink() {
             let target = self.dir.read_link_contents(path.as_path()).map_err(|_| missing())?;
-            return Ok(Found::Link { target: target.to_string_lossy().into_owned() });
+            return Ok(Found::Link { target: escaped(target.as_os_str().as_bytes()) });
         }
         if metadata.is_dir() {
             let hidden = path.is_root().then_some(TEMPORARY);
@@ -445,7 +448,7 @@ fn list(dir: &Dir, hidden: Option<&str>) -> io::Result<Vec<FileEntry>> {
             Err(error) if !is_there(Some(&error)) => continue,
             looked => looked?,
         };
-        let mut path = entry.file_name().to_string_lossy().into_owned();
+        let mut path = escaped(entry.file_name().as_bytes());
         if metadata.is_dir() {
             path.push('/');
         }

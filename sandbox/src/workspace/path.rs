@@ -1,7 +1,10 @@
 //! A path that a caller gave, checked before anything is done with it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::text::{escaped, unescaped};
 use super::{GUEST_PATH, TEMPORARY, TEMPORARY_PATH};
 use crate::error::Error;
 
@@ -22,7 +25,7 @@ impl WorkspacePath {
     ///
     /// [`Error::InvalidRequest`] for `field` when the path is empty, absolute
     /// elsewhere, too long or too deep, leads upwards, or holds a control
-    /// character.
+    /// character that is not escaped (`text.rs`).
     pub fn new(field: &str, text: &str) -> Result<Self, Error> {
         Self::checked(field, text, char::is_control)
     }
@@ -37,16 +40,26 @@ impl WorkspacePath {
         Self::checked(field, text, |char| char == '\0')
     }
 
+    /// The path of a file of that name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`WorkspacePath::of_any_name`].
+    pub fn of_name(field: &str, name: &OsStr) -> Result<Self, Error> {
+        Self::of_any_name(field, &escaped(name.as_bytes()))
+    }
+
     fn checked(field: &str, text: &str, is_refused: impl Fn(char) -> bool) -> Result<Self, Error> {
         let refuse = |reason: &str| {
             let shown: String = text.chars().take(80).collect();
             Err(Error::invalid(field, format!("{reason}, got {shown:?}")))
         };
-        if text.len() > MAX_PATH_BYTES {
+        // As text it may be longer.
+        if unescaped(text.get(..text.floor_char_boundary(8 * MAX_PATH_BYTES)).unwrap_or(text)).len() > MAX_PATH_BYTES {
             return refuse(&format!("must be at most {MAX_PATH_BYTES} bytes of path"));
         }
         if text.chars().any(is_refused) {
-            return refuse("must be a path without control characters");
+            return refuse("must be a path without control characters (one in a name is written as \\x0a is)");
         }
         let within = |folder| text.strip_prefix(folder).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let (mut path, relative) = match (within(GUEST_PATH), within(TEMPORARY_PATH)) {
@@ -60,10 +73,13 @@ impl WorkspacePath {
             match part {
                 "" | "." => {}
                 ".." => return refuse("must not lead upwards"),
-                name if name.len() > MAX_NAME_BYTES => {
-                    return refuse(&format!("must have names of at most {MAX_NAME_BYTES} bytes"));
+                name => {
+                    let name = unescaped(name);
+                    if name.len() > MAX_NAME_BYTES {
+                        return refuse(&format!("must have names of at most {MAX_NAME_BYTES} bytes"));
+                    }
+                    path.push(OsStr::from_bytes(&name));
                 }
-                name => path.push(name),
             }
         }
         if path.iter().count() > MAX_DEPTH {
@@ -94,11 +110,12 @@ impl std::fmt::Display for WorkspacePath {
     }
 }
 
-/// A path of a workspace as a guest knows it: `/tmp` by its own name.
+/// A path of a workspace as a guest knows it, `/tmp` by its own name, as text.
 pub(crate) fn shown(path: &Path) -> String {
+    let escaped = |path: &Path| escaped(path.as_os_str().as_bytes());
     match path.strip_prefix(TEMPORARY) {
-        Ok(rest) => Path::new(TEMPORARY_PATH).join(rest).to_string_lossy().trim_end_matches('/').to_owned(),
-        Err(_) => path.to_string_lossy().into_owned(),
+        Ok(rest) => escaped(&Path::new(TEMPORARY_PATH).join(rest)).trim_end_matches('/').to_owned(),
+        Err(_) => escaped(path),
     }
 }
 

@@ -116,12 +116,9 @@ fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
 }
 
 fn input_file(path: &Path) -> anyhow::Result<InputFile> {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .with_context(|| format!("--file needs a file with a name, got {}", path.display()))?;
+    let name = path.file_name().with_context(|| format!("--file needs a file with a name, got {}", path.display()))?;
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    Ok(InputFile { path: WorkspacePath::new("file", name)?, bytes })
+    Ok(InputFile { path: WorkspacePath::of_name("file", name)?, bytes })
 }
 
 fn read_text(source: &mut impl Read) -> anyhow::Result<String> {

@@ -10,7 +10,7 @@ use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool};
 use sandbox::{
     Error, Executor, FileEntry, FinishedRun, Found, Principal, RunId, SessionId, Stream, StreamText, Workspace,
-    WorkspacePath, read_range,
+    WorkspacePath, has_escapes, one_line, path_of, read_range,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -229,10 +229,8 @@ fn show(found: Found, part: &Part) -> Result<Answer, Error> {
             }
         }
         Found::Link { target } => {
-            let text = format!(
-                "[a symbolic link to {}; links are not followed: read that path itself]",
-                reply::one_line(&target)
-            );
+            let text =
+                format!("[a symbolic link to {}; links are not followed: read that path itself]", one_line(&target));
             Ok(reply::success(text, &Reply { link_target: Some(target), ..Reply::default() }, part.form))
         }
     }
@@ -450,7 +448,7 @@ fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<V
         .filter(|entry| !path.is_root() || !entry.path.starts_with('/'))
         .filter_map(|entry| {
             let relative = entry.path.strip_prefix(&prefix)?.to_owned();
-            matcher.is_match(&relative).then_some(FileEntry { path: relative, ..entry })
+            matcher.is_match(path_of(&relative)).then_some(FileEntry { path: relative, ..entry })
         })
         .collect())
 }
@@ -465,12 +463,13 @@ fn list(entries: Vec<FileEntry>, part: &Part) -> Answer {
             break;
         }
         let kind = if entry.is_link { "\tsymbolic link" } else { "" };
-        text.push_str(&format!("{}\t{}{kind}\n", reply::one_line(&entry.path), entry.size_bytes));
+        text.push_str(&format!("{}\t{}{kind}\n", one_line(&entry.path), entry.size_bytes));
         taken.push(FileReply::from(entry));
     }
     let end = skip + taken.len() as u64;
     let next_offset = (end < total).then_some(end);
     let more = next_offset.map(|next| format!("; offset={next} goes on")).unwrap_or_default();
-    text.push_str(&format!("[{} of {total} entries{more}]", taken.len()));
+    let escapes = if taken.iter().any(|entry| has_escapes(&entry.path)) { "; in names \\xHH is one byte" } else { "" };
+    text.push_str(&format!("[{} of {total} entries{more}{escapes}]", taken.len()));
     reply::success(text, &Reply { entries: Some(taken), next_offset, ..Reply::default() }, part.form)
 }

@@ -236,29 +236,6 @@ const fn status_name(status: Status) -> &'static str {
     }
 }
 
-/// A name from a guest in the middle of our text: it cannot pretend to be
-/// another line of it.
-pub(crate) fn one_line(name: &str) -> String {
-    // Beside control characters, what ends a line for some readers, turns its
-    // direction, or is not seen.
-    let is_odd = |char: char| {
-        char.is_control()
-            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    if !name.chars().any(is_odd) {
-        return name.to_owned();
-    }
-    // As JSON, so that it can be sent back as it stands.
-    let escaped = name.chars().flat_map(|char| match char {
-        '"' | '\\' => vec!['\\', char],
-        '\n' => vec!['\\', 'n'],
-        '\t' => vec!['\\', 't'],
-        char if is_odd(char) => format!("\\u{:04x}", u32::from(char)).chars().collect(),
-        char => vec![char],
-    });
-    format!("\"{}\"", escaped.collect::<String>())
-}
-
 /// A piece of output as text, without halves of characters where it was cut, and
 /// where in the piece the text ends.
 pub(crate) fn text_of(bytes: &[u8]) -> (String, usize) {

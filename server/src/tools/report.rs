@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use sandbox::{Outcome, Output, Resource, SessionReport, SessionState, Status};
+use sandbox::{Outcome, Output, Resource, SessionReport, SessionState, Status, one_line};
 
 use super::displayed::{IMAGE_BYTES, MAX_IMAGES, Shown, is_bare};
-use super::reply::{one_line, text_of};
+use super::reply::text_of;
 
 /// How many changed files are named, and in how many bytes.
 const FILES: usize = 20;
