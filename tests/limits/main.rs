@@ -8,5 +8,6 @@ mod disk;
 mod held;
 mod memory;
 mod output;
+mod replies;
 mod requests;
 mod time;

@@ -33,6 +33,10 @@ const MAX_LIMIT: u64 = 10_000;
 /// How many bytes of a binary file one result carries. In base64 they are many
 /// tokens.
 const BLOB_BYTES: u64 = 3 << 10;
+/// How much one result has of entries as structure, and what each takes there
+/// beside its path.
+const MAX_STRUCTURED_BYTES: usize = 2 * MAX_TEXT_BYTES;
+const ENTRY_BYTES: usize = 32;
 /// The longest glob.
 const MAX_GLOB_BYTES: usize = 1024;
 /// How much of a file decides whether it is text.
@@ -456,10 +460,14 @@ fn matching(workspace: &Workspace, path: &WorkspacePath, glob: &str) -> Result<V
 fn list(entries: Vec<FileEntry>, part: &Part) -> Answer {
     let total = entries.len() as u64;
     let skip = part.offset.unwrap_or(0);
-    let mut text = String::new();
+    let (mut text, mut structured) = (String::new(), 0);
     let mut taken = Vec::new();
     for entry in entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
-        if taken.len() as u64 >= part.limit || text.len() + entry.path.len() > MAX_TEXT_BYTES {
+        structured += entry.path.len() + ENTRY_BYTES;
+        if taken.len() as u64 >= part.limit
+            || text.len() + entry.path.len() > MAX_TEXT_BYTES
+            || part.form.structured && structured > MAX_STRUCTURED_BYTES
+        {
             break;
         }
         let kind = if entry.is_link { "\tsymbolic link" } else { "" };

@@ -20,6 +20,9 @@ use super::report::{report, session_line, text_of_output};
 /// How many changed files the structured content names.
 const STRUCTURED_FILES: usize = 200;
 const STRUCTURED_FILES_BYTES: usize = 16 << 10;
+/// What a type takes beside its name and data: quotes, and the note where data is
+/// cut.
+const ENTRY_BYTES: usize = 64;
 /// The longest refusal: it may quote what the caller sent.
 const ERROR_BYTES: usize = 1000;
 
@@ -218,7 +221,8 @@ fn structure(outcome: Outcome, sent: &[bool], defaults: &Limits) -> ExecuteReply
 fn files(files: Vec<FileEntry>) -> Vec<FileReply> {
     let mut room = STRUCTURED_FILES_BYTES;
     let fits = |file: &FileEntry| {
-        let size = file.path.len();
+        // As it is written: some characters take six times as much.
+        let size = serde_json::to_string(&file.path).map_or(usize::MAX, |path| path.len());
         let fits = size <= room;
         room = room.saturating_sub(size);
         fits
@@ -260,29 +264,34 @@ fn bounded(mut text: String, bound: usize) -> String {
     text
 }
 
-/// Rich outputs with a word in the place of each image. Those that are sent are
-/// content of their own. All texts together take `room`, and what is past it is
-/// left out.
+/// The first rich outputs, with a word in the place of each image: those that are
+/// sent are content of their own. All of it together takes `room`.
 fn bundles(outputs: Vec<RichOutput>, sent: &[bool], mut room: usize) -> Vec<BTreeMap<String, String>> {
-    let mut images = 0;
-    let mut bundle = |(RichOutput(bundle), sent): (RichOutput, &bool)| {
-        let word = |(mime, data): (String, String)| {
-            if !is_image(&mime) {
-                let data = bounded(data, room);
-                room = room.saturating_sub(data.len());
-                return (mime, data);
-            }
-            let word = if *sent {
+    let (mut images, mut bundles) = (0, Vec::new());
+    for (RichOutput(bundle), sent) in outputs.into_iter().zip(sent) {
+        let mut told = BTreeMap::new();
+        for (mime, data) in bundle {
+            let Some(left) = room.checked_sub(mime.len() + ENTRY_BYTES) else {
+                room = 0;
+                break;
+            };
+            let data = if !is_image(&mime) {
+                bounded(data, left)
+            } else if *sent {
                 images += 1;
                 format!("[image content {images}]")
             } else {
                 format!("[{} bytes of image in base64, not sent]", data.len())
             };
-            (mime, word)
-        };
-        bundle.into_iter().map(word).collect()
-    };
-    outputs.into_iter().zip(sent).map(&mut bundle).collect()
+            room = left.saturating_sub(data.len());
+            told.insert(mime, data);
+        }
+        if room == 0 && told.is_empty() {
+            break;
+        }
+        bundles.push(told);
+    }
+    bundles
 }
 
 /// A result with a text and, where that is wanted, its structured content.

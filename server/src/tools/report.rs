@@ -1,5 +1,6 @@
 //! The text of a run's result: everything that a model needs, output first,
-//! nothing twice, and within a bound.
+//! nothing twice, and within a bound: two and a half times `output_bytes` and 8 KiB,
+//! or six times and 8 KiB where what a program wrote is no UTF-8.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
@@ -115,6 +116,7 @@ impl Report<'_> {
     fn displayed(&mut self) {
         let run = self.outcome.run.clone();
         let (mut images, mut not_sent, mut too_much) = (false, false, Vec::new());
+        let mut kind = "texts";
         for (index, shown) in self.shown.iter().enumerate() {
             let number = index + 1;
             let is_result = number == self.shown.len() && self.is_result(&self.outcome.outputs[index]);
@@ -123,20 +125,30 @@ impl Report<'_> {
                     images = true;
                     not_sent |= !self.sent[index];
                     let note = if self.sent[index] { "" } else { ", not sent" };
-                    self.push("", &format!("output {number}: {}{note}", image.description()));
+                    let line = format!("output {number}: {}{note}", image.description());
+                    if !self.line(&line, self.sent[index]) {
+                        kind = "outputs";
+                        too_much.push(number);
+                        continue;
+                    }
                     if let Some(text) = text.as_ref().filter(|_| !is_result) {
                         let text = self.excerpt(text, &format!("output={number}"), 2);
                         self.push("displayed: ", &text);
                     }
                 }
-                Shown::Other { mime, base64 } => {
-                    let size = base64.len() / 4 * 3;
-                    let line =
-                        format!("output {number}: {mime}, {size} bytes; read run={run} output={number} gives base64");
-                    self.push("", &line);
-                }
-                Shown::Broken { mime, reason } => {
-                    self.push("", &format!("output {number}: {mime} left out: {reason}"));
+                Shown::Other { .. } | Shown::Broken { .. } => {
+                    let line = match shown {
+                        Shown::Other { mime, base64 } => format!(
+                            "output {number}: {mime}, {} bytes; read run={run} output={number} gives base64",
+                            base64.len() / 4 * 3
+                        ),
+                        Shown::Broken { mime, reason } => format!("output {number}: {mime} left out: {reason}"),
+                        Shown::Image { .. } | Shown::Text { .. } => continue,
+                    };
+                    if !self.line(&line, false) {
+                        kind = "outputs";
+                        too_much.push(number);
+                    }
                 }
                 // It has been told as the result.
                 Shown::Text { mime, .. } if mime == "text/plain" && is_result => {}
@@ -145,6 +157,7 @@ impl Report<'_> {
                 Shown::Text { mime, text } => {
                     let text = self.excerpt(text, &format!("output={number}"), 2);
                     let label = if mime == "text/plain" { "displayed: ".into() } else { format!("displayed {mime}: ") };
+                    self.room = self.room.saturating_sub(label.len());
                     self.push(&label, &text);
                 }
             }
@@ -153,7 +166,9 @@ impl Report<'_> {
             let count = too_much.len();
             self.push(
                 "",
-                &format!("{count} more texts were displayed, outputs {first} to {last}; read run={run} output={first}"),
+                &format!(
+                    "{count} more {kind} were displayed, outputs {first} to {last}; read run={run} output={first}"
+                ),
             );
         }
         if not_sent {
@@ -164,6 +179,17 @@ impl Report<'_> {
         }
     }
 
+    /// A line about something that was displayed, if there is room for it or it
+    /// must be there.
+    fn line(&mut self, line: &str, must: bool) -> bool {
+        let fits = must || line.len() <= self.room;
+        if fits {
+            self.room = self.room.saturating_sub(line.len());
+            self.push("", line);
+        }
+        fits
+    }
+
     fn files(&mut self) {
         let files = &self.outcome.files;
         let Some(first) = files.first() else { return };
@@ -172,23 +198,26 @@ impl Report<'_> {
         for file in files.iter().take(FILES) {
             let size = if file.is_link { "symbolic link".to_owned() } else { format!("{} bytes", file.size_bytes) };
             let name = format!("{} ({size})", one_line(&file.path));
-            if named > 0 && names.len() + name.len() > FILES_BYTES {
+            if names.len() + name.len() > FILES_BYTES {
                 break;
             }
             names.push_str(if named > 0 { ", " } else { "" });
             names.push_str(&name);
             named += 1;
         }
-        if named < files.len() {
-            // Writing to a string cannot fail.
-            let _ = write!(names, ", and {} more", files.len() - named);
-        }
+        let rest = files.len() - named;
+        // Writing to a string cannot fail.
+        let _ = match (named, rest) {
+            (_, 0) => Ok(()),
+            (0, _) => write!(names, "{rest}, whose names are long"),
+            (_, _) => write!(names, ", and {rest} more"),
+        };
         let place = match &self.outcome.session {
             Some(session) => format!("session={}", session.id),
             None => format!("run={}", self.outcome.run),
         };
-        let path = if files.len() == 1 { one_line(&first.path) } else { "NAME".into() };
-        let list = if named < files.len() { ", or path=. lists all" } else { "" };
+        let path = if files.len() == 1 && named == 1 { one_line(&first.path) } else { "NAME".into() };
+        let list = if rest > 0 { ", or path=. lists all" } else { "" };
         self.push("files: ", &format!("{names}; read {place} path={path}{list}"));
     }
 
