@@ -11,10 +11,14 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use sandbox::{Executor, Principal};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::tools::{self, Form};
+use crate::transport::unsent::Unsent;
+
+/// How many calls of `read` go on at once: each may make a reply with an image.
+const READS: usize = 8;
 
 /// How long clients may cache the tool list: it never changes while we run.
 const TOOL_LIST_TTL_MS: u64 = 3_600_000;
@@ -34,17 +38,45 @@ pub(crate) struct Handler {
     started: Instant,
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
+    unsent: Arc<Unsent>,
+    reads: Arc<Semaphore>,
 }
 
 impl Handler {
-    pub(crate) fn new(executor: Arc<Executor>, principal: Principal, form: Form, ended: CancellationToken) -> Self {
-        Self { executor, principal, tools: Arc::default(), form, started: Instant::now(), ended }
+    pub(crate) fn new(
+        executor: Arc<Executor>,
+        principal: Principal,
+        form: Form,
+        ended: CancellationToken,
+        unsent: Arc<Unsent>,
+    ) -> Self {
+        let (tools, reads) = (Arc::default(), Arc::new(Semaphore::new(READS)));
+        Self { executor, principal, tools, form, started: Instant::now(), ended, unsent, reads }
     }
 
     /// Every tool. What they say of this machine is found out once.
     async fn tools(&self) -> &[Tool] {
         let define = || async { tools::definitions(&self.executor, &self.executor.languages().await, self.form) };
         self.tools.get_or_init(define).await
+    }
+}
+
+impl Handler {
+    /// Waits until a call may begin, or nobody waits for it any longer.
+    async fn place(&self, tool: &str, cancel: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+        let place = async {
+            let place = match tool {
+                tools::read::NAME => Arc::clone(&self.reads).acquire_owned().await.ok(),
+                _ => None,
+            };
+            self.unsent.room().await;
+            place
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            place = place => place,
+        }
     }
 }
 
@@ -76,6 +108,7 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
         let (executor, principal, form) = (&self.executor, &self.principal, self.form);
+        let _place = self.place(&request.name, &context.ct).await;
         let result = match request.name.as_ref() {
             tools::execute::NAME => {
                 tools::execute::call(executor, principal, arguments, &context, &self.ended, form).await

@@ -1,7 +1,12 @@
-//! What the server itself holds for sessions and finished runs.
+//! What the server itself holds: for sessions, and for a client that does not read.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Pending, Server, alone};
+use tests::{Pending, Process, Server, alone, eventually};
 
 const MIB: u64 = 1 << 20;
 
@@ -68,4 +73,53 @@ fn sessions_that_nobody_uses_give_back_what_they_are_held_in() {
         let count = begin(&server, "bash", "ls | wc -l; readlink 5999 | wc -c", json!({"session": session})).wait();
         assert_eq!(count.output(), "6000\n4001\n");
     }
+}
+
+/// A picture of 2 MiB in base64.
+const PICTURE: &str = "import base64\nhead = base64.b64decode('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ')\n\
+    open('p.png', 'wb').write(head + bytes(1_500_000))";
+
+#[test]
+fn a_client_that_does_not_read_has_few_replies_made_and_all_in_the_end() {
+    const REPLIES: usize = 200;
+    let _alone = alone();
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    std::fs::DirBuilder::new().mode(0o700).create(&state).unwrap();
+    let mut command = Server::with().command(&state);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let process = Process::find(i32::try_from(child.id()).unwrap()).unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut lines = BufReader::new(output).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let mut send = |id: usize, method: &str, params: Value| {
+        writeln!(input, "{}", json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).unwrap();
+    };
+    let hello =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}});
+    send(1, "initialize", hello);
+    lines.next().unwrap();
+    let picture = json!({"language": "python", "code": PICTURE, "session": "new"});
+    send(2, "tools/call", json!({"name": "execute", "arguments": picture}));
+    let begun = lines.find(|line| line["id"] == 2).unwrap();
+    let text = begun["result"]["content"][0]["text"].as_str().unwrap();
+    let session = text.split("session=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let before = process.peak_bytes();
+    for id in 0..REPLIES {
+        let read = json!({"session": session, "path": "p.png"});
+        send(100 + id, "tools/call", json!({"name": "read", "arguments": read}));
+    }
+    // It has done what it does without a reader once it rests.
+    let mut last = None;
+    eventually("the server to rest", || {
+        std::thread::sleep(Duration::from_millis(250));
+        let now = Some(process.cpu_time());
+        (std::mem::replace(&mut last, now) == now).then_some(())
+    });
+    let peak = process.peak_bytes();
+    // All of them are 400 MiB.
+    assert!(peak < before + 160 * MIB, "{} MiB at the most, {} before", peak / MIB, before / MIB);
+    let answered: Vec<_> = lines.filter(|line| line["id"].as_u64() >= Some(100)).take(REPLIES).collect();
+    assert!(answered.len() == REPLIES && answered.iter().all(|reply| reply["result"]["content"][1]["type"] == "image"));
+    drop(input);
+    child.wait().unwrap();
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lines::{Lines, Refusal, parse};
 use super::request_id::IdFinder;
+use super::unsent::Unsent;
 
 /// The longest reason of a refusal: it repeats a little of what was sent.
 const REASON_BYTES: usize = 2000;
@@ -80,7 +81,7 @@ fn connection(data: &[u8]) {
             tokio::runtime::Builder::new_current_thread().build().expect("it can be made");
     }
     let (input, ended) = (Cursor::new(data.to_vec()), CancellationToken::new());
-    let mut lines = Lines::new(input, tokio::io::sink(), ended.clone());
+    let mut lines = Lines::new(input, tokio::io::sink(), ended.clone(), Unsent::new());
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let mut messages = 0;

@@ -3,6 +3,7 @@
 //! such a line, and its sender would wait for ever.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use rmcp::model::{ClientRequest, ErrorCode, ErrorData, RequestId};
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader, Empty};
 use tokio_util::sync::CancellationToken;
 
 use super::request_id::IdFinder;
+use super::unsent::Unsent;
 
 /// The longest line that is read. Above every bound on arguments of tools
 /// together, files in base64 included.
@@ -35,12 +37,13 @@ pub(crate) struct Lines<R, W: AsyncWrite> {
     sending: Option<Sending>,
     /// Cancelled when the client has closed its end.
     ended: CancellationToken,
+    unsent: Arc<Unsent>,
 }
 
 impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<R, W> {
-    pub(crate) fn new(reader: R, writer: W, ended: CancellationToken) -> Self {
+    pub(crate) fn new(reader: R, writer: W, ended: CancellationToken, unsent: Arc<Unsent>) -> Self {
         let output = AsyncRwTransport::new_server(tokio::io::empty(), writer);
-        Self { reader: BufReader::new(reader), line: Vec::new(), too_long: None, output, sending: None, ended }
+        Self { reader: BufReader::new(reader), line: Vec::new(), too_long: None, output, sending: None, ended, unsent }
     }
 
     /// Reads until the end of a line, which is in `line` then, unless it was too
@@ -93,7 +96,13 @@ impl<R: AsyncRead + Unpin + Send + 'static, W: AsyncWrite + Unpin + Send + 'stat
         &mut self,
         item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.output.send(item)
+        let on_its_way = self.unsent.begin(&item);
+        let sending = self.output.send(item);
+        async move {
+            let sent = sending.await;
+            drop(on_its_way);
+            sent
+        }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
@@ -103,6 +112,7 @@ impl<R: AsyncRead + Unpin + Send + 'static, W: AsyncWrite + Unpin + Send + 'stat
                 self.sending = None;
                 sent.ok()?;
             }
+            self.unsent.room().await;
             match self.read_line().await {
                 None => {
                     self.ended.cancel();

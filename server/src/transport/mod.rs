@@ -5,3 +5,4 @@ pub(crate) mod fuzzing;
 mod lines;
 mod request_id;
 pub(crate) mod stdio;
+pub(crate) mod unsent;

@@ -14,6 +14,7 @@ use crate::logging::Bounded;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::Form;
 use crate::transport::lines::Lines;
+use crate::transport::unsent::Unsent;
 
 /// How often sessions, runs and workers that are over are cleared away.
 const TIDY: Duration = Duration::from_secs(5);
@@ -31,8 +32,9 @@ pub(crate) async fn serve(
 
     let (reader, writer) = stdio_pipes();
     let ended = CancellationToken::new();
-    let transport = Lines::new(reader, writer, ended.clone());
-    let handler = Handler::new(Arc::clone(&executor), principal, form, ended.clone());
+    let unsent = Unsent::new();
+    let transport = Lines::new(reader, writer, ended.clone(), Arc::clone(&unsent));
+    let handler = Handler::new(Arc::clone(&executor), principal, form, ended.clone(), unsent);
     let stop = CancellationToken::new();
     let serving = handler.serve_with_ct(transport, stop.clone());
     let mut cause = Cause::EndOfInput;
