@@ -113,6 +113,21 @@ fn multiprocessing_works_with_every_start_method() {
     }
 }
 
+#[test]
+fn a_process_that_was_started_anew_cleans_up_what_it_made() {
+    // A pool of threads has semaphores of the start method.
+    let code = "import multiprocessing, sys\nfrom multiprocessing.pool import ThreadPool\n\
+                multiprocessing.set_start_method(sys.argv[1], force=True)\n\
+                pool = ThreadPool(1)\nif __name__ == '__main__':\n    \
+                p = multiprocessing.Process(target=abs, args=(1,)); p.start(); p.join(); print(p.exitcode)";
+    for (tier, server) in tiers() {
+        for method in ["spawn", "forkserver"] {
+            let reply = run(&server, "python-native", code, json!({"args": [method]}));
+            assert_eq!((reply.output(), reply.stderr()), ("0\n", ""), "{tier}: {method}");
+        }
+    }
+}
+
 /// What a program is told that starts processes each time it is run.
 const GUARD: &str = "put what is not a definition under `if __name__ == \"__main__\":`";
 

@@ -72,6 +72,10 @@ def _with_prologue(args):
 def change_spawn(spawn):
     for name in ("_fixup_main_from_path", "_fixup_main_from_name"):
         setattr(spawn, name, _once_more(spawn, getattr(spawn, name)))
+    from multiprocessing import context
+    if hasattr(context.SpawnProcess, "_after_fork"):
+        # What was forked forgets what its parent has to clean up; here that is its own.
+        context.ForkServerProcess._after_fork = staticmethod(context.SpawnProcess._after_fork)
     if threading.current_thread() is threading.main_thread():
         signal.signal(WAKE, _raise_failure)
 
