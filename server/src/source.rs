@@ -8,12 +8,70 @@ pub(crate) fn plain(code: String, language: &str) -> (String, Vec<String>) {
     if has_carriage_returns(&code) {
         code = code.replace("\r\n", "\n");
     }
-    let Some(Fenced { inner, info }) = without_fence(&code) else { return (code, Vec::new()) };
+    let Some(Fenced { inner, info }) = without_fence(&code) else {
+        let notes = prompts(&code, language);
+        return (code, notes);
+    };
     let mut notes = vec!["the Markdown fence around the code was taken off; send the code alone".to_owned()];
+    notes.extend(prompts(&inner, language));
     if let Some(named) = language_of(&info).filter(|named| *named != language && !language.starts_with(named)) {
         notes.push(format!("the fence says {info}, and the code ran as {language}; language {named:?} is there"));
     }
     (without_mark(inner), notes)
+}
+
+/// Words about the prompt before the first command of a shell. What Python
+/// makes of prompts it says itself; a shell looks for a command of that name.
+fn prompts(code: &str, language: &str) -> Vec<String> {
+    if language != "bash" {
+        return Vec::new();
+    }
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let Some(first) = code.lines().map(str::trim_start).find(is_code) else { return Vec::new() };
+    let said = match prompt_of(first) {
+        Some(Prompt::Shell(prompt)) => format!(
+            "`{prompt} ` is the prompt of a shell, not a part of a command: send the commands alone, without prompts and without what they print"
+        ),
+        Some(Prompt::Python(prompt)) => format!(
+            "`{prompt} ` is a prompt of Python: send the code alone, without prompts and without what it prints, to language \"python\""
+        ),
+        None => return Vec::new(),
+    };
+    vec![said]
+}
+
+enum Prompt<'a> {
+    Shell(&'a str),
+    Python(&'a str),
+}
+
+/// The prompt that a line of a terminal begins with.
+fn prompt_of(line: &str) -> Option<Prompt<'_>> {
+    let (word, _) = line.split_once(' ').unwrap_or((line, ""));
+    match word {
+        ">>>" => return Some(Prompt::Python(word)),
+        "$" | "%" | "❯" | "➜" | "PS>" => return Some(Prompt::Shell(word)),
+        _ => {}
+    }
+    if line.starts_with("In [") && line.contains("]: ") {
+        return Some(Prompt::Python("In [1]:"));
+    }
+    // `user@host:~/a folder$`, `[user@host folder]#`, `bash-5.2$`, `PS C:\>`.
+    let is_end = |(at, _): &(usize, &str)| matches!(line[at + 1..].chars().next(), None | Some(' '));
+    let (end, last) = line.match_indices(['$', '#', '%', '>']).find(is_end)?;
+    let prompt = &line[..=end];
+    let text = line[..end].trim_start_matches('[');
+    let (name, rest) = text.split_at(text.find(['@', '-', ' ']).unwrap_or(text.len()));
+    let is_prompt = match name {
+        "bash" | "sh" | "zsh" => last != ">" && rest.chars().all(|char| "-.".contains(char) || char.is_ascii_digit()),
+        "PS" => last == ">" && rest.starts_with(' '),
+        _ => {
+            let is_name = !name.is_empty() && name.chars().all(|char| char.is_alphanumeric() || "_.".contains(char));
+            let is_tight = last == "%" || last != ">" && !rest.ends_with(' ');
+            is_name && is_tight && rest.starts_with('@') && !rest.contains(['"', '\'', '=', '<', '|', ';'])
+        }
+    };
+    is_prompt.then_some(Prompt::Shell(prompt))
 }
 
 /// The language id of the name that a fence has.
@@ -75,6 +133,49 @@ fn without_fence(code: &str) -> Option<Fenced> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prompt_before_the_first_command_of_a_shell_is_named() {
+        for (code, prompt) in [
+            ("$ echo hi\nhi\n", "`$ ` is the prompt of a shell"),
+            ("\n# list them\n  $ ls -la", "`$ ` is"),
+            ("$", "`$ ` is"),
+            ("user@host:~/a folder$ ls", "`user@host:~/a folder$ ` is"),
+            ("root@3f2a:/# ls", "`root@3f2a:/# ` is"),
+            ("[me@host dir]$ ls", "`[me@host dir]$ ` is"),
+            ("bash-5.2# ls", "`bash-5.2# ` is"),
+            ("sh$ ls", "`sh$ ` is"),
+            ("% ls", "`% ` is"),
+            ("PS C:\\Users> dir", "`PS C:\\Users> ` is"),
+            (">>> print(1)\n1", "`>>> ` is a prompt of Python"),
+            ("In [3]: print(1)", "a prompt of Python"),
+            ("```console\n$ ls\n```", "`$ ` is"),
+        ] {
+            let (_, said) = plain(code.to_owned(), "bash");
+            assert!(said.last().is_some_and(|note| note.contains(prompt)), "{code:?}: {said:?}");
+            assert!(!plain(code.to_owned(), "python").1.iter().any(|note| note.contains("prompt")), "{code:?}");
+        }
+        for code in [
+            "echo hi",
+            "# $ echo",
+            "",
+            "$HOME/run.sh",
+            "$(which ls) -l",
+            "cat <<END\n$ echo hi\nEND",
+            "echo $ > f",
+            "ls > f",
+            "mail a@b.c > log",
+            "a@b > f",
+            "sh run.sh > log",
+            "bash -c 'echo $$ ' # x",
+            "x=a@b$ ls",
+            "PS1='$ '",
+            "ssh user@host ls > f",
+            "rsync user@host:/a b > log",
+        ] {
+            assert_eq!(plain(code.to_owned(), "bash").1, Vec::<String>::new(), "{code:?}");
+        }
+    }
 
     #[test]
     fn what_is_no_code_is_taken_off_and_code_is_left_alone() {
