@@ -31,6 +31,20 @@ pub enum Error {
         /// What to do instead, starting with a separator, or nothing.
         advice: &'static str,
     },
+    /// The caller named a run that, by its handle, another server made, or this
+    /// one before it was started again. Whether it ever was is not said.
+    #[error(
+        "no run `{}`: results stay in the server that made them, and by its handle that is another than this one \
+         (`{theirs}…`, and here `{ours}…`), or one that has ended; read it there, or run it again", id.escape_debug()
+    )]
+    OfAnotherServer {
+        /// The handle that was given.
+        id: String,
+        /// How the handles of that server begin.
+        theirs: String,
+        /// How the handles of this one do.
+        ours: String,
+    },
     /// The thing exists and may not be used so.
     #[error("{action} is denied: {reason}")]
     Denied {

@@ -44,6 +44,41 @@ pub(crate) fn random_name() -> String {
     (0..26).map(|digit| char::from(DIGITS[(number >> (5 * digit)) as usize & 31])).collect()
 }
 
+/// How many digits of the handle of a run say which server made it: enough that
+/// no two servers over one store have the same, and 100 random bits are left.
+const INSTANCE_DIGITS: usize = 6;
+
+/// One start of a server. The handles of its runs begin with it, so that others
+/// can say where a run is that is not theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Instance(String);
+
+impl Instance {
+    /// Another than every other.
+    pub(crate) fn random() -> Self {
+        Self(random_name().split_off(26 - INSTANCE_DIGITS))
+    }
+
+    /// A new, unguessable handle of a run here.
+    pub(crate) fn new_run(&self) -> RunId {
+        RunId(format!("{self}{}", random_name().split_off(INSTANCE_DIGITS)))
+    }
+}
+
+/// As the handles of its runs begin.
+impl fmt::Display for Instance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "r_{}", self.0)
+    }
+}
+
+impl RunId {
+    /// The start of a server that it was made by.
+    pub(crate) fn instance(&self) -> Instance {
+        Instance(self.0.chars().skip("r_".len()).take(INSTANCE_DIGITS).collect())
+    }
+}
+
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
         $(#[$doc])*
@@ -51,11 +86,6 @@ macro_rules! handle {
         pub struct $name(String);
 
         impl $name {
-            /// Makes a new, unguessable handle.
-            pub fn random() -> Self {
-                Self(format!(concat!($prefix, "{}"), random_name()))
-            }
-
             /// Reads a handle that a caller gave.
             ///
             /// # Errors
@@ -87,6 +117,20 @@ macro_rules! handle {
     };
 }
 
+macro_rules! random {
+    ($name:ident, $prefix:literal) => {
+        impl $name {
+            /// Makes a new, unguessable handle.
+            pub fn random() -> Self {
+                Self(format!(concat!($prefix, "{}"), random_name()))
+            }
+        }
+    };
+}
+
+random!(SessionId, "s_");
+random!(SnapshotId, "p_");
+
 handle!(
     /// The handle of a session.
     SessionId, "s_", "session"
@@ -111,5 +155,16 @@ mod tests {
         for bad in ["", "s_", "new", "s_../../../../../etc/passwd0", "r_00000000000000000000000000"] {
             assert!(SessionId::parse(bad).unwrap_err().to_string().contains("must be a handle"), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_handle_of_a_run_says_which_server_made_it_and_cannot_be_guessed_from_another() {
+        let (here, there) = (Instance::random(), Instance::random());
+        let (one, two) = (here.new_run(), here.new_run());
+        assert_eq!(RunId::parse(one.as_str()).unwrap(), one);
+        assert!(one.instance() == here && two.instance() == here && here != there);
+        assert!(one.as_str().starts_with(&here.to_string()) && there.new_run().instance() == there);
+        let same = one.as_str().bytes().zip(two.as_str().bytes()).skip(8).filter(|(one, two)| one == two).count();
+        assert!(same < 10, "{one} {two}");
     }
 }

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         calls_that_alternate_between_two_servers_are_never_fenced
         a_call_that_was_overtaken_is_fenced_and_the_next_goes_on
         what_one_server_ended_is_over_for_the_other
+        the_result_of_a_run_is_read_where_it_ran_and_others_say_so
     }
     ExitCode::SUCCESS
 }
@@ -192,4 +193,23 @@ async fn what_one_server_ended_is_over_for_the_other() {
         assert!(gone.contains("it was closed"), "{gone}");
     }
     assert!(two.executor.list_sessions(&Principal::local()).await.unwrap().is_empty());
+}
+
+async fn the_result_of_a_run_is_read_where_it_ran_and_others_say_so() {
+    let store = WeakStore::new(10, Arc::default());
+    let one = Replica::start(&store, None);
+    let two = Replica::start(&store, Some(&one));
+    let session = one.begin("x = 1").await;
+    let (me, print) = (Principal::local(), "for n in range(20_000): print(n)");
+    let made = one.execute(SessionChoice::Existing(session), print).await.unwrap().run;
+    one.executor.finished_run(&me, &made).unwrap();
+    let other = two.execute(SessionChoice::None, "1").await.unwrap().run;
+    let refused = two.executor.finished_run(&me, &made).unwrap_err();
+    assert!(matches!(refused, Error::OfAnotherServer { .. }), "{refused:?}");
+    let (theirs, ours) = (&made.as_str()[..8], &other.as_str()[..8]);
+    let text = refused.to_string();
+    assert!(text.contains(&format!("no run `{made}`")) && text.contains(&format!("(`{theirs}…`, and here `{ours}…`)")));
+    // The control: of its own it says that it is not there.
+    let never = sandbox::RunId::parse(&format!("{ours}{}", "0".repeat(20))).unwrap();
+    assert!(matches!(two.executor.finished_run(&me, &never), Err(Error::NotFound { .. })));
 }

@@ -57,6 +57,21 @@ fn every_tool_sees_what_the_other_did() {
 }
 
 #[test]
+fn results_of_a_run_are_read_from_the_server_that_made_it_and_the_other_says_so() {
+    let one = Server::start();
+    let other = one.beside().start();
+    let run = one.execute_in("new", "for n in range(20_000): print(n)").run().to_owned();
+    let own = other.execute_in("new", "print(1)").run().to_owned();
+    let read = |server: &Server| server.call("read", json!({"run": run, "stream": "stdout"}));
+    let refused = read(&other);
+    let places = format!("(`{}…`, and here `{}…`)", &run[..8], &own[..8]);
+    assert!(refused.refusal().contains(&format!("no run `{run}`")), "{}", refused.text());
+    assert!(refused.refusal().contains(&places), "{}", refused.text());
+    // The control.
+    assert!(read(&one).text().contains("\n17\n"), "{}", read(&one).text());
+}
+
+#[test]
 fn of_calls_at_once_each_is_carried_out_wholly_or_not_at_all() {
     let one = Server::start();
     let other = one.beside().start();

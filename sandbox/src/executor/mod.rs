@@ -243,7 +243,7 @@ impl Executor {
             sessions,
             state,
             pool,
-            finished: FinishedRuns::default(),
+            finished: FinishedRuns::new(),
             places: Arc::new(Semaphore::new(settings.runs)),
             waiting: AtomicUsize::new(0),
             closing: CancellationToken::new(),

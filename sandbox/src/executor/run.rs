@@ -103,7 +103,7 @@ impl Executor {
         let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
-        let run = RunId::random();
+        let run = self.finished.instance().new_run();
         let report = match job.runtime.image() {
             Some(image) => {
                 let order = self.order(&mut job, &run, &workspace, image.digest().to_owned(), None)?;
@@ -163,7 +163,7 @@ impl Executor {
         turn.tree.rest();
         turn.is_ahead = true;
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
-        let run = RunId::random();
+        let run = self.finished.instance().new_run();
         let (report, state) = match job.runtime.image() {
             Some(image) => self.run_wasm_and_commit(turn, job, image, &run, &workspace, wrote_files).await?,
             None => self.run_native_and_commit(turn, job, &run, &workspace).await?,

@@ -13,7 +13,7 @@ use super::results::{KeptResults, KeptStream};
 use super::spool::Spool;
 use super::stream::{Stream, spool_path};
 use crate::error::Error;
-use crate::handle::{Principal, RunId};
+use crate::handle::{Instance, Principal, RunId};
 use crate::lock::lock;
 use crate::workspace::Workspace;
 
@@ -141,9 +141,12 @@ impl FinishedRun {
     }
 }
 
-/// All finished runs that are still kept.
-#[derive(Debug, Default)]
-pub(crate) struct FinishedRuns(Mutex<Kept>);
+/// All finished runs of this server that are still kept.
+#[derive(Debug)]
+pub(crate) struct FinishedRuns {
+    instance: Instance,
+    kept: Mutex<Kept>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -153,9 +156,18 @@ struct Kept {
 }
 
 impl FinishedRuns {
+    pub(crate) fn new() -> Self {
+        Self { instance: Instance::random(), kept: Mutex::default() }
+    }
+
+    /// Which start of the server it is whose runs are kept here.
+    pub(crate) const fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
     /// Keeps `run`, and returns those that have to go for it.
     pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Discarded {
-        let mut kept = lock(&self.0);
+        let mut kept = lock(&self.kept);
         kept.bytes += run.held_bytes;
         kept.order.push_back(id.clone());
         kept.runs.insert(id, Arc::new(run));
@@ -164,16 +176,27 @@ impl FinishedRuns {
 
     /// Returns the runs that have been kept long enough.
     pub(crate) fn take_expired(&self, now: Instant) -> Discarded {
-        lock(&self.0).take_while(|_, run| now.saturating_duration_since(run.ended) >= RUN_LIFETIME)
+        lock(&self.kept).take_while(|_, run| now.saturating_duration_since(run.ended) >= RUN_LIFETIME)
     }
 
     /// The run `id` of `owner`.
     pub(crate) fn get(&self, owner: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
-        lock(&self.0).runs.get(id).filter(|run| run.owner == *owner).cloned().ok_or_else(|| Error::NotFound {
+        let found = lock(&self.kept).runs.get(id).filter(|run| run.owner == *owner).cloned();
+        found.ok_or_else(|| self.not_here(id))
+    }
+
+    /// What is said of a run that is not here, whoever else may have it.
+    fn not_here(&self, id: &RunId) -> Error {
+        let theirs = id.instance();
+        if theirs != self.instance {
+            let (theirs, ours) = (theirs.to_string(), self.instance.to_string());
+            return Error::OfAnotherServer { id: id.to_string(), theirs, ours };
+        }
+        Error::NotFound {
             kind: "run",
             id: id.to_string(),
             advice: ": a run can be read for ten minutes, and the oldest go first when there are many; run it again",
-        })
+        }
     }
 }
 
