@@ -30,7 +30,7 @@ pub(crate) fn blob_name() -> BlobName {
 pub fn sealed_seeds() -> Vec<Vec<u8>> {
     let sealed = KEYS.seal(&binding(), b"the state of a session").expect("it can be sealed");
     let end = Object::End(KEYS.end_hash("local", &SESSION, CloseReason::Expired));
-    let places = [Object::Commit(5), Object::Blob(blob_name()), end]
+    let places = [Object::Commit(5), Object::Blob(blob_name()), Object::Used, end]
         .map(|object| chosen(PLACE, place("local", &SESSION, &object).as_ref()));
     let mut seeds = vec![chosen(SEALED, sealed), chosen(SEALED, b"belljar"), chosen(CONTENT, b"\x05content")];
     seeds.extend(places);

@@ -98,8 +98,9 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] when something is, or it is the one that seals;
-    /// [`Error::NotFound`] when there is none of that identifier.
+    /// [`Error::Denied`] when something is, when what is stored lies elsewhere
+    /// and nobody can tell, or it is the one that seals; [`Error::NotFound`] when
+    /// there is none of that identifier.
     pub fn forget(&self, id: &str) -> Result<(), Error> {
         let _lock = self.lock()?;
         let mut secrets = self.existing()?;
@@ -115,7 +116,13 @@ impl KeyFile {
         if at == 0 {
             return Err(denied("it is the one that seals; `belljar keys rotate` first".into()));
         }
-        let (objects, sessions) = self.sealed_with(&keys)?;
+        let Some((objects, sessions)) = self.sealed_with(&keys)? else {
+            let objects = self.directory.join(OBJECTS);
+            return Err(denied(format!(
+                "whether it is needed cannot be told: nothing is stored in {}",
+                objects.display()
+            )));
+        };
         if objects > 0 {
             let some: Vec<_> = sessions.iter().take(3).map(ToString::to_string).collect();
             return Err(denied(format!(
@@ -210,9 +217,13 @@ impl KeyFile {
         Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error)).doing(doing)
     }
 
-    /// How many objects in files depend on a key, and of which sessions.
-    fn sealed_with(&self, keys: &Keys) -> Result<(usize, BTreeSet<SessionId>), Error> {
+    /// How many objects in files depend on a key, and of which sessions; none
+    /// where objects are no files.
+    fn sealed_with(&self, keys: &Keys) -> Result<Option<(usize, BTreeSet<SessionId>)>, Error> {
         let root = self.directory.join(OBJECTS);
+        if !root.is_dir() {
+            return Ok(None);
+        }
         let (mut objects, mut sessions) = (0, BTreeSet::new());
         let mut folders = vec![root.clone()];
         let looked = (|| {
@@ -231,7 +242,7 @@ impl KeyFile {
             Ok(())
         })();
         looked.doing(|| format!("look for what is sealed in {}", root.display()))?;
-        Ok((objects, sessions))
+        Ok(Some((objects, sessions)))
     }
 }
 
@@ -316,6 +327,9 @@ mod tests {
         let error = keys.forget(&last.to_string()).unwrap_err().to_string();
         assert!(error.contains("the one that seals"), "{error}");
         assert!(keys.forget("0123456789abcdef").unwrap_err().to_string().contains("no key `0123456789abcdef`"));
+        let error = keys.forget(&first.to_string()).unwrap_err().to_string();
+        assert!(error.contains("cannot be told: nothing is stored in"), "{error}");
+        fs::create_dir(parent.path().join(OBJECTS)).unwrap();
         keys.forget(&first.to_string()).unwrap();
         assert!(!keys.ids().unwrap().contains(&first));
         for _ in 9..MAX_KEYS {
