@@ -210,6 +210,8 @@ impl Executor {
             limit: settings.sessions,
             hibernate_after: settings.hibernate_after,
             lifetime: settings.session_lifetime,
+            snapshots: settings.snapshots,
+            ceilings: settings.limit_ceilings,
         };
         let spares = Arc::new(EmptyWorkspaces::default());
         let directories = (Arc::clone(&state), Arc::clone(&spares));

@@ -18,6 +18,7 @@ use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::SessionChoice;
 use crate::session::Turn;
 use crate::session::files::Manifest;
+use crate::session::save::{Change, ChangedFiles};
 use crate::workspace::Workspace;
 
 /// How long a cancelled program gets to end by itself, with a session whose
@@ -98,12 +99,12 @@ impl Executor {
             self.undo(turn, &mut report).await?;
             return Ok((report, SessionState::RolledBack));
         }
-        let changed = report.files.iter().map(|file| file.size_bytes).sum();
-        self.sessions.make_room(turn, changed).await?;
-        turn.tree.set_untouched(std::mem::take(&mut report.untouched));
         let before = Arc::clone(turn.tree.manifest());
-        let files = self.sessions.captured_files_apart(turn).await?;
-        self.sessions.commit(turn, files).await?;
+        let files = ChangedFiles {
+            bytes: report.files.iter().map(|file| file.size_bytes).sum(),
+            untouched: std::mem::take(&mut report.untouched),
+        };
+        self.sessions.save(turn, Change { files: Some(files), ..Change::default() }).await?;
         if !self.state.shows_mapped_writes() {
             name_rewritten(&mut report, turn.tree.manifest(), &before);
         }

@@ -6,34 +6,26 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use guest_runtimes::{GuestRuntime, Image};
-use serde_bytes::ByteBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::scratch::{Scratch, write_files};
 use super::{Executor, remove_later};
-use crate::error::{Error, IoContext as _};
+use crate::error::Error;
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
 use crate::run::finished::FinishedRun;
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
-use crate::run::report::{Capture, RunReport};
+use crate::run::report::RunReport;
 use crate::run::request::{ExecuteRequest, SessionChoice};
 use crate::run::results::KeptResults;
 use crate::run::stream::LiveOutput;
-use crate::session::load::{Fetched, fetch};
-use crate::session::registry::Change;
-use crate::session::snapshot::{SavedInterpreter, SavedPart};
+use crate::session::load::Fetched;
+use crate::session::save::{Change, ChangedFiles, LeftInterpreter};
 use crate::session::{Life, Turn};
-use crate::store::Store;
-use crate::wasm::ABI_VERSION;
-use crate::wasm::engine::ENGINE_VERSION;
-use crate::worker::{Interpreter, MAX_STATE_BYTES, Pool, RunEnd, RunOrder, SessionOrder, Transfer, saved_bytes};
+use crate::worker::{Interpreter, Pool, RunEnd, RunOrder, SessionOrder, Transfer};
 use crate::workspace::Workspace;
 use crate::workspace::entry::FileEntry;
-
-/// The largest tail. Above what a worker makes of one.
-const MAX_TAIL_BYTES: u64 = 1 << 20;
 
 /// One program, its limits, and who may stop it.
 pub(super) struct Job {
@@ -191,11 +183,13 @@ impl Executor {
         let mut report = report_of(end);
         let state = match report.capture.take() {
             Some(capture) => {
-                let files = report.workspace_changed || wrote_files;
                 let most = self.settings.limit_ceilings.get(Resource::DiskBytes);
-                let changed = if files { changed_bytes(&report.files, most) } else { 0 };
-                self.commit_run(turn, job.runtime, capture, &transfer, files, changed).await?;
-                self.sessions.transfers.give_back(&turn.session.owner, transfer);
+                let files = (report.workspace_changed || wrote_files)
+                    .then(|| ChangedFiles { bytes: changed_bytes(&report.files, most), ..ChangedFiles::default() });
+                let interpreter = LeftInterpreter { runtime: job.runtime, image, capture, transfer: &transfer };
+                let change = Change { interpreter: Some(interpreter), files, ..Change::default() };
+                self.sessions.save(turn, change).await?;
+                self.sessions.give_back(&turn.session.owner, transfer);
                 SessionState::Kept
             }
             None => {
@@ -212,7 +206,7 @@ impl Executor {
         self.sessions.roll_back(turn).await?;
         if turn.sequence == 0 {
             // Its handle is about to be given out.
-            self.sessions.commit(turn, Change::default()).await?;
+            self.sessions.save(turn, Change::default()).await?;
         }
         Ok(())
     }
@@ -230,22 +224,17 @@ impl Executor {
     ) -> Result<(RunEnd, Arc<Transfer>), Error> {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
         let (id, runtime) = (&session.id, job.runtime);
-        let transfers = &self.sessions.transfers;
-        let empty =
-            || transfers.take(&session.owner).map(Arc::new).doing(|| "make room for the state of a session".into());
         let saved = turn.interpreters.get(runtime.id());
         let (interpreter, transfer) = match saved {
-            None => (Interpreter::New, empty()?),
-            Some(_) if pool.hold(id, runtime.id()) => (Interpreter::Live, empty()?),
+            None => (Interpreter::New, self.sessions.transfer(&session.owner)?),
+            Some(_) if pool.hold(id, runtime.id()) => (Interpreter::Live, self.sessions.transfer(&session.owner)?),
             Some(saved) => {
                 let fetched = async {
                     self.bases.open(runtime, image, saved, pool).await?;
-                    if let Some(fetched) = fetched {
-                        return Ok(fetched);
+                    match fetched {
+                        Some(fetched) => Ok(fetched),
+                        None => self.sessions.fetch(&session, saved).await,
                     }
-                    let (session, saved, transfers) = (Arc::clone(&session), saved.clone(), Arc::clone(transfers));
-                    let fetch = |store| async move { fetch(&store, &transfers, &session, &saved).await };
-                    self.sessions.store.at_once(fetch).await
                 };
                 let Fetched { transfer, lengths } = match self.unless_stopped(&job.stop, fetched).await? {
                     Ok(fetched) => fetched,
@@ -260,92 +249,6 @@ impl Executor {
         let order = self.order(job, run, workspace, image, Some(session))?;
         let end = pool.run(&job.principal, order, Some(&transfer), &job.stop, job.live.take()).await?;
         Ok((end, transfer))
-    }
-
-    /// Commits what a run left: its interpreter, and its files if they changed.
-    async fn commit_run(
-        &self,
-        turn: &mut Turn,
-        runtime: &'static GuestRuntime,
-        capture: Capture,
-        transfer: &Arc<Transfer>,
-        files: bool,
-        changed_bytes: u64,
-    ) -> Result<(), Error> {
-        let own_image = runtime.image().ok_or_else(|| Error::host("save the state of a session", "it has no image"))?;
-        let mut interpreters = turn.interpreters.clone();
-        let before = interpreters.remove(runtime.id());
-        let (image, mut parts) =
-            before.map_or_else(|| (own_image.digest().to_owned(), Vec::new()), |saved| (saved.image, saved.parts));
-        let sum = |lengths: &[u32]| lengths.iter().map(|length| u64::from(*length)).sum::<u64>();
-        let (new, tail) = (sum(&capture.parts), sum(&capture.tail));
-        // A worker is not trusted: it may be the guest that speaks.
-        let memory = self.settings.limit_ceilings.get(Resource::MemoryBytes);
-        let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
-        let most_bytes = saved_bytes(memory);
-        let kept = parts.iter().take(capture.keep).map(|part| u64::from(part.bytes)).sum::<u64>();
-        // Segments halve in size, so all together are less than twice the first.
-        if capture.keep > parts.len()
-            || capture.keep + capture.parts.len() > 2 * most_parts
-            || capture.tail.len() > most_parts
-            || capture.parts.iter().chain(&capture.tail).any(|length| *length == 0)
-            || new > most_bytes
-            || kept + new > 2 * most_bytes
-            || tail > MAX_TAIL_BYTES
-            || capture.state.len() > MAX_STATE_BYTES
-        {
-            return Err(self.distrust(turn, "what it saved is more than it may be"));
-        }
-        let session = Arc::clone(&turn.session);
-        // For everything, before the first of it is written. A worker that lies
-        // about files is found out when they are read.
-        self.sessions.make_room(turn, (new + tail).saturating_add(changed_bytes)).await?;
-        parts.truncate(capture.keep);
-        let doing = || "take over the state of a session".to_owned();
-        let lengths = capture.parts.iter().chain(&capture.tail).copied().collect();
-        let (new_parts, sequence, transfer) = (capture.parts.len(), turn.sequence + 1, Arc::clone(transfer));
-        let store = |store: Store| async move {
-            let mut incoming = transfer.parts(lengths);
-            for bytes in incoming.by_ref().take(new_parts) {
-                let bytes = bytes.doing(doing)?;
-                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                let blob = store.put_blob(&session.owner, &session.id, sequence, bytes).await?;
-                parts.push(SavedPart { blob, bytes: length });
-            }
-            let tail: Vec<_> = incoming.map(|bytes| bytes.map(ByteBuf::from)).collect::<Result<_, _>>().doing(doing)?;
-            Ok((parts, tail))
-        };
-        let (parts, tail) = if new_parts == 0 {
-            // Small enough not to go anywhere for it.
-            store(self.sessions.store.clone()).await?
-        } else {
-            self.sessions.store.at_once(store).await?
-        };
-        let is_current = image == own_image.digest();
-        let saved = SavedInterpreter {
-            image,
-            abi: ABI_VERSION,
-            engine: ENGINE_VERSION.to_owned(),
-            parts,
-            tail,
-            state: capture.state,
-        };
-        interpreters.insert(runtime.id().to_owned(), saved);
-        let files = if files { self.sessions.captured_files(turn).await? } else { Change::default() };
-        if is_current {
-            self.bases.keep(own_image).await?;
-        }
-        self.sessions.commit(turn, Change { interpreters: Some(interpreters), ..files }).await?;
-        turn.seen = Arc::clone(turn.tree.manifest());
-        Ok(())
-    }
-
-    /// Ends the worker that saved a session and lied about it.
-    fn distrust(&self, turn: &Turn, reason: &str) -> Error {
-        if let Some(pool) = self.pool.get() {
-            pool.distrust(&turn.session.id, reason);
-        }
-        Error::host("save the state of a session", "its worker broke the protocol and was ended")
     }
 
     fn order(

@@ -1,6 +1,5 @@
 //! What is done to sessions besides running code in them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,13 +13,9 @@ use crate::handle::{Principal, SessionId, SnapshotId};
 use crate::lock::lock;
 use crate::run::outcome::{SessionReport, SessionState};
 use crate::run::request::InputFile;
-use crate::session::files::Manifest;
-use crate::session::load::{ReadManifest, read_manifest, read_snapshot};
-use crate::session::registry::Change;
-use crate::session::snapshot;
-use crate::session::snapshot::{Commit, Saved, SnapshotRecord};
-use crate::session::{Life, Session, SessionFiles, Turn};
-use crate::store::{CloseReason, Committed, Moment};
+use crate::session::save::{Change, ChangedFiles};
+use crate::session::snapshot::SnapshotRecord;
+use crate::session::{Life, SessionFiles, Turn};
 
 /// The store is looked over this often: for sessions that have expired, and
 /// for what others wrote to it.
@@ -106,10 +101,10 @@ impl Executor {
             turn.session.workspace().ok_or_else(|| Error::host("write a file", "its session has no workspace"))?;
         turn.tree.rest();
         turn.is_ahead = true;
+        let files = ChangedFiles { bytes: file.bytes.len() as u64, ..ChangedFiles::default() };
         write_files(&workspace, vec![file], &self.settings.default_limits).await?;
         // Interpreters have not gone on, and stay where they are.
-        let change = self.sessions.captured_files_apart(turn).await?;
-        self.sessions.commit(turn, change).await
+        self.sessions.save(turn, Change { files: Some(files), ..Change::default() }).await
     }
 
     /// The files of a session of `principal`, to read from.
@@ -128,8 +123,8 @@ impl Executor {
     ///
     /// [`Error::Host`] when the store cannot be read.
     pub async fn list_sessions(&self, principal: &Principal) -> Result<Vec<SessionSummary>, Error> {
-        let lifetime = self.sessions.settings().lifetime;
-        let stored = self.sessions.store.list(principal).await?;
+        let lifetime = self.sessions.lifetime();
+        let stored = self.sessions.list(principal).await?;
         let summarise = |stored: crate::store::StoredSession| SessionSummary {
             is_live: self.sessions.is_here(&stored.id),
             id: stored.id,
@@ -173,29 +168,7 @@ impl Executor {
         id: &SessionId,
     ) -> Result<(SessionReport, SnapshotSummary), Error> {
         self.in_turn(principal, id, |executor, mut turn| async move {
-            let (count, limit) = (turn.snapshots.len(), executor.settings.snapshots);
-            if count >= limit {
-                return Err(Error::Denied {
-                    action: "taking a snapshot".into(),
-                    reason: format!("a session has at most {limit} of them, got {count}; close one that is not needed"),
-                });
-            }
-            let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
-            let bytes = snapshot::encode(&saved)?;
-            executor.sessions.make_room(&mut turn, bytes.len() as u64).await?;
-            let (store, session) = (&executor.sessions.store, &turn.session);
-            let blob = store.put_blob(&session.owner, &session.id, turn.sequence + 1, bytes).await?;
-            let record = SnapshotRecord {
-                id: SnapshotId::random(),
-                sequence: turn.sequence,
-                created: SystemTime::now(),
-                size_bytes: saved.size_bytes() + turn.tree.manifest().size_bytes(),
-                blob,
-            };
-            let summary = SnapshotSummary::from(&record);
-            let mut snapshots = turn.snapshots.clone();
-            snapshots.push(record);
-            executor.sessions.commit(&mut turn, Change { snapshots: Some(snapshots), ..Change::default() }).await?;
+            let summary = SnapshotSummary::from(executor.sessions.take_snapshot(&mut turn).await?);
             Ok((executor.report(&turn), summary))
         })
         .await
@@ -215,27 +188,10 @@ impl Executor {
     ) -> Result<SessionReport, Error> {
         let snapshot = snapshot.clone();
         self.in_turn(principal, id, |executor, mut turn| async move {
-            let sessions = &executor.sessions;
-            let (saved, manifest) = executor.remembered(&mut turn, &snapshot).await?;
-            sessions.rewind(&mut turn, saved, manifest).await?;
+            executor.sessions.rewind(&mut turn, &snapshot).await?;
             Ok(executor.report(&turn))
         })
         .await
-    }
-
-    /// The state that a snapshot of a session remembers.
-    async fn remembered(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(Saved, Arc<Manifest>), Error> {
-        let (store, session) = (&self.sessions.store, Arc::clone(&turn.session));
-        let record = find(turn, snapshot)?.clone();
-        let read = async {
-            let saved = read_snapshot(store, &session, &record).await?;
-            let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
-            Ok((saved, Arc::new(manifest)))
-        };
-        match read.await {
-            Ok(read) => Ok(read),
-            Err(error) => Err(self.sessions.fenced_or(error, turn).await),
-        }
     }
 
     /// Makes a second session of one, as it is now or as a snapshot remembers
@@ -252,38 +208,9 @@ impl Executor {
     ) -> Result<SessionReport, Error> {
         let snapshot = snapshot.cloned();
         self.in_turn(principal, id, |executor, mut turn| async move {
-            let store = &executor.sessions.store;
-            let (saved, manifest) = match &snapshot {
-                Some(snapshot) => executor.remembered(&mut turn, snapshot).await?,
-                None => {
-                    let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
-                    (saved, Arc::clone(turn.tree.manifest()))
-                }
-            };
-            let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
-            saved.add_blobs(&mut blobs);
-            let bytes = saved.size_bytes() + manifest.stored_bytes();
-            let fork = Session::new(SessionId::random(), turn.session.owner.clone());
-            let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
-            // Links take no room, but the other session may go first.
-            executor.sessions.make_room(&mut turn, bytes + body.len() as u64).await?;
-            // Its numbers go on from those of the session it comes from, whose
-            // blobs it takes over under their names.
-            let sequence = turn.sequence + 1;
-            let copied = store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
-            if let Err(error) = copied {
-                store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
-                return Err(executor.sessions.fenced_or(error, &mut turn).await);
-            }
-            if store.commit(&fork.owner, &fork.id, sequence, &body).await? == Committed::Fenced {
-                return Err(Error::host("fork a session", "its new handle is taken"));
-            }
-            Ok(SessionReport {
-                id: fork.id.clone(),
-                state: SessionState::Kept,
-                sequence,
-                expires_at: SystemTime::now() + executor.sessions.settings().lifetime,
-            })
+            let (id, sequence) = executor.sessions.fork(&mut turn, snapshot.as_ref()).await?;
+            let expires_at = SystemTime::now() + executor.sessions.lifetime();
+            Ok(SessionReport { id, state: SessionState::Kept, sequence, expires_at })
         })
         .await
     }
@@ -302,15 +229,9 @@ impl Executor {
         let snapshot = snapshot.cloned();
         self.in_turn(principal, id, |executor, mut turn| async move {
             match snapshot {
-                Some(snapshot) => {
-                    find(&turn, &snapshot)?;
-                    let rest = turn.snapshots.iter().filter(|record| record.id != snapshot).cloned().collect();
-                    executor.sessions.commit(&mut turn, Change { snapshots: Some(rest), ..Change::default() }).await?;
-                }
+                Some(snapshot) => executor.sessions.remove_snapshot(&mut turn, &snapshot).await?,
                 None => {
-                    let (store, session) = (&executor.sessions.store, &turn.session);
-                    store.close(&session.owner, &session.id, CloseReason::Closed).await?;
-                    executor.sessions.leave(&mut turn);
+                    executor.sessions.close(&mut turn).await?;
                     return Ok(SessionReport { expires_at: SystemTime::now(), ..executor.report(&turn) });
                 }
             }
@@ -392,7 +313,7 @@ impl Executor {
 
     /// When a session ends unless it changes before.
     pub(super) fn expires_at(&self, turn: &Turn) -> SystemTime {
-        turn.modified + self.sessions.settings().lifetime
+        turn.modified + self.sessions.lifetime()
     }
 
     /// Sessions that lie in the store alone, as of the last sweep.
@@ -402,7 +323,7 @@ impl Executor {
 
     /// Looks over the store in the background, if that was not done for long.
     pub(super) fn sweep_if_due(&self, now: Instant) {
-        let interval = SWEEP_INTERVAL.min(self.sessions.settings().lifetime / 4).max(Duration::from_secs(1));
+        let interval = SWEEP_INTERVAL.min(self.sessions.lifetime() / 4).max(Duration::from_secs(1));
         let mut last = lock(&self.last_swept);
         let is_due = match *last {
             Some(last) => now.saturating_duration_since(last) >= interval,
@@ -414,25 +335,14 @@ impl Executor {
             return;
         }
         *last = Some(now);
-        let (store, in_use) = (self.sessions.store.clone(), self.sessions.in_use(now));
+        let sweep = self.sessions.sweep(now);
         let (sweeping, stored) = (Arc::clone(&self.sweeping), Arc::clone(&self.stored_sessions));
         tokio::spawn(async move {
-            match store.sweep(&Moment::now(), &in_use).await {
-                Ok(swept) => {
-                    tracing::debug!(?swept, "the store was looked over");
-                    stored.store(swept.sessions, Ordering::Relaxed);
-                }
+            match sweep.await {
+                Ok(sessions) => stored.store(sessions, Ordering::Relaxed),
                 Err(error) => tracing::warn!(%error, "the store could not be looked over"),
             }
             sweeping.store(false, Ordering::SeqCst);
         });
     }
-}
-
-fn find<'a>(turn: &'a Turn, snapshot: &SnapshotId) -> Result<&'a SnapshotRecord, Error> {
-    turn.snapshots.iter().find(|record| record.id == *snapshot).ok_or_else(|| Error::NotFound {
-        kind: "snapshot",
-        id: snapshot.to_string(),
-        advice: " in this session; `list` with the session shows those that there are",
-    })
 }

@@ -5,27 +5,22 @@
 //! carries, and is saved under that again. New interpreters begin in the image
 //! of this build.
 
-use std::collections::HashSet;
 use std::fs::File;
-use std::sync::{Arc, Mutex};
 
 use guest_runtimes::{GuestRuntime, Image};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::compile::compile;
 use crate::error::Error;
-use crate::lock::lock;
 use crate::session::snapshot::SavedInterpreter;
 use crate::store::{Store, blocking};
 use crate::wasm::{ABI_VERSION, CodeCache, ImageName};
 use crate::worker::Pool;
 
-/// Finds the images of saved interpreters, and keeps them findable.
+/// Finds the images of saved interpreters.
 pub(crate) struct Bases {
     store: Store,
     cache: CodeCache,
-    /// The digests of those that the store has, or is about to have.
-    kept: Arc<Mutex<HashSet<&'static str>>>,
     /// Held while an image is looked for and compiled: whoever needs it too
     /// waits, rather than compile it again.
     opening: AsyncMutex<()>,
@@ -49,7 +44,7 @@ enum Older {
 
 impl Bases {
     pub(crate) fn new(store: Store, cache: CodeCache) -> Self {
-        Self { store, cache, kept: Arc::default(), opening: AsyncMutex::default() }
+        Self { store, cache, opening: AsyncMutex::default() }
     }
 
     /// Sees to it that workers of `pool` can go on with `saved`. That takes as
@@ -105,22 +100,6 @@ impl Bases {
             return Ok(Some(Older::Cache(compiled)));
         }
         Ok(self.store.base(digest).await?.map(Older::Store))
-    }
-
-    /// Has the store keep the image of this build, before the first session
-    /// that differs from it is acknowledged. Later calls do nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Denied`] when the disk is full, [`Error::Host`].
-    pub(crate) async fn keep(&self, image: &'static Image) -> Result<(), Error> {
-        let digest = image.digest();
-        if lock(&self.kept).contains(digest) {
-            return Ok(());
-        }
-        self.store.keep_base(digest, image.compressed()).await?;
-        lock(&self.kept).insert(digest);
-        Ok(())
     }
 }
 

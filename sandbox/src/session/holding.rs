@@ -1,13 +1,20 @@
-//! What the server holds of sessions in its memory: it pays before it keeps
-//! more, and sessions that nobody uses give theirs back.
+//! What this server holds of sessions: their files in directories, their
+//! interpreters in workers, and what it knows of them. All of that is a faster
+//! copy of what the store has. The server pays before it keeps more, and
+//! sessions that nobody uses give theirs back: they hibernate.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::registry::Sessions;
+use super::in_memory::InMemory;
+use super::interpreters::Interpreters;
+use super::ledger::Ledger;
 use super::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
-use super::{Head, Turn};
+use super::store_space::collect_rest;
+use super::workspaces::Workspaces;
+use super::{Head, Life, Session, Turn};
 use crate::error::Error;
-use crate::lock::lock;
+use crate::store::Store;
 
 /// How long a session waits for memory that others give back.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
@@ -34,7 +41,38 @@ impl Head {
     }
 }
 
-impl Sessions {
+/// What is held.
+pub(super) struct Holding {
+    in_memory: InMemory,
+    workspaces: Workspaces,
+    interpreters: Interpreters,
+    ledger: Arc<Ledger>,
+    store: Store,
+}
+
+impl Holding {
+    pub(super) const fn new(
+        in_memory: InMemory,
+        workspaces: Workspaces,
+        interpreters: Interpreters,
+        ledger: Arc<Ledger>,
+        store: Store,
+    ) -> Self {
+        Self { in_memory, workspaces, interpreters, ledger, store }
+    }
+
+    pub(super) const fn in_memory(&self) -> &InMemory {
+        &self.in_memory
+    }
+
+    pub(super) const fn workspaces(&self) -> &Workspaces {
+        &self.workspaces
+    }
+
+    pub(super) const fn interpreters(&self) -> &Interpreters {
+        &self.interpreters
+    }
+
     /// Pays for `bytes` of files, and for what the session takes beside them, if
     /// need be once others made room.
     ///
@@ -42,16 +80,14 @@ impl Sessions {
     ///
     /// [`Error::Denied`] when the server could never hold as much,
     /// [`Error::Busy`] when it cannot now.
-    pub(crate) async fn hold(&self, turn: &mut Turn, bytes: usize) -> Result<(), Error> {
+    pub(super) async fn pay(&self, turn: &mut Turn, bytes: usize) -> Result<(), Error> {
         let (ledger, most) = (&self.ledger, self.ledger.most_bytes());
         let bytes = (bytes + turn.heap_bytes()) as u64;
         let mut held = turn.held.take().unwrap_or_else(|| ledger.nothing());
         let more = bytes.saturating_sub(held.bytes());
         let mut is_paid = held.resize(bytes);
         if !is_paid && bytes <= most {
-            if let Some(pool) = self.pool.get() {
-                pool.recall(more);
-            }
+            self.interpreters.recall(more);
             self.make_memory(|| ledger.bytes() + more <= most && ledger.budget().free_bytes() >= more);
             // What workers give back comes a little later.
             drop(tokio::time::timeout(ROOM_WAIT, ledger.budget().take(more)).await);
@@ -79,13 +115,11 @@ impl Sessions {
 
     /// Lets sessions hibernate that nobody uses, the longest unused first, until
     /// there `is_enough`.
-    pub(crate) fn make_memory(&self, is_enough: impl Fn() -> bool) {
+    pub(super) fn make_memory(&self, is_enough: impl Fn() -> bool) {
         if is_enough() || self.ledger.bytes() == 0 {
             return;
         }
-        let mut sessions: Vec<_> = lock(&self.here).values().cloned().collect();
-        sessions.sort_by_cached_key(|session| session.last_used());
-        for session in sessions {
+        for session in self.in_memory.by_last_use() {
             if is_enough() {
                 return;
             }
@@ -94,5 +128,41 @@ impl Sessions {
                 self.hibernate(turn);
             }
         }
+    }
+
+    /// Gives a session that just came here an empty workspace. If there are too
+    /// many, the least recently used one hibernates for it.
+    pub(super) fn admit(&self, session: &Session) -> Result<(), Error> {
+        if let Some(turn) = self.in_memory.surplus()? {
+            self.interpreters.close_later(&turn.session.id);
+            self.hibernate(turn);
+        }
+        self.workspaces.make(session)
+    }
+
+    /// Lets sessions hibernate that nobody has used for so long.
+    pub(super) fn hibernate_unused_for(&self, idle_time: Duration, now: Instant) {
+        for session in self.in_memory.unused_for(idle_time, now) {
+            if let Some(turn) = session.idle_turn() {
+                self.hibernate(turn);
+            }
+        }
+    }
+
+    /// Lets a session lie in the store alone.
+    fn hibernate(&self, mut turn: Turn) {
+        tracing::debug!(session = %turn.session.id, "a session hibernates");
+        collect_rest(&self.store, &mut turn);
+        self.forget(&mut turn);
+    }
+
+    /// Forgets a session that is over, or lies in the store.
+    pub(super) fn forget(&self, turn: &mut Turn) {
+        let has_files = turn.life != Life::Loaded || turn.is_ahead || !turn.tree.manifest().is_empty();
+        turn.life = Life::Gone;
+        turn.held = None;
+        self.in_memory.remove(&turn.session.id);
+        self.interpreters.close(&turn.session.id);
+        self.workspaces.take_away(&turn.session, has_files);
     }
 }

@@ -6,45 +6,45 @@ use std::time::SystemTime;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Session;
 use super::files::Manifest;
 use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
+use super::{Life, Session, Turn};
 use crate::error::{Error, IoContext as _};
 use crate::store::{BlobName, CloseReason, Head, Store};
 use crate::wasm::MAX_PART_BYTES;
 use crate::worker::{Transfer, Transfers};
 
 /// The largest manifest. The server holds that of every session that is here.
-pub(crate) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
+pub(super) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
 
 /// One large manifest at a time is on its way between memory and store, which
 /// takes up to three times its size: see [`large_manifest`].
 static LARGE: Semaphore = Semaphore::const_new(1);
 
 /// The right to have one on its way.
-pub(crate) type LargeManifest = SemaphorePermit<'static>;
+pub(super) type LargeManifest = SemaphorePermit<'static>;
 
 /// Waits for that right. Whoever has it must not wait for anybody's turn.
-pub(crate) async fn large_manifest() -> Option<LargeManifest> {
+pub(super) async fn large_manifest() -> Option<LargeManifest> {
     // It is never closed.
     LARGE.acquire().await.ok()
 }
 
 /// A manifest from the store.
-pub(crate) struct ReadManifest {
+pub(super) struct ReadManifest {
     pub(crate) manifest: Manifest,
     /// Kept until it is known who holds the manifest.
     pub(crate) large: Option<LargeManifest>,
 }
 
 /// Why a session is not there.
-pub(crate) const NEVER: &str = "; `session: \"new\"` starts one";
+pub(super) const NEVER: &str = "; `session: \"new\"` starts one";
 const CLOSED: &str = ": it was closed; start another with `session: \"new\"`";
 const EXPIRED: &str = ": it expired after too long without use; start another with `session: \"new\"`";
 
 /// What the store says of a session.
-pub(crate) enum LookedUp {
+pub(super) enum LookedUp {
     /// It is what is known already.
     Known,
     Newer(Box<Stored>),
@@ -65,7 +65,7 @@ pub(crate) struct Fetched {
 }
 
 /// A session as it was found in the store.
-pub(crate) struct Stored {
+pub(super) struct Stored {
     pub(crate) sequence: u64,
     pub(crate) modified: SystemTime,
     pub(crate) commit: Commit,
@@ -78,7 +78,7 @@ pub(crate) struct Stored {
 
 /// Looks up a session, and reads it unless it is at the `known` commit, with its
 /// interpreter for the `wanted` runtime.
-pub(crate) async fn look_up(
+pub(super) async fn look_up(
     store: &Store,
     transfers: &Transfers,
     session: &Session,
@@ -136,7 +136,7 @@ async fn read_commit(
 }
 
 /// Reads a saved interpreter, for a worker to take over.
-pub(crate) async fn fetch(
+pub(super) async fn fetch(
     store: &Store,
     transfers: &Transfers,
     session: &Session,
@@ -156,13 +156,13 @@ pub(crate) async fn fetch(
 }
 
 /// The state that a snapshot remembers.
-pub(crate) async fn read_snapshot(store: &Store, session: &Session, record: &SnapshotRecord) -> Result<Saved, Error> {
+pub(super) async fn read_snapshot(store: &Store, session: &Session, record: &SnapshotRecord) -> Result<Saved, Error> {
     let bytes = store.get_blob(&session.owner, &session.id, &record.blob, MAX_MANIFEST_BYTES).await?;
     snapshot::decode(&bytes)
 }
 
 /// The files of a state.
-pub(crate) async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<ReadManifest, Error> {
+pub(super) async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<ReadManifest, Error> {
     let small = |manifest| ReadManifest { manifest, large: None };
     match files {
         SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(small(Manifest::default())),
@@ -175,8 +175,19 @@ pub(crate) async fn read_manifest(store: &Store, session: &Session, files: &Save
     }
 }
 
+/// Why what the last commit refers to could not be read: because it is not
+/// the last any more, perhaps.
+pub(super) async fn fenced_or(store: &Store, error: Error, turn: &mut Turn) -> Error {
+    let is_newest = store.is_newest(&turn.session.owner, &turn.session.id, turn.sequence).await;
+    if !matches!(is_newest, Ok(false)) {
+        return error;
+    }
+    turn.life = Life::Unknown;
+    Error::Fenced { session: turn.session.id.to_string() }
+}
+
 /// Every blob that a state needs.
-pub(crate) async fn blobs_of(store: &Store, session: &Session, saved: &Saved) -> Result<HashSet<BlobName>, Error> {
+pub(super) async fn blobs_of(store: &Store, session: &Session, saved: &Saved) -> Result<HashSet<BlobName>, Error> {
     let mut blobs: HashSet<_> = read_manifest(store, session, &saved.files).await?.manifest.blobs().cloned().collect();
     saved.add_blobs(&mut blobs);
     Ok(blobs)

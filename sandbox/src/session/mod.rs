@@ -3,14 +3,18 @@
 //! A session is one workspace plus at most one interpreter per language. It
 //! has one writer at a time, in order of arrival: whoever holds its [`Turn`].
 
+mod changed;
 pub(crate) mod files;
-mod hibernation;
 mod holding;
+mod in_memory;
+mod interpreters;
 pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod registry;
+pub(crate) mod save;
 pub(crate) mod snapshot;
 mod store_space;
+mod workspaces;
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -254,6 +258,10 @@ impl Session {
     pub(crate) fn last_used(&self) -> Instant {
         *lock(&self.last_used)
     }
+}
+
+fn not_found(id: &SessionId, advice: &'static str) -> Error {
+    Error::NotFound { kind: "session", id: id.to_string(), advice }
 }
 
 #[cfg(test)]

@@ -7,25 +7,28 @@
 //! the session hibernates, when something goes wrong, and when another server
 //! went on with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{Manifest, Tree};
+use super::holding::Holding;
+use super::in_memory::InMemory;
+use super::interpreters::Interpreters;
 use super::ledger::Ledger;
-use super::load::{LookedUp, MAX_MANIFEST_BYTES, NEVER, ReadManifest, Stored, large_manifest, look_up};
-use super::snapshot;
-use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
-use super::{Head, Life, Session, SessionFiles, Turn};
+use super::load::{self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, look_up, read_manifest, read_snapshot};
+use super::save::{Change, Saver, SnapshotChange};
+use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord};
+use super::workspaces::Workspaces;
+use super::{Head, Life, Session, SessionFiles, Turn, not_found};
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
-use crate::handle::{Principal, SessionId};
-use crate::lock::lock;
-use crate::store::{Committed, Store};
-use crate::worker::{Pool, Transfers};
+use crate::handle::{Principal, SessionId, SnapshotId};
+use crate::run::limits::Limits;
+use crate::store::{CloseReason, Moment, Store, StoredSession};
+use crate::worker::{Pool, Transfer, Transfers};
 use crate::workspace::empty::EmptyWorkspaces;
 
 /// How many calls may wait for one session.
@@ -34,21 +37,13 @@ const QUEUE: usize = 16;
 const ATTEMPTS: u32 = 3;
 /// How often in its lifetime use of a session is written down at the most.
 const TOUCHES: u32 = 64;
-/// A manifest up to this size lies in the commit itself.
-const INLINE_BYTES: usize = 32 << 10;
-/// Blobs that nothing refers to any more are removed from the store every so
-/// many commits, and after one that failed.
-const COLLECT_INTERVAL: u64 = 8;
 
 /// All sessions of this server.
 pub(crate) struct Sessions {
-    pub(crate) here: Mutex<HashMap<SessionId, Arc<Session>>>,
-    pub(crate) store: Store,
-    state: Arc<StateDirectory>,
-    pub(crate) spares: Arc<EmptyWorkspaces>,
-    pub(crate) transfers: Arc<Transfers>,
-    pub(crate) pool: Arc<OnceCell<Arc<Pool>>>,
-    pub(crate) ledger: Arc<Ledger>,
+    store: Store,
+    holding: Arc<Holding>,
+    saver: Saver,
+    transfers: Arc<Transfers>,
     settings: SessionSettings,
 }
 
@@ -61,58 +56,68 @@ pub(crate) struct SessionSettings {
     pub(crate) hibernate_after: Duration,
     /// How long one lives without use.
     pub(crate) lifetime: Duration,
-}
-
-/// What a commit changes. What is absent stays.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    pub(crate) interpreters: Option<BTreeMap<String, SavedInterpreter>>,
-    pub(crate) files: Option<SavedFiles>,
-    /// What the workspace holds now, unless that is as before.
-    pub(crate) tree: Option<Tree>,
-    pub(crate) snapshots: Option<Vec<SnapshotRecord>>,
+    /// The most snapshots of one.
+    pub(crate) snapshots: usize,
+    /// The most that a run in one may use.
+    pub(crate) ceilings: Limits,
 }
 
 impl Sessions {
     pub(crate) fn new(
         store: Store,
-        (state, spares): (Arc<StateDirectory>, Arc<EmptyWorkspaces>),
+        (state, empty): (Arc<StateDirectory>, Arc<EmptyWorkspaces>),
         (pool, ledger): (Arc<OnceCell<Arc<Pool>>>, Arc<Ledger>),
         settings: SessionSettings,
     ) -> Self {
-        Self { here: Mutex::default(), store, state, spares, transfers: Arc::default(), pool, ledger, settings }
+        let holding = Arc::new(Holding::new(
+            InMemory::new(settings.limit),
+            Workspaces::new(state, empty, store.clone()),
+            Interpreters::new(pool),
+            ledger,
+            store.clone(),
+        ));
+        let saver = Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings);
+        Self { store, holding, saver, transfers: Arc::default(), settings }
     }
 
-    pub(crate) const fn settings(&self) -> &SessionSettings {
-        &self.settings
+    /// How long a session lives without use.
+    pub(crate) const fn lifetime(&self) -> Duration {
+        self.settings.lifetime
     }
 
-    /// How many are here.
+    /// How many are in memory.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.here).len()
+        self.holding.in_memory().len()
     }
 
-    /// Whether a session is here.
+    /// Whether a session is in memory.
     pub(crate) fn is_here(&self, id: &SessionId) -> bool {
-        lock(&self.here).contains_key(id)
+        self.holding.in_memory().has(id)
     }
 
-    /// Those that are in use here, or were not long ago: they do not expire.
-    pub(crate) fn in_use(&self, now: Instant) -> HashSet<SessionId> {
-        let sessions: Vec<_> = lock(&self.here).values().cloned().collect();
-        let is_in_use = |session: &&Arc<Session>| {
-            now.saturating_duration_since(session.last_used()) < self.settings.lifetime || session.idle_turn().is_none()
-        };
-        sessions.iter().filter(is_in_use).map(|session| session.id.clone()).collect()
+    /// Every session of `owner`, as the store has it.
+    pub(crate) async fn list(&self, owner: &Principal) -> Result<Vec<StoredSession>, Error> {
+        self.store.list(owner).await
+    }
+
+    /// Looks over the store, and says how many sessions there are in it. Those
+    /// that are in use here, or were not long ago, do not expire.
+    pub(crate) fn sweep(&self, now: Instant) -> impl Future<Output = Result<usize, Error>> + Send + use<> {
+        let (store, in_use) = (self.store.clone(), self.holding.in_memory().in_use(now, self.settings.lifetime));
+        async move {
+            let swept = store.sweep(&Moment::now(), &in_use).await?;
+            tracing::debug!(?swept, "the store was looked over");
+            Ok(swept.sessions)
+        }
     }
 
     /// A new session. It is in the store after its first commit.
     pub(crate) async fn create(&self, owner: &Principal) -> Result<Turn, Error> {
         let session = Session::new(SessionId::random(), owner.clone());
-        lock(&self.here).insert(session.id.clone(), Arc::clone(&session));
+        self.holding.in_memory().add(&session);
         let mut turn = session.turn(1).await?;
-        if let Err(error) = self.make_place().and_then(|()| self.make_workspace(&session)) {
-            self.leave(&mut turn);
+        if let Err(error) = self.holding.admit(&session) {
+            self.holding.forget(&mut turn);
             return Err(error);
         }
         turn.life = Life::Loaded;
@@ -139,7 +144,7 @@ impl Sessions {
         wanted: Option<&'static str>,
     ) -> Result<Turn, Error> {
         loop {
-            let session = self.find(owner, id)?;
+            let session = self.holding.in_memory().find(owner, id)?;
             let mut turn = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(Error::Cancelled),
@@ -163,7 +168,7 @@ impl Sessions {
         id: &SessionId,
         stop: &CancellationToken,
     ) -> Result<SessionFiles, Error> {
-        let session = self.find(owner, id)?;
+        let session = self.holding.in_memory().find(owner, id)?;
         session.touch();
         // While a run is going on, its files are those that it sees.
         if session.is_in_use()
@@ -174,24 +179,6 @@ impl Sessions {
         let turn = self.turn(owner, id, stop, None).await?;
         let files = turn.session.files().await;
         files.ok_or_else(|| Error::host("read the files of a session", "it has no workspace"))
-    }
-
-    /// The session as it is known here; one that is not known is looked up by
-    /// whoever gets the turn.
-    fn find(&self, owner: &Principal, id: &SessionId) -> Result<Arc<Session>, Error> {
-        let known = lock(&self.here).get(id).cloned();
-        match known {
-            Some(session) if session.owner == *owner => Ok(session),
-            Some(_) => {
-                tracing::warn!(session = %id, "a principal asked for a session of another");
-                Err(not_found(id, NEVER))
-            }
-            None => {
-                let session = Session::new(id.clone(), owner.clone());
-                lock(&self.here).insert(id.clone(), Arc::clone(&session));
-                Ok(session)
-            }
-        }
     }
 
     /// Makes this server's copy equal to the last commit. Another server may
@@ -226,17 +213,6 @@ impl Sessions {
         }
     }
 
-    /// Why what the last commit refers to could not be read: because it is not
-    /// the last any more, perhaps.
-    pub(crate) async fn fenced_or(&self, error: Error, turn: &mut Turn) -> Error {
-        let is_newest = self.store.is_newest(&turn.session.owner, &turn.session.id, turn.sequence).await;
-        if !matches!(is_newest, Ok(false)) {
-            return error;
-        }
-        turn.life = Life::Unknown;
-        Error::Fenced { session: turn.session.id.to_string() }
-    }
-
     async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
         let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
         if turn.life == Life::Loaded
@@ -256,7 +232,7 @@ impl Sessions {
             LookedUp::Gone(_) if turn.life == Life::Loaded && turn.sequence == 0 => return self.roll_back(turn).await,
             LookedUp::Gone(why) => why,
         };
-        self.leave(turn);
+        self.holding.forget(turn);
         Err(not_found(&id, gone))
     }
 
@@ -266,18 +242,21 @@ impl Sessions {
         let ReadManifest { manifest, large } = files;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
-        self.drop_interpreters(&session.id);
+        self.holding.interpreters().close(&session.id);
         turn.life = Life::Unknown;
         let is_new = session.workspace().is_none();
         if is_new {
-            self.make_place()?;
-            self.make_workspace(&session)?;
+            self.holding.admit(&session)?;
             turn.tree = Tree::empty();
         }
-        self.hold(turn, manifest.heap_bytes_laid_out()).await?;
+        self.holding.pay(turn, manifest.heap_bytes_laid_out()).await?;
         drop(large);
         // Most sessions that come back have no files, and wait for no disk.
-        let tree = if is_new && manifest.is_empty() { Tree::empty() } else { self.lay_out(turn, manifest).await? };
+        let tree = if is_new && manifest.is_empty() {
+            Tree::empty()
+        } else {
+            self.holding.workspaces().lay_out(turn, manifest).await?
+        };
         let head = Head {
             life: Life::Loaded,
             sequence,
@@ -298,184 +277,151 @@ impl Sessions {
         Ok(())
     }
 
-    /// Makes the workspace hold exactly what `manifest` says.
-    async fn lay_out(&self, turn: &Turn, manifest: Arc<Manifest>) -> Result<Tree, Error> {
-        let session = &turn.session;
-        // Nobody may read it in between.
-        let hidden = session.hide_files().await;
-        let restore = |tree: Tree| {
-            let manifest = Arc::clone(&manifest);
-            async move {
-                let workspace = session
-                    .workspace()
-                    .ok_or_else(|| Error::host("restore the files of a session", "it has no workspace"))?;
-                Tree::restore(manifest, Some(&tree), &workspace, &self.store, &session.owner, &session.id).await
-            }
-        };
-        let mut tree = restore(turn.tree.clone()).await;
-        if let Err(error) = &tree {
-            // Whatever a program did to its directory, a new one is as good.
-            tracing::warn!(error = ?error, session = %session.id, "the files of a session are laid out anew");
-            if let Some(workspace) = session.set_workspace(None) {
-                workspace.discard();
-            }
-            self.make_workspace(session)?;
-            tree = restore(Tree::empty()).await;
-        }
-        session.set_disordered(tree.is_err());
-        drop(hidden);
-        tree
-    }
-
     /// Takes interpreters and files back to the last commit. An interpreter
     /// comes back when it is next wanted.
     pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
         turn.is_ahead = true;
         turn.is_untidy = true;
-        self.drop_interpreters(&turn.session.id);
-        turn.tree = self.lay_out(turn, Arc::clone(turn.tree.manifest())).await?;
+        self.holding.interpreters().close(&turn.session.id);
+        turn.tree = self.holding.workspaces().lay_out(turn, Arc::clone(turn.tree.manifest())).await?;
         turn.is_ahead = false;
         Ok(())
     }
 
-    /// Commits what has changed. Only then may it be acknowledged.
+    /// Saves what a call made of a session: see [`save`](super::save).
     ///
     /// # Errors
     ///
     /// [`Error::Fenced`] when another server went on with the session,
-    /// [`Error::Denied`] when there is no room. Either way nothing has changed,
-    /// and this server's copy is dropped.
-    pub(crate) async fn commit(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
-        let committed = self.try_commit(turn, change).await;
-        if committed.is_err() {
-            self.drop_interpreters(&turn.session.id);
-            turn.session.set_disordered(true);
-            turn.is_ahead = true;
-            turn.life = if turn.sequence == 0 { turn.life } else { Life::Unknown };
-        }
-        committed
+    /// [`Error::Denied`] when there is no room. Either way nothing has changed
+    /// in the store.
+    pub(crate) async fn save(&self, turn: &mut Turn, change: Change<'_>) -> Result<(), Error> {
+        self.saver.save(turn, change).await
     }
 
-    async fn try_commit(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
-        let session = Arc::clone(&turn.session);
-        let sequence = turn.sequence + 1;
-        let commit = Commit {
-            parent: turn.sequence,
-            saved: Saved {
-                interpreters: change.interpreters.unwrap_or_else(|| turn.interpreters.clone()),
-                files: change.files.unwrap_or_else(|| turn.files.clone()),
-            },
-            snapshots: change.snapshots.unwrap_or_else(|| turn.snapshots.clone()),
-        };
-        let files = change.tree.as_ref().unwrap_or(&turn.tree).heap_bytes_with(&turn.seen);
-        self.hold(turn, files).await?;
-        let body = snapshot::encode(&commit)?;
-        // Fewer snapshots than before are a step to more room.
-        if commit.snapshots.len() >= turn.snapshots.len() {
-            self.make_room(turn, body.len() as u64).await?;
-        }
-        let to = Arc::clone(&session);
-        let write = |store: Store| async move { store.commit(&to.owner, &to.id, sequence, &body).await };
-        let committed = self.store.at_once(write).await?;
-        if committed == Committed::Fenced {
-            return Err(Error::Fenced { session: session.id.to_string() });
-        }
-        turn.has_let_go |= change.tree.is_some()
-            || commit.snapshots.len() < turn.snapshots.len()
-            || turn.lets_go(&commit.saved.interpreters);
-        turn.sequence = sequence;
-        turn.modified = self.store.now();
-        turn.interpreters = commit.saved.interpreters;
-        turn.files = commit.saved.files;
-        turn.snapshots = commit.snapshots;
-        if let Some(tree) = change.tree {
-            turn.tree = tree;
-        }
-        turn.is_ahead = false;
-        let is_due = sequence - turn.collected >= COLLECT_INTERVAL;
-        if turn.is_untidy || (turn.has_let_go && is_due) {
-            self.collect(turn);
-        }
-        Ok(())
+    /// An empty transfer for a run in a session.
+    pub(crate) fn transfer(&self, owner: &Principal) -> Result<Arc<Transfer>, Error> {
+        self.transfers.take(owner).map(Arc::new).doing(|| "make room for the state of a session".into())
     }
 
-    /// Makes an earlier state the next one.
-    pub(crate) async fn rewind(&self, turn: &mut Turn, saved: Saved, manifest: Arc<Manifest>) -> Result<(), Error> {
-        let Saved { interpreters, files } = saved;
-        self.hold(turn, manifest.heap_bytes_laid_out()).await?;
-        let change = Change { interpreters: Some(interpreters), files: Some(files), ..Change::default() };
-        self.commit(turn, change).await?;
+    /// Takes back a transfer whose run has ended.
+    pub(crate) fn give_back(&self, owner: &Principal, transfer: Arc<Transfer>) {
+        self.transfers.give_back(owner, transfer);
+    }
+
+    /// Reads a saved interpreter, for a worker to take over.
+    pub(crate) async fn fetch(&self, session: &Arc<Session>, saved: &SavedInterpreter) -> Result<Fetched, Error> {
+        let (session, saved, transfers) = (Arc::clone(session), saved.clone(), Arc::clone(&self.transfers));
+        let fetch = |store| async move { load::fetch(&store, &transfers, &session, &saved).await };
+        self.store.at_once(fetch).await
+    }
+
+    /// [`fenced_or`], for what was read by [`Sessions::fetch`].
+    pub(crate) async fn fenced_or(&self, error: Error, turn: &mut Turn) -> Error {
+        fenced_or(&self.store, error, turn).await
+    }
+
+    /// Remembers the present state of a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when it has as many snapshots as it may have, and as
+    /// for [`Sessions::save`].
+    pub(crate) async fn take_snapshot<'a>(&self, turn: &'a mut Turn) -> Result<&'a SnapshotRecord, Error> {
+        let (count, limit) = (turn.snapshots.len(), self.settings.snapshots);
+        if count >= limit {
+            return Err(Error::Denied {
+                action: "taking a snapshot".into(),
+                reason: format!("a session has at most {limit} of them, got {count}; close one that is not needed"),
+            });
+        }
+        self.save(turn, Change { snapshots: Some(SnapshotChange::Take), ..Change::default() }).await?;
+        turn.snapshots.last().ok_or_else(|| Error::host("take a snapshot", "it is not there"))
+    }
+
+    /// Forgets a snapshot.
+    pub(crate) async fn remove_snapshot(&self, turn: &mut Turn, id: &SnapshotId) -> Result<(), Error> {
+        find(turn, id)?;
+        let removed = Some(SnapshotChange::Remove(id.clone()));
+        self.save(turn, Change { snapshots: removed, ..Change::default() }).await
+    }
+
+    /// Makes the state that a snapshot remembers the next one.
+    pub(crate) async fn rewind(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(), Error> {
+        let (saved, manifest) = self.remembered(turn, snapshot).await?;
+        self.holding.pay(turn, manifest.heap_bytes_laid_out()).await?;
+        self.save(turn, Change { earlier: Some(saved), ..Change::default() }).await?;
         turn.has_let_go = true;
         // It is so from here on. If its files cannot be laid out now, they
         // will be when it is loaded.
         turn.life = Life::Unknown;
-        self.drop_interpreters(&turn.session.id);
-        turn.tree = self.lay_out(turn, manifest).await?;
+        self.holding.interpreters().close(&turn.session.id);
+        turn.tree = self.holding.workspaces().lay_out(turn, manifest).await?;
         turn.seen = Arc::clone(turn.tree.manifest());
         turn.life = Life::Loaded;
         Ok(())
     }
 
-    /// The same after something else than an interpreter changed files. One of
-    /// a session may have a file open, and knows it by its size and time when it
-    /// comes back: another with the same gets the next time there is.
-    pub(crate) async fn captured_files_apart(&self, turn: &Turn) -> Result<Change, Error> {
-        let change = self.captured_files(turn).await?;
-        let (Some(tree), Some(workspace)) = (&change.tree, turn.session.workspace()) else { return Ok(change) };
-        let doubles = tree.manifest().doubles(&turn.seen);
-        if turn.interpreters.is_empty() || doubles.is_empty() {
-            return Ok(change);
-        }
-        for (path, (seconds, nanoseconds)) in doubles {
-            let next = if nanoseconds < 999_999_999 { (seconds, nanoseconds + 1) } else { (seconds + 1, 0) };
-            workspace.set_modified(&path, next).doing(|| format!("set the time of {}", path.display()))?;
-        }
-        self.captured_files(turn).await
-    }
-
-    /// What files there are now, as a change to commit.
-    pub(crate) async fn captured_files(&self, turn: &Turn) -> Result<Change, Error> {
-        let session = &turn.session;
-        let workspace =
-            session.workspace().ok_or_else(|| Error::host("save the files of a session", "it has no workspace"))?;
-        let sequence = turn.sequence + 1;
-        let tree = turn.tree.capture(&workspace, None, &self.store, &session.owner, &session.id, sequence).await?;
-        if Arc::ptr_eq(tree.manifest(), turn.tree.manifest()) {
-            return Ok(Change { tree: Some(tree), ..Change::default() });
-        }
-        let length = snapshot::encoded_bytes(&**tree.manifest())?;
-        if length as u64 > MAX_MANIFEST_BYTES {
-            return Err(Error::Denied {
-                action: "keeping the files of this session".into(),
-                reason: format!(
-                    "their names, links and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got \
-                     {length}; keep fewer files, or pack them"
-                ),
-            });
-        }
-        let _large = if length > INLINE_BYTES { Some(large_manifest().await) } else { None };
-        let bytes = snapshot::encode_in(&**tree.manifest(), length)?;
-        let files = if bytes.len() <= INLINE_BYTES {
-            SavedFiles::Inline(bytes)
-        } else {
-            SavedFiles::Blob(self.store.put_blob(&session.owner, &session.id, sequence, bytes).await?)
+    /// Makes a second session of one, as it is now or as a snapshot remembers
+    /// it. Returns its handle and sequence.
+    pub(crate) async fn fork(&self, turn: &mut Turn, snapshot: Option<&SnapshotId>) -> Result<(SessionId, u64), Error> {
+        let (saved, manifest) = match snapshot {
+            Some(snapshot) => self.remembered(turn, snapshot).await?,
+            None => {
+                let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
+                (saved, Arc::clone(turn.tree.manifest()))
+            }
         };
-        Ok(Change { files: Some(files), tree: Some(tree), ..Change::default() })
+        self.saver.fork(turn, saved, &manifest).await
     }
 
-    fn make_workspace(&self, session: &Session) -> Result<(), Error> {
-        let path = self.state.shared(&session.owner)?.join(session.id.as_str());
-        session.set_workspace(Some(self.spares.take_as(&session.owner, path)?));
+    async fn remembered(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(Saved, Arc<Manifest>), Error> {
+        let (store, session) = (&self.store, Arc::clone(&turn.session));
+        let record = find(turn, snapshot)?.clone();
+        let read = async {
+            let saved = read_snapshot(store, &session, &record).await?;
+            let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
+            Ok((saved, Arc::new(manifest)))
+        };
+        match read.await {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.fenced_or(error, turn).await),
+        }
+    }
+
+    /// Ends a session.
+    pub(crate) async fn close(&self, turn: &mut Turn) -> Result<(), Error> {
+        self.store.close(&turn.session.owner, &turn.session.id, CloseReason::Closed).await?;
+        self.holding.forget(turn);
         Ok(())
     }
 
-    pub(crate) fn drop_interpreters(&self, id: &SessionId) {
-        if let Some(pool) = self.pool.get() {
-            pool.close_session(id);
-        }
+    /// Forgets a new session whose handle nobody knows, with what it stored.
+    pub(crate) fn abandon(&self, turn: &mut Turn) {
+        self.holding.forget(turn);
+        let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
+        tokio::spawn(async move {
+            if let Err(error) = store.remove_contents(session.owner.directory_name(), &session.id).await {
+                tracing::warn!(%error, session = %session.id, "what a session stored was left behind");
+            }
+        });
+    }
+
+    /// Lets sessions hibernate that nobody has used for long enough.
+    pub(crate) fn hibernate_idle(&self, now: Instant) {
+        self.holding.hibernate_unused_for(self.settings.hibernate_after, now);
+    }
+
+    /// Lets sessions hibernate that nobody uses, until there `is_enough` memory.
+    pub(crate) fn make_memory(&self, is_enough: impl Fn() -> bool) {
+        self.holding.make_memory(is_enough);
     }
 }
 
-fn not_found(id: &SessionId, advice: &'static str) -> Error {
-    Error::NotFound { kind: "session", id: id.to_string(), advice }
+fn find<'a>(turn: &'a Turn, snapshot: &SnapshotId) -> Result<&'a SnapshotRecord, Error> {
+    turn.snapshots.iter().find(|record| record.id == *snapshot).ok_or_else(|| Error::NotFound {
+        kind: "snapshot",
+        id: snapshot.to_string(),
+        advice: " in this session; `list` with the session shows those that there are",
+    })
 }

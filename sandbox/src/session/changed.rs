@@ -1,0 +1,68 @@
+//! What a workspace holds now, as a part of the session's next state.
+
+use std::sync::Arc;
+
+use super::Turn;
+use super::files::Tree;
+use super::load::{MAX_MANIFEST_BYTES, large_manifest};
+use super::snapshot;
+use super::snapshot::SavedFiles;
+use crate::error::{Error, IoContext as _};
+use crate::store::Store;
+
+/// A manifest up to this size lies in the commit itself.
+const INLINE_BYTES: usize = 32 << 10;
+
+/// The files of a session that are to be committed.
+pub(super) struct Captured {
+    /// `None` when they are as the last commit has them.
+    pub(super) files: Option<SavedFiles>,
+    pub(super) tree: Tree,
+}
+
+/// Writes what changed to the store, for the next commit.
+pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Error> {
+    let session = &turn.session;
+    let workspace =
+        session.workspace().ok_or_else(|| Error::host("save the files of a session", "it has no workspace"))?;
+    let sequence = turn.sequence + 1;
+    let tree = turn.tree.capture(&workspace, None, store, &session.owner, &session.id, sequence).await?;
+    if Arc::ptr_eq(tree.manifest(), turn.tree.manifest()) {
+        return Ok(Captured { files: None, tree });
+    }
+    let length = snapshot::encoded_bytes(&**tree.manifest())?;
+    if length as u64 > MAX_MANIFEST_BYTES {
+        return Err(Error::Denied {
+            action: "keeping the files of this session".into(),
+            reason: format!(
+                "their names, links and small contents must be at most {MAX_MANIFEST_BYTES} bytes together, got \
+                 {length}; keep fewer files, or pack them"
+            ),
+        });
+    }
+    let _large = if length > INLINE_BYTES { Some(large_manifest().await) } else { None };
+    let bytes = snapshot::encode_in(&**tree.manifest(), length)?;
+    let files = if bytes.len() <= INLINE_BYTES {
+        SavedFiles::Inline(bytes)
+    } else {
+        SavedFiles::Blob(store.put_blob(&session.owner, &session.id, sequence, bytes).await?)
+    };
+    Ok(Captured { files: Some(files), tree })
+}
+
+/// Captures files that something else than an interpreter wrote to. An
+/// interpreter that holds a file open recognises it by its size and time of
+/// change, so another file with both equal gets the next time there is.
+pub(super) async fn capture_apart(store: &Store, turn: &Turn) -> Result<Captured, Error> {
+    let captured = capture(store, turn).await?;
+    let Some(workspace) = turn.session.workspace() else { return Ok(captured) };
+    let doubles = captured.tree.manifest().doubles(&turn.seen);
+    if turn.interpreters.is_empty() || doubles.is_empty() {
+        return Ok(captured);
+    }
+    for (path, (seconds, nanoseconds)) in doubles {
+        let next = if nanoseconds < 999_999_999 { (seconds, nanoseconds + 1) } else { (seconds + 1, 0) };
+        workspace.set_modified(&path, next).doing(|| format!("set the time of {}", path.display()))?;
+    }
+    capture(store, turn).await
+}

@@ -1,0 +1,45 @@
+//! The interpreters of sessions that are in workers, once there are any.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::handle::SessionId;
+use crate::worker::Pool;
+
+/// The workers' side of sessions.
+pub(super) struct Interpreters(Arc<OnceCell<Arc<Pool>>>);
+
+impl Interpreters {
+    pub(super) const fn new(pool: Arc<OnceCell<Arc<Pool>>>) -> Self {
+        Self(pool)
+    }
+
+    /// Drops those of a session. None of its runs may be going on.
+    pub(super) fn close(&self, session: &SessionId) {
+        if let Some(pool) = self.0.get() {
+            pool.close_session(session);
+        }
+    }
+
+    /// The same for a session that makes room for a run to come.
+    pub(super) fn close_later(&self, session: &SessionId) {
+        if let Some(pool) = self.0.get() {
+            pool.close_session_later(session);
+        }
+    }
+
+    /// Has those that nobody uses give back memory, until `bytes` are free.
+    pub(super) fn recall(&self, bytes: u64) {
+        if let Some(pool) = self.0.get() {
+            pool.recall(bytes);
+        }
+    }
+
+    /// Ends the worker of a session, which lied about them.
+    pub(super) fn distrust(&self, session: &SessionId, reason: &str) {
+        if let Some(pool) = self.0.get() {
+            pool.distrust(session, reason);
+        }
+    }
+}

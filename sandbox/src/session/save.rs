@@ -1,0 +1,323 @@
+//! Saving a session: what a call made of it becomes its next state in the
+//! store. Everyone saves in this order:
+//!
+//! 1. What a worker claims is checked.
+//! 2. There is room in the store for all of it, before any of it is written.
+//! 3. Blobs are written: memory, contents of files, remembered states.
+//! 4. The guest image that a memory differs from is kept.
+//! 5. The commit makes it the session. Only then may the call be answered.
+//!
+//! What fails before the commit leaves blobs that nothing refers to, which
+//! garbage collection removes, and the session as it was.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use guest_runtimes::{GuestRuntime, Image};
+use serde_bytes::ByteBuf;
+
+use super::files::{Manifest, Tree, Untouched};
+use super::holding::Holding;
+use super::load::fenced_or;
+use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord};
+use super::store_space::{collect, make_room};
+use super::{Life, Session, Turn, changed};
+use crate::error::{Error, IoContext as _};
+use crate::handle::{SessionId, SnapshotId};
+use crate::lock::lock;
+use crate::run::limits::{Limits, Resource};
+use crate::run::report::Capture;
+use crate::store::{Committed, Store};
+use crate::wasm::ABI_VERSION;
+use crate::wasm::engine::ENGINE_VERSION;
+use crate::worker::{MAX_STATE_BYTES, Transfer, saved_bytes};
+
+/// The largest tail. Above what a worker makes of one.
+const MAX_TAIL_BYTES: u64 = 1 << 20;
+/// Blobs that nothing refers to any more are removed from the store every so
+/// many commits, and after one that failed.
+const COLLECT_INTERVAL: u64 = 8;
+
+/// What a call made of a session. What it leaves out stays as it is.
+#[derive(Default)]
+pub(crate) struct Change<'a> {
+    /// An earlier state to go on from.
+    pub(crate) earlier: Option<Saved>,
+    /// The interpreter of a run, which knows what became of the files.
+    pub(crate) interpreter: Option<LeftInterpreter<'a>>,
+    /// That files may have changed.
+    pub(crate) files: Option<ChangedFiles>,
+    pub(crate) snapshots: Option<SnapshotChange>,
+}
+
+/// An interpreter as its run left it, in its worker's words.
+pub(crate) struct LeftInterpreter<'a> {
+    pub(crate) runtime: &'static GuestRuntime,
+    /// The image of this build, for an interpreter that is new.
+    pub(crate) image: &'static Image,
+    pub(crate) capture: Capture,
+    /// Where the bytes are.
+    pub(crate) transfer: &'a Arc<Transfer>,
+}
+
+/// Files that may have changed.
+#[derive(Default)]
+pub(crate) struct ChangedFiles {
+    /// About how many bytes of them are new.
+    pub(crate) bytes: u64,
+    /// Those that are as they were, although their stamps differ.
+    pub(crate) untouched: Untouched,
+}
+
+/// What becomes of the remembered states.
+pub(crate) enum SnapshotChange {
+    /// The present state is one more.
+    Take,
+    Remove(SnapshotId),
+}
+
+/// Saves sessions.
+pub(super) struct Saver {
+    store: Store,
+    holding: Arc<Holding>,
+    ceilings: Limits,
+    /// The digests of guest images that the store has for certain.
+    kept_images: Mutex<HashSet<&'static str>>,
+}
+
+impl Saver {
+    pub(super) fn new(store: Store, holding: Arc<Holding>, ceilings: Limits) -> Self {
+        Self { store, holding, ceilings, kept_images: Mutex::default() }
+    }
+
+    /// Saves `change` as the next state of the session. Only then may it be
+    /// acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fenced`] when another server went on with the session,
+    /// [`Error::Denied`] when there is no room. Either way nothing has changed
+    /// in the store.
+    pub(super) async fn save(&self, turn: &mut Turn, change: Change<'_>) -> Result<(), Error> {
+        let Change { earlier, interpreter, files, snapshots } = change;
+        if let Some(left) = &interpreter {
+            self.check(turn, left)?;
+        }
+        let present = || Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
+        let remembered = match snapshots {
+            Some(SnapshotChange::Take) => Some(snapshot::encode(&present())?),
+            Some(SnapshotChange::Remove(_)) | None => None,
+        };
+        let mut next =
+            Commit { parent: turn.sequence, saved: earlier.unwrap_or_else(present), snapshots: turn.snapshots.clone() };
+
+        let memory = interpreter.as_ref().map_or(0, |left| sum(&left.capture.parts) + sum(&left.capture.tail));
+        let bytes = memory
+            .saturating_add(files.as_ref().map_or(0, |files| files.bytes))
+            .saturating_add(remembered.as_ref().map_or(0, |bytes| bytes.len() as u64));
+        if bytes > 0 {
+            make_room(&self.store, turn, bytes).await?;
+        }
+
+        let knows_files = interpreter.is_some();
+        let mut image = None;
+        if let Some(left) = interpreter {
+            let (runtime, own) = (left.runtime.id(), left.image);
+            let saved = self.put_interpreter(turn, next.saved.interpreters.remove(runtime), left).await?;
+            image = (saved.image == own.digest()).then_some(own);
+            next.saved.interpreters.insert(runtime.to_owned(), saved);
+        }
+        let mut tree = None;
+        if let Some(ChangedFiles { untouched, .. }) = files {
+            turn.tree.set_untouched(untouched);
+            let captured = if knows_files {
+                changed::capture(&self.store, turn).await?
+            } else {
+                changed::capture_apart(&self.store, turn).await?
+            };
+            next.saved.files = captured.files.unwrap_or(next.saved.files);
+            tree = Some(captured.tree);
+        }
+        if let Some(state) = remembered {
+            next.snapshots.push(self.put_snapshot(turn, &next.saved, state).await?);
+        }
+        if let Some(SnapshotChange::Remove(id)) = snapshots {
+            next.snapshots.retain(|record| record.id != id);
+        }
+
+        if let Some(image) = image {
+            self.keep_image(image).await?;
+        }
+
+        self.commit(turn, next, tree).await?;
+        if knows_files {
+            turn.seen = Arc::clone(turn.tree.manifest());
+        }
+        Ok(())
+    }
+
+    /// Makes the state `saved` of a session, with the files `manifest`, the
+    /// first of another. The two share nothing from then on.
+    pub(super) async fn fork(
+        &self,
+        turn: &mut Turn,
+        saved: Saved,
+        manifest: &Manifest,
+    ) -> Result<(SessionId, u64), Error> {
+        let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
+        saved.add_blobs(&mut blobs);
+        let bytes = saved.size_bytes() + manifest.stored_bytes();
+        let fork = Session::new(SessionId::random(), turn.session.owner.clone());
+        let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
+        // Links take no room, but the other session may go first.
+        make_room(&self.store, turn, bytes + body.len() as u64).await?;
+        // Its numbers go on from those of the session it comes from, whose
+        // blobs it takes over under their names.
+        let sequence = turn.sequence + 1;
+        let copied = self.store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
+        if let Err(error) = copied {
+            self.store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
+            return Err(fenced_or(&self.store, error, turn).await);
+        }
+        if self.store.commit(&fork.owner, &fork.id, sequence, &body).await? == Committed::Fenced {
+            return Err(Error::host("fork a session", "its new handle is taken"));
+        }
+        Ok((fork.id.clone(), sequence))
+    }
+
+    /// Checks what a worker says of an interpreter: it may be the guest that
+    /// speaks.
+    fn check(&self, turn: &Turn, left: &LeftInterpreter<'_>) -> Result<(), Error> {
+        let Capture { keep, parts, tail, state } = &left.capture;
+        let before = turn.interpreters.get(left.runtime.id()).map_or(&[][..], |saved| &saved.parts);
+        let memory = self.ceilings.get(Resource::MemoryBytes);
+        let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
+        let most_bytes = saved_bytes(memory);
+        let kept = before.iter().take(*keep).map(|part| u64::from(part.bytes)).sum::<u64>();
+        // Segments halve in size, so all together are less than twice the first.
+        if *keep > before.len()
+            || keep + parts.len() > 2 * most_parts
+            || tail.len() > most_parts
+            || parts.iter().chain(tail).any(|length| *length == 0)
+            || sum(parts) > most_bytes
+            || kept + sum(parts) > 2 * most_bytes
+            || sum(tail) > MAX_TAIL_BYTES
+            || state.len() > MAX_STATE_BYTES
+        {
+            self.holding.interpreters().distrust(&turn.session.id, "what it saved is more than it may be");
+            return Err(Error::host("save the state of a session", "its worker broke the protocol and was ended"));
+        }
+        Ok(())
+    }
+
+    /// Writes the parts of a memory that are new since it was saved `before`.
+    async fn put_interpreter(
+        &self,
+        turn: &Turn,
+        before: Option<SavedInterpreter>,
+        left: LeftInterpreter<'_>,
+    ) -> Result<SavedInterpreter, Error> {
+        let LeftInterpreter { image, capture, transfer, .. } = left;
+        let (image, mut parts) =
+            before.map_or_else(|| (image.digest().to_owned(), Vec::new()), |saved| (saved.image, saved.parts));
+        parts.truncate(capture.keep);
+        let doing = || "take over the state of a session".to_owned();
+        let lengths = capture.parts.iter().chain(&capture.tail).copied().collect();
+        let (new_parts, sequence) = (capture.parts.len(), turn.sequence + 1);
+        let (session, transfer) = (Arc::clone(&turn.session), Arc::clone(transfer));
+        let put = |store: Store| async move {
+            let mut incoming = transfer.parts(lengths);
+            for bytes in incoming.by_ref().take(new_parts) {
+                let bytes = bytes.doing(doing)?;
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                let blob = store.put_blob(&session.owner, &session.id, sequence, bytes).await?;
+                parts.push(SavedPart { blob, bytes: length });
+            }
+            let tail: Vec<_> = incoming.map(|bytes| bytes.map(ByteBuf::from)).collect::<Result<_, _>>().doing(doing)?;
+            Ok((parts, tail))
+        };
+        let (parts, tail) = if new_parts == 0 {
+            // Small enough not to go anywhere for it.
+            put(self.store.clone()).await?
+        } else {
+            self.store.at_once(put).await?
+        };
+        let (abi, engine) = (ABI_VERSION, ENGINE_VERSION.to_owned());
+        Ok(SavedInterpreter { image, abi, engine, parts, tail, state: capture.state })
+    }
+
+    /// Writes the present state, encoded, so that it is remembered.
+    async fn put_snapshot(&self, turn: &Turn, saved: &Saved, encoded: Vec<u8>) -> Result<SnapshotRecord, Error> {
+        let session = &turn.session;
+        let blob = self.store.put_blob(&session.owner, &session.id, turn.sequence + 1, encoded).await?;
+        Ok(SnapshotRecord {
+            id: SnapshotId::random(),
+            sequence: turn.sequence,
+            created: SystemTime::now(),
+            size_bytes: saved.size_bytes() + turn.tree.manifest().size_bytes(),
+            blob,
+        })
+    }
+
+    /// Has the store keep the image of this build. Later calls do nothing.
+    async fn keep_image(&self, image: &'static Image) -> Result<(), Error> {
+        let digest = image.digest();
+        if lock(&self.kept_images).contains(digest) {
+            return Ok(());
+        }
+        self.store.keep_base(digest, image.compressed()).await?;
+        lock(&self.kept_images).insert(digest);
+        Ok(())
+    }
+
+    /// Makes `next` the session. Where that fails, this server's copy is not
+    /// relied on any more: it is not known what the store has.
+    async fn commit(&self, turn: &mut Turn, next: Commit, tree: Option<Tree>) -> Result<(), Error> {
+        let committed = self.try_commit(turn, next, tree).await;
+        if committed.is_err() {
+            self.holding.interpreters().close(&turn.session.id);
+            turn.session.set_disordered(true);
+            turn.is_ahead = true;
+            turn.life = if turn.sequence == 0 { turn.life } else { Life::Unknown };
+        }
+        committed
+    }
+
+    async fn try_commit(&self, turn: &mut Turn, next: Commit, tree: Option<Tree>) -> Result<(), Error> {
+        let session = Arc::clone(&turn.session);
+        let sequence = turn.sequence + 1;
+        self.holding.pay(turn, tree.as_ref().unwrap_or(&turn.tree).heap_bytes_with(&turn.seen)).await?;
+        let body = snapshot::encode(&next)?;
+        // Fewer snapshots than before are a step to more room.
+        if next.snapshots.len() >= turn.snapshots.len() {
+            make_room(&self.store, turn, body.len() as u64).await?;
+        }
+        let to = Arc::clone(&session);
+        let write = |store: Store| async move { store.commit(&to.owner, &to.id, sequence, &body).await };
+        let committed = self.store.at_once(write).await?;
+        if committed == Committed::Fenced {
+            return Err(Error::Fenced { session: session.id.to_string() });
+        }
+        turn.has_let_go |=
+            tree.is_some() || next.snapshots.len() < turn.snapshots.len() || turn.lets_go(&next.saved.interpreters);
+        turn.sequence = sequence;
+        turn.modified = self.store.now();
+        turn.interpreters = next.saved.interpreters;
+        turn.files = next.saved.files;
+        turn.snapshots = next.snapshots;
+        if let Some(tree) = tree {
+            turn.tree = tree;
+        }
+        turn.is_ahead = false;
+        let is_due = sequence - turn.collected >= COLLECT_INTERVAL;
+        if turn.is_untidy || (turn.has_let_go && is_due) {
+            collect(&self.store, turn);
+        }
+        Ok(())
+    }
+}
+
+fn sum(lengths: &[u32]) -> u64 {
+    lengths.iter().map(|length| u64::from(*length)).sum()
+}
