@@ -70,13 +70,12 @@ impl Executor {
             request.validate_native()?;
         }
         let limits = self.settings.default_limits.with_requested(&request.limits, &self.settings.limit_ceilings)?;
-        // One token for all reasons to stop, and none is left behind.
+        // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
-        let _passed_on = PassOn::new(cancel.clone(), stop.clone());
-        let _stopped_with_us = stop.clone().drop_guard();
+        let stopped_with_us = stop.clone().drop_guard();
         let job = Job { principal: principal.clone(), runtime, request, limits, stop, live };
         let executor = Arc::clone(self);
-        let run = self.tracker.spawn(async move {
+        let mut run = self.tracker.spawn(async move {
             match job.request.session.clone() {
                 SessionChoice::None => executor.run_alone(job).await,
                 SessionChoice::New => executor.run_in_new_session(job).await,
@@ -86,7 +85,14 @@ impl Executor {
                 }
             }
         });
-        let ran = run.await.map_err(|source| Error::host("run a program", source))?;
+        let ran = tokio::select! {
+            ran = &mut run => ran,
+            () = cancel.cancelled() => {
+                drop(stopped_with_us);
+                run.await
+            }
+        };
+        let ran = ran.map_err(|source| Error::host("run a program", source))?;
         ran.map_err(|error| error.on_disk_of(&self.settings.state_directory))
     }
 
@@ -331,25 +337,6 @@ impl Executor {
             usage: report.usage,
             limits: job.limits,
         })
-    }
-}
-
-/// Passes one cancellation on to another token, for as long as it lives.
-struct PassOn(tokio::task::AbortHandle);
-
-impl PassOn {
-    fn new(from: CancellationToken, to: CancellationToken) -> Self {
-        let task = tokio::spawn(async move {
-            from.cancelled().await;
-            to.cancel();
-        });
-        Self(task.abort_handle())
-    }
-}
-
-impl Drop for PassOn {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
