@@ -2,7 +2,6 @@
 //! its tool. Both protocol eras arrive here the same.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
@@ -10,11 +9,12 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use sandbox::{Executor, Principal};
+use sandbox::Principal;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::tools::{self, Form};
+use crate::service::Service;
+use crate::tools;
 use crate::transport::unsent::Unsent;
 
 /// How many calls of `read` go on at once: each may make a reply with an image.
@@ -31,11 +31,9 @@ full output of a run. There is no network and no package installation.";
 /// The server of one principal.
 #[derive(Clone)]
 pub(crate) struct Handler {
-    executor: Arc<Executor>,
+    service: Arc<Service>,
     principal: Principal,
     tools: Arc<OnceCell<Vec<Tool>>>,
-    form: Form,
-    started: Instant,
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
     unsent: Arc<Unsent>,
@@ -44,19 +42,19 @@ pub(crate) struct Handler {
 
 impl Handler {
     pub(crate) fn new(
-        executor: Arc<Executor>,
+        service: Arc<Service>,
         principal: Principal,
-        form: Form,
         ended: CancellationToken,
         unsent: Arc<Unsent>,
     ) -> Self {
         let (tools, reads) = (Arc::default(), Arc::new(Semaphore::new(READS)));
-        Self { executor, principal, tools, form, started: Instant::now(), ended, unsent, reads }
+        Self { service, principal, tools, ended, unsent, reads }
     }
 
     /// Every tool. What they say of this machine is found out once.
     async fn tools(&self) -> &[Tool] {
-        let define = || async { tools::definitions(&self.executor, &self.executor.languages().await, self.form) };
+        let Service { executor, form, .. } = &*self.service;
+        let define = || async { tools::definitions(executor, &executor.languages().await, *form) };
         self.tools.get_or_init(define).await
     }
 }
@@ -107,7 +105,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let (executor, principal, form) = (&self.executor, &self.principal, self.form);
+        let (executor, principal, form) = (&self.service.executor, &self.principal, self.service.form);
         let _place = self.place(&request.name, &context.ct).await;
         let result = match request.name.as_ref() {
             tools::execute::NAME => {
@@ -116,7 +114,7 @@ impl ServerHandler for Handler {
             tools::read::NAME => tools::read::call(executor, principal, arguments, &context.ct, form).await,
             tools::session::NAME => tools::session::call(executor, principal, arguments, form).await,
             tools::write::NAME => tools::write::call(executor, principal, arguments, form).await,
-            tools::health_check::NAME => tools::health_check::call(executor, self.started, form),
+            tools::health_check::NAME => tools::health_check::call(&self.service),
             unknown => {
                 let shown: String = unknown.chars().take(64).collect();
                 return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));

@@ -7,7 +7,8 @@
 //! - `config`: file, environment and flags become one checked `Config`.
 //! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
-//! - `transport`: how bytes come in. `shutdown`: how the server ends.
+//! - `service`: the life of the server, beside which a `transport` brings bytes
+//!   in. `shutdown`: how it ends.
 
 mod cli;
 mod commands;
@@ -16,6 +17,7 @@ mod config;
 pub mod fuzzing;
 mod handler;
 mod logging;
+mod service;
 mod shutdown;
 mod source;
 mod tools;

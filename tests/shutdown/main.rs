@@ -5,12 +5,15 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tests::{Pending, Process, Server, eventually};
+use tests::{Pending, Process, Server, eventually, target_directory};
 
 /// Clients send SIGTERM about two seconds after they closed their end, and
 /// SIGKILL later. Ten times the time that the server allows itself.
@@ -294,4 +297,25 @@ fn a_server_that_is_killed_while_it_compiles_leaves_no_process() {
     // It was ended, and did not just come to its end.
     assert_eq!(compiled_images(&cache), 0);
     assert!(call.wait_or_end().is_none());
+}
+
+#[test]
+fn a_server_is_ready_once_it_has_prepared_and_answers_before() {
+    // Preparing waits for the lock of the cache, in which nothing lies yet.
+    let private = std::fs::Permissions::from_mode(0o700);
+    let cache = tempfile::Builder::new().permissions(private).tempdir_in(target_directory()).unwrap();
+    let lock = File::create(cache.path().join("lock")).unwrap();
+    let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let server = Server::with().env("BELLJAR_CACHE_DIRECTORY", cache.path()).start();
+    assert_eq!(server.health()["status"], "starting");
+    for compiled in std::fs::read_dir(target_directory().join("belljar-test-cache")).unwrap() {
+        let compiled = compiled.unwrap();
+        if compiled.path().extension().is_some_and(|extension| extension == "cwasm") {
+            std::fs::hard_link(compiled.path(), cache.path().join(compiled.file_name())).unwrap();
+        }
+    }
+    assert_eq!(server.health()["status"], "starting");
+    drop(lock);
+    server.wait_for_health("it to be ready", |health| health["status"] == "ok");
+    server.assert_usable();
 }

@@ -1,6 +1,6 @@
 //! What clients do all day, without a session.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::mix::Caller;
 
@@ -109,7 +109,8 @@ pub(crate) fn bad_input(caller: &mut Caller<'_>) {
 
 pub(crate) fn health(caller: &mut Caller<'_>) {
     let reply = caller.call("health_check", json!({}));
-    assert_eq!(reply.structured()["status"], "ok", "{}", reply.message);
+    // One that was just started may still be warming up.
+    assert!(["starting", "ok"].map(Value::from).contains(&reply.structured()["status"]), "{}", reply.message);
 }
 
 /// A run that its caller gives up, at a moment of no one's choosing.

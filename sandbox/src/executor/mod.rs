@@ -148,8 +148,6 @@ pub struct Health {
     pub sessions_live: usize,
     /// Sessions that lie in the store alone, as far as this server has seen.
     pub sessions_hibernated: usize,
-    /// Whether no more runs are admitted.
-    pub shutting_down: bool,
     /// Workers and memory; absent until the first run.
     pub pool: Option<PoolHealth>,
     /// What native programs run under; absent until that was tried.
@@ -395,7 +393,6 @@ impl Executor {
             warm_starts: self.warm_starts.load(Ordering::Relaxed),
             sessions_live: self.sessions.len(),
             sessions_hibernated: self.sessions_hibernated(),
-            shutting_down: self.closing.is_cancelled(),
             pool: self.pool.get().map(|pool| pool.health()),
             native: self.native.health(),
         }

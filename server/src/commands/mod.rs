@@ -9,11 +9,10 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use sandbox::Executor;
-
 use crate::config::Config;
-use crate::tools::Form;
-use crate::{shutdown, transport};
+use crate::service::Service;
+use crate::shutdown::Signals;
+use crate::transport;
 
 /// Writes a line for people to standard error.
 pub(crate) fn complain(line: &str) {
@@ -36,14 +35,17 @@ fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
 pub(crate) fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let event_loop = event_loop()?;
     let ended = event_loop.block_on(async {
-        let (drain, form) = (config.drain, Form { structured: config.structured_content });
-        let executor = Arc::new(Executor::new(config.executor)?);
-        let signals = shutdown::Signals::listen()?;
-        transport::stdio::serve(executor, signals, drain, form).await
+        let service = Arc::new(Service::new(config)?);
+        let signals = Signals::listen()?;
+        let life = async {
+            service.live(signals).await;
+            Ok(())
+        };
+        tokio::try_join!(life, transport::stdio::serve(Arc::clone(&service)))
     });
     // A blocked read of standard input must not keep the process.
     event_loop.shutdown_background();
-    ended.map(|()| ExitCode::SUCCESS)
+    ended.map(|_| ExitCode::SUCCESS)
 }
 
 /// Lists the languages.

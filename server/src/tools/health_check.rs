@@ -1,15 +1,14 @@
 //! `health_check`: how the server is.
 
-use std::time::Instant;
-
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, Tool};
-use sandbox::{Enforced, Executor, Health, NativeHealth, Shown, WorkerWall};
+use sandbox::{Enforced, Health, NativeHealth, Shown, WorkerWall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reply::{self, Form};
 use super::{Hints, tool};
+use crate::service::{Service, Stage};
 
 pub(crate) const NAME: &str = "health_check";
 
@@ -39,7 +38,7 @@ struct Reply {
 #[schemars(extend("additionalProperties" = {"type": "integer"}))]
 #[expect(dead_code, reason = "the shape of a reply, for its schema alone")]
 struct ReplyShape {
-    /// ok or shutting_down
+    /// starting, ok or shutting_down
     status: String,
     version: String,
     protections: Vec<String>,
@@ -57,12 +56,16 @@ pub(crate) fn definition(form: Form) -> Tool {
 }
 
 /// Reports.
-pub(crate) fn call(executor: &Executor, started: Instant, form: Form) -> Result<CallToolResult, ErrorData> {
-    let health = executor.health();
+pub(crate) fn call(service: &Service) -> Result<CallToolResult, ErrorData> {
+    let health = service.executor.health();
     let reply = Reply {
-        status: if health.shutting_down { "shutting_down" } else { "ok" },
+        status: match service.stage() {
+            Stage::Starting => "starting",
+            Stage::Ready => "ok",
+            Stage::Stopping | Stage::Over => "shutting_down",
+        },
         version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: started.elapsed().as_secs(),
+        uptime_seconds: service.started.elapsed().as_secs(),
         runs_active: health.runs_active,
         runs_queued: health.runs_queued,
         runs_finished: health.runs_finished,
@@ -86,7 +89,7 @@ pub(crate) fn call(executor: &Executor, started: Instant, form: Form) -> Result<
         reply.memory_total_bytes >> 20,
         reply.protections.join("; "),
     );
-    reply::success(text, &reply, form)
+    reply::success(text, &reply, service.form)
 }
 
 /// What holds, and what does not.

@@ -1,0 +1,138 @@
+//! The life of the server, whatever transports speak for it: warm-up, tidying,
+//! readiness, drain.
+//!
+//! A transport serves from the first moment on. It says when its clients have
+//! [left](Service::client_left), if the server is to end then; takes no more
+//! connections once the server is [stopping](Service::stopping), while calls are
+//! still answered; and goes when it is [over](Service::over).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandbox::{Executor, Principal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::prepare::Bar;
+use crate::config::Config;
+use crate::shutdown::{self, Cause, Signals};
+use crate::tools::Form;
+
+/// How often sessions, runs and workers that are over are cleared away.
+const TIDY: Duration = Duration::from_secs(5);
+
+/// How far a server has come, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Calls are answered, but may wait for what is being prepared.
+    Starting,
+    /// Ready for calls.
+    Ready,
+    /// No run is admitted any more.
+    Stopping,
+    /// Every run has come to its end, and its answer is on its way.
+    Over,
+}
+
+/// One server.
+pub(crate) struct Service {
+    pub(crate) executor: Arc<Executor>,
+    /// How results are given.
+    pub(crate) form: Form,
+    pub(crate) started: Instant,
+    drain: Duration,
+    stage: watch::Sender<Stage>,
+    left: CancellationToken,
+}
+
+impl Service {
+    /// Makes what the server needs. Nothing goes on until it [lives](Self::live).
+    pub(crate) fn new(config: Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            executor: Arc::new(Executor::new(config.executor)?),
+            form: Form { structured: config.structured_content },
+            started: Instant::now(),
+            drain: config.drain,
+            stage: watch::Sender::new(Stage::Starting),
+            left: CancellationToken::new(),
+        })
+    }
+
+    /// Warms up and tidies until a signal comes or the clients have left, then
+    /// drains. What goes on in the background goes on until the drain is done,
+    /// because runs that are drained may wait for it.
+    pub(crate) async fn live(&self, mut signals: Signals) {
+        let background = async { tokio::join!(self.warm_up(), self.tidy()) };
+        let life = async {
+            let cause = tokio::select! {
+                () = signals.next() => Cause::Signal,
+                () = self.left.cancelled() => Cause::EndOfInput,
+            };
+            self.advance(Stage::Stopping);
+            shutdown::drain(&self.executor, cause, &mut signals, self.drain).await;
+        };
+        tokio::select! {
+            () = life => {}
+            _ = background => {}
+        }
+        self.advance(Stage::Over);
+    }
+
+    /// How far it has come.
+    pub(crate) fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
+    /// Says that those whom it was started for have left.
+    pub(crate) fn client_left(&self) {
+        self.left.cancel();
+    }
+
+    /// Waits until no run is admitted any more.
+    pub(crate) async fn stopping(&self) {
+        self.reach(Stage::Stopping).await;
+    }
+
+    /// Waits until transports may go.
+    pub(crate) async fn over(&self) {
+        self.reach(Stage::Over).await;
+    }
+
+    async fn reach(&self, wanted: Stage) {
+        // The sender is here, so it cannot go before.
+        let _ = self.stage.subscribe().wait_for(|stage| *stage >= wanted).await;
+    }
+
+    /// There is no way back: a warm-up that ends late makes nothing ready.
+    fn advance(&self, to: Stage) {
+        self.stage.send_if_modified(|stage| {
+            let is_ahead = to > *stage;
+            if is_ahead {
+                *stage = to;
+            }
+            is_ahead
+        });
+    }
+
+    /// Prepares for the first call while the client is still saying hello.
+    async fn warm_up(&self) {
+        let mut bar = Bar::default();
+        let progress = move |runtime: &'static _, done, total| bar.show(runtime, done, total);
+        if let Err(error) = self.executor.warm_up(&Principal::local(), progress).await {
+            // The first call will fail with the same, and tell its caller.
+            tracing::error!(error = ?error, "preparing failed");
+        }
+        // Both for the first list of tools, which tells what there is.
+        self.executor.probe_native().await;
+        self.executor.languages().await;
+        self.advance(Stage::Ready);
+    }
+
+    async fn tidy(&self) {
+        let mut interval = tokio::time::interval(TIDY);
+        loop {
+            interval.tick().await;
+            self.executor.tidy(Instant::now());
+        }
+    }
+}
