@@ -138,6 +138,25 @@ impl Error {
         Self::Host { doing: doing.into(), source: source.into() }
     }
 
+    /// Its kind in one word, for logs and counts.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::NotFound { .. } => "not_found",
+            Self::OfAnotherServer { .. } => "of_another_server",
+            Self::Denied { .. } => "denied",
+            Self::Busy { .. } => "busy",
+            Self::Exhausted { .. } => "exhausted",
+            Self::Interrupted => "interrupted",
+            Self::Fenced { .. } => "fenced",
+            Self::Cancelled => "cancelled",
+            Self::ShuttingDown => "shutting_down",
+            Self::Unconfined { .. } => "unconfined",
+            Self::Full { .. } => "full",
+            Self::Host { .. } => "host",
+        }
+    }
+
     /// A failed operation of the kernel, which may only be short of something.
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         let doing = doing.into();

@@ -44,7 +44,9 @@ mod workspace;
 pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
-pub use executor::{Drained, Executor, ExecutorSettings, Health, Language, SessionSummary, SnapshotSummary};
+pub use executor::{
+    Drained, Executor, ExecutorSettings, Health, Language, RunEvents, SessionSummary, SnapshotSummary, Told,
+};
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
@@ -52,6 +54,7 @@ pub use images::{find_runtime, prepare};
 pub use jailer::{Enforced, WorkerWall};
 pub use native::{NativeHealth, NativeSettings, Shown, Tier};
 pub use role::role;
+pub use run::event::{CodeDigest, RunCall, RunEvent, RunFailure, RunStage, RunSummary};
 pub use run::finished::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use run::limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use run::outcome::{GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};

@@ -17,6 +17,7 @@ mod config;
 pub mod fuzzing;
 mod handler;
 mod logging;
+mod run_log;
 mod service;
 mod shutdown;
 mod source;

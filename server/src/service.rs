@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::prepare::Bar;
 use crate::config::Config;
+use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::Form;
 
@@ -62,7 +63,8 @@ impl Service {
     /// drains. What goes on in the background goes on until the drain is done,
     /// because runs that are drained may wait for it.
     pub(crate) async fn live(&self, mut signals: Signals) {
-        let background = async { tokio::join!(self.warm_up(), self.tidy()) };
+        let mut events = self.executor.events();
+        let background = async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events)) };
         let life = async {
             let cause = tokio::select! {
                 () = signals.next() => Cause::Signal,
@@ -75,6 +77,7 @@ impl Service {
             () = life => {}
             _ = background => {}
         }
+        run_log::write_rest(&mut events);
         self.advance(Stage::Over);
     }
 

@@ -5,4 +5,5 @@
 mod definitions;
 mod eras;
 mod requests;
+mod run_log;
 mod sdk;

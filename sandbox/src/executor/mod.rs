@@ -5,6 +5,7 @@
 //! is ours, not the transport's: stop admitting, drain, cancel the rest, and
 //! answer every one.
 
+mod events;
 mod native;
 mod run;
 mod scratch;
@@ -15,12 +16,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use events::{RunEvents, Told};
 use guest_runtimes::{GuestRuntime, Kind};
 pub use sessions::{SessionSummary, SnapshotSummary};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::events::Events;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::canonical::canonical;
@@ -123,6 +126,7 @@ pub struct Executor {
     closing: CancellationToken,
     cancel_all: CancellationToken,
     tracker: TaskTracker,
+    events: Events,
     state: Arc<StateDirectory>,
     spares: Arc<EmptyWorkspaces>,
     sweeping: Arc<AtomicBool>,
@@ -249,6 +253,7 @@ impl Executor {
             closing: CancellationToken::new(),
             cancel_all,
             tracker: TaskTracker::new(),
+            events: Events::default(),
             spares,
             sweeping: Arc::default(),
             started: Instant::now(),
@@ -362,6 +367,17 @@ impl Executor {
             () = stop.cancelled() => Err(if self.closing.is_cancelled() { Error::ShuttingDown } else { Error::Cancelled }),
             value = future => Ok(value),
         }
+    }
+
+    /// What happens to runs from here on.
+    pub fn events(&self) -> RunEvents {
+        self.events.read()
+    }
+
+    /// Tells those who watch runs of a call that was refused before it came to
+    /// [`Executor::execute`], because it was not understood.
+    pub fn refuse(&self, principal: &Principal, language: &str, error: &Error) {
+        self.events.refuse(principal, language, error);
     }
 
     /// A finished run of `principal`, to read from.

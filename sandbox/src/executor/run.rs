@@ -8,6 +8,7 @@ use std::time::Instant;
 use guest_runtimes::{GuestRuntime, Image};
 use tokio_util::sync::CancellationToken;
 
+use super::events::Call;
 use super::scratch::{Scratch, write_files};
 use super::{Executor, remove_later};
 use crate::error::Error;
@@ -35,6 +36,7 @@ pub(super) struct Job {
     pub(super) limits: Limits,
     pub(super) stop: CancellationToken,
     pub(super) live: Option<LiveOutput>,
+    pub(super) call: Call,
 }
 
 impl Executor {
@@ -55,35 +57,25 @@ impl Executor {
     pub async fn execute(
         self: &Arc<Self>,
         principal: &Principal,
-        request: ExecuteRequest,
+        mut request: ExecuteRequest,
         cancel: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<Outcome, Error> {
-        if self.closing.is_cancelled() {
-            return Err(Error::ShuttingDown);
-        }
         // A drain waits until the answer is on its way, not only for the run.
         let _running = self.tracker.token();
-        request.validate()?;
-        let runtime = find_runtime(&request.language)?;
-        if runtime.image().is_none() {
-            request.validate_native()?;
-        }
-        let limits = self.settings.default_limits.with_requested(&request.limits, &self.settings.limit_ceilings)?;
+        let call = self.events.call(principal, &request.language, &mut request.code).await?;
+        let (runtime, limits) = call.admitted(self.check(&request))?;
         // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
         let stopped_with_us = stop.clone().drop_guard();
-        let job = Job { principal: principal.clone(), runtime, request, limits, stop, live };
+        let job = Job { principal: principal.clone(), runtime, request, limits, stop, live, call };
         let executor = Arc::clone(self);
         let mut run = self.tracker.spawn(async move {
-            match job.request.session.clone() {
-                SessionChoice::None => executor.run_alone(job).await,
-                SessionChoice::New => executor.run_in_new_session(job).await,
-                SessionChoice::Existing(id) => {
-                    let turn = executor.turn_for(&job.principal, &id, Some(job.runtime.id()), &job.stop).await?;
-                    executor.run_in_session(turn, job).await.1
-                }
-            }
+            let mut job = job;
+            let ran = executor.run(&mut job).await;
+            let ran = ran.map_err(|error| error.on_disk_of(&executor.settings.state_directory));
+            job.call.ended(&ran);
+            ran
         });
         let ran = tokio::select! {
             ran = &mut run => ran,
@@ -92,31 +84,56 @@ impl Executor {
                 run.await
             }
         };
-        let ran = ran.map_err(|source| Error::host("run a program", source))?;
-        ran.map_err(|error| error.on_disk_of(&self.settings.state_directory))
+        ran.map_err(|source| Error::host("run a program", source))?
     }
 
-    async fn run_alone(&self, mut job: Job) -> Result<Outcome, Error> {
+    /// What runs a request that is in order, and under which limits.
+    fn check(&self, request: &ExecuteRequest) -> Result<(&'static GuestRuntime, Limits), Error> {
+        if self.closing.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        request.validate()?;
+        let runtime = find_runtime(&request.language)?;
+        if runtime.image().is_none() {
+            request.validate_native()?;
+        }
+        let limits = self.settings.default_limits.with_requested(&request.limits, &self.settings.limit_ceilings)?;
+        Ok((runtime, limits))
+    }
+
+    async fn run(&self, job: &mut Job) -> Result<Outcome, Error> {
+        match job.request.session.clone() {
+            SessionChoice::None => self.run_alone(job).await,
+            SessionChoice::New => self.run_in_new_session(job).await,
+            SessionChoice::Existing(id) => {
+                let turn = self.turn_for(&job.principal, &id, Some(job.runtime.id()), &job.stop).await?;
+                self.run_in_session(turn, job).await.1
+            }
+        }
+    }
+
+    async fn run_alone(&self, job: &mut Job) -> Result<Outcome, Error> {
         let _place = self.place(&job.stop).await?;
+        job.call.started();
         let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
         write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
         let run = self.finished.instance().new_run();
         let report = match job.runtime.image() {
             Some(image) => {
-                let order = self.order(&mut job, &run, &workspace, image.digest().to_owned(), None)?;
+                let order = self.order(job, &run, &workspace, image.digest().to_owned(), None)?;
                 let pool = self.unless_stopped(&job.stop, self.pool()).await??;
                 report_of(pool.run(&job.principal, order, None, &job.stop, job.live.take()).await?)
             }
-            None => self.run_native(&mut job, &run, &workspace).await?,
+            None => self.run_native(job, &run, &workspace).await?,
         };
         let left = own.0.take().and_then(|own| {
             if report.workspace_empty { self.spares.give_back(&job.principal, own) } else { Some(own) }
         });
-        self.outcome(run, report, &job, left, None)
+        self.outcome(run, report, job, left, None)
     }
 
-    async fn run_in_new_session(&self, job: Job) -> Result<Outcome, Error> {
+    async fn run_in_new_session(&self, job: &mut Job) -> Result<Outcome, Error> {
         let turn = self.sessions.create(&job.principal).await?;
         let (mut turn, outcome) = self.run_in_session(turn, job).await;
         if outcome.is_err() {
@@ -128,8 +145,8 @@ impl Executor {
 
     /// Runs a program in the session whose turn it is. Whatever happens, the
     /// session then is either committed or as it was before.
-    async fn run_in_session(&self, mut turn: Turn, mut job: Job) -> (Turn, Result<Outcome, Error>) {
-        let outcome = self.run_and_commit(&mut turn, &mut job).await;
+    async fn run_in_session(&self, mut turn: Turn, job: &mut Job) -> (Turn, Result<Outcome, Error>) {
+        let outcome = self.run_and_commit(&mut turn, job).await;
         turn.session.touch();
         // What must be loaded anew is, by whoever uses it next.
         if turn.is_ahead
@@ -155,6 +172,7 @@ impl Executor {
             ));
         }
         let _place = self.place(&job.stop).await?;
+        job.call.started();
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;
         let wrote_files = !job.request.files.is_empty();

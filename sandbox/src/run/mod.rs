@@ -2,6 +2,7 @@
 //! between host and guest, what is written meanwhile, and what comes out.
 
 pub(crate) mod abi;
+pub(crate) mod event;
 pub(crate) mod finished;
 pub(crate) mod limits;
 pub(crate) mod outcome;

@@ -121,9 +121,13 @@ pub(crate) async fn call(
     ended: &CancellationToken,
     form: Form,
 ) -> Result<CallToolResult, ErrorData> {
+    let language = arguments.get("language").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let (request, mut notes) = match request(arguments) {
         Ok(understood) => understood,
-        Err(error) => return reply::error(error),
+        Err(error) => {
+            executor.refuse(principal, &language, &error);
+            return reply::logged_error(error);
+        }
     };
     let reports =
         context.meta.get_progress_token().map(|token| Reports::start(context.peer.clone(), token, ended.clone()));
@@ -138,7 +142,7 @@ pub(crate) async fn call(
             notes.extend(runtime.and_then(|runtime| hint(runtime, &outcome)));
             Ok(reply::outcome(outcome, &notes, executor.default_limits(), form))
         }
-        Err(error) => reply::error(error),
+        Err(error) => reply::logged_error(error),
     }
 }
 

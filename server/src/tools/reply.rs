@@ -298,7 +298,10 @@ fn bundles(outputs: Vec<RichOutput>, sent: &[bool], mut room: usize) -> Vec<BTre
 pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Result<CallToolResult, ErrorData> {
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     if form.structured {
-        let value = serde_json::to_value(value).map_err(|error| internal(&Error::host("write a result", error)))?;
+        let value = serde_json::to_value(value).map_err(|error| {
+            log(&Error::host("write a result", error));
+            opaque()
+        })?;
         result.structured_content = Some(value);
     }
     Ok(result)
@@ -307,8 +310,16 @@ pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Resu
 /// An error: a tool error where the model can do something about it, a
 /// protocol error without details where only the operator can.
 pub(crate) fn error(error: Error) -> Result<CallToolResult, ErrorData> {
+    if matches!(error, Error::Host { .. }) {
+        log(&error);
+    }
+    logged_error(error)
+}
+
+/// As [`error`], for one that the log tells of by other means.
+pub(crate) fn logged_error(error: Error) -> Result<CallToolResult, ErrorData> {
     match error {
-        Error::Host { .. } => Err(internal(&error)),
+        Error::Host { .. } => Err(opaque()),
         error => {
             let mut text = error.to_string();
             if text.len() > ERROR_BYTES {
@@ -320,7 +331,10 @@ pub(crate) fn error(error: Error) -> Result<CallToolResult, ErrorData> {
     }
 }
 
-fn internal(error: &Error) -> ErrorData {
+fn log(error: &Error) {
     tracing::error!(error = ?error, "a call failed through a fault of the server");
+}
+
+fn opaque() -> ErrorData {
     ErrorData::internal_error("the server failed to carry out the call; its log says why", None)
 }
