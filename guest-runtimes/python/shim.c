@@ -24,6 +24,7 @@
 #include "internal/pycore_signal.h"
 
 #include "derive.h"
+#include "generator.h"
 #include "locks.h"
 #include "modes.h"
 #include "opened.h"
@@ -305,6 +306,7 @@ static PyMethodDef native_methods[] = {
     {"was_interrupted", was_interrupted, METH_NOARGS, NULL},
     {"enter_workspace", enter_workspace, METH_NOARGS, NULL},
     {"set_zone", zone_set, METH_O, NULL},
+    {"renew_generator", generator_renew, METH_O, NULL},
     {"renew_sqlite", renew_sqlite, METH_NOARGS, NULL},
     {"memory_bytes", memory_bytes, METH_NOARGS, NULL},
     {"control_file", control_file, METH_VARARGS, NULL},

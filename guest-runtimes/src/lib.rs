@@ -54,6 +54,7 @@ const FOLDERS: &[Folder] = &[
             ("belljar/display.py", include_str!("../python/session/display.py")),
             ("belljar/source.py", include_str!("../python/session/source.py")),
             ("belljar/hooks.py", include_str!("../python/session/hooks.py")),
+            ("belljar/magics.py", include_str!("../python/session/magics.py")),
             ("belljar/notebook.py", include_str!("../python/session/notebook.py")),
             // Found last: where there is a real one, programs get that.
             ("IPython/__init__.py", include_str!("../python/session/IPython/__init__.py")),

@@ -21,6 +21,17 @@ fn bash_gets_arguments_environment_input_and_files_and_ends_with_its_code() {
 }
 
 #[test]
+fn every_way_to_ask_for_the_user_has_the_same_answer() {
+    let code = "import getpass, os, pwd\nprint(os.getlogin(), getpass.getuser(), pwd.getpwuid(os.getuid()).pw_name)";
+    for (user, server) in servers(|builder| builder) {
+        assert_eq!(run(&server, "python-native", code, json!({})).output(), "belljar belljar belljar\n", "{user}");
+        let reply =
+            run(&server, "python-native", "import os\nprint(os.getlogin())", json!({"env": {"LOGNAME": "ann"}}));
+        assert_eq!(reply.output(), "ann\n", "{user}");
+    }
+}
+
+#[test]
 fn a_program_sees_nothing_of_the_servers_environment() {
     for (user, server) in servers(|builder| builder.env("SECRET_OF_THE_HOST", "x")) {
         let reply = run(&server, "bash", "env", json!({}));
@@ -53,19 +64,81 @@ fn a_traceback_that_a_hook_of_the_program_printed_is_not_said_again() {
         for (hook, on_stderr) in [
             ("traceback.print_exception(*e)", true),
             ("logging.error('uncaught', exc_info=e)", true),
-            ("sys.__excepthook__(*e)", false),
+            ("sys.__excepthook__(*e)", true),
+            ("standard(*e)", true),
+            ("(traceback.print_tb(e[2]), print(e[0].__name__, e[1]))", true),
+            ("sys.stderr.write(f'{e[0].__name__} ' + 'x' * 100)", false),
             ("print('fatal:', e[1], file=sys.stderr)", false),
         ] {
             let code = format!(
-                "import logging, sys, traceback\nsys.excepthook = lambda *e: {hook}\ndef f():\n    raise ValueError('boom')\nf()"
+                "import logging, sys, traceback\nstandard = sys.excepthook\nsys.excepthook = lambda *e: {hook}\ndef f():\n    raise ValueError('boom')\nf()"
             );
             let reply = run(&server, "python-native", &code, json!({}));
             reply.assert_status("exited 1");
             assert_eq!((reply.error("name"), reply.error("value")), ("ValueError", "boom"), "{user}: {hook}");
             assert_eq!(reply.stderr().contains("in f"), on_stderr, "{user}: {hook}: {}", reply.stderr());
+            assert_eq!(reply.stderr().matches("raise ValueError").count(), usize::from(on_stderr), "{user}: {hook}");
             assert_eq!(reply.error("traceback").contains("in f"), !on_stderr, "{user}: {hook}");
             assert!(reply.error("traceback").contains("ValueError: boom"), "{user}: {hook}");
         }
+    }
+}
+
+#[test]
+fn notebook_commands_work_or_say_what_to_use() {
+    let shell = "no shell: use subprocess.run(..., shell=True, capture_output=True, text=True), or the language 'bash'";
+    let refused = [
+        ("!ls", shell),
+        ("x = 1\n!!ls -l", shell),
+        ("files = !ls", shell),
+        ("if True:\n    %sx ls", shell),
+        ("%mkdir out", shell),
+        ("get_ipython().system('ls')", shell),
+        ("get_ipython().getoutput('ls')", shell),
+        ("get_ipython().run_cell_magic('bash', '', 'ls')", shell),
+        ("$ ls", shell),
+        ("%%bash\nls", "language 'bash'"),
+        ("x = 1\n%%bash\nls", "in the middle of the program"),
+        ("!pip install numpy", "cannot install packages"),
+        ("pip install numpy", "cannot install packages"),
+        ("%who", "%who does not work here: write it in Python"),
+    ];
+    let works = [
+        ("%matplotlib inline\nprint(1)", "1\n"),
+        ("%%time\nprint(2)", "2\nWall time: "),
+        ("%time print(3)", "3\nWall time: "),
+        ("get_ipython().run_cell_magic('time', '', 'x = 4\\n')\nprint(x)", "Wall time: "),
+        ("get_ipython().run_line_magic('matplotlib', 'inline')\nprint(5)", "5\n"),
+    ];
+    for (user, server) in servers(|builder| builder) {
+        for (code, advice) in refused {
+            let reply = run(&server, "python-native", code, json!({}));
+            reply.assert_status("exited 1");
+            assert!(reply.error("value").contains(advice), "{user}: {code}: {}", reply.text());
+            assert!(!reply.error("traceback").contains("magics.py"), "{user}: {code}: {}", reply.text());
+        }
+        for (code, output) in works {
+            let reply = run(&server, "python-native", code, json!({}));
+            assert!(reply.output().starts_with(output), "{user}: {code}: {}", reply.text());
+        }
+    }
+}
+
+#[test]
+fn prompts_before_commands_are_named() {
+    for (user, server) in servers(|builder| builder) {
+        for (code, advice) in [
+            ("$ echo hi\nhi", "note: `$ ` is the prompt of a shell"),
+            ("user@host:~$ echo hi", "note: `user@host:~$ ` is the prompt of a shell"),
+            ("```console\n$ echo hi\n```", "note: `$ ` is the prompt of a shell"),
+            (">>> print('hi')\nhi", "language \"python\""),
+        ] {
+            let reply = run(&server, "bash", code, json!({}));
+            assert!(reply.text().contains(advice), "{user}: {code}: {}", reply.text());
+        }
+        let reply = run(&server, "bash", "cat <<END\n$ echo hi\nEND", json!({}));
+        assert_eq!(reply.output(), "$ echo hi\n", "{user}");
+        assert!(!reply.text().contains("prompt"), "{user}: {}", reply.text());
     }
 }
 

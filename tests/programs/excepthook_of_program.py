@@ -1,8 +1,17 @@
-# The program's own hook sees the error, which is reported once.
-# differs: the reply says what `sys.__excepthook__` would print
+# The program's own hook sees the error; what it shows is not said again.
 # status: exited 1
-# stdout: "logged ZeroDivisionError in f, line 17\nbye\n"
+# stdout: "logged ZeroDivisionError in f, line 26\nbye\n"
+# stderr:
+# |Traceback (most recent call last):
+# |  File "<cell 1>", line 31, in <module>
+# |    f()
+# |    ~^^
+# |  File "<cell 1>", line 26, in f
+# |    return 1 / 0
+# |           ~~^~~
+# |ZeroDivisionError: division by zero
 # error: ZeroDivisionError
+# traceback lacks: line 26
 import atexit
 import sys
 

@@ -8,8 +8,8 @@ def change_users(pwd):
     by_number, by_name, everybody = pwd.getpwuid, pwd.getpwnam, pwd.getpwall
 
     def own():
-        name, home = _name(), os.environ.get("HOME", "/")
-        return pwd.struct_passwd((name, "x", os.getuid(), os.getgid(), "", home, "/bin/bash"))
+        own_name, home = user(), os.environ.get("HOME", "/")
+        return pwd.struct_passwd((own_name, "x", os.getuid(), os.getgid(), "", home, "/bin/bash"))
 
     def getpwuid(uid, /):
         try:
@@ -23,7 +23,7 @@ def change_users(pwd):
         try:
             return by_name(name)
         except KeyError:
-            if name != _name():
+            if name != user():
                 raise
             return own()
 
@@ -37,7 +37,7 @@ def change_groups(grp):
     by_number, by_name, everybody = grp.getgrgid, grp.getgrnam, grp.getgrall
 
     def own():
-        return grp.struct_group((_name(), "x", os.getgid(), []))
+        return grp.struct_group((user(), "x", os.getgid(), []))
 
     # One of these can be called by the name of its argument.
     def getgrgid(id):
@@ -52,7 +52,7 @@ def change_groups(grp):
         try:
             return by_name(name)
         except KeyError:
-            if name != _name():
+            if name != user():
                 raise
             return own()
 
@@ -62,5 +62,5 @@ def change_groups(grp):
     grp.getgrgid, grp.getgrnam, grp.getgrall = getgrgid, getgrnam, getgrall
 
 
-def _name():
+def user():
     return os.environ.get("LOGNAME") or os.environ.get("USER") or "belljar"

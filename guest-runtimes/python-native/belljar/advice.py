@@ -6,7 +6,8 @@ NO_INPUT = "no standard input was given, or all of it was read; pass it as the s
 NO_INSTALLER = ("this sandbox cannot install packages; the operator adds them to this machine's "
                 "Python, or names another interpreter in the setting native_programs")
 NO_NETWORK = "this sandbox has no network; pass the data in as a file or inside the program"
-NO_SHELL = "use subprocess.run(..., shell=True, capture_output=True, text=True), or the language 'bash'"
+NO_SHELL = ("this is no shell: use subprocess.run(..., shell=True, capture_output=True, text=True), or "
+            "the language 'bash'")
 
 # What the system says to a program without network.
 NETWORK_ERRORS = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN,
@@ -21,10 +22,9 @@ MOST_CAUSES = 6
 INSTALLERS = ("pip", "conda", "mamba", "uv", "npm", "apt")
 
 
-def prepare(notebook):
+def prepare(words):
     """Gives refusals of notebook commands the words that are true here."""
-    notebook.words.installer = NO_INSTALLER
-    notebook.words.shell = NO_SHELL
+    words.installer, words.shell = NO_INSTALLER, NO_SHELL
 
 
 def explain(failure):
@@ -32,9 +32,8 @@ def explain(failure):
     advice = _advice(failure)
     if advice is None:
         return
-    note = f"Hint: {advice}."
     if hasattr(failure, "add_note"):
-        failure.add_note(note)
+        failure.add_note(f"Hint: {advice}.")
 
 
 def _advice(failure):
@@ -50,6 +49,9 @@ def _advice(failure):
         if top and top not in sys.stdlib_module_names:
             return f"this machine's Python has no package {top!r}; {NO_INSTALLER}"
         return None
+    if isinstance(failure, NameError):
+        from . import notebook
+        return notebook.explain(failure)
     if type(failure).__name__ == "CalledProcessError" and _installs(failure.cmd):
         return NO_INSTALLER
     one = failure

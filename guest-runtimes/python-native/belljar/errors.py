@@ -11,6 +11,8 @@ FIRST_FRAMES = 5
 LAST_FRAMES = 10
 # How far to look for the error that caused the error.
 MOST_CAUSES = 4
+# Of how many errors together frames are left out.
+MOST_ERRORS = 100
 
 STORAGE_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 DESCRIPTOR_ERRORS = frozenset((errno.EMFILE, errno.ENFILE))
@@ -73,15 +75,38 @@ def cause(failure):
 
 
 def own_frames(trace, folder):
-    """The traceback from the first frame on that is not of a file in `folder`."""
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(folder):
+    """The traceback without frames of files in `folder`."""
+    while trace is not None and _is_below(trace, folder):
         trace = trace.tb_next
+    last = trace
+    while last is not None and last.tb_next is not None:
+        if _is_below(last.tb_next, folder):
+            last.tb_next = last.tb_next.tb_next
+        else:
+            last = last.tb_next
     return trace
 
 
+def _is_below(trace, folder):
+    return trace.tb_frame.f_code.co_filename.startswith(folder)
+
+
+def _drop_frames(failure, folder):
+    """Leaves out frames of files in `folder`, also of the errors behind it."""
+    seen = set()
+    waiting = [failure]
+    while waiting and len(seen) < MOST_ERRORS:
+        error = waiting.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        error.__traceback__ = own_frames(error.__traceback__, folder)
+        waiting += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+
+
 def _describe(failure, folder):
-    trace = own_frames(failure.__traceback__, folder)
-    described = traceback.TracebackException(type(failure), failure, trace, compact=True)
+    _drop_frames(failure, folder)
+    described = traceback.TracebackException(type(failure), failure, failure.__traceback__, compact=True)
     for one in _chain(described):
         if len(one.stack) > MOST_FRAMES:
             left_out = len(one.stack) - FIRST_FRAMES - LAST_FRAMES

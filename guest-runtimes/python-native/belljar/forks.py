@@ -48,11 +48,11 @@ def show(failure, folder):
     trace = failure.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(folder):
         trace = trace.tb_next
-    if sys.excepthook is sys.__excepthook__:
-        # The built-in one does not know the lines of the program.
-        traceback.print_exception(type(failure), failure, trace)
-    else:
-        sys.excepthook(type(failure), failure, trace)
+    hook = sys.excepthook
+    if hook.__module__ == "sys":
+        # That of a process without our own changes.
+        hook = traceback.print_exception
+    hook(type(failure), failure, trace)
 
 
 def flush():

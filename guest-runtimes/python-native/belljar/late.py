@@ -1,6 +1,7 @@
 """Changes to modules that fit them to the sandbox, made when a program imports
 them, so that they cost nothing where it does not.
 """
+import os
 import sys
 
 # By module, which of our own changes it and by which function.
@@ -63,11 +64,18 @@ def begin(*code):
     """`code` is for whoever has to run the program once more: see `program`."""
     global program
     program = code or None
+    os.getlogin = getlogin
     sys.meta_path.insert(0, Finder)
     for name, change in CHANGES.items():
         # The interpreter's own start may have needed it.
         if name in sys.modules:
             _apply(change, sys.modules[name])
+
+
+def getlogin():
+    """Return the actual login name."""
+    from . import accounts
+    return accounts.user()
 
 
 def _apply(change, module):

@@ -78,6 +78,8 @@ def begin(request):
     builtins.ExecutionTimeout = errors.ExecutionTimeout
     builtins.get_ipython = get_ipython
     source.install()
+    if sys.version_info < (3, 13):
+        sys.excepthook = sys.__excepthook__ = excepthook
     # A notebook's programs import it; where the real one is installed it wins.
     os.environ.setdefault("MPLBACKEND", "module://belljar.plots")
     for stream in (sys.stdout, sys.stderr):
@@ -88,10 +90,17 @@ def interrupt(number, frame):
     raise errors.ExecutionTimeout("a limit of this run was reached, or it was cancelled")
 
 
+def excepthook(kind, failure, trace, /):
+    """The standard hook, which knows the lines of the program only since 3.13."""
+    import traceback
+    traceback.print_exception(kind, failure, trace)
+
+
 def get_ipython():
     """What there is of an IPython shell."""
-    from . import notebook
-    return notebook.get_ipython()
+    from . import advice, magics
+    advice.prepare(magics.words)
+    return magics.get_ipython()
 
 
 def compiled(code, name):
@@ -114,7 +123,7 @@ def execute(code, module):
         statements, expression = compiled(code, name)
     except SyntaxError as error:
         from . import advice, notebook
-        advice.prepare(notebook)
+        advice.prepare(notebook.words)
         statements, expression = notebook.compile_cell(code, name, compiled, error)
     namespace = module.__dict__
     namespace["__builtins__"] = builtins
@@ -136,14 +145,11 @@ async def execute_awaiting(statements, expression, namespace):
 
 
 def call_excepthook(failure, error):
-    """Shows an error by the hook of the program, if it has one. The reply has
-    what the standard hook would print, unless the program's prints that."""
+    """Shows an error by the hook of the program, if it has one, and takes out of
+    the reply's `error` what that shows."""
     hook = sys.excepthook
-    if hook is sys.__excepthook__ or isinstance(failure, errors.ExecutionTimeout):
+    if hook is sys.__excepthook__ or hook is None or isinstance(failure, errors.ExecutionTimeout):
         return
-    standard = sys.__excepthook__
-    failure.__traceback__ = errors.own_frames(failure.__traceback__, FOLDER)
-    sys.__excepthook__ = lambda kind, value, trace: value is failure or standard(kind, value, trace)
     from . import hooks
     watch = hooks.Watch((sys.__stdout__, sys.__stderr__))
     try:
@@ -151,12 +157,11 @@ def call_excepthook(failure, error):
             hook(type(failure), failure, failure.__traceback__)
     except SystemExit:
         raise
-    except BaseException:
+    except BaseException as second:
         import traceback
-        print("Error in sys.excepthook:", file=sys.stderr)
-        traceback.print_exc()
+        text = traceback.format_exception(type(second), second, errors.own_frames(second.__traceback__, FOLDER))
+        print("Error in sys.excepthook:", "".join(text), sep="\n", file=sys.stderr)
     finally:
-        sys.__excepthook__ = standard
         watch.shorten(error, failure)
 
 

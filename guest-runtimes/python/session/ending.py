@@ -26,20 +26,14 @@ _run_callbacks = atexit._run_exitfuncs
 _tasks, _stuck = threads._tasks, threads._stuck
 _logging_handlers = logging._handlerList
 _finalizers = weakref.finalize._registry
-_standard_hook = sys.__excepthook__
+_standard_hook = sys.excepthook
 
 # Files that an earlier run of this instance left open.
 _open = []
-# The error that the reply describes, and an interrupt that nobody could raise.
-_reported = _interruption = None
+# An interrupt that nobody could raise.
+_interruption = None
 # Of a run that has done nothing yet: handlers of logging, names in `__main__`.
 _handlers = _names = 0
-
-
-def excepthook(kind, failure, trace):
-    """sys.excepthook: the reply has what it would print of the run's error."""
-    if failure is not _reported:
-        _standard_hook(kind, failure, trace)
 
 
 def unraisablehook(unraisable):
@@ -67,10 +61,8 @@ def install():
     """Puts hooks and exit functions where they belong; those of the image's own
     modules are known here."""
     global _handlers, _names
-    for function in (excepthook, unraisablehook):
-        function.__module__ = "sys"
-        setattr(sys, function.__name__, function)
-        setattr(sys, f"__{function.__name__}__", function)
+    unraisablehook.__module__ = "sys"
+    sys.unraisablehook = sys.__unraisablehook__ = unraisablehook
     atexit._clear()
     # Finalizers run when the interpreter ends, which only the last run does.
     weakref.finalize._registered_with_atexit = True
@@ -81,26 +73,22 @@ def install():
 def call_excepthook(failure, error):
     """Shows an error by the hook of the program, if it has one, and takes out of
     the reply's `error` what that shows."""
-    global _reported
     hook = getattr(sys, "excepthook", None)
-    if hook is excepthook or hook is None or was_interrupted():
+    if hook is _standard_hook or hook is None or was_interrupted():
         return
-    _reported = failure
     failure.__traceback__ = errors.own_frames(failure.__traceback__)
     from . import hooks
     watch = hooks.Watch(console.own_streams())
     try:
         with watch:
             hook(type(failure), failure, failure.__traceback__)
-        watch.shorten(error, failure)
     except (SystemExit, KeyboardInterrupt):
-        watch.shorten(error, failure)
         raise
     except BaseException as second:
         text = traceback.format_exception(type(second), second, errors.own_frames(second.__traceback__))
         print("Error in sys.excepthook:", "".join(text), sep="\n", file=sys.stderr)
     finally:
-        _reported = None
+        watch.shorten(error, failure)
 
 
 def is_wanted(last, namespace):

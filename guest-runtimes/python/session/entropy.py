@@ -8,22 +8,17 @@ it repeats.
 import random
 import sys
 import tempfile
-from os import urandom
 
-from _belljar_native import renew_sqlite
+from _belljar_native import renew_generator, renew_sqlite
 
-# Enough that two instances never meet; asking for the generator's whole state
-# (2,496 bytes) would take longer than the rest of a short run's start.
-SEED_BYTES = 32
-
-# Programs may put something else in the place of any of these.
-_seed = random.seed
-_from_bytes = int.from_bytes
+# Programs may put something else in its place.
+_generator = random._inst
 
 
 def renew():
     """Forgets everything that must not repeat in another instance."""
-    _seed(_from_bytes(urandom(SEED_BYTES), "little"))
+    renew_generator(_generator)
+    _generator.gauss_next = None
     renew_sqlite()
     tempfile._name_sequence = None
     # Folders that did not exist where the instance came from may exist now.

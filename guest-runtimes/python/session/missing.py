@@ -111,9 +111,9 @@ ALTERNATIVES = {
     "_posixshmem": NO_PROCESSES,
 }
 
-# What the request of this run says: which language has a package, by the name
-# that is imported; and how much the workspace may hold.
-elsewhere = {}
+# What the request of this run says: other languages and the packages that each
+# has; and how much the workspace may hold.
+elsewhere = None
 disk_bytes = DEFAULT_DISK_BYTES = 256 << 20
 disk_files = DEFAULT_DISK_FILES = 10_000
 # Of a language's name no more is repeated.
@@ -130,16 +130,12 @@ def begin(request):
 
 def _language_with(name):
     """The language that has a package, or None."""
-    language = None
-    if isinstance(elsewhere, dict):
-        language = elsewhere.get(name)
-    elif isinstance(elsewhere, str):
-        # "language: package package; language: package"
-        for part in elsewhere.split(";"):
-            before, _, names = part.partition(":")
-            if language is None and name in names.split():
-                language = before.strip()
-    return language[:LANGUAGE_CHARACTERS] if isinstance(language, str) and language else None
+    # "language: package package; language: package"
+    for part in elsewhere.split(";") if isinstance(elsewhere, str) else ():
+        language, _, names = part.partition(":")
+        if name in names.split():
+            return language.strip()[:LANGUAGE_CHARACTERS] or None
+    return None
 
 
 def advice(name):
@@ -193,6 +189,10 @@ def explain(failure):
         top = (failure.name or "").partition(".")[0]
         if top and top not in sys.stdlib_module_names:
             failure.add_note(f"Hint: {advice(top) or NO_INSTALLER}.")
+    elif type(failure) is NameError:
+        from . import notebook
+        if known := notebook.explain(failure):
+            failure.add_note(f"Hint: {known}.")
     elif isinstance(failure, OSError) and isinstance(failure.filename, str):
         path = failure.filename
         if failure.errno == errno.EPERM and failure.filename2 is not None:

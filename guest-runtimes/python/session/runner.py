@@ -26,8 +26,8 @@ builtins.ExecutionTimeout = ExecutionTimeout
 ExecutionTimeout.__module__ = "builtins"
 
 from . import (  # noqa: E402
-    clocks, console, derive, display, ending, entropy, errors, event_loop, executors, locales, missing,
-    notebook, pairs, seeds, signals, source, strftime, system, threads)
+    clocks, console, derive, display, ending, entropy, errors, event_loop, executors, locales, magics,
+    missing, notebook, pairs, seeds, signals, source, strftime, system, threads)
 
 WORKSPACE = "/workspace"
 # Used when a request does not say.
@@ -228,7 +228,7 @@ def warm_up():
     import gc
 
     for part in (ending, missing, clocks, signals, system, pairs, locales, derive, threads, executors, event_loop,
-                 display, notebook, source, seeds, strftime):
+                 display, magics, source, seeds, strftime):
         part.install()
     clean = dict(_namespace)
     saved = sys.stdout, sys.stderr

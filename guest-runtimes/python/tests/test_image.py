@@ -199,7 +199,6 @@ class Asyncio(ImageTest):
 class Missing(ImageTest):
     def test_advice(self):
         for code, name, word in (
-            ("import threading\nthreading.Thread(target=print).start()", "RuntimeError", "asyncio"),
             ("import subprocess\nsubprocess.run(['ls'])", "OSError", "shell"),
             ("import os\nos.system('ls')", "OSError", "shell"),
             ("import urllib.request\nurllib.request.urlopen('http://x.test')", "URLError", "network"),
@@ -208,7 +207,8 @@ class Missing(ImageTest):
             ("import matplotlib.pyplot as plt", "ModuleNotFoundError", "SVG"),
             ("import pip", "ModuleNotFoundError", "install"),
             ("!pip install x", "SyntaxError", "install"),
-            ("%timeit 1", "SyntaxError", "magics"),
+            ("!ls", "SyntaxError", "no shell"),
+            ("%who", "SyntaxError", "magic"),
             ("import ctypes\nctypes.CDLL('libc.so.6')", "OSError", "native"),
             ("import multiprocessing\nmultiprocessing.Pool()", "OSError", "processes"),
             ("import multiprocessing as m\nm.Process(target=print).start()", "OSError", "processes"),
@@ -217,7 +217,7 @@ class Missing(ImageTest):
                 self.assertIn(word, self.error(code, name)["value"])
 
     def test_another_language_that_has_a_package(self):
-        elsewhere = {"numpy": "python-native", "xgboost": "python-native", "bad": 5, "long": "x" * 10_000}
+        elsewhere = "python-native: numpy xgboost; : bad; " + "x" * 10_000 + ": long"
         text = self.error("import numpy", "ModuleNotFoundError", elsewhere=elsewhere)["value"]
         self.assertIn('language "python-native" has it; here use lists', text)
         text = self.error("import xgboost.core", "ModuleNotFoundError", elsewhere=elsewhere)["value"]
@@ -228,7 +228,7 @@ class Missing(ImageTest):
         self.assertIn('language "python-native" has it; here use lists', text)
         self.assertLess(len(self.error("import long", "ModuleNotFoundError", elsewhere=elsewhere)["value"]), 200)
         # It is this run's and nobody else's, and nonsense is no reason to fail.
-        for members in ({}, {"elsewhere": ["numpy"]}, {"elsewhere": None}, {"elsewhere": "numpy"}):
+        for members in ({}, {"elsewhere": {"numpy": "x"}}, {"elsewhere": None}, {"elsewhere": "numpy"}):
             self.assertNotIn("language", self.error("import numpy", "ModuleNotFoundError", **members)["value"])
 
     def test_room_in_the_workspace(self):
@@ -270,6 +270,8 @@ class Interrupts(ImageTest):
         self.assertEqual(self.result("sum(range(1000))"), "499500")
 
     def test_caught_interrupts_do_not_stay(self):
+        # The first run of an instance reads a clock before its program does.
+        self.run_ok("")
         self.guest.interrupt_with = 1
         self.assertEqual(self.result(
             "import time\ntry:\n  time.time()\n  while True: pass\n"

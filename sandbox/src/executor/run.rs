@@ -1,6 +1,5 @@
 //! One run, with a session or without.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -300,7 +299,7 @@ impl Executor {
             left: Vec::new(),
             live: job.live.is_some(),
             // What is found out meanwhile would make the same run another one.
-            elsewhere: if self.settings.deterministic { BTreeMap::new() } else { self.native.elsewhere() },
+            elsewhere: if self.settings.deterministic { String::new() } else { self.native.elsewhere() },
             deterministic: self.settings.deterministic,
         })
     }

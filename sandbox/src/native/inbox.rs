@@ -7,7 +7,6 @@
 //! descriptors.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::io::Write as _;
@@ -57,7 +56,7 @@ pub(super) fn files(native: &Native, order: &NativeOrder) -> io::Result<Vec<(Str
                     last: true,
                     result_bytes: abi::text_bytes(&order.limits),
                     output_bytes: RICH_OUTPUT_BYTES,
-                    elsewhere: &BTreeMap::new(),
+                    elsewhere: "",
                     disk_bytes: DISK_BYTES,
                     disk_files: DISK_FILES,
                 };

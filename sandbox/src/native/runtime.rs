@@ -147,14 +147,11 @@ impl NativeRuntime {
         Option::clone(&*self.offers.get(runtime.id())?.known()?)
     }
 
-    /// For each package that some language is known to have, that language.
-    pub(crate) fn elsewhere(&self) -> BTreeMap<String, String> {
-        let offers = natives().filter_map(|(runtime, _)| Some((runtime.id(), self.known_offer(runtime)?)));
-        let of_one = |(id, offer): (&'static str, Offer)| {
-            let names = offer.packages.unwrap_or_default();
-            names.into_iter().map(move |name| (name, id.to_owned()))
-        };
-        offers.flat_map(of_one).collect()
+    /// Languages and the packages that each is known to have, as a guest is told.
+    pub(crate) fn elsewhere(&self) -> String {
+        let offers = natives().filter_map(|(runtime, _)| Some((runtime.id(), self.known_offer(runtime)?.packages?)));
+        let of_one = |(id, names): (&str, Vec<String>)| format!("{id}: {}", names.join(" "));
+        offers.filter(|(_, names)| !names.is_empty()).map(of_one).collect::<Vec<_>>().join("; ")
     }
 
     /// Fails where it may succeed soon.

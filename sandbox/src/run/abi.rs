@@ -48,9 +48,9 @@ pub(crate) struct GuestRequest<'a> {
     pub(crate) result_bytes: u64,
     #[serde(skip_serializing_if = "is::<RICH_OUTPUT_BYTES>")]
     pub(crate) output_bytes: u64,
-    /// For packages that this guest lacks the language that has them.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) elsewhere: &'a BTreeMap<String, String>,
+    /// Languages and the packages that each has and this guest lacks.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) elsewhere: &'a str,
     /// What the workspace may hold, for a guest that can see it in no other way.
     #[serde(skip_serializing_if = "is::<DISK_BYTES>")]
     pub(crate) disk_bytes: u64,

@@ -214,7 +214,7 @@ mod tests {
             last: false,
             result_bytes: 4096,
             output_bytes: 4096,
-            elsewhere: &BTreeMap::new(),
+            elsewhere: "",
             disk_bytes: DISK_BYTES,
             disk_files: DISK_FILES,
         };

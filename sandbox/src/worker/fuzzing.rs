@@ -76,7 +76,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         stdin: b"in".to_vec(),
         left: vec![id.clone()],
         live: true,
-        elsewhere: [("numpy".to_owned(), "python-native".to_owned())].into(),
+        elsewhere: "python-native: numpy pandas".into(),
         deterministic: false,
     };
     let saved = Interpreter::Saved { lengths: vec![300, 20], state: vec![1; 20] };

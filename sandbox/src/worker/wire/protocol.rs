@@ -105,8 +105,8 @@ pub(crate) struct RunOrder {
     pub(crate) left: Vec<SessionId>,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
-    /// For packages that another language has, that language.
-    pub(crate) elsewhere: BTreeMap<String, String>,
+    /// Other languages and the packages that each has, as a guest is told.
+    pub(crate) elsewhere: String,
     /// Whether clocks and random bytes are to be the same in every run.
     pub(crate) deterministic: bool,
 }
