@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
+mod image;
 mod native;
 
+pub use image::{Image, ImageError, Instance, unpack};
 pub use native::{Argument, Layout, Native, Packages};
 
 /// What a folder holds.
@@ -72,10 +73,6 @@ const FOLDERS: &[Folder] = &[
 /// What all native runtimes have in common.
 const COMMON: &str = include_str!("../native.toml");
 
-/// The largest image after decompression. Above any of ours; a damaged frame
-/// cannot make the host allocate more.
-const MAX_IMAGE_BYTES: usize = 256 << 20;
-
 /// A language that programs can be written in.
 #[derive(Debug)]
 pub struct GuestRuntime {
@@ -91,14 +88,6 @@ pub enum Kind {
     Wasm(Image),
     /// A program of this machine.
     Native(Native),
-}
-
-/// A WebAssembly image as it is distributed.
-#[derive(Debug)]
-pub struct Image {
-    digest: String,
-    compressed: &'static [u8],
-    revoked: Vec<Revoked>,
 }
 
 /// Two programs that show whether a limit holds.
@@ -126,6 +115,7 @@ struct Description {
     description: String,
     version: String,
     image_sha256: Option<String>,
+    instance: Option<Instance>,
     native: Option<native::Description>,
     #[serde(default)]
     source_extensions: Vec<String>,
@@ -133,37 +123,7 @@ struct Description {
     #[serde(default)]
     has_none_of: Vec<String>,
     #[serde(default)]
-    revoked: Vec<Revoked>,
-}
-
-/// An image of an earlier build that must not run any more.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoked {
-    sha256: String,
-    reason: String,
-}
-
-/// Why an image cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImageError {
-    /// The compressed image is damaged.
-    #[error("failed to decompress guest image {expected}")]
-    Decompress {
-        /// SHA-256 of what should be there.
-        expected: String,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The image is not the one that was described.
-    #[error("a guest image has digest {found} where {expected} should be")]
-    Digest {
-        /// SHA-256 of what is there.
-        found: String,
-        /// SHA-256 of what should be there.
-        expected: String,
-    },
+    revoked: Vec<image::Revoked>,
 }
 
 impl GuestRuntime {
@@ -200,6 +160,15 @@ impl GuestRuntime {
         }
     }
 
+    /// The lowest limit on memory that a run in this language can ask for: below
+    /// it no program would start.
+    pub const fn minimum_memory_bytes(&self) -> u64 {
+        match &self.kind {
+            Kind::Wasm(image) => image.instance().minimum_bytes,
+            Kind::Native(native) => native.minimum_memory_bytes(),
+        }
+    }
+
     /// File name extensions of programs, without the dot.
     pub fn source_extensions(&self) -> &[String] {
         &self.description.source_extensions
@@ -214,46 +183,6 @@ impl GuestRuntime {
     pub fn has_none_of(&self, limit: &str) -> bool {
         self.description.has_none_of.iter().any(|name| name == limit)
     }
-}
-
-impl Image {
-    /// SHA-256 of the image in hexadecimal.
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
-
-    /// The image as it is distributed: see [`unpack`].
-    pub const fn compressed(&self) -> &'static [u8] {
-        self.compressed
-    }
-
-    /// Why the image of an earlier build with this digest must not run any
-    /// more; `None` when it may.
-    pub fn revoked(&self, digest: &str) -> Option<&str> {
-        let found = self.revoked.iter().find(|revoked| revoked.sha256 == digest);
-        found.map(|revoked| revoked.reason.as_str())
-    }
-}
-
-/// The image in `compressed`, a WebAssembly module, which must have this
-/// SHA-256 in hexadecimal.
-///
-/// # Errors
-///
-/// [`ImageError`] when it is damaged or another one.
-pub fn unpack(compressed: &[u8], digest: &str) -> Result<Vec<u8>, ImageError> {
-    let expected = || digest.to_owned();
-    let image = zstd::bulk::decompress(compressed, MAX_IMAGE_BYTES)
-        .map_err(|source| ImageError::Decompress { expected: expected(), source })?;
-    let found = hexadecimal(&Sha256::digest(&image));
-    if found != digest {
-        return Err(ImageError::Digest { found, expected: expected() });
-    }
-    Ok(image)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every runtime of this build.
@@ -276,10 +205,14 @@ pub fn all() -> &'static [GuestRuntime] {
 fn load(folder: &Folder) -> Result<GuestRuntime, toml::de::Error> {
     let mut description: Description = toml::from_str(folder.description)?;
     let missing = |name: &str| serde::de::Error::custom(format!("`{}` has no {name}", description.id));
+    if let Some(Err((key, reason))) = description.instance.as_ref().map(Instance::check) {
+        return Err(serde::de::Error::custom(format!("{key} {reason}")));
+    }
     let kind = match &folder.content {
         Content::Image(compressed) => Kind::Wasm(Image {
             digest: description.image_sha256.take().ok_or_else(|| missing("image_sha256"))?,
             compressed,
+            instance: description.instance.ok_or_else(|| missing("instance"))?,
             revoked: std::mem::take(&mut description.revoked),
         }),
         Content::Files(files) => {

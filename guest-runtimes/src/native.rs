@@ -86,6 +86,7 @@ impl Layout {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Common {
+    minimum_memory_bytes: u64,
     environment: BTreeMap<String, String>,
     search_paths: BTreeMap<String, String>,
     hints: Vec<Hint>,
@@ -155,6 +156,11 @@ impl Native {
     /// The file name extension of a program in this language, without the dot.
     pub fn extension(&self) -> &str {
         &self.description.extension
+    }
+
+    /// The lowest limit on memory that a run can ask for.
+    pub const fn minimum_memory_bytes(&self) -> u64 {
+        self.common.minimum_memory_bytes
     }
 
     /// Files of its own, read-only to the program: path and content.

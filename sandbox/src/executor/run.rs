@@ -96,7 +96,11 @@ impl Executor {
         if runtime.image().is_none() {
             request.validate_native()?;
         }
-        let limits = self.settings.default_limits.with_requested(&request.limits, &self.settings.limit_ceilings)?;
+        let limits = self.settings.default_limits.with_requested(
+            &request.limits,
+            &self.settings.limit_ceilings,
+            runtime.minimum_memory_bytes(),
+        )?;
         Ok((runtime, limits))
     }
 

@@ -9,7 +9,7 @@ use guest_runtimes::{GuestRuntime, Image};
 
 use crate::error::Error;
 use crate::wasm::{CodeCache, ImageName};
-use crate::worker::Images;
+use crate::worker::{CompiledImage, Images};
 
 /// The runtime of a language.
 ///
@@ -33,6 +33,7 @@ pub(crate) fn prepare_all(
     for runtime in guest_runtimes::all() {
         if let Some(image) = runtime.image() {
             let compiled = prepare(cache, runtime, image, |done, total| progress(runtime, done, total))?;
+            let compiled = CompiledImage::current(compiled, *image.instance());
             images.insert(image.digest().to_owned(), Arc::new(compiled));
         }
     }

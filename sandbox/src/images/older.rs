@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::session::snapshot::SavedInterpreter;
 use crate::store::{Store, blocking};
 use crate::wasm::{ABI_VERSION, CodeCache, ImageName};
-use crate::worker::Pool;
+use crate::worker::{CompiledImage, Pool};
 
 /// Finds the images of saved interpreters.
 pub(crate) struct Bases {
@@ -81,7 +81,7 @@ impl Bases {
                 .await?
             }
         };
-        pool.add_image(&saved.image, compiled);
+        pool.add_image(&saved.image, CompiledImage::older(compiled, *image.instance()));
         Ok(())
     }
 

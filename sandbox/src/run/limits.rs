@@ -25,8 +25,9 @@ pub enum Resource {
     /// memory operation.
     Fuel,
     /// Linear memory. It does not cover the host's own bookkeeping for a run.
-    /// The last 2 MiB are for raising the error. A session at its limit may go
-    /// past it by 2 MiB a run and 16 MiB in all, so that it can free something.
+    /// The last of it, as much as the guest image says (2 MiB for CPython), are
+    /// for raising the error. A session at its limit may go past it by as much
+    /// in a run and 16 MiB in all, so that it can free something.
     MemoryBytes,
     /// Output kept for the reply, per stream. The rest is spooled.
     OutputBytes,
@@ -100,12 +101,13 @@ impl Resource {
         }
     }
 
-    /// The lowest limit that makes sense: below it no program would start.
+    /// The lowest limit that makes sense: below it no program would start. Of
+    /// memory each language has a lowest of its own above this one.
     pub const fn minimum(self) -> u64 {
         match self {
             Self::WallTimeMs | Self::CpuTimeMs => 10,
             Self::Fuel => 10_000_000,
-            Self::MemoryBytes => 64 * MIB,
+            Self::MemoryBytes => MIB,
             Self::OutputBytes => 256,
             Self::DiskBytes | Self::DiskFiles | Self::OpenFiles => 0,
             Self::Processes => 1,
@@ -177,17 +179,27 @@ impl Limits {
         self.0[resource.index()] = amount;
     }
 
-    /// These limits, with every one that `requested` names put in its place.
+    /// These limits, with every one that `requested` names put in its place, for
+    /// a run in a language that needs `minimum_memory_bytes`.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidRequest`] with field, bound and value when a requested
-    /// limit is past its ceiling or below [`Resource::minimum`]. Nothing is
+    /// limit is past its ceiling or below its minimum. Nothing is
     /// clamped: a run under other limits than asked for would surprise.
-    pub fn with_requested(mut self, requested: &RequestedLimits, ceilings: &Self) -> Result<Self, Error> {
+    pub fn with_requested(
+        mut self,
+        requested: &RequestedLimits,
+        ceilings: &Self,
+        minimum_memory_bytes: u64,
+    ) -> Result<Self, Error> {
         for resource in Resource::ALL {
             let Some(amount) = requested.get(resource) else { continue };
-            let (minimum, ceiling) = (resource.minimum(), ceilings.get(resource));
+            let minimum = match resource {
+                Resource::MemoryBytes => minimum_memory_bytes,
+                other => other.minimum(),
+            };
+            let ceiling = ceilings.get(resource);
             if amount < minimum || amount > ceiling {
                 return Err(Error::invalid(
                     format!("limits.{resource}"),
@@ -287,12 +299,22 @@ mod tests {
     fn a_limit_past_its_ceiling_is_refused_with_field_bound_and_value() {
         let mut requested = RequestedLimits::default();
         requested.set(Resource::WallTimeMs, 300_001);
-        let error = Limits::defaults().with_requested(&requested, &Limits::ceilings()).unwrap_err();
+        let error = Limits::defaults().with_requested(&requested, &Limits::ceilings(), MIB).unwrap_err();
         assert_eq!(error.to_string(), "limits.wall_time_ms must be between 10 and 300000, got 300001");
         requested.set(Resource::WallTimeMs, 300_000);
-        let limits = Limits::defaults().with_requested(&requested, &Limits::ceilings()).unwrap();
+        let limits = Limits::defaults().with_requested(&requested, &Limits::ceilings(), MIB).unwrap();
         assert_eq!(limits.get(Resource::WallTimeMs), 300_000);
         assert_eq!(limits.get(Resource::CpuTimeMs), 30_000);
+    }
+
+    #[test]
+    fn the_lowest_limit_on_memory_is_that_of_the_language() {
+        let mut requested = RequestedLimits::default();
+        requested.set(Resource::MemoryBytes, 3 * MIB);
+        let of = |minimum| Limits::defaults().with_requested(&requested, &Limits::ceilings(), minimum);
+        assert_eq!(of(3 * MIB).unwrap().get(Resource::MemoryBytes), 3 * MIB);
+        let refused = of(3 * MIB + 1).unwrap_err().to_string();
+        assert_eq!(refused, "limits.memory_bytes must be between 3145729 and 1073741824, got 3145728");
     }
 
     #[test]

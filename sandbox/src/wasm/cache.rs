@@ -66,7 +66,7 @@ impl CodeCache {
                 reason: "it must be a directory of mode 0700 that belongs to the user of this process".into(),
             });
         }
-        let compatibility = engine::compatibility(&engine::engine()?);
+        let compatibility = engine::compatibility()?;
         Ok(Self { directory, compatibility })
     }
 

@@ -25,17 +25,12 @@ pub const ENGINE_VERSION: &str = "48.0.8";
 /// Fuel between two safe points.
 pub(super) const YIELD_INTERVAL: u64 = 10_000_000;
 
-/// Stack for WebAssembly frames. CPython's C recursion needs it: its own limit
-/// then raises `RecursionError` before the engine traps.
-const WASM_STACK_BYTES: usize = 16 << 20;
 /// The fiber holds host frames above the WebAssembly frames. Touched lazily.
-const FIBER_STACK_BYTES: usize = 24 << 20;
+const HOST_STACK_BYTES: usize = 8 << 20;
 
 fn config() -> Config {
     let mut config = Config::new();
     config.consume_fuel(true);
-    config.max_wasm_stack(WASM_STACK_BYTES);
-    config.async_stack_size(FIBER_STACK_BYTES);
     config.memory_init_cow(true);
     // Guest images are dense after merging; 1 GiB is above any of them.
     config.memory_guaranteed_dense_image_size(1 << 30);
@@ -51,18 +46,35 @@ fn config() -> Config {
     config
 }
 
-/// Makes an engine.
+/// Makes an engine whose guests have so much stack for their own frames.
 ///
 /// # Errors
 ///
 /// [`Error::Host`] when this machine cannot run the configuration.
-pub(crate) fn engine() -> Result<Engine, Error> {
-    Engine::new(&config()).map_err(|source| Error::host("start the WebAssembly engine", source))
+pub(crate) fn engine(stack_bytes: u64) -> Result<Engine, Error> {
+    let stack = usize::try_from(stack_bytes).unwrap_or(usize::MAX);
+    let mut config = config();
+    config.max_wasm_stack(stack);
+    config.async_stack_size(stack.saturating_add(HOST_STACK_BYTES));
+    new(&config)
+}
+
+fn new(config: &Config) -> Result<Engine, Error> {
+    Engine::new(config).map_err(|source| Error::host("start the WebAssembly engine", source))
 }
 
 /// A name for everything that compiled code depends on besides the module:
-/// engine version, settings and processor features.
-pub(crate) fn compatibility(engine: &Engine) -> String {
+/// engine version, settings and processor features. How much stack there is to
+/// be is no part of it.
+///
+/// # Errors
+///
+/// [`Error::Host`] when this machine cannot run the configuration.
+pub(crate) fn compatibility() -> Result<String, Error> {
+    Ok(compatibility_of(&new(&config())?))
+}
+
+fn compatibility_of(engine: &Engine) -> String {
     struct Digest(blake3::Hasher);
     impl Hasher for Digest {
         fn finish(&self) -> u64 {
@@ -126,6 +138,13 @@ pub(super) fn load(engine: &Engine, compiled: File) -> Result<Module, Error> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn code_that_was_compiled_once_runs_with_any_stack() {
+        let of = |stack_bytes| super::compatibility_of(&super::engine(stack_bytes).unwrap());
+        assert_eq!(of(64 << 10), of(64 << 20));
+        assert_eq!(of(64 << 10), super::compatibility().unwrap());
+    }
+
     #[test]
     fn the_stated_version_is_the_pinned_one() {
         let lock = include_str!("../../../Cargo.lock");

@@ -62,19 +62,18 @@ pub(crate) trait MemoryLease: Send + Sync {
 pub(super) struct MemoryLimit {
     limit: usize,
     /// How far the limit may move when growth is refused: a guest that is told
-    /// so needs a little more to say so. CPython's interpreter even loops for
-    /// ever when it cannot allocate while it unwinds.
+    /// so needs a little more to say so.
     last_limit: usize,
+    /// What is kept back of the limit until growth is refused, for raising the
+    /// error; and what a run may grow by when its session is full already, for
+    /// reading a request and freeing something.
+    headroom: usize,
     lease: Arc<dyn MemoryLease>,
     /// Bytes this instance has taken from the lease by growing.
     pub(super) grown: u64,
     pub(super) denied: bool,
 }
 
-/// What is kept back of the limit until growth is refused, for raising the
-/// error; and what a run may grow by when its session is full already, for
-/// reading a request and freeing something.
-const HEADROOM_BYTES: usize = 2 << 20;
 /// What one refusal lets a guest grow by: two pages of WebAssembly.
 const REFUSAL_STEP_BYTES: u64 = 128 << 10;
 /// How far a session may get past its limit so, over all its runs.
@@ -159,14 +158,15 @@ pub(super) struct Host {
 impl Host {
     /// A host for an instance that has not run: without files and without a
     /// run. [`Host::begin`] gives it both.
-    pub(super) fn idle(lease: Arc<dyn MemoryLease>) -> Self {
+    pub(super) fn idle(lease: Arc<dyn MemoryLease>, headroom_bytes: u64) -> Self {
+        let headroom = usize::try_from(headroom_bytes).unwrap_or(usize::MAX);
         Self {
             wasi: None,
             clock: SessionClock::real(),
             entropy: None,
             memory: None,
             interrupt_block: 0,
-            memory_limit: MemoryLimit { limit: 0, last_limit: 0, lease, grown: 0, denied: false },
+            memory_limit: MemoryLimit { limit: 0, last_limit: 0, headroom, lease, grown: 0, denied: false },
             open_files: OpenFiles::default(),
             fuel_reserve: 0,
             run: None,
@@ -217,9 +217,10 @@ impl Host {
         // A session that is full gets a little more, so that it can free
         // something: there is no other way out of its state.
         let most = limit.saturating_add(MAX_EXCESS_BYTES);
-        let full = memory_bytes.saturating_add(HEADROOM_BYTES).min(most);
-        self.memory_limit.limit = limit.saturating_sub(HEADROOM_BYTES).max(full);
-        self.memory_limit.last_limit = self.memory_limit.limit.saturating_add(HEADROOM_BYTES).min(most);
+        let headroom = self.memory_limit.headroom;
+        let full = memory_bytes.saturating_add(headroom).min(most);
+        self.memory_limit.limit = limit.saturating_sub(headroom).max(full);
+        self.memory_limit.last_limit = self.memory_limit.limit.saturating_add(headroom).min(most);
         self.memory_limit.denied = false;
         self.open_files.begin(parts.limits.get(Resource::OpenFiles));
         self.reached_files = false;

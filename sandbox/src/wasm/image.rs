@@ -5,7 +5,8 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use wasmtime::{Engine, InstancePre, Linker};
+use guest_runtimes::Instance;
+use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use super::engine;
 use super::host::{Host, MemoryLease};
@@ -28,14 +29,13 @@ pub(crate) struct Image {
     pristine: Option<Mutex<Slot>>,
     warm: Mutex<Vec<Slot>>,
     warm_limit: usize,
+    instance: Instance,
+    /// What linear memory starts with.
+    initial_bytes: u64,
     dirty: DirtyPages,
     /// The pages that the first run wrote to, and any other will.
     hot: OnceLock<Vec<Range<usize>>>,
 }
-
-/// The most that is written to in a slot before it is used. A small run of
-/// CPython writes to 0.6 MiB.
-const HOT_BYTES: usize = 2 << 20;
 
 /// How many slots are ready for sessions to come: a few calls in a row may
 /// each bring back one that hibernates.
@@ -61,8 +61,8 @@ impl Original for Image {
 }
 
 impl Image {
-    /// Loads compiled code and makes the first instance.
-    pub(crate) fn load(engine: Engine, compiled: File, warm_limit: usize) -> Result<Self, Error> {
+    /// Loads compiled code and makes the first instance. None of it runs.
+    pub(crate) fn load(engine: Engine, compiled: File, instance: Instance, warm_limit: usize) -> Result<Self, Error> {
         let module = engine::load(&engine, compiled)?;
         let failed = |source| Error::host("link a guest image", source);
         let mut linker = Linker::new(&engine);
@@ -73,22 +73,36 @@ impl Image {
             instance_pre,
             pristine: None,
             warm: Mutex::default(),
-            warm_limit,
+            warm_limit: warm_limit.min(usize::try_from(instance.warm_slots).unwrap_or(usize::MAX)),
+            instance,
+            initial_bytes: memory_bytes(&module),
             dirty: DirtyPages::default(),
             hot: OnceLock::new(),
         };
-        let version = Slot::new(&image, Arc::new(NoLease))?.abi_version()?;
-        if version != ABI_VERSION {
-            return Err(Error::host(
-                "load a guest image",
-                format!("it speaks ABI version {version}, this host speaks {ABI_VERSION}"),
-            ));
-        }
-        // Asking ran guest code, so this is another instance.
         let pristine = Slot::new(&image, Arc::new(NoLease))?;
         image.dirty = DirtyPages::probe(pristine.bytes());
         image.pristine = Some(Mutex::new(pristine));
         Ok(image)
+    }
+
+    /// Sees to it that the image speaks our ABI. That runs its code, in an
+    /// instance of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] with both versions when it speaks another.
+    pub(crate) fn check_abi(&self) -> Result<(), Error> {
+        let version = Slot::new(self, Arc::new(NoLease))?.abi_version()?;
+        if version == ABI_VERSION {
+            return Ok(());
+        }
+        let reason = format!("it speaks ABI version {version}, this host speaks {ABI_VERSION}");
+        Err(Error::host("load a guest image", reason))
+    }
+
+    /// What an instance takes.
+    pub(super) const fn instance(&self) -> &Instance {
+        &self.instance
     }
 
     pub(super) const fn engine(&self) -> &Engine {
@@ -105,8 +119,8 @@ impl Image {
     }
 
     /// How much linear memory an instance starts with.
-    pub(crate) fn initial_bytes(&self) -> u64 {
-        self.pristine().map_or(0, |pristine| pristine.bytes().len() as u64)
+    pub(crate) const fn initial_bytes(&self) -> u64 {
+        self.initial_bytes
     }
 
     /// Whether slots are reset in place. Where the kernel cannot tell which
@@ -137,7 +151,7 @@ impl Image {
                 if let Some(pristine) = self.pristine() {
                     slot.write_again(hot, &pristine);
                 }
-                lock(&self.warm).push(slot);
+                self.keep_warm(slot);
             }
             Err(error) => tracing::warn!(%error, "no slot could be made ready"),
         }
@@ -145,7 +159,7 @@ impl Image {
 
     /// Learns which pages a run writes to, from the first that is asked about.
     pub(super) fn learn_hot(&self, pages: &[Range<usize>]) {
-        if pages.iter().map(Range::len).sum::<usize>() <= HOT_BYTES {
+        if pages.iter().map(|pages| pages.len() as u64).sum::<u64>() <= self.instance.hot_bytes {
             let _ = self.hot.set(pages.to_vec());
         }
     }
@@ -156,11 +170,27 @@ impl Image {
             return;
         }
         match slot.reset(self) {
-            Ok(Some(slot)) => lock(&self.warm).push(slot),
+            Ok(Some(slot)) => self.keep_warm(slot),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a slot was dropped instead of reset"),
         }
     }
+
+    /// Keeps a slot that is as in the image, unless all of them would then have
+    /// more of their own than they may.
+    fn keep_warm(&self, slot: Slot) {
+        let mut warm = lock(&self.warm);
+        let own: u64 = warm.iter().chain([&slot]).map(Slot::own_when_ready).sum();
+        if warm.len() < self.warm_limit && own <= self.instance.warm_bytes {
+            warm.push(slot);
+        }
+    }
+}
+
+/// What the memory of a module starts with.
+fn memory_bytes(module: &Module) -> u64 {
+    let memory = module.exports().find_map(|export| export.ty().memory().cloned());
+    memory.map_or(0, |memory| memory.minimum().saturating_mul(memory.page_size()))
 }
 
 #[cfg(test)]
@@ -185,13 +215,22 @@ mod tests {
     }
 
     fn image() -> Image {
+        image_with(|instance| instance)
+    }
+
+    fn image_with(change: impl FnOnce(Instance) -> Instance) -> Image {
         let directory = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("belljar-test-cache");
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).unwrap();
         let cache = CodeCache::open(directory).unwrap();
         let (runtime, image) = guest_runtimes::all().iter().find_map(|one| Some((one, one.image()?))).unwrap();
         let name = ImageName::of(runtime, image);
         cache.compile(name, image.compressed(), |_, _| {}).unwrap();
-        Image::load(engine::engine().unwrap(), cache.find(name).unwrap().unwrap(), 4).unwrap()
+        let instance = change(*image.instance());
+        let engine = engine::engine(instance.stack_bytes).unwrap();
+        let image = Image::load(engine, cache.find(name).unwrap().unwrap(), instance, 4).unwrap();
+        image.check_abi().unwrap();
+        assert_eq!(image.initial_bytes(), instance.initial_bytes);
+        image
     }
 
     fn run(slot: &mut Slot, code: &str, limits: Limits) -> super::super::slot::Finished {
@@ -328,5 +367,28 @@ mod tests {
             image.give_back(slot);
             assert_eq!(image.take(&lease).unwrap().uses(), 0, "{code}");
         }
+    }
+
+    #[test]
+    fn warm_slots_keep_no_more_of_their_own_than_they_may() {
+        const MIB: u64 = 1 << 20;
+        let large = format!("x = b'x' * {}", 6 * MIB);
+        let lease: Arc<dyn MemoryLease> = Arc::new(Plenty);
+        // How many of three slots are warm in the end.
+        let kept = |warm_slots, warm_bytes, code: &str| {
+            let image = image_with(|instance| Instance { warm_slots, warm_bytes, hot_bytes: 0, ..instance });
+            let mut slots: Vec<_> = (0..3).map(|_| image.take(&lease).unwrap()).collect();
+            slots.iter_mut().for_each(|slot| drop(run(slot, code, Limits::defaults())));
+            assert!(slots.iter().all(|slot| slot.grown_bytes() == 0));
+            slots.into_iter().for_each(|slot| image.give_back(slot));
+            lock(&image.warm).len()
+        };
+        assert_eq!(kept(16, 128 * MIB, &large), 3, "there is room for all");
+        assert_eq!(kept(16, 128 * MIB, "x = 1"), 3);
+        assert_eq!(kept(16, 16 * MIB, &large), 2, "a third would be too much");
+        assert_eq!(kept(16, 4 * MIB, &large), 0, "each is too much by itself");
+        assert_eq!(kept(16, 4 * MIB, "x = 1"), 3);
+        assert_eq!(kept(2, 128 * MIB, "x = 1"), 2, "two are enough");
+        assert_eq!(kept(0, 128 * MIB, "x = 1"), 0);
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Slot {
     run: TypedFunc<u32, i64>,
     abi_version: TypedFunc<(), u32>,
     uses: u32,
+    /// How much of the image's memory it had made its own when it was made ready.
+    own_when_ready: u64,
     /// Whether the guest must re-seed its random generators.
     pub(super) fresh: bool,
     /// Whether the last run returned in order.
@@ -89,7 +91,7 @@ impl Slot {
     }
 
     fn instantiate(image: &Image, lease: Arc<dyn MemoryLease>) -> wasmtime::Result<Self> {
-        let mut store = Store::new(image.engine(), Host::idle(lease));
+        let mut store = Store::new(image.engine(), Host::idle(lease, image.instance().headroom_bytes));
         store.limiter(|host| &mut host.memory_limit);
         store.fuel_async_yield_interval(Some(YIELD_INTERVAL))?;
         // An image has no start function: it was initialised when it was built.
@@ -123,6 +125,7 @@ impl Slot {
             run,
             abi_version,
             uses: 0,
+            own_when_ready: 0,
             fresh: true,
             intact: true,
         })
@@ -156,6 +159,11 @@ impl Slot {
         self.uses
     }
 
+    /// What it keeps of its own while it is warm.
+    pub(super) const fn own_when_ready(&self) -> u64 {
+        self.own_when_ready
+    }
+
     /// Writes what is there already, so that the pages are the slot's own.
     pub(super) fn write_again(&mut self, pages: &[Range<usize>], pristine: &Self) {
         let original = pristine.bytes();
@@ -164,6 +172,7 @@ impl Slot {
         for page in pages.iter().filter(|page| page.end <= original.len()) {
             bytes[page.clone()].copy_from_slice(&original[page.clone()]);
         }
+        self.own_when_ready = bytes_of(pages);
         self.known.written(faults);
     }
 
@@ -314,6 +323,10 @@ impl Slot {
         let doing = || "find the dirty pages of a guest".to_owned();
         let dirty = image.dirty().since_image(self.memory.data(&self.store), &mut self.known).doing(doing)?;
         image.learn_hot(dirty);
+        self.own_when_ready = bytes_of(dirty);
+        if self.own_when_ready > image.instance().warm_bytes {
+            return Ok(None);
+        }
         let Some(pristine) = image.pristine() else { return Ok(None) };
         let original = pristine.bytes();
         let bytes = self.memory.data_mut(&mut self.store);
@@ -336,6 +349,10 @@ impl Slot {
         self.fresh = true;
         Ok(Some(self))
     }
+}
+
+fn bytes_of(pages: &[Range<usize>]) -> u64 {
+    pages.iter().map(|pages| pages.len() as u64).sum()
 }
 
 /// A guest that broke the ABI.

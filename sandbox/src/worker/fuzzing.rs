@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use futures_util::FutureExt as _;
+use guest_runtimes::Instance;
 use jailer::{Refusal, Step};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -88,8 +89,17 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         ToWorker::MemoryAnswer { ask: 3, granted: true },
         ToWorker::MemoryRecall,
     ];
+    let instance = Instance {
+        initial_bytes: 1 << 24,
+        minimum_bytes: 1 << 26,
+        headroom_bytes: 1 << 21,
+        stack_bytes: 1 << 24,
+        warm_slots: 16,
+        warm_bytes: 1 << 27,
+        hot_bytes: 1 << 21,
+    };
     let preparations = [
-        Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2 },
+        Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2, instance },
         Preparation::Confine(Bounds { directory: "/state/work".into(), runs: 8 }),
     ];
     let orders = orders.iter().flat_map(|message| framed(0, message));

@@ -70,8 +70,10 @@ impl Config {
 
         let limit_ceilings = overlay(Limits::ceilings(), &ceilings);
         let default_limits = overlay(Limits::defaults(), &limits);
+        let least_memory = guest_runtimes::all().iter().map(GuestRuntime::minimum_memory_bytes).max().unwrap_or(0);
         for (resource, limit) in default_limits.iter() {
-            let (minimum, ceiling) = (resource.minimum(), limit_ceilings.get(resource));
+            let minimum = if resource == Resource::MemoryBytes { least_memory } else { resource.minimum() };
+            let ceiling = limit_ceilings.get(resource);
             ensure!(
                 (minimum..=ceiling).contains(&limit),
                 "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"

@@ -38,7 +38,6 @@ use crate::run::report::{Capture, MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
 use crate::sys;
-use crate::wasm;
 use crate::wasm::{Determinism, DiskQuota, Image, MemoryLease, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
 use crate::workspace::entry::FileEntry;
@@ -46,13 +45,6 @@ use crate::workspace::entry::FileEntry;
 /// The process of a worker. Returns when the server closes the connection.
 pub(crate) fn main() -> ExitCode {
     let stream = UnixStream::from(sys::own_standard_input());
-    let engine = match wasm::engine::engine() {
-        Ok(engine) => engine,
-        Err(error) => {
-            tracing::error!(%error, "a worker cannot start");
-            return ExitCode::FAILURE;
-        }
-    };
     let Ok(writer) = stream.try_clone() else { return ExitCode::FAILURE };
     // Of files that guests make. Others get no further than the workspace.
     umask(Mode::from_bits_truncate(0o022));
@@ -68,7 +60,7 @@ pub(crate) fn main() -> ExitCode {
         tracing::error!(%error, "a worker cannot set its own limits");
         return ExitCode::FAILURE;
     }
-    match prepare(stream, writer, &engine) {
+    match prepare(stream, writer) {
         Ok(Some(shared)) => {
             shared.take_orders();
             ExitCode::FAILURE
@@ -83,12 +75,12 @@ pub(crate) fn main() -> ExitCode {
 
 /// Loads what the server sends, starts all threads, and confines this process.
 /// `None` when the server went away instead.
-fn prepare(stream: UnixStream, writer: UnixStream, engine: &Engine) -> Result<Option<Arc<Shared>>, Error> {
-    let Some(Loaded { images, bounds }) = preparation::load_all(&stream, engine)? else { return Ok(None) };
+fn prepare(stream: UnixStream, writer: UnixStream) -> Result<Option<Arc<Shared>>, Error> {
+    let Some(Loaded { images, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
     let shared = Arc::new(Shared::new(images, stream, writer));
     // None of the others takes an order before this process is confined.
     let reader = lock(&shared.reader);
-    preparation::confine(&reader, &bounds, || shared.start_threads(bounds.runs))?;
+    preparation::confine(&reader, &bounds, &shared.images, || shared.start_threads(bounds.runs))?;
     drop(reader);
     Ok(Some(shared))
 }

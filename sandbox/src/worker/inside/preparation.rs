@@ -4,17 +4,19 @@
 #![expect(clippy::disallowed_methods, reason = "asks the kernel about its own process")]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use guest_runtimes::Instance;
 use wasmtime::Engine;
 
 use crate::error::{Error, IoContext as _};
 use crate::sys;
-use crate::wasm::Image;
+use crate::wasm::{Image, engine};
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::{Bounds, Preparation, Prepared};
 
@@ -35,12 +37,14 @@ pub(crate) struct Loaded {
 /// # Errors
 ///
 /// When this process must end.
-pub(crate) fn load_all(stream: &UnixStream, engine: &Engine) -> Result<Option<Loaded>, Error> {
+pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
     let doing = || "be prepared".to_owned();
     let mut images = HashMap::new();
+    // By how much stack their guests have.
+    let mut engines = HashMap::new();
     while let Some((message, descriptor)) = frame::read::<Preparation>(stream).doing(doing)? {
         match message {
-            Preparation::Load { image, warm } => match load(engine, descriptor, warm) {
+            Preparation::Load { image, warm, instance } => match load(&mut engines, descriptor, instance, warm) {
                 Ok(loaded) => {
                     let (initial_bytes, resets) = (loaded.initial_bytes(), loaded.resets());
                     images.insert(image.clone(), Arc::new(loaded));
@@ -55,7 +59,8 @@ pub(crate) fn load_all(stream: &UnixStream, engine: &Engine) -> Result<Option<Lo
 }
 
 /// Confines this process, with the threads that `start_threads` starts, and
-/// says so.
+/// says so once `images` have shown that they speak our ABI: their code runs
+/// for that.
 ///
 /// # Errors
 ///
@@ -63,13 +68,21 @@ pub(crate) fn load_all(stream: &UnixStream, engine: &Engine) -> Result<Option<Lo
 pub(crate) fn confine(
     stream: &UnixStream,
     bounds: &Bounds,
+    images: &HashMap<String, Arc<Image>>,
     start_threads: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Error> {
     // Of threads that are still to be started, their stacks.
     let stacks = bounds.runs as u64 * THREAD_BYTES;
     let data_bytes = mapped_data().doing(|| "ask how much memory it has".into())? + stacks;
     match jailer::confine_worker(&bounds.directory, start_threads) {
-        Ok(wall) => say(stream, &Prepared::Confined { wall, data_bytes }),
+        Ok(wall) => {
+            for (image, loaded) in images {
+                if let Err(error) = loaded.check_abi() {
+                    say(stream, &Prepared::LoadFailed { image: image.clone(), reason: error.with_causes() })?;
+                }
+            }
+            say(stream, &Prepared::Confined { wall, data_bytes })
+        }
         Err(refusal) => {
             say(stream, &Prepared::Refused(refusal.clone()))?;
             Err(Error::host("confine this process", refusal))
@@ -89,7 +102,16 @@ fn mapped_data() -> io::Result<u64> {
     pages.map(|pages| pages * sys::PAGE as u64).ok_or_else(|| io::Error::other("the kernel does not say"))
 }
 
-fn load(engine: &Engine, descriptor: Option<OwnedFd>, warm: usize) -> Result<Image, Error> {
+fn load(
+    engines: &mut HashMap<u64, Engine>,
+    descriptor: Option<OwnedFd>,
+    instance: Instance,
+    warm: usize,
+) -> Result<Image, Error> {
     let file = descriptor.ok_or_else(|| Error::host("load a guest image", "no descriptor came with the order"))?;
-    Image::load(engine.clone(), File::from(file), warm)
+    let engine = match engines.entry(instance.stack_bytes) {
+        Entry::Occupied(engine) => engine.into_mut(),
+        Entry::Vacant(vacant) => vacant.insert(engine::engine(instance.stack_bytes)?),
+    };
+    Image::load(engine.clone(), File::from(file), instance, warm)
 }

@@ -21,8 +21,9 @@ const MIB: u64 = 1 << 20;
 
 /// What a worker has beside its instances: the memory that its allocator keeps.
 const REST_BYTES: u64 = 96 * MIB;
-/// What an instance has beside its linear memory: a stack, tables, lists of pages.
-const INSTANCE_BYTES: u64 = 40 * MIB;
+/// What an instance has beside its linear memory and the stack of its guest: that
+/// of the host, tables, lists of pages.
+const INSTANCE_BYTES: u64 = 24 * MIB;
 /// What a run needs while it goes on: its order, its reply in several forms.
 const RUN_BYTES: u64 = 160 * MIB;
 /// How many slots may be warm beside those that were in use at once.
@@ -47,6 +48,8 @@ pub(crate) struct Baseline {
     pub(crate) data_bytes: u64,
     /// What the largest instance starts with.
     pub(crate) instance_bytes: u64,
+    /// The most stack that a guest has.
+    pub(crate) stack_bytes: u64,
     /// How many are kept warm at most, of all images.
     pub(crate) most_warm: u64,
 }
@@ -72,7 +75,7 @@ impl Allowance {
         let mut allowance = Self {
             data_bytes: baseline.data_bytes
                 + REST_BYTES
-                + instances * (baseline.instance_bytes + INSTANCE_BYTES)
+                + instances * (baseline.instance_bytes + baseline.stack_bytes + INSTANCE_BYTES)
                 + leased_bytes,
             file_bytes: SPOOL_BYTES,
         };
@@ -131,7 +134,7 @@ impl Pool {
     fn needed(&self, worker: &Arc<Worker>) -> Allowance {
         let of_worker = |home: &&super::Home| Arc::ptr_eq(&home.worker, worker);
         let homes: u64 =
-            lock(&self.homes).values().filter(of_worker).map(|home| home.runtimes.len().max(1) as u64).sum();
+            lock(&self.homes).values().filter(of_worker).map(|home| home.interpreters.len().max(1) as u64).sum();
         let runs: Vec<_> = lock(&worker.runs).values().map(|entry| entry.needs).collect();
         let leased = lock(&worker.leased).bytes();
         let most_runs = worker.most_runs.fetch_max(runs.len() as u64, Ordering::Relaxed).max(runs.len() as u64);
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn what_a_worker_may_use_follows_what_its_runs_may_use() {
-        let baseline = Baseline { data_bytes: 100 * MIB, instance_bytes: 60 * MIB, most_warm: 8 };
+        let baseline =
+            Baseline { data_bytes: 100 * MIB, instance_bytes: 60 * MIB, stack_bytes: 16 * MIB, most_warm: 8 };
         let idle = Allowance::of(baseline, &[], 2, 0);
         assert_eq!(idle, Allowance { data_bytes: (100 + 96 + 2 * 100) * MIB, file_bytes: SPOOL_BYTES });
         let limits = Limits::defaults();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::handle::Worker;
-use super::{Home, Pool};
+use super::{CompiledImage, Home, KeptInterpreter, Pool};
 use crate::error::Error;
 use crate::lock::lock;
 use crate::memory_budget::Share;
@@ -23,18 +23,11 @@ const MEMORY_WAIT: Duration = Duration::from_secs(30);
 const RECALL_WAIT: Duration = Duration::from_millis(100);
 /// The largest memory of 32 bits.
 const MAX_GUEST_BYTES: u64 = 4 << 30;
-/// What an instance is taken to start with until a worker has said so.
-const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
 
 impl Pool {
-    /// What an instance starts with.
-    fn initial(&self) -> u64 {
-        self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES)
-    }
-
-    /// Takes the memory that an instance starts with.
-    pub(crate) async fn admit(&self, cancel: &CancellationToken) -> Result<Share, Error> {
-        let bytes = self.initial();
+    /// Takes the memory that an instance of `image` starts with.
+    pub(crate) async fn admit(&self, image: &CompiledImage, cancel: &CancellationToken) -> Result<Share, Error> {
+        let bytes = image.initial_bytes();
         if let Some(share) = self.budget.try_take(bytes) {
             return Ok(share);
         }
@@ -76,24 +69,36 @@ impl Pool {
         }
     }
 
-    /// Has a home pay for what its interpreters keep after a run, which was
-    /// paid for with `share` if it began with a new one.
-    pub(super) fn pay_for_home(&self, home: &mut Home, report: &RunReport, share: Option<Share>) {
+    /// Has a home pay for what its interpreters keep after a run of `runtime`,
+    /// which was paid for with `share` if it began with a new one.
+    pub(super) fn pay_for_home(
+        &self,
+        home: &mut Home,
+        (runtime, image): (String, &CompiledImage),
+        report: &RunReport,
+        share: Option<Share>,
+    ) {
         match (&mut home.share, share) {
             (Some(held), Some(share)) => held.merge(share),
             (None, Some(share)) => home.share = Some(share),
             (_, None) => {}
         }
-        let initial = self.initial();
-        let most = initial.saturating_mul(home.runtimes.len().max(1) as u64);
-        self.charge(home, report.resident_bytes.min(most));
+        // A worker is not trusted with either number.
+        let initial = image.initial_bytes();
         let memory = report.usage.get(Resource::MemoryBytes).unwrap_or(0);
-        home.grown_bytes = memory.saturating_sub(initial).min(self.budget.total_bytes());
+        let kept = KeptInterpreter {
+            own_bytes: report.resident_bytes.min(initial),
+            grown_bytes: memory.saturating_sub(initial).min(self.budget.total_bytes()),
+        };
+        home.interpreters.insert(runtime, kept);
+        self.charge(home);
     }
 
-    /// Has a home pay for `bytes`. Where there is no more, it pays what it
-    /// paid: the memory is in use already, and what comes after has to wait.
-    fn charge(&self, home: &mut Home, bytes: u64) {
+    /// Has a home pay for what its interpreters made their own. Where there is
+    /// no more, it pays what it paid: the memory is in use already, and what
+    /// comes after has to wait.
+    pub(super) fn charge(&self, home: &mut Home) {
+        let bytes = home.interpreters.values().map(|kept| kept.own_bytes).sum();
         let Some(share) = &mut home.share else { return };
         if share.bytes() >= bytes {
             share.shrink_to(bytes);
@@ -139,7 +144,7 @@ impl Pool {
             let Some(session) = idle.map(|(session, _)| session.clone()) else { break };
             if let Some(home) = homes.remove(&session) {
                 tracing::debug!(%session, "an interpreter made room for others");
-                coming += home.grown_bytes;
+                coming += home.grown_bytes();
                 home.worker.send(&ToWorker::CloseSession { session });
             }
         }
@@ -149,5 +154,68 @@ impl Pool {
         for worker in lock(&self.workers).values().flatten() {
             worker.send(&ToWorker::MemoryRecall);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use guest_runtimes::Instance;
+
+    use super::*;
+    use crate::children::spawner::Spawner;
+    use crate::filesystem::state_directory::StateDirectory;
+    use crate::memory_budget::MemoryBudget;
+    use crate::worker::pool::PoolSettings;
+
+    const MIB: u64 = 1 << 20;
+
+    fn instance(initial_bytes: u64) -> Instance {
+        Instance {
+            initial_bytes,
+            minimum_bytes: 64 * MIB,
+            headroom_bytes: 0,
+            stack_bytes: MIB,
+            warm_slots: 1,
+            warm_bytes: MIB,
+            hot_bytes: 0,
+        }
+    }
+
+    fn no_code() -> std::fs::File {
+        tempfile::tempfile().unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_run_pays_what_its_own_image_starts_with() {
+        let parent = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateDirectory::create(parent.path()).unwrap());
+        let spawner = Arc::new(Spawner::new().unwrap());
+        let settings = PoolSettings { workers: 1, runs: 1 };
+        let pool = Pool::new(settings, spawner, HashMap::new(), MemoryBudget::new(100 * MIB), state);
+        let (small, large) = (instance(128 << 10), instance(40 * MIB));
+        let cancel = CancellationToken::new();
+        for (image, bytes) in [
+            (CompiledImage::current(no_code(), small), MIB),
+            (CompiledImage::current(no_code(), large), 40 * MIB),
+            (CompiledImage::older(no_code(), small), 64 * MIB),
+        ] {
+            let share = pool.admit(&image, &cancel).await.unwrap();
+            assert_eq!((share.bytes(), pool.budget.used_bytes()), (bytes, bytes));
+        }
+        // An older one is known once a worker has it.
+        let older = CompiledImage::older(no_code(), large);
+        older.starts_with(3 * MIB).unwrap();
+        assert_eq!(pool.admit(&older, &cancel).await.unwrap().bytes(), 3 * MIB);
+    }
+
+    #[test]
+    fn an_image_that_starts_with_other_than_its_description_says_is_refused_with_both() {
+        let described = CompiledImage::current(no_code(), instance(MIB));
+        described.starts_with(MIB).unwrap();
+        let refused = described.starts_with(2 * MIB).unwrap_err().with_causes();
+        assert!(refused.contains("instance.initial_bytes of its runtime.toml is 1048576"), "{refused}");
+        assert!(refused.ends_with("and its memory starts with 2097152"), "{refused}");
     }
 }

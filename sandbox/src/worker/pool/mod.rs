@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use allowance::saved_bytes;
 pub(crate) use allowance::{Allowance, Baseline, Needs};
+use guest_runtimes::Instance;
 use jailer::WorkerWall;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -47,8 +48,20 @@ const OVERDUE: Duration = Duration::from_secs(10);
 /// comes first.
 const LEFT_WAIT: Duration = Duration::from_millis(20);
 
+/// What an instance is taken to start with until a worker has said so.
+const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
+
 /// Compiled images, by the digest of what they were compiled from.
-pub(crate) type Images = HashMap<String, Arc<File>>;
+pub(crate) type Images = HashMap<String, Arc<CompiledImage>>;
+
+/// A compiled image, and what its instances take.
+#[derive(Debug)]
+pub(crate) struct CompiledImage {
+    code: File,
+    instance: Instance,
+    /// What an instance starts with.
+    initial_bytes: OnceLock<u64>,
+}
 
 /// How workers are made.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +89,6 @@ pub(crate) struct Pool {
     /// one more is allowed.
     starting: tokio::sync::Mutex<()>,
     next_run: AtomicU64,
-    initial_bytes: OnceLock<u64>,
     resets: AtomicBool,
     wall: OnceLock<WorkerWall>,
 }
@@ -84,15 +96,22 @@ pub(crate) struct Pool {
 /// Where the interpreters of a session are.
 struct Home {
     worker: Arc<Worker>,
-    /// Those of these languages.
-    runtimes: Vec<String>,
-    /// The memory of their image that they have made their own.
+    /// By language.
+    interpreters: HashMap<String, KeptInterpreter>,
+    /// Pays for what they have made their own of their images.
     share: Option<Share>,
-    /// What they have grown by, which their worker pays for.
-    grown_bytes: u64,
     /// Whether a run is using them.
     running: bool,
     last_used: Instant,
+}
+
+/// The memory of an interpreter between two runs.
+#[derive(Clone, Copy, Debug)]
+struct KeptInterpreter {
+    /// What it has made its own of its image.
+    own_bytes: u64,
+    /// What it has grown by, which its worker pays for.
+    grown_bytes: u64,
 }
 
 /// The state of the pool for people.
@@ -113,7 +132,43 @@ pub struct PoolHealth {
 
 impl Home {
     fn has(&self, runtime: &str) -> bool {
-        self.runtimes.iter().any(|other| other == runtime)
+        self.interpreters.contains_key(runtime)
+    }
+
+    fn grown_bytes(&self) -> u64 {
+        self.interpreters.values().map(|kept| kept.grown_bytes).sum()
+    }
+}
+
+impl CompiledImage {
+    /// An image of this build, which says what an instance starts with.
+    pub(crate) fn current(code: File, instance: Instance) -> Self {
+        Self { code, instance, initial_bytes: OnceLock::from(instance.initial_bytes) }
+    }
+
+    /// An older one, whose instances may start with something else.
+    pub(crate) fn older(code: File, instance: Instance) -> Self {
+        Self { code, instance, initial_bytes: OnceLock::new() }
+    }
+
+    /// What an instance starts with.
+    fn initial_bytes(&self) -> u64 {
+        self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES)
+    }
+
+    /// Takes note of what a worker found the image to start with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] with both numbers when its description says another.
+    fn starts_with(&self, bytes: u64) -> Result<(), Error> {
+        let described = *self.initial_bytes.get_or_init(|| bytes);
+        if described == bytes {
+            return Ok(());
+        }
+        let reason =
+            format!("instance.initial_bytes of its runtime.toml is {described}, and its memory starts with {bytes}");
+        Err(Error::host("load a guest image", reason))
     }
 }
 
@@ -136,7 +191,6 @@ impl Pool {
             homes: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
             next_run: AtomicU64::new(0),
-            initial_bytes: OnceLock::new(),
             resets: AtomicBool::new(false),
             wall: OnceLock::new(),
         })
@@ -153,8 +207,13 @@ impl Pool {
     }
 
     /// Lets runs name an image that is not of this build.
-    pub(crate) fn add_image(&self, digest: &str, compiled: File) {
+    pub(crate) fn add_image(&self, digest: &str, compiled: CompiledImage) {
         lock(&self.older_images).insert(digest.to_owned(), Arc::new(compiled));
+    }
+
+    fn image(&self, digest: &str) -> Result<Arc<CompiledImage>, Error> {
+        let found = self.images.get(digest).cloned().or_else(|| lock(&self.older_images).get(digest).cloned());
+        found.ok_or_else(|| Error::host("run a program", "its guest image is not there"))
     }
 
     /// Whether a run of `runtime` in `session` will find its interpreter. If
@@ -181,8 +240,9 @@ impl Pool {
         cancel: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<RunEnd, Error> {
+        let image = self.image(&order.image)?;
         let Some(session) = order.session.as_ref().map(|session| session.id.clone()) else {
-            let share = self.admit(cancel).await?;
+            let share = self.admit(&image, cancel).await?;
             let worker = self.least_busy(principal, Some(&order.image)).await?;
             let end = self.run_on(&worker, order, transfer, cancel, live).await;
             drop(share);
@@ -195,7 +255,7 @@ impl Pool {
                 return Err(Error::Interrupted);
             }
             None => {
-                let share = self.admit(cancel).await?;
+                let share = self.admit(&image, cancel).await?;
                 let worker = match self.join_home(&session, &order.image) {
                     Some(worker) => worker,
                     None => self.least_busy(principal, Some(&order.image)).await?,
@@ -204,7 +264,7 @@ impl Pool {
             }
         };
         let mut end = self.run_on(&worker, order, transfer, cancel, live).await;
-        self.settle(session, runtime, &mut end, &worker, share);
+        self.settle(session, (runtime, &image), &mut end, &worker, share);
         end
     }
 
@@ -275,7 +335,7 @@ impl Pool {
     fn settle(
         &self,
         session: SessionId,
-        runtime: String,
+        (runtime, image): (String, &CompiledImage),
         end: &mut Result<RunEnd, Error>,
         worker: &Arc<Worker>,
         share: Option<Share>,
@@ -283,9 +343,8 @@ impl Pool {
         let mut homes = lock(&self.homes);
         let mut home = homes.remove(&session).unwrap_or_else(|| Home {
             worker: Arc::clone(worker),
-            runtimes: Vec::new(),
+            interpreters: HashMap::new(),
             share: None,
-            grown_bytes: 0,
             running: false,
             last_used: Instant::now(),
         });
@@ -293,19 +352,19 @@ impl Pool {
         let dead = worker.dead.load(Ordering::SeqCst);
         match end {
             Ok(RunEnd::Report(report)) if report.capture.is_some() && !dead => {
-                self.pay_for_home(&mut home, report, share);
-                if !home.has(&runtime) {
-                    home.runtimes.push(runtime);
-                }
+                self.pay_for_home(&mut home, (runtime, image), report, share);
             }
-            _ => home.runtimes.retain(|other| *other != runtime),
+            _ => {
+                home.interpreters.remove(&runtime);
+                self.charge(&mut home);
+            }
         }
         home.running = false;
         home.last_used = Instant::now();
         if dead {
             return;
         }
-        if home.runtimes.is_empty() {
+        if home.interpreters.is_empty() {
             // Whatever it still holds, nobody will ask for it.
             worker.send(&ToWorker::CloseSession { session });
         } else {
@@ -371,8 +430,8 @@ impl Pool {
     /// message nor the resetting of slots delays that run.
     pub(crate) fn close_session_later(&self, session: &SessionId) {
         let Some(home) = lock(&self.homes).remove(session) else { return };
-        let worker = home.worker;
-        if home.grown_bytes > 0 {
+        let worker = Arc::clone(&home.worker);
+        if home.grown_bytes() > 0 {
             // That run may need memory which the session holds.
             return worker.send(&ToWorker::CloseSession { session: session.clone() });
         }

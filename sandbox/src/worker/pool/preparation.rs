@@ -27,14 +27,13 @@ pub(crate) struct Ready {
     pub(crate) reader: BufReader<OwnedReadHalf>,
     pub(crate) writer: OwnedWriteHalf,
     pub(crate) wall: WorkerWall,
-    /// How much memory an instance starts with.
-    pub(crate) initial_bytes: Option<u64>,
     pub(crate) baseline: Baseline,
     /// Whether slots are reset in place.
     pub(crate) resets: bool,
 }
 
-/// Has a worker load `images`, of each so many warm slots, and confine itself.
+/// Has a worker load `images`, of each so many warm slots at most, and confine
+/// itself.
 ///
 /// # Errors
 ///
@@ -52,8 +51,8 @@ pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bou
     };
     for (images, warm) in images {
         for (digest, compiled) in *images {
-            let order = Preparation::Load { image: digest.clone(), warm: *warm };
-            frame::write_with_descriptor(&stream, &order, compiled.as_fd()).map_err(gone)?;
+            let order = Preparation::Load { image: digest.clone(), warm: *warm, instance: compiled.instance };
+            frame::write_with_descriptor(&stream, &order, compiled.code.as_fd()).map_err(gone)?;
         }
     }
     let confine = frame::encode(&Preparation::Confine(bounds)).doing(doing)?;
@@ -62,12 +61,13 @@ pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bou
     let (reader, writer) = tokio::net::UnixStream::from_std(stream).doing(doing)?.into_split();
     let mut reader = BufReader::with_capacity(64 << 10, reader);
     let answers = async {
-        let (mut initial, mut can_reset, mut instance_bytes) = (None, false, 0);
+        let (mut can_reset, mut instance_bytes) = (false, 0);
         loop {
             match frame::read_async::<Prepared>(&mut reader, || MAX_ANSWER_BYTES).await.map_err(gone)? {
                 Some(Prepared::Loaded { image, initial_bytes, resets }) => {
                     tracing::debug!(image, initial_bytes, resets, "a worker has loaded an image");
-                    initial = initial.or(Some(initial_bytes));
+                    let known = images.iter().find_map(|(images, _)| images.get(&image)).ok_or(Error::Interrupted)?;
+                    known.starts_with(initial_bytes)?;
                     instance_bytes = initial_bytes.max(instance_bytes);
                     can_reset = resets;
                 }
@@ -77,9 +77,12 @@ pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bou
                     return Err(Error::Interrupted);
                 }
                 Some(Prepared::Confined { wall, data_bytes }) => {
-                    let warm = images.iter().map(|(images, warm)| images.len() * warm).sum::<usize>() as u64;
-                    let baseline = Baseline { data_bytes, instance_bytes, most_warm: warm };
-                    return Ok((wall, initial, can_reset, baseline));
+                    let all =
+                        || images.iter().flat_map(|(images, warm)| images.values().map(|image| (image, *warm as u64)));
+                    let stack_bytes = all().map(|(image, _)| image.instance.stack_bytes).max().unwrap_or(0);
+                    let most_warm = all().map(|(image, warm)| image.instance.warm_slots.min(warm)).sum();
+                    let baseline = Baseline { data_bytes, instance_bytes, stack_bytes, most_warm };
+                    return Ok((wall, can_reset, baseline));
                 }
                 Some(Prepared::Refused(refusal)) => {
                     let error = Error::Unconfined { step: refusal.step.name(), source: refusal.into() };
@@ -91,6 +94,6 @@ pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bou
         }
     };
     let answered = tokio::time::timeout(PATIENCE, answers).await;
-    let (wall, initial_bytes, resets, baseline) = answered.map_err(|late| Error::host(doing(), late))??;
-    Ok(Ready { reader, writer, wall, initial_bytes, baseline, resets })
+    let (wall, resets, baseline) = answered.map_err(|late| Error::host(doing(), late))??;
+    Ok(Ready { reader, writer, wall, baseline, resets })
 }

@@ -43,10 +43,7 @@ impl Pool {
             Err(Error::Interrupted) => Err(unready.reason().await),
             other => other,
         };
-        let Ready { reader, writer, wall, initial_bytes, baseline, resets } = prepared?;
-        if let Some(bytes) = initial_bytes {
-            let _ = self.initial_bytes.set(bytes);
-        }
+        let Ready { reader, writer, wall, baseline, resets } = prepared?;
         self.resets.store(resets, Ordering::Relaxed);
         let _ = self.wall.set(wall);
         let (sender, frames) = mpsc::unbounded_channel();

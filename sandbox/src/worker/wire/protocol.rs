@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use guest_runtimes::Instance;
 use jailer::{Refusal, WorkerWall};
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,10 @@ pub(crate) enum Preparation {
     Load {
         /// The digest of the image that it was compiled from.
         image: String,
-        /// How many slots to keep warm.
+        /// How many slots to keep warm at most.
         warm: usize,
+        /// What an instance takes.
+        instance: Instance,
     },
     /// That was all; no code can be loaded after it.
     Confine(Bounds),
@@ -47,7 +50,7 @@ pub(crate) struct Bounds {
 /// From a worker that is not confined yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Prepared {
-    /// An image is loaded.
+    /// An image is loaded, and none of it has run.
     Loaded {
         image: String,
         /// How much memory an instance starts with.

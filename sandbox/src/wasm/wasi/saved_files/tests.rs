@@ -32,7 +32,9 @@ static IMAGE: LazyLock<Image> = LazyLock::new(|| {
     let (runtime, image) = guest_runtimes::all().iter().find_map(|one| Some((one, one.image()?))).unwrap();
     let name = ImageName::of(runtime, image);
     cache.compile(name, image.compressed(), |_, _| {}).unwrap();
-    Image::load(engine::engine().unwrap(), cache.find(name).unwrap().unwrap(), 4).unwrap()
+    let instance = *image.instance();
+    let engine = engine::engine(instance.stack_bytes).unwrap();
+    Image::load(engine, cache.find(name).unwrap().unwrap(), instance, 4).unwrap()
 });
 
 fn ready<T>(future: impl Future<Output = T>) -> T {

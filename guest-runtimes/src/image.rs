@@ -1,0 +1,187 @@
+//! A WebAssembly image as it is distributed, and what its instances take.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The largest image after decompression. Above any of ours; a damaged frame
+/// cannot make the host allocate more.
+const MAX_IMAGE_BYTES: usize = 256 << 20;
+
+/// A page of WebAssembly, the unit that memory grows by.
+const WASM_PAGE: u64 = 64 << 10;
+/// The largest memory of 32 bits.
+const MAX_MEMORY_BYTES: u64 = 4 << 30;
+/// Each run reserves its stack as address space.
+const MAX_STACK_BYTES: u64 = 64 << 20;
+/// A worker looks through all warm slots of an image.
+const MAX_WARM_SLOTS: u64 = 256;
+/// What a worker may keep for one image beside the memory that is accounted.
+const MAX_WARM_BYTES: u64 = 1 << 30;
+
+/// A WebAssembly image as it is distributed.
+#[derive(Debug)]
+pub struct Image {
+    pub(crate) digest: String,
+    pub(crate) compressed: &'static [u8],
+    pub(crate) instance: Instance,
+    pub(crate) revoked: Vec<Revoked>,
+}
+
+/// An image of an earlier build that must not run any more.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revoked {
+    sha256: String,
+    reason: String,
+}
+
+/// What an instance of an image takes: the table `instance` of `runtime.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// Linear memory that it starts with, which is paid before a run begins.
+    pub initial_bytes: u64,
+    /// The lowest limit on its memory that a run can ask for: below it no
+    /// program would start.
+    pub minimum_bytes: u64,
+    /// How much of that limit is kept back until growth was refused, so that
+    /// the guest can raise the error.
+    pub headroom_bytes: u64,
+    /// Stack for its WebAssembly frames.
+    pub stack_bytes: u64,
+    /// How many slots a worker keeps warm at most. More than it has runs at
+    /// once are never kept.
+    pub warm_slots: u64,
+    /// What all these may have made their own of the image's memory; a slot
+    /// that would make it more is dropped. The memory budget does not count it.
+    pub warm_bytes: u64,
+    /// The most that is written to in a warm slot before it is used.
+    pub hot_bytes: u64,
+}
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// The compressed image is damaged.
+    #[error("failed to decompress guest image {expected}")]
+    Decompress {
+        /// SHA-256 of what should be there.
+        expected: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The image is not the one that was described.
+    #[error("a guest image has digest {found} where {expected} should be")]
+    Digest {
+        /// SHA-256 of what is there.
+        found: String,
+        /// SHA-256 of what should be there.
+        expected: String,
+    },
+}
+
+impl Image {
+    /// SHA-256 of the image in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The image as it is distributed: see [`unpack`].
+    pub const fn compressed(&self) -> &'static [u8] {
+        self.compressed
+    }
+
+    /// What its instances take.
+    pub const fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Why the image of an earlier build with this digest must not run any
+    /// more; `None` when it may.
+    pub fn revoked(&self, digest: &str) -> Option<&str> {
+        let found = self.revoked.iter().find(|revoked| revoked.sha256 == digest);
+        found.map(|revoked| revoked.reason.as_str())
+    }
+}
+
+impl Instance {
+    /// The key whose value cannot be, and why.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        let Self { initial_bytes, minimum_bytes, headroom_bytes, stack_bytes, warm_slots, warm_bytes, hot_bytes } =
+            *self;
+        if initial_bytes == 0 || !initial_bytes.is_multiple_of(WASM_PAGE) {
+            return Err(("instance.initial_bytes", format!("must be a multiple of {WASM_PAGE}, got {initial_bytes}")));
+        }
+        let needed = initial_bytes.saturating_add(headroom_bytes);
+        for (key, value, least, most) in [
+            ("instance.initial_bytes", initial_bytes, WASM_PAGE, MAX_MEMORY_BYTES),
+            ("instance.headroom_bytes", headroom_bytes, 0, MAX_MEMORY_BYTES - initial_bytes),
+            ("instance.minimum_bytes", minimum_bytes, needed, MAX_MEMORY_BYTES),
+            ("instance.stack_bytes", stack_bytes, WASM_PAGE, MAX_STACK_BYTES),
+            ("instance.warm_slots", warm_slots, 0, MAX_WARM_SLOTS),
+            ("instance.warm_bytes", warm_bytes, 0, MAX_WARM_BYTES),
+            ("instance.hot_bytes", hot_bytes, 0, warm_bytes),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err((key, format!("must be between {least} and {most}, got {value}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The image in `compressed`, a WebAssembly module, which must have this
+/// SHA-256 in hexadecimal.
+///
+/// # Errors
+///
+/// [`ImageError`] when it is damaged or another one.
+pub fn unpack(compressed: &[u8], digest: &str) -> Result<Vec<u8>, ImageError> {
+    let expected = || digest.to_owned();
+    let image = zstd::bulk::decompress(compressed, MAX_IMAGE_BYTES)
+        .map_err(|source| ImageError::Decompress { expected: expected(), source })?;
+    let found = hexadecimal(&Sha256::digest(&image));
+    if found != digest {
+        return Err(ImageError::Digest { found, expected: expected() });
+    }
+    Ok(image)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_cannot_be_are_refused_by_key_bound_and_value() {
+        let instance = Instance {
+            initial_bytes: 128 << 10,
+            minimum_bytes: 1 << 20,
+            headroom_bytes: 64 << 10,
+            stack_bytes: 64 << 10,
+            warm_slots: 1,
+            warm_bytes: 1 << 20,
+            hot_bytes: 1 << 20,
+        };
+        assert_eq!(instance.check(), Ok(()));
+        for (wrong, key, reason) in [
+            (Instance { initial_bytes: 0, ..instance }, "initial_bytes", "a multiple of 65536, got 0"),
+            (Instance { initial_bytes: 65_537, ..instance }, "initial_bytes", "a multiple of 65536, got 65537"),
+            (Instance { initial_bytes: 1 << 33, ..instance }, "initial_bytes", "and 4294967296, got 8589934592"),
+            (Instance { headroom_bytes: u64::MAX, ..instance }, "headroom_bytes", "and 4294836224, got 1844"),
+            (Instance { minimum_bytes: 196_607, ..instance }, "minimum_bytes", "between 196608 and 4294967296, got"),
+            (Instance { stack_bytes: 0, ..instance }, "stack_bytes", "between 65536 and 67108864, got 0"),
+            (Instance { warm_slots: 257, ..instance }, "warm_slots", "between 0 and 256, got 257"),
+            (Instance { warm_bytes: u64::MAX, ..instance }, "warm_bytes", "between 0 and 1073741824, got"),
+            (Instance { hot_bytes: (1 << 20) + 1, ..instance }, "hot_bytes", "between 0 and 1048576, got 1048577"),
+        ] {
+            let (found, said) = wrong.check().unwrap_err();
+            assert_eq!(found.strip_prefix("instance."), Some(key));
+            assert!(said.contains(reason), "{key}: {said}");
+        }
+    }
+}
