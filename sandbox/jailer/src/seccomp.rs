@@ -2,9 +2,7 @@
 //!
 //! What a table does not list is refused with `EPERM`. A table may refuse some
 //! calls with another error, so that libraries take the way around that they
-//! have for an older kernel: those get a filter of their own. All filters of a
-//! process are asked, and of several refusals the newest filter's counts. So
-//! the filter with the default is applied last and lets those calls pass.
+//! have for an older kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,19 +80,22 @@ impl Filter {
     ///
     /// When the table makes no sense or is too large.
     pub fn compile(table: &Table<'_>) -> Result<Self, Failure> {
-        let mut programs = Vec::with_capacity(table.refused.len() + 1);
-        let mut passed = Vec::new();
-        for (errno, calls) in table.refused {
-            let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
-            programs.push(program(rules, SeccompAction::Allow, SeccompAction::Errno(errno.unsigned_abs()))?);
-            passed.extend(calls.iter().map(|call| Rule::always(*call)));
+        let Sorted { unconditional, conditional } = sort(table.allowed.iter().copied().flatten())?;
+        let mut verdicts = Verdicts::new();
+        for (calls, verdict) in [
+            (conditional.keys().copied().collect(), Verdict::Decide),
+            (unconditional.into_iter().collect::<Vec<_>>(), Verdict::Allow),
+        ] {
+            add(&mut verdicts, &calls, verdict)?;
         }
-        let Sorted { unconditional, conditional } = sort(table.allowed.iter().copied().flatten().chain(&passed))?;
-        let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-        let mut last = shortcut(&unconditional)?;
-        last.extend(program(conditional, denied, SeccompAction::Allow)?);
-        programs.push(last);
-        Ok(Self { programs })
+        for (errno, calls) in table.refused {
+            add(&mut verdicts, calls, Verdict::Refuse(errno.unsigned_abs()))?;
+        }
+        let mut program = decision(&verdicts)?;
+        if !conditional.is_empty() {
+            program.extend(self::program(conditional, DENIED, SeccompAction::Allow)?);
+        }
+        Ok(Self { programs: vec![program] })
     }
 
     /// Ends the process on these calls, instead of refusing them.
@@ -184,19 +185,43 @@ fn compile(arguments: &[Argument]) -> Result<SeccompRule, Failure> {
     SeccompRule::new(conditions).doing("making a rule")
 }
 
-/// Lets these calls through at once, and hands on all others to the program
-/// that follows. Most calls of a table are neighbours by their numbers, so this
-/// is short, and the kernel takes in a short program in a fraction of the time.
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Allow,
+    /// It fails with this error number.
+    Refuse(u32),
+    /// Its arguments decide, in the program that follows.
+    Decide,
+}
+
+/// By the numbers of calls; all others are denied.
+type Verdicts = BTreeMap<u32, Verdict>;
+
+/// What is not listed.
+const DENIED: SeccompAction = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+
+fn add(verdicts: &mut Verdicts, calls: &[i64], verdict: Verdict) -> Result<(), Failure> {
+    for call in calls {
+        verdicts.insert(u32::try_from(*call).doing("using the number of a call")?, verdict);
+    }
+    Ok(())
+}
+
+/// The first number of the x32 ABI. No number of another architecture is that
+/// large.
+const FIRST_X32: u32 = 0x4000_0000;
+
+/// Decides by the number of a call in a few steps, whatever the number: when a
+/// filter is applied, the kernel has it decide on every call that there is.
 ///
 /// Kills on another architecture, and on the numbers of the x32 ABI: they come
 /// with the architecture of 64-bit x86, but a list of its numbers does not know
-/// them. No number of another architecture is that large.
-fn shortcut(calls: &BTreeSet<i64>) -> Result<BpfProgram, Failure> {
+/// them.
+fn decision(verdicts: &Verdicts) -> Result<BpfProgram, Failure> {
     // Offsets in `struct seccomp_data`.
     const NUMBER: u32 = 0;
     const ARCHITECTURE_OF_CALL: u32 = 4;
-    const FIRST_X32: u32 = 0x4000_0000;
-    let statement = |class: u32, k: u32| jump(class, k, 0, 0);
     let mut program = vec![
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, ARCHITECTURE_OF_CALL),
         jump(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, AUDIT_ARCHITECTURE, 1, 0),
@@ -205,20 +230,59 @@ fn shortcut(calls: &BTreeSet<i64>) -> Result<BpfProgram, Failure> {
         jump(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, FIRST_X32, 0, 1),
         statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_KILL_PROCESS),
     ];
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for call in calls {
-        let call = u32::try_from(*call).doing("using the number of a call")?;
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == call => *last = call,
-            _ => ranges.push((call, call)),
-        }
+    let denied = Verdict::Refuse(libc::EPERM.unsigned_abs());
+    // Each range begins at its number and ends before the next one.
+    let mut ranges = vec![(0, denied)];
+    let mut begin = |number: u32, verdict: Verdict| match ranges.last_mut() {
+        Some((first, last)) if *first == number => *last = verdict,
+        Some((_, last)) if *last == verdict => {}
+        _ => ranges.push((number, verdict)),
+    };
+    for (number, verdict) in verdicts {
+        begin(*number, *verdict);
+        begin(number.saturating_add(1), denied);
     }
-    for (first, last) in ranges {
-        program.push(jump(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, first, 0, 2));
-        program.push(jump(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, last, 1, 0));
-        program.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW));
+    // What began with a verdict that was replaced may continue the one before.
+    ranges.dedup_by_key(|(_, verdict)| *verdict);
+    let mut tree = search(&ranges)?;
+    // Decided after the whole tree.
+    let length = tree.len();
+    for (index, instruction) in tree.iter_mut().enumerate().filter(|(_, instruction)| instruction.code == ALWAYS) {
+        instruction.k = u32::try_from(length - index - 1).doing("jumping")?;
     }
+    program.append(&mut tree);
     Ok(program)
+}
+
+/// A jump that has no condition.
+const ALWAYS: u16 = 0x05;
+
+/// Halves the ranges until there is one.
+fn search(ranges: &[(u32, Verdict)]) -> Result<BpfProgram, Failure> {
+    let (below, above) = match ranges {
+        [] => return Ok(Vec::new()),
+        [(_, verdict)] => {
+            return Ok(vec![match verdict {
+                Verdict::Allow => statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+                Verdict::Refuse(errno) => {
+                    statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | (errno & libc::SECCOMP_RET_DATA))
+                }
+                Verdict::Decide => statement(ALWAYS.into(), 0),
+            }]);
+        }
+        _ => ranges.split_at(ranges.len() / 2),
+    };
+    let (below, first, mut above) = (search(below)?, above[0].0, search(above)?);
+    let over = u8::try_from(below.len()).doing("jumping over half of a filter")?;
+    let mut program = vec![jump(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, first, over, 0)];
+    program.extend(below);
+    program.append(&mut above);
+    Ok(program)
+}
+
+/// An instruction that jumps nowhere.
+fn statement(class: u32, k: u32) -> sock_filter {
+    jump(class, k, 0, 0)
 }
 
 /// An instruction; `jt` and `jf` are how many to pass over when a condition
@@ -231,13 +295,136 @@ fn jump(class: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filters;
+
+    /// What the kernel does with a program, for the instructions that are here.
+    fn verdict(program: &BpfProgram, architecture: u32, call: u32, args: [u64; 6]) -> u32 {
+        let word = |offset: u32| match offset {
+            0 => call,
+            4 => architecture,
+            16.. => {
+                let whole = args[(offset as usize - 16) / 8];
+                if offset % 8 == 0 { whole as u32 } else { (whole >> 32) as u32 }
+            }
+            _ => panic!("{offset}"),
+        };
+        let (mut at, mut accumulator) = (0, 0);
+        for _ in 0..10_000 {
+            let sock_filter { code, jt, jf, k } = program[at];
+            let condition = |holds: bool| usize::from(if holds { jt } else { jf });
+            at += 1 + match u32::from(code) {
+                0x20 => {
+                    accumulator = word(k);
+                    0
+                }
+                0x54 => {
+                    accumulator &= k;
+                    0
+                }
+                0x05 => k as usize,
+                0x15 => condition(accumulator == k),
+                0x25 => condition(accumulator > k),
+                0x35 => condition(accumulator >= k),
+                0x06 => return k,
+                other => panic!("{other:#x}"),
+            };
+        }
+        panic!("it does not end")
+    }
+
+    const KILLED: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+    const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
+    const REFUSED: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+
+    /// Arguments that a rule is for.
+    fn matching(alternative: &[Argument]) -> [u64; 6] {
+        let mut args = [0xdead_beef_0000_0000; 6];
+        for argument in alternative {
+            let (index, value) = match *argument {
+                Argument::Int(index, value) => (index, 0xdead_0000_0000_0000 | u64::from(value)),
+                Argument::Masked(index, mask, value) => (index, u64::from(!mask | value)),
+                Argument::Long(index, value) => (index, value),
+                Argument::Above(index, value) => (index, u64::from(value) + 1),
+            };
+            args[usize::from(index)] = value;
+        }
+        args
+    }
+
+    fn check(table: &Table<'_>, program: &BpfProgram) {
+        let rules: Vec<_> = table.allowed.iter().copied().flatten().collect();
+        for call in (0..1000_u32).chain([FIRST_X32 - 1]) {
+            let number = i64::from(call);
+            let of = |call: u32, args| verdict(program, AUDIT_ARCHITECTURE, call, args);
+            let refused = table.refused.iter().rev().find(|(_, calls)| calls.contains(&number));
+            let own: Vec<_> = rules.iter().filter(|rule| rule.call == number).collect();
+            let alternatives: Vec<_> = own.iter().filter_map(|rule| rule.when).flatten().collect();
+            // None of the tables says something of this value.
+            let strange = of(call, [0x5555_5555_5555_5555; 6]);
+            match refused {
+                Some((errno, _)) => assert_eq!(strange, libc::SECCOMP_RET_ERRNO | *errno as u32, "{call}"),
+                None if own.iter().any(|rule| rule.when.is_none()) => assert_eq!(strange, ALLOWED, "{call}"),
+                None if own.is_empty() => assert_eq!(strange, REFUSED, "{call}"),
+                None => {
+                    for alternative in &alternatives {
+                        assert_eq!(of(call, matching(alternative)), ALLOWED, "{call} {alternative:?}");
+                        for (at, argument) in alternative.iter().enumerate() {
+                            let mut others = matching(alternative);
+                            match argument {
+                                Argument::Above(index, value) => others[usize::from(*index)] = u64::from(*value),
+                                Argument::Int(index, _) | Argument::Masked(index, ..) | Argument::Long(index, _) => {
+                                    others[usize::from(*index)] ^= 0x7fff_ffff;
+                                }
+                            }
+                            let is_another = alternatives.iter().any(|other| agrees(other, others));
+                            let expected = if is_another { ALLOWED } else { REFUSED };
+                            assert_eq!(of(call, others), expected, "{call} {alternative:?} {at}");
+                        }
+                    }
+                }
+            }
+            assert_eq!(of(FIRST_X32 + call % FIRST_X32, [0; 6]), KILLED);
+            assert_eq!(verdict(program, AUDIT_ARCHITECTURE ^ 1, call, [0; 6]), KILLED);
+        }
+        assert_eq!(verdict(program, AUDIT_ARCHITECTURE, u32::MAX, [0; 6]), KILLED);
+    }
+
+    fn agrees(alternative: &[Argument], args: [u64; 6]) -> bool {
+        alternative.iter().all(|argument| match *argument {
+            Argument::Int(index, value) => args[usize::from(index)] as u32 == value,
+            Argument::Masked(index, mask, value) => args[usize::from(index)] as u32 & mask == value,
+            Argument::Long(index, value) => args[usize::from(index)] == value,
+            Argument::Above(index, value) => args[usize::from(index)] as u32 > value,
+        })
+    }
 
     #[test]
-    fn neighbours_share_a_range() {
-        let head = shortcut(&BTreeSet::new()).unwrap().len();
-        let length = |calls: &[i64]| shortcut(&calls.iter().copied().collect()).unwrap().len() - head;
-        assert_eq!(length(&[1, 2, 3]), 3);
-        assert_eq!(length(&[1, 3]), 6);
-        assert!(shortcut(&BTreeSet::from([-1])).is_err());
+    fn a_filter_decides_on_every_call_as_its_table_says() {
+        for (namespaces, cgroups) in [(false, false), (false, true), (true, false), (true, true)] {
+            filters::with_table(namespaces, cgroups, |table| -> Result<(), Failure> {
+                let filter = Filter::compile(table)?;
+                assert_eq!(filter.programs.len(), 1);
+                check(table, &filter.programs[0]);
+                Ok(())
+            })
+            .unwrap();
+        }
+        let rules = &[Rule::always(0), Rule::always(1), Rule::always(7), Rule::when(3, &[&[Argument::Int(0, 1)]])];
+        let table = Table { refused: &[(95, &[1, 2, 999]), (0, &[2, 5])], allowed: &[rules] };
+        check(&table, &Filter::compile(&table).unwrap().programs[0]);
+        let nothing = Table { refused: &[], allowed: &[] };
+        check(&nothing, &Filter::compile(&nothing).unwrap().programs[0]);
+        assert!(Filter::compile(&Table { refused: &[(1, &[-1])], allowed: &[] }).is_err());
+    }
+
+    #[test]
+    fn whatever_the_call_is_the_decision_takes_a_few_steps() {
+        let calls: Vec<_> = (0..200).map(|call| Rule::always(call * 2)).collect();
+        let filter = Filter::compile(&Table { refused: &[], allowed: &[&calls] });
+        // More than a conditional jump can pass over.
+        assert!(filter.is_err());
+        let verdicts = (0..100).map(|call| (call * 2, Verdict::Allow)).collect();
+        let head = decision(&Verdicts::new()).unwrap().len();
+        assert!(decision(&verdicts).unwrap().len() - head < 2 * 201);
     }
 }

@@ -28,6 +28,10 @@ use crate::seccomp::{Filter, Table};
 /// The filter of a program. Whether it has namespaces of its own, and whether a
 /// control group counts its memory.
 pub(crate) fn program(namespaces: bool, cgroups: bool) -> Result<Filter, Failure> {
+    with_table(namespaces, cgroups, Filter::compile)
+}
+
+pub(crate) fn with_table<T>(namespaces: bool, cgroups: bool, make: impl FnOnce(&Table<'_>) -> T) -> T {
     let mut refused = vec![(libc::ENOSYS, common::ABSENT), (libc::EOPNOTSUPP, common::UNRESERVED)];
     if !namespaces {
         refused.push((libc::EOPNOTSUPP, common::UNSUPPORTED));
@@ -40,5 +44,5 @@ pub(crate) fn program(namespaces: bool, cgroups: bool) -> Result<Filter, Failure
     if cgroups {
         allowed.push(common::ALLOWED_IN_CGROUPS);
     }
-    Filter::compile(&Table { refused: &refused, allowed: &allowed })
+    make(&Table { refused: &refused, allowed: &allowed })
 }
