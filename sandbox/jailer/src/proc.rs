@@ -5,8 +5,9 @@
 #![expect(clippy::disallowed_methods, reason = "files of a root of its own, that nobody else has yet")]
 
 use std::fs;
+use std::io;
+use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
@@ -58,19 +59,19 @@ pub(crate) fn mount_proc() -> Result<(), Failure> {
     let inert = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), PROC, Some("proc"), inert, none).doing("mounting proc")?;
     for entry in fs::read_dir(PROC).doing("listing proc")? {
-        let path = entry.doing("listing proc")?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let is_process = name.bytes().all(|byte| byte.is_ascii_digit());
-        if is_process || name == "sys" || KEPT.contains(&name) {
+        let entry = entry.doing("listing proc")?;
+        let path = entry.path();
+        let is_known = |name: &str| {
+            let is_process = name.bytes().all(|byte| byte.is_ascii_digit());
+            is_process || name == "sys" || KEPT.contains(&name)
+        };
+        // The listing says of what kind it is: nothing is looked at.
+        let kind = entry.file_type().doing_at("looking at", &path)?;
+        // A link leads to the process that asks.
+        if kind.is_symlink() || path.file_name().and_then(|name| name.to_str()).is_some_and(is_known) {
             continue;
         }
-        let metadata = fs::symlink_metadata(&path).doing_at("looking at", &path)?;
-        // A link leads to the process that asks; what only root may read is
-        // not for this user either.
-        if metadata.is_symlink() || metadata.permissions().mode() & 0o044 == 0 {
-            continue;
-        }
-        let cover = if metadata.is_dir() { EMPTY_DIRECTORY } else { EMPTY_FILE };
+        let cover = if kind.is_dir() { EMPTY_DIRECTORY } else { EMPTY_FILE };
         mount(Some(cover), &path, none, MsFlags::MS_BIND, none).doing_at("covering", &path)?;
     }
     cover_settings(inert)
@@ -78,7 +79,7 @@ pub(crate) fn mount_proc() -> Result<(), Failure> {
 
 fn cover_settings(inert: MsFlags) -> Result<(), Failure> {
     let settings = Path::new(PROC).join("sys");
-    let content: Vec<_> = SETTINGS.iter().map(|name| (settings.join(name), fs::read(settings.join(name)))).collect();
+    let content: Vec<_> = SETTINGS.iter().map(|name| (settings.join(name), read(&settings.join(name)))).collect();
     // Held on to, because the rest is covered.
     let uuid = fs::File::open(settings.join(UUID)).doing("opening a setting")?;
     let uuid = sys::clone_mount(uuid.as_fd()).doing("taking a setting")?;
@@ -104,6 +105,13 @@ fn cover_settings(inert: MsFlags) -> Result<(), Failure> {
 
 fn make_directory(path: &Path) -> Result<(), Failure> {
     mkdir(path, Mode::from_bits_truncate(0o755)).doing_at("making the directory", path)
+}
+
+/// A setting, which the kernel gives out in one piece.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = [0; 256];
+    let length = fs::File::open(path)?.read(&mut content)?;
+    Ok(content[..length].to_vec())
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
