@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Service;
-use crate::tools;
+use crate::tools::{self, Call, TOOLS, reply};
 use crate::transport::unsent::Unsent;
 
 /// How many calls of `read` go on at once: each may make a reply with an image.
@@ -53,8 +53,7 @@ impl Handler {
 
     /// Every tool. What they say of this machine is found out once.
     async fn tools(&self) -> &[Tool] {
-        let Service { executor, form, .. } = &*self.service;
-        let define = || async { tools::definitions(executor, &executor.languages().await, *form) };
+        let define = || async { tools::definitions(&self.service, &self.service.executor.languages().await) };
         self.tools.get_or_init(define).await
     }
 }
@@ -104,22 +103,19 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let arguments = request.arguments.unwrap_or_default();
-        let (executor, principal, form) = (&self.service.executor, &self.principal, self.service.form);
-        let _place = self.place(&request.name, &context.ct).await;
-        let result = match request.name.as_ref() {
-            tools::execute::NAME => {
-                tools::execute::call(executor, principal, arguments, &context, &self.ended, form).await
-            }
-            tools::read::NAME => tools::read::call(executor, principal, arguments, &context.ct, form).await,
-            tools::session::NAME => tools::session::call(executor, principal, arguments, form).await,
-            tools::write::NAME => tools::write::call(executor, principal, arguments, form).await,
-            tools::health_check::NAME => tools::health_check::call(&self.service),
-            unknown => {
-                let shown: String = unknown.chars().take(64).collect();
-                return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
-            }
+        let Some(tool) = TOOLS.iter().find(|tool| tool.name == request.name) else {
+            let shown: String = request.name.chars().take(64).collect();
+            return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
         };
+        let _place = self.place(&request.name, &context.ct).await;
+        let call = Call { service: &self.service, principal: &self.principal, context: &context, ended: &self.ended };
+        let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
+        let result = result.or_else(|error| {
+            if !tool.runs {
+                reply::log(&error);
+            }
+            reply::error(error)
+        });
         result.map(CallToolResponse::from)
     }
 }

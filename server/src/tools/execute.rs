@@ -5,12 +5,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use guest_runtimes::{GuestRuntime, Kind};
+use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
-use rmcp::service::{Peer, RequestContext};
-use rmcp::{ErrorData, RoleServer};
+use rmcp::service::Peer;
 use sandbox::{
-    Error, ExecuteRequest, Executor, InputFile, Language, LiveOutput, Outcome, Output, Principal, RequestedLimits,
-    Resource, SessionChoice, SessionId, WorkspacePath,
+    ExecuteRequest, InputFile, Language, LiveOutput, Outcome, Output, RequestedLimits, Resource, SessionChoice,
+    SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,8 +18,8 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{content, decode, unknown};
-use super::reply::{self, Form};
-use super::{Hints, schema, tool};
+use super::{Call, Hints, Result, reply, schema, tool};
+use crate::service::Service;
 use crate::source;
 
 pub(crate) const NAME: &str = "execute";
@@ -70,8 +70,8 @@ fn limits_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 
 /// The definition, with the limits of this server and the languages of this
 /// machine.
-pub(crate) fn definition(executor: &Executor, languages: &[Language], form: Form) -> Tool {
-    let limits = executor.default_limits();
+pub(crate) fn definition(service: &Service, languages: &[Language]) -> Tool {
+    let limits = service.executor.default_limits();
     let seconds = limits.get(Resource::WallTimeMs) / 1000;
     let mebibytes = limits.get(Resource::MemoryBytes) >> 20;
     let description = format!(
@@ -79,7 +79,7 @@ pub(crate) fn definition(executor: &Executor, languages: &[Language], form: Form
          package installation. Default limits: {seconds} s, {mebibytes} MiB memory."
     );
     let hints = Hints { read_only: false, destructive: false, idempotent: false };
-    let mut tool = tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints, form);
+    let mut tool = tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints, service.form);
     if let Some(properties) = Arc::make_mut(&mut tool.input_schema).get_mut("properties") {
         let ids: Vec<_> = languages.iter().map(|language| language.id).collect();
         let lines: Vec<_> = languages.iter().map(describe).collect();
@@ -113,37 +113,22 @@ static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 });
 
 /// Runs a program.
-pub(crate) async fn call(
-    executor: &Arc<Executor>,
-    principal: &Principal,
-    arguments: JsonObject,
-    context: &RequestContext<RoleServer>,
-    ended: &CancellationToken,
-    form: Form,
-) -> Result<CallToolResult, ErrorData> {
+pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
+    let (executor, context) = (call.executor(), call.context);
     let language = arguments.get("language").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    let (request, mut notes) = match request(arguments) {
-        Ok(understood) => understood,
-        Err(error) => {
-            executor.refuse(principal, &language, &error);
-            return reply::logged_error(error);
-        }
-    };
-    let reports =
-        context.meta.get_progress_token().map(|token| Reports::start(context.peer.clone(), token, ended.clone()));
+    let (request, mut notes) =
+        request(arguments).inspect_err(|error| executor.refuse(call.principal, &language, error))?;
+    let token = context.meta.get_progress_token();
+    let reports = token.map(|token| Reports::start(context.peer.clone(), token, call.ended.clone()));
     let live = reports.as_ref().map(Reports::sink);
     let runtime = guest_runtimes::find(&request.language);
-    let outcome = executor.execute(principal, request, &context.ct, live).await;
+    let outcome = executor.execute(call.principal, request, &context.ct, live).await;
     if let Some(reports) = reports {
         reports.stop().await;
     }
-    match outcome {
-        Ok(outcome) => {
-            notes.extend(runtime.and_then(|runtime| hint(runtime, &outcome)));
-            Ok(reply::outcome(outcome, &notes, executor.default_limits(), form))
-        }
-        Err(error) => reply::logged_error(error),
-    }
+    let outcome = outcome?;
+    notes.extend(runtime.and_then(|runtime| hint(runtime, &outcome)));
+    Ok(reply::outcome(outcome, &notes, executor.default_limits(), call.form()))
 }
 
 /// What the reader of an outcome should know about the sandbox, where a program
@@ -160,7 +145,7 @@ fn hint(runtime: &GuestRuntime, outcome: &Outcome) -> Option<String> {
 }
 
 /// The request, and what a reader should know of how it was understood.
-pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>), Error> {
+pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>)> {
     if let Some(limits) = arguments.get("limits").and_then(serde_json::Value::as_object)
         && let Some(name) = limits.keys().find(|name| Resource::from_name(name).is_none())
     {
@@ -181,7 +166,7 @@ pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<Stri
             let path = WorkspacePath::new(&format!("{field}.path"), &path)?;
             Ok(InputFile { path, bytes: content(&field, text, base64.as_deref())? })
         })
-        .collect::<Result<_, Error>>()?;
+        .collect::<Result<_>>()?;
     let stdin = stdin.unwrap_or_default().into_bytes();
     let (code, notes) = source::plain(code, &language);
     Ok((ExecuteRequest { language, code, session, if_sequence, stdin, args, env, files, limits }, notes))

@@ -16,7 +16,7 @@ use super::arguments::{decode, decode_base64};
 use super::displayed::{Image, Shown, image_type, is_bare, is_image};
 use super::encoding::{self, Content};
 use super::page::{self, Lines, MAX_TEXT_BYTES};
-use super::{execute, read, session, write};
+use super::{content, execute, read, session, write};
 use crate::fuzzing::chosen;
 use crate::source;
 
@@ -171,7 +171,7 @@ pub fn page(data: &[u8]) {
     let mut parts = rest.splitn(2, |byte| *byte == 0);
     let pattern = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let text = parts.next().unwrap_or_default();
-    match read::glob_of(&pattern) {
+    match content::glob_of(&pattern) {
         Ok(glob) => drop(glob.is_match(String::from_utf8_lossy(text).lines().next().unwrap_or_default())),
         Err(error) => in_few_words_after(&error, &pattern),
     }

@@ -1,14 +1,13 @@
 //! `health_check`: how the server is.
 
-use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, Tool};
 use sandbox::{Enforced, Health, NativeHealth, Shown, WorkerWall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reply::{self, Form};
-use super::{Hints, tool};
-use crate::service::{Service, Stage};
+use super::{Call, Hints, Result, tool};
+use crate::service::Stage;
 
 pub(crate) const NAME: &str = "health_check";
 
@@ -56,7 +55,8 @@ pub(crate) fn definition(form: Form) -> Tool {
 }
 
 /// Reports.
-pub(crate) fn call(service: &Service) -> Result<CallToolResult, ErrorData> {
+pub(crate) fn call(call: &Call<'_>) -> Result<CallToolResult> {
+    let service = call.service;
     let health = service.executor.health();
     let reply = Reply {
         status: match service.stage() {

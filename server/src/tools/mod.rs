@@ -4,6 +4,7 @@
 //! beyond the tool. All definitions together stay under 1,000 tokens.
 
 mod arguments;
+mod content;
 mod displayed;
 mod encoding;
 pub(crate) mod execute;
@@ -17,25 +18,89 @@ mod report;
 pub(crate) mod session;
 pub(crate) mod write;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
-use sandbox::{Executor, Language};
+use rmcp::RoleServer;
+use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use rmcp::service::RequestContext;
+use sandbox::{Error, Executor, Language, Principal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::reply::Form;
+use crate::service::Service;
 
-/// Every tool, by name, on a machine that has these `languages`.
-pub(crate) fn definitions(executor: &Executor, languages: &[Language], form: Form) -> Vec<Tool> {
-    vec![
-        execute::definition(executor, languages, form),
-        health_check::definition(form),
-        read::definition(form),
-        session::definition(form),
-        write::definition(form),
-    ]
+/// One call of a tool: of whom, and what the tool works with.
+pub(crate) struct Call<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) principal: &'a Principal,
+    pub(crate) context: &'a RequestContext<RoleServer>,
+    /// When the client has closed its end, or the transport is about to go.
+    pub(crate) ended: &'a CancellationToken,
+}
+
+impl<'a> Call<'a> {
+    fn executor(&self) -> &'a Arc<Executor> {
+        &self.service.executor
+    }
+
+    fn form(&self) -> Form {
+        self.service.form
+    }
+}
+
+type Result<T> = std::result::Result<T, Error>;
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
+
+/// A tool, as the server knows it.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    define: fn(&Service, &[Language]) -> Tool,
+    pub(crate) call: for<'a> fn(&'a Call<'a>, JsonObject) -> Answer<'a>,
+    /// Whether the log has its failures from the events of runs.
+    pub(crate) runs: bool,
+}
+
+/// Every tool, by name.
+pub(crate) const TOOLS: [Entry; 5] = [
+    Entry {
+        name: execute::NAME,
+        define: execute::definition,
+        call: |call, arguments| Box::pin(execute::call(call, arguments)),
+        runs: true,
+    },
+    Entry {
+        name: health_check::NAME,
+        define: |service, _| health_check::definition(service.form),
+        call: |call, _| Box::pin(async { health_check::call(call) }),
+        runs: false,
+    },
+    Entry {
+        name: read::NAME,
+        define: |service, _| read::definition(service.form),
+        call: |call, arguments| Box::pin(read::call(call, arguments)),
+        runs: false,
+    },
+    Entry {
+        name: session::NAME,
+        define: |service, _| session::definition(service.form),
+        call: |call, arguments| Box::pin(session::call(call, arguments)),
+        runs: false,
+    },
+    Entry {
+        name: write::NAME,
+        define: |service, _| write::definition(service.form),
+        call: |call, arguments| Box::pin(write::call(call, arguments)),
+        runs: false,
+    },
+];
+
+/// What clients are told of every tool, on a machine that has these `languages`.
+pub(crate) fn definitions(service: &Service, languages: &[Language]) -> Vec<Tool> {
+    TOOLS.iter().map(|tool| (tool.define)(service, languages)).collect()
 }
 
 /// What a tool does to the world, as clients are told.

@@ -295,13 +295,10 @@ fn bundles(outputs: Vec<RichOutput>, sent: &[bool], mut room: usize) -> Vec<BTre
 }
 
 /// A result with a text and, where that is wanted, its structured content.
-pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Result<CallToolResult, ErrorData> {
+pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Result<CallToolResult, Error> {
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     if form.structured {
-        let value = serde_json::to_value(value).map_err(|error| {
-            log(&Error::host("write a result", error));
-            opaque()
-        })?;
+        let value = serde_json::to_value(value).map_err(|error| Error::host("write a result", error))?;
         result.structured_content = Some(value);
     }
     Ok(result)
@@ -311,30 +308,20 @@ pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Resu
 /// protocol error without details where only the operator can.
 pub(crate) fn error(error: Error) -> Result<CallToolResult, ErrorData> {
     if matches!(error, Error::Host { .. }) {
-        log(&error);
+        let opaque = "the server failed to carry out the call; its log says why";
+        return Err(ErrorData::internal_error(opaque, None));
     }
-    logged_error(error)
-}
-
-/// As [`error`], for one that the log tells of by other means.
-pub(crate) fn logged_error(error: Error) -> Result<CallToolResult, ErrorData> {
-    match error {
-        Error::Host { .. } => Err(opaque()),
-        error => {
-            let mut text = error.to_string();
-            if text.len() > ERROR_BYTES {
-                text.truncate(text.floor_char_boundary(ERROR_BYTES));
-                text.push('…');
-            }
-            Ok(CallToolResult::error(vec![ContentBlock::text(text)]))
-        }
+    let mut text = error.to_string();
+    if text.len() > ERROR_BYTES {
+        text.truncate(text.floor_char_boundary(ERROR_BYTES));
+        text.push('…');
     }
+    Ok(CallToolResult::error(vec![ContentBlock::text(text)]))
 }
 
-fn log(error: &Error) {
-    tracing::error!(error = ?error, "a call failed through a fault of the server");
-}
-
-fn opaque() -> ErrorData {
-    ErrorData::internal_error("the server failed to carry out the call; its log says why", None)
+/// Tells the operator what only the operator can mend.
+pub(crate) fn log(error: &Error) {
+    if matches!(error, Error::Host { .. }) {
+        tracing::error!(?error, "a call failed through a fault of the server");
+    }
 }

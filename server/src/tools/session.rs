@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, JsonObject, Tool};
 use sandbox::{Error, Executor, Principal, SessionId, SessionSummary, SnapshotId, SnapshotSummary};
 use schemars::JsonSchema;
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::decode;
 use super::reply::{self, Form, SessionReply, time};
-use super::{Hints, any_object, any_objects, schema, tool};
+use super::{Call, Hints, Result, any_object, any_objects, schema, tool};
 
 pub(crate) const NAME: &str = "session";
 
@@ -120,19 +119,13 @@ pub(crate) fn definition(form: Form) -> Tool {
 pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Does what `action` says.
-pub(crate) async fn call(
-    executor: &Arc<Executor>,
-    principal: &Principal,
-    arguments: JsonObject,
-    form: Form,
-) -> Result<CallToolResult, ErrorData> {
-    match act(executor, principal, arguments).await {
-        Ok((text, reply)) => reply::success(text, &reply, form),
-        Err(error) => reply::error(error),
-    }
+pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
+    let (text, reply) = act(call, arguments).await?;
+    reply::success(text, &reply, call.form())
 }
 
-async fn act(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject) -> Result<(String, Reply), Error> {
+async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> {
+    let (executor, principal) = (call.executor(), call.principal);
     let Arguments { action, session, snapshot } = decode(&SCHEMA, arguments)?;
     let snapshot = snapshot.as_deref().map(SnapshotId::parse).transpose()?;
     let Some(session) = session else {
@@ -191,7 +184,7 @@ async fn act(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObj
     }
 }
 
-async fn list(executor: &Arc<Executor>, principal: &Principal) -> Result<(String, Reply), Error> {
+async fn list(executor: &Executor, principal: &Principal) -> Result<(String, Reply)> {
     let sessions = executor.list_sessions(principal).await?;
     let count = sessions.len();
     let listed: Vec<_> = sessions.into_iter().take(MAX_LISTED).map(Listed::from).collect();

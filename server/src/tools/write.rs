@@ -2,15 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, JsonObject, Tool};
-use sandbox::{Error, Executor, InputFile, Principal, SessionId, WorkspacePath};
+use sandbox::{InputFile, SessionId, WorkspacePath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{content, decode};
 use super::reply::{self, Form};
-use super::{Hints, any_object, schema, tool};
+use super::{Call, Hints, Result, any_object, schema, tool};
 
 pub(crate) const NAME: &str = "write";
 
@@ -49,28 +48,14 @@ pub(crate) fn definition(form: Form) -> Tool {
 pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arguments>);
 
 /// Writes a file.
-pub(crate) async fn call(
-    executor: &Arc<Executor>,
-    principal: &Principal,
-    arguments: JsonObject,
-    form: Form,
-) -> Result<CallToolResult, ErrorData> {
-    match write(executor, principal, arguments).await {
-        Ok(written) => {
-            let text =
-                format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
-            reply::success(text, &written, form)
-        }
-        Err(error) => reply::error(error),
-    }
-}
-
-async fn write(executor: &Arc<Executor>, principal: &Principal, arguments: JsonObject) -> Result<Reply, Error> {
+pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
     let Arguments { session, path, text, base64 } = decode(&SCHEMA, arguments)?;
     let session = if session == "new" { None } else { Some(SessionId::parse(&session)?) };
     let path = WorkspacePath::new("path", &path)?;
     let bytes = content("", text, base64.as_deref())?;
     let (name, size_bytes) = (path.to_string(), bytes.len() as u64);
-    let session = executor.write(principal, session.as_ref(), InputFile { path, bytes }).await?;
-    Ok(Reply { path: name, size_bytes, session: session.into() })
+    let report = call.executor().write(call.principal, session.as_ref(), InputFile { path, bytes }).await?;
+    let written = Reply { path: name, size_bytes, session: report.into() };
+    let text = format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
+    reply::success(text, &written, call.form())
 }

@@ -4,9 +4,9 @@
 //!
 //! - [`names`]: names that are not ours, and what they stand for.
 //! - [`refusal`]: the words of a refusal.
-//! - [`content`]: files as callers give them.
+//! - [`input`]: files as callers give them.
 
-mod content;
+mod input;
 mod names;
 mod refusal;
 
@@ -15,7 +15,7 @@ use sandbox::Error;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
 
-pub(crate) use self::content::{content, decode_base64};
+pub(crate) use self::input::{content, decode_base64};
 pub(crate) use self::names::unknown;
 use self::refusal::{hint, next_step, short, shown, wanted};
 
