@@ -9,7 +9,12 @@ const IN_FLIGHT: usize = 64;
 #[test]
 fn sixty_four_in_flight_each_get_only_their_own() {
     let _alone = alone();
-    let server = Server::start();
+    for threads in [1, 4] {
+        each_gets_only_its_own(&Server::with().flag(format!("--threads={threads}")).start());
+    }
+}
+
+fn each_gets_only_its_own(server: &Server) {
     let code = "import sys, time\nname = sys.argv[1]\nfor n in range(20):\n    print(name, n)\n    time.sleep(0.005)\n\
                 open('own.txt', 'w').write(name + sys.stdin.read())\nimport os\nprint(os.listdir(), os.environ['NAME'])\nname";
     let pending: Vec<_> = (0..IN_FLIGHT)

@@ -46,7 +46,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     ));
 
     let mut failures = 0;
-    let (executor, health) = event_loop()?.block_on(async {
+    let (executor, health) = event_loop(config.threads)?.block_on(async {
         let executor = Arc::new(Executor::new(config.executor)?);
         executor.probe_native_languages().await;
         let native = executor.health().native;

@@ -25,15 +25,18 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// An event loop on this thread. Guests run in other processes; what is left
-/// here is cheaper without handing work between threads.
-fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+/// An event loop: on this thread if it has one, as it has unless configured.
+/// Guests run in other processes; what is left here is cheaper without handing
+/// work between threads.
+fn event_loop(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
+    use tokio::runtime::Builder;
+    let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    Ok(builder.worker_threads(threads).enable_all().build()?)
 }
 
 /// Serves MCP over standard input and output.
 pub(crate) fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    let event_loop = event_loop()?;
+    let event_loop = event_loop(config.threads)?;
     let ended = event_loop.block_on(async {
         let service = Arc::new(Service::new(config)?);
         let signals = Signals::listen()?;

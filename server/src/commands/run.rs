@@ -62,7 +62,7 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
     config.executor.store = StoreBackend::Memory;
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
     prepare::compile_missing(&cache)?;
-    let outcome = event_loop()?.block_on(async {
+    let outcome = event_loop(config.threads)?.block_on(async {
         let executor = Arc::new(Executor::new(config.executor)?);
         let cancel = CancellationToken::new();
         let interrupted = cancel.clone();

@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) executor: ExecutorSettings,
     /// Whether results and tools have a structured form beside the text.
     pub(crate) structured_content: bool,
+    /// Threads of the event loop.
+    pub(crate) threads: usize,
     /// How long runs get to finish after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
 }
@@ -127,6 +129,7 @@ impl Config {
                 deterministic: settings.deterministic.unwrap_or(false),
             },
             structured_content: settings.structured_content.unwrap_or(false),
+            threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
     }
@@ -268,6 +271,7 @@ mod tests {
             ("[limits]\nwall_time = 5", "unknown limit `wall_time`"),
             ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
             ("runs = 0", "runs must be between 1 and 4096, got 0"),
+            ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
             ("durability = \"none\"", "unknown variant `none`, expected `process` or `disk`"),
             ("store = \"memory\"\ndurability = \"disk\"", "they outlast nothing: set one of the two"),

@@ -109,6 +109,9 @@ pub(crate) struct Settings {
         default_missing_value = "true"
     )]
     pub(super) structured_content: Option<bool>,
+    /// Threads of the server itself, beside those that wait for disks [default: 1]
+    #[arg(long, global = true, env = "BELLJAR_THREADS", value_name = "N")]
+    pub(super) threads: Option<usize>,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N")]
     pub(super) drain_seconds: Option<u64>,
