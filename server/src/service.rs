@@ -135,7 +135,7 @@ impl Service {
         let mut interval = tokio::time::interval(TIDY);
         loop {
             interval.tick().await;
-            self.executor.tidy(Instant::now());
+            self.executor.tidy(Instant::now()).await;
         }
     }
 }

@@ -21,6 +21,7 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// Passes on what comes out of `pipe` until nobody holds its other end.
 pub(super) fn pass_on(pipe: OwnedFd, what: &'static str, pid: Option<u32>) -> io::Result<()> {
     let mut pipe = Receiver::from_owned_fd(pipe)?;
+    #[expect(clippy::disallowed_methods, reason = "it lives as long as the process, which ends with the server")]
     tokio::spawn(async move {
         let (mut lines, mut chunk) = (Lines::new(Instant::now()), vec![0; CHUNK_BYTES]);
         let mut log = |said: Said| said.log(what, pid);

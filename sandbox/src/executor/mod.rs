@@ -220,6 +220,8 @@ impl Executor {
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
         let private = private(&settings)?;
+        // What the store does in the background is waited for as runs are.
+        let tracker = store.background.clone();
         let cancel_all = CancellationToken::new();
         let budget = MemoryBudget::new(settings.memory_bytes);
         let ledger = Ledger::new(budget.clone());
@@ -252,7 +254,7 @@ impl Executor {
             waiting: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             cancel_all,
-            tracker: TaskTracker::new(),
+            tracker,
             events: Events::default(),
             spares,
             sweeping: Arc::default(),
@@ -391,8 +393,8 @@ impl Executor {
 
     /// Lets sessions hibernate, and ends what has lived long enough. Call it
     /// every few seconds.
-    pub fn tidy(&self, now: Instant) {
-        self.sessions.hibernate_idle(now);
+    pub async fn tidy(&self, now: Instant) {
+        self.sessions.hibernate_idle(now).await;
         self.sweep_if_due(now);
         remove_later(self.finished.take_expired(now));
         if let Some(pool) = self.pool.get() {

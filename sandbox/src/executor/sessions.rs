@@ -337,8 +337,11 @@ impl Executor {
         *last = Some(now);
         let sweep = self.sessions.sweep(now);
         let (sweeping, stored) = (Arc::clone(&self.sweeping), Arc::clone(&self.stored_sessions));
-        tokio::spawn(async move {
-            match sweep.await {
+        let closing = self.closing.clone();
+        self.tracker.spawn(async move {
+            // What is left of it when the server ends is for the next one.
+            let Some(swept) = closing.run_until_cancelled(sweep).await else { return };
+            match swept {
                 Ok(sessions) => stored.store(sessions, Ordering::Relaxed),
                 Err(error) => tracing::warn!(%error, "the store could not be looked over"),
             }

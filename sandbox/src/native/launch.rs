@@ -102,6 +102,7 @@ pub(super) async fn launch(
     // Whichever ends first, the run is over afterwards.
     let _dropped = dropped.clone().drop_guard();
     let (sent, is_sent) = oneshot::channel();
+    #[expect(clippy::disallowed_methods, reason = "it is ended below, with the run")]
     let stopper = tokio::spawn(async move {
         // A word in the middle of the confinement would be taken for a part of it.
         if is_sent.await.is_err() {

@@ -140,11 +140,15 @@ impl Holding {
         self.workspaces.make(session)
     }
 
-    /// Lets sessions hibernate that nobody has used for so long.
-    pub(super) fn hibernate_unused_for(&self, idle_time: Duration, now: Instant) {
+    /// Lets sessions hibernate that nobody has used for so long. Each renames a
+    /// directory, and calls in between do not wait for all of them.
+    pub(super) async fn hibernate_unused_for(&self, idle_time: Duration, now: Instant) {
         for session in self.in_memory.unused_for(idle_time, now) {
-            if let Some(turn) = session.idle_turn() {
+            // One may have been used since they were listed.
+            let is_unused = |_: &Turn| now.saturating_duration_since(session.last_used()) >= idle_time;
+            if let Some(turn) = session.idle_turn().filter(is_unused) {
                 self.hibernate(turn);
+                tokio::task::yield_now().await;
             }
         }
     }

@@ -400,7 +400,7 @@ impl Sessions {
     pub(crate) fn abandon(&self, turn: &mut Turn) {
         self.holding.forget(turn);
         let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
-        tokio::spawn(async move {
+        self.store.background.spawn(async move {
             if let Err(error) = store.remove_contents(session.owner.directory_name(), &session.id).await {
                 tracing::warn!(%error, session = %session.id, "what a session stored was left behind");
             }
@@ -408,8 +408,8 @@ impl Sessions {
     }
 
     /// Lets sessions hibernate that nobody has used for long enough.
-    pub(crate) fn hibernate_idle(&self, now: Instant) {
-        self.holding.hibernate_unused_for(self.settings.hibernate_after, now);
+    pub(crate) async fn hibernate_idle(&self, now: Instant) {
+        self.holding.hibernate_unused_for(self.settings.hibernate_after, now).await;
     }
 
     /// Lets sessions hibernate that nobody uses, until there `is_enough` memory.

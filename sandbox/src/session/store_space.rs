@@ -37,7 +37,7 @@ pub(super) fn collect_rest(store: &Store, turn: &mut Turn) {
 /// Collects in the background and beside later commits.
 pub(super) fn collect(store: &Store, turn: &mut Turn) {
     if let Some(collection) = collection(store, turn) {
-        tokio::spawn(collection);
+        store.background.spawn(collection);
     }
 }
 

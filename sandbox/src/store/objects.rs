@@ -11,6 +11,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use super::backend::{Backend, Placed};
 use super::clock::Clock;
@@ -83,6 +84,8 @@ pub(crate) struct Store {
     pub(super) usage: Arc<Counted>,
     pub(super) settings: Arc<StoreSettings>,
     pub(super) clock: Arc<Clock>,
+    /// What goes on beside calls. Whoever is about to end waits for it.
+    pub(crate) background: TaskTracker,
 }
 
 impl Store {
@@ -115,6 +118,7 @@ impl Store {
             usage: Arc::default(),
             settings: Arc::new(settings),
             clock: Arc::new(clock),
+            background: TaskTracker::new(),
         })
     }
 

@@ -126,6 +126,7 @@ impl Pool {
         }
         self.recall(bytes);
         let (budget, worker) = (self.budget.clone(), Arc::clone(worker));
+        #[expect(clippy::disallowed_methods, reason = "the run that asks is tracked, and ends without an answer too")]
         tokio::spawn(async move {
             let share = tokio::time::timeout(RECALL_WAIT, budget.take(bytes)).await.ok().flatten();
             grant(&worker, share);

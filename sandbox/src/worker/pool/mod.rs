@@ -439,6 +439,7 @@ impl Pool {
         left.push(session.clone());
         if left.len() == 1 {
             let worker = Arc::clone(&worker);
+            #[expect(clippy::disallowed_methods, reason = "a worker that ends before it is told has nothing to close")]
             tokio::spawn(async move {
                 tokio::time::sleep(LEFT_WAIT).await;
                 for session in std::mem::take(&mut *lock(&worker.left)) {

@@ -72,8 +72,11 @@ impl Pool {
             return Err(error);
         }
         lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
-        tokio::spawn(write_frames(writer, frames, queued));
-        tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
+        #[expect(clippy::disallowed_methods, reason = "they live as long as the worker, which ends with the server")]
+        {
+            tokio::spawn(write_frames(writer, frames, queued));
+            tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
+        }
         Ok(worker)
     }
 
