@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use super::Turn;
-use super::files::Tree;
+use super::files::{Manifest, Tree};
 use super::load::{MAX_MANIFEST_BYTES, large_manifest};
 use super::snapshot;
 use super::snapshot::SavedFiles;
 use crate::error::{Error, IoContext as _};
-use crate::store::Store;
+use crate::store::{Store, blocking};
 
 /// A manifest up to this size lies in the commit itself.
 const INLINE_BYTES: usize = 32 << 10;
+
+/// Work on a manifest that takes this much memory or more is done beside the
+/// event loop: on 8,000 files it takes tens of milliseconds.
+const HELD_UP_BYTES: usize = 64 << 10;
 
 /// The files of a session that are to be committed.
 pub(super) struct Captured {
@@ -30,7 +34,7 @@ pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Erro
     if Arc::ptr_eq(tree.manifest(), turn.tree.manifest()) {
         return Ok(Captured { files: None, tree });
     }
-    let length = snapshot::encoded_bytes(&**tree.manifest())?;
+    let length = of_manifest(tree.manifest(), snapshot::encoded_bytes).await?;
     if length as u64 > MAX_MANIFEST_BYTES {
         return Err(Error::Denied {
             action: "keeping the files of this session".into(),
@@ -41,7 +45,7 @@ pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Erro
         });
     }
     let _large = if length > INLINE_BYTES { Some(large_manifest().await) } else { None };
-    let bytes = snapshot::encode_in(&**tree.manifest(), length)?;
+    let bytes = of_manifest(tree.manifest(), move |manifest| snapshot::encode_in(manifest, length)).await?;
     let files = if bytes.len() <= INLINE_BYTES {
         SavedFiles::Inline(bytes)
     } else {
@@ -56,8 +60,12 @@ pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Erro
 pub(super) async fn capture_apart(store: &Store, turn: &Turn) -> Result<Captured, Error> {
     let captured = capture(store, turn).await?;
     let Some(workspace) = turn.session.workspace() else { return Ok(captured) };
-    let doubles = captured.tree.manifest().doubles(&turn.seen);
-    if turn.interpreters.is_empty() || doubles.is_empty() {
+    if turn.interpreters.is_empty() {
+        return Ok(captured);
+    }
+    let seen = Arc::clone(&turn.seen);
+    let doubles = of_manifest(captured.tree.manifest(), move |manifest| Ok(manifest.doubles(&seen))).await?;
+    if doubles.is_empty() {
         return Ok(captured);
     }
     for (path, (seconds, nanoseconds)) in doubles {
@@ -65,4 +73,16 @@ pub(super) async fn capture_apart(store: &Store, turn: &Turn) -> Result<Captured
         workspace.set_modified(&path, next).doing(|| format!("set the time of {}", path.display()))?;
     }
     capture(store, turn).await
+}
+
+/// What `work` makes of a manifest, without holding up the calls of others.
+async fn of_manifest<T: Send + 'static>(
+    manifest: &Arc<Manifest>,
+    work: impl FnOnce(&Manifest) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if manifest.heap_bytes() < HELD_UP_BYTES {
+        return work(manifest);
+    }
+    let manifest = Arc::clone(manifest);
+    blocking("save the files of a session", move || work(&manifest)).await
 }

@@ -11,7 +11,7 @@ use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::{Life, Session, Turn};
 use crate::error::{Error, IoContext as _};
-use crate::store::{BlobName, CloseReason, Head, Store};
+use crate::store::{BlobName, CloseReason, Head, Store, blocking};
 use crate::wasm::MAX_PART_BYTES;
 use crate::worker::{Transfer, Transfers};
 
@@ -170,7 +170,8 @@ pub(super) async fn read_manifest(store: &Store, session: &Session, files: &Save
         SavedFiles::Blob(name) => {
             let large = large_manifest().await;
             let bytes = store.get_blob(&session.owner, &session.id, name, MAX_MANIFEST_BYTES).await?;
-            Ok(ReadManifest { manifest: snapshot::decode(&bytes)?, large })
+            let manifest = blocking("read the files of a session", move || snapshot::decode(&bytes)).await?;
+            Ok(ReadManifest { manifest, large })
         }
     }
 }

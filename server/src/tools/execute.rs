@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{content, decode, unknown};
-use super::{Call, Hints, Result, reply, schema, tool};
+use super::{Call, Hints, Result, reply, schema, tool, understood};
 use crate::service::Service;
 use crate::source;
 
@@ -117,7 +117,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let (executor, context) = (call.executor(), call.context);
     let language = arguments.get("language").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let (request, mut notes) =
-        request(arguments).inspect_err(|error| executor.refuse(call.principal, &language, error))?;
+        understood(arguments, request).await.inspect_err(|error| executor.refuse(call.principal, &language, error))?;
     let token = context.meta.get_progress_token();
     let reports = token.map(|token| Reports::start(context.peer.clone(), token, call.ended.clone()));
     let live = reports.as_ref().map(Reports::sink);
@@ -193,6 +193,7 @@ impl Reports {
         let reports = report(peer, token, Arc::clone(&news), enough.clone());
         // After the end nobody takes what the peer is to send, and waiting for
         // it would keep back the result, which is still sent.
+        #[expect(clippy::disallowed_methods, reason = "the call waits for it")]
         let task = tokio::spawn(async move { ended.run_until_cancelled(reports).await.unwrap_or_default() });
         Self { news, enough, task }
     }

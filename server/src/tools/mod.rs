@@ -55,6 +55,30 @@ impl<'a> Call<'a> {
 type Result<T> = std::result::Result<T, Error>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
 
+/// From here on arguments are understood on another thread: so much base64 takes
+/// a millisecond.
+const UNDERSTOOD_HERE_BYTES: usize = 128 << 10;
+
+/// Makes a request of arguments, without holding up the calls of others.
+async fn understood<T: Send + 'static>(arguments: JsonObject, request: fn(JsonObject) -> Result<T>) -> Result<T> {
+    let bytes: usize = arguments.values().map(text_bytes).sum();
+    if bytes <= UNDERSTOOD_HERE_BYTES {
+        return request(arguments);
+    }
+    let request = tokio::task::spawn_blocking(move || request(arguments));
+    request.await.map_err(|source| Error::host("understand a call", source))?
+}
+
+/// How long the texts in a value are together.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(text_bytes).sum(),
+        Value::Object(object) => object.values().map(text_bytes).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// A tool, as the server knows it.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::{content, decode};
 use super::reply::{self, Form};
-use super::{Call, Hints, Result, any_object, schema, tool};
+use super::{Call, Hints, Result, any_object, schema, tool, understood};
 
 pub(crate) const NAME: &str = "write";
 
@@ -49,13 +49,19 @@ pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arg
 
 /// Writes a file.
 pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
+    let (session, file) = understood(arguments, request).await?;
+    let (name, size_bytes) = (file.path.to_string(), file.bytes.len() as u64);
+    let report = call.executor().write(call.principal, session.as_ref(), file).await?;
+    let written = Reply { path: name, size_bytes, session: report.into() };
+    let text = format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
+    reply::success(text, &written, call.form())
+}
+
+/// The session, unless it is to be made, and what to write there.
+fn request(arguments: JsonObject) -> Result<(Option<SessionId>, InputFile)> {
     let Arguments { session, path, text, base64 } = decode(&SCHEMA, arguments)?;
     let session = if session == "new" { None } else { Some(SessionId::parse(&session)?) };
     let path = WorkspacePath::new("path", &path)?;
     let bytes = content("", text, base64.as_deref())?;
-    let (name, size_bytes) = (path.to_string(), bytes.len() as u64);
-    let report = call.executor().write(call.principal, session.as_ref(), InputFile { path, bytes }).await?;
-    let written = Reply { path: name, size_bytes, session: report.into() };
-    let text = format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
-    reply::success(text, &written, call.form())
+    Ok((session, InputFile { path, bytes }))
 }
