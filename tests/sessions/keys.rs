@@ -71,6 +71,6 @@ fn where_there_is_no_store_there_is_no_key_to_change() {
         let refused = keys(empty.path(), words).unwrap_err();
         assert!(refused.contains("the first session makes one"), "{refused}");
     }
-    let refused = keys(&server.state_directory(), &["forget", "0123456789abcdef"]).unwrap_err();
+    let refused = keys(server.state_directory(), &["forget", "0123456789abcdef"]).unwrap_err();
     assert!(refused.contains("no key `0123456789abcdef`; `belljar keys` lists"), "{refused}");
 }
