@@ -53,6 +53,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A store that is weak in the way of `seed`, or of `BELLJAR_TEST_SEED`.
+fn weak_store(seed: u64) -> WeakStore {
+    let wanted = std::env::var("BELLJAR_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+    WeakStore::new(wanted.unwrap_or(seed), Arc::default())
+}
+
 /// A server over a store that others use too.
 struct Replica {
     executor: Arc<Executor>,
@@ -120,7 +126,7 @@ impl Replica {
 }
 
 async fn calls_that_alternate_between_two_servers_are_never_fenced() {
-    let store = WeakStore::new(7, Arc::default());
+    let store = weak_store(7);
     let one = Replica::start(&store, None);
     let two = Replica::start(&store, Some(&one));
     let session = one.begin("x = 0\nd = {str(n): [n] for n in range(5000)}\nlines = ['begun']").await;
@@ -154,7 +160,7 @@ async fn calls_that_alternate_between_two_servers_are_never_fenced() {
 
 /// The control: what was really overtaken is told so, and nothing of it is kept.
 async fn a_call_that_was_overtaken_is_fenced_and_the_next_goes_on() {
-    let store = WeakStore::new(8, Arc::default());
+    let store = weak_store(8);
     let one = Replica::start(&store, None);
     let two = Replica::start(&store, Some(&one));
     let session = one.begin("import os, time\nx = 1\nopen('f', 'w').write('first')").await;
@@ -182,7 +188,7 @@ async fn a_call_that_was_overtaken_is_fenced_and_the_next_goes_on() {
 }
 
 async fn what_one_server_ended_is_over_for_the_other() {
-    let store = WeakStore::new(9, Arc::default());
+    let store = weak_store(9);
     let one = Replica::start(&store, None);
     let two = Replica::start(&store, Some(&one));
     let session = one.begin("x = 1").await;
@@ -196,7 +202,7 @@ async fn what_one_server_ended_is_over_for_the_other() {
 }
 
 async fn the_result_of_a_run_is_read_where_it_ran_and_others_say_so() {
-    let store = WeakStore::new(10, Arc::default());
+    let store = weak_store(10);
     let one = Replica::start(&store, None);
     let two = Replica::start(&store, Some(&one));
     let session = one.begin("x = 1").await;
