@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use crate::handle::{RunId, SessionId, SnapshotId};
 use crate::run::abi;
 use crate::run::abi::{Bounds, GuestReply, GuestRequest};
+use crate::run::limits::Limits;
 use crate::run::outcome::MAX_RICH_OUTPUTS;
+use crate::run::program::Program;
 pub use crate::session::files::fuzzing::{manifest, manifest_seeds};
 use crate::session::snapshot;
 use crate::session::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SavedPart, SnapshotRecord, Versioned};
@@ -106,18 +108,11 @@ pub fn guest_seeds() -> Vec<Vec<u8>> {
 /// taken of it is past them.
 pub fn guest(data: &[u8]) {
     let (choice, bytes) = choice(data);
-    let none = std::collections::BTreeMap::new();
+    let program = Program::default();
     let request = GuestRequest {
-        code: "",
-        args: &[],
-        env: &none,
-        fresh: true,
-        last: true,
         result_bytes: choice.into(),
         output_bytes: u64::from(choice) * 4,
-        elsewhere: "",
-        disk_bytes: 0,
-        disk_files: 0,
+        ..GuestRequest::new(&program, &Limits::defaults())
     };
     let bounds = Bounds::of(&request);
     let Ok(reply) = serde_json::from_slice::<GuestReply>(bytes) else { return };

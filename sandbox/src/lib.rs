@@ -59,6 +59,7 @@ pub use run::finished::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use run::limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
 pub use run::outcome::{GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use run::output::SPOOL_BYTES;
+pub use run::program::Program;
 pub use run::request::{ExecuteRequest, InputFile, SessionChoice};
 pub use run::spool::Spool;
 pub use run::stream::{LiveOutput, Stream};

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandbox::{
-    Durability, Error, ExecuteRequest, Executor, ExecutorSettings, Limits, NativeSettings, Outcome, Principal,
+    Durability, Error, ExecuteRequest, Executor, ExecutorSettings, Limits, NativeSettings, Outcome, Principal, Program,
     SessionChoice, SessionId, StoreBackend,
 };
 use tempfile::TempDir;
@@ -100,7 +100,8 @@ impl Replica {
     }
 
     async fn execute(&self, session: SessionChoice, code: &str) -> Result<Outcome, Error> {
-        let request = ExecuteRequest { language: "python".into(), code: code.into(), session, ..Default::default() };
+        let program = Program { code: code.into(), ..Program::default() };
+        let request = ExecuteRequest { language: "python".into(), program, session, ..Default::default() };
         self.executor.execute(&Principal::local(), request, &CancellationToken::new(), None).await
     }
 

@@ -11,8 +11,8 @@ use super::run::Job;
 use crate::error::Error;
 use crate::handle::RunId;
 use crate::memory_budget::Share;
-use crate::native::NativeOrder;
 use crate::run::limits::Resource;
+use crate::run::order::Order;
 use crate::run::outcome::{SessionState, Status};
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::SessionChoice;
@@ -21,10 +21,6 @@ use crate::session::files::Manifest;
 use crate::session::save::{Change, ChangedFiles};
 use crate::workspace::Workspace;
 
-/// How long a cancelled program gets to end by itself, with a session whose
-/// files it may want to put in order and without.
-const GRACE_IN_SESSION_MS: u64 = 1000;
-const GRACE_MS: u64 = 100;
 /// How often a run that waits for memory asks for it.
 const RECALL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -47,19 +43,13 @@ impl Executor {
         })?;
         workspace.serve_native();
         let spool = self.spool(job, run)?;
-        let has_session = job.request.session != SessionChoice::None;
-        let request = &mut job.request;
-        let order = NativeOrder {
+        let order = Order {
             runtime: job.runtime,
-            workspace: Arc::clone(workspace),
-            inbox: spool.with_extension("inbox"),
-            spool,
+            program: std::mem::take(&mut job.request.program),
             limits: job.limits,
-            code: std::mem::take(&mut request.code),
-            args: std::mem::take(&mut request.args),
-            env: std::mem::take(&mut request.env),
-            stdin: std::mem::take(&mut request.stdin),
-            grace_ms: if has_session { GRACE_IN_SESSION_MS } else { GRACE_MS },
+            workspace: Arc::clone(workspace),
+            in_session: job.request.session != SessionChoice::None,
+            spool,
         };
         self.native.run(order, &job.stop, job.live.take()).await
     }

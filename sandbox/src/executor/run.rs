@@ -62,7 +62,7 @@ impl Executor {
     ) -> Result<Outcome, Error> {
         // A drain waits until the answer is on its way, not only for the run.
         let _running = self.tracker.token();
-        let call = self.events.call(principal, &request.language, &mut request.code).await?;
+        let call = self.events.call(principal, &request.language, &mut request.program.code).await?;
         let (runtime, limits) = call.admitted(self.check(&request))?;
         // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
@@ -287,7 +287,6 @@ impl Executor {
         session: Option<SessionOrder>,
     ) -> Result<RunOrder, Error> {
         let spool = self.spool(job, run)?;
-        let request = &mut job.request;
         Ok(RunOrder {
             run: 0,
             runtime: job.runtime.id().to_owned(),
@@ -296,10 +295,7 @@ impl Executor {
             workspace: workspace.host_path().to_path_buf(),
             spool,
             limits: job.limits,
-            code: std::mem::take(&mut request.code),
-            args: std::mem::take(&mut request.args),
-            env: std::mem::take(&mut request.env),
-            stdin: std::mem::take(&mut request.stdin),
+            program: std::mem::take(&mut job.request.program),
             left: Vec::new(),
             live: job.live.is_some(),
             // What is found out meanwhile would make the same run another one.

@@ -18,10 +18,10 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, fchown};
 
-use super::runtime::NativeOrder;
 use crate::filesystem::directories;
 use crate::filesystem::removal::remove_tree;
-use crate::run::abi::{self, DISK_BYTES, DISK_FILES, GuestRequest, RICH_OUTPUT_BYTES};
+use crate::run::abi::GuestRequest;
+use crate::run::order::Order;
 
 /// The directory of a run on the host.
 #[derive(Debug)]
@@ -41,25 +41,14 @@ struct Beside {
 
 /// Files that a program finds below what it is given: their names, and content.
 /// They tell it what to do, and how.
-pub(super) fn files(native: &Native, order: &NativeOrder) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+pub(super) fn files(native: &Native, order: &Order) -> io::Result<Vec<(String, Cow<'static, str>)>> {
     let of_runtime = native.files().map(|(name, content)| (name.to_owned(), Cow::from(content)));
     let mut files: Vec<_> = of_runtime.collect();
     for argument in native.arguments() {
         match argument {
-            Argument::Program => files.push((program_name(native), order.code.clone().into())),
+            Argument::Program => files.push((program_name(native), order.program.code.clone().into())),
             Argument::Request => {
-                let request = GuestRequest {
-                    code: &order.code,
-                    args: &order.args,
-                    env: &order.env,
-                    fresh: true,
-                    last: true,
-                    result_bytes: abi::text_bytes(&order.limits),
-                    output_bytes: RICH_OUTPUT_BYTES,
-                    elsewhere: "",
-                    disk_bytes: DISK_BYTES,
-                    disk_files: DISK_FILES,
-                };
+                let request = GuestRequest { fresh: true, ..GuestRequest::new(&order.program, &order.limits) };
                 files.push((REQUEST.to_owned(), serde_json::to_string(&request)?.into()));
             }
             Argument::Text(_) | Argument::Args => {}

@@ -29,7 +29,6 @@ use super::interpreter::Interpreter;
 use super::interpreter::environment::{Places, environment};
 use super::ownership;
 use super::ownership::TakeBackError;
-use super::runtime::NativeOrder;
 use super::supervise::{End, Orders, Streams, Supervised, supervise};
 use super::temporary;
 use super::tier::Form;
@@ -38,12 +37,11 @@ use crate::children;
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::run::abi;
-use crate::run::abi::{
-    Bounds, Cause, DISK_BYTES, DISK_FILES, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES,
-};
+use crate::run::abi::{Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES};
 use crate::run::limits::{Limits, Resource};
+use crate::run::order::Order;
 use crate::run::outcome::{GuestError, RichOutput, Status, Trap};
-use crate::run::report::RunReport;
+use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
 use crate::workspace::entry::FileEntry;
@@ -56,8 +54,10 @@ pub(super) const GIVEN: &str = "/run/belljar";
 pub(super) const CACHE: &str = "/var/cache";
 /// Files in a temporary file system.
 const SCRATCH_FILES: u64 = 65_536;
-/// How many changed files a report names.
-const MAX_FILES: usize = 1000;
+/// How long a program gets to end by itself once it must, with a session whose
+/// files it may want to put in order and without.
+const GRACE_IN_SESSION_MS: u64 = 1000;
+const GRACE_MS: u64 = 100;
 /// How many saved pictures are shown.
 const MAX_PICTURES: usize = 16;
 
@@ -81,7 +81,7 @@ const PICTURES: [(&str, &str); 6] = [
 pub(super) struct Launch {
     pub(super) form: Form,
     pub(super) interpreter: Interpreter,
-    pub(super) order: NativeOrder,
+    pub(super) order: Order,
 }
 
 /// Carries it out. What was really enforced comes with the report.
@@ -154,14 +154,16 @@ impl Launch {
             }
             None => None,
         };
-        let limits = tree_limits(&self.order.limits, self.order.grace_ms);
+        let grace_ms = if self.order.in_session { GRACE_IN_SESSION_MS } else { GRACE_MS };
+        let limits = tree_limits(&self.order.limits, grace_ms);
         let doing = || "prepare a native run".to_owned();
-        let given = Inbox::create(self.order.inbox.clone(), self.form.namespaces).doing(doing)?;
-        let account = Account::new(&self.order.env, &self.workspace_inside());
+        let inbox = self.order.spool.with_extension("inbox");
+        let given = Inbox::create(inbox.clone(), self.form.namespaces).doing(doing)?;
+        let account = Account::new(&self.order.program.env, &self.workspace_inside());
         let files = self.give(native, &account, &given).doing(doing)?;
         let group = match &self.form.cgroups {
             Some(cgroups) => {
-                let name = self.order.inbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let name = inbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let made = cgroups.make(&format!("{PREFIX}{}-{name}", std::process::id()), &limits);
                 Some(made.map_err(|error| denied(format!("its control group cannot be made: {error}")))?)
             }
@@ -184,7 +186,7 @@ impl Launch {
         let mut writable = vec![temporary.as_fd(), workspace.as_fd()];
         writable.extend(given.cache_directory().map(AsFd::as_fd));
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
-        let stdin = std::mem::take(&mut self.order.stdin);
+        let stdin = std::mem::take(&mut self.order.program.stdin);
         let orders = Orders {
             confinement,
             form: &self.form,
@@ -334,8 +336,8 @@ impl Launch {
             mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
         }
         let places = Places { home: &workspace, temporary: &temporary, cache: &cache, runtime: &given_inside };
-        let env = environment(native, &self.order.env, account, search_path, &places);
-        let args = inbox::command_line(native, &self.interpreter.path, &given_inside, &self.order.args);
+        let env = environment(native, &self.order.program.env, account, search_path, &places);
+        let args = inbox::command_line(native, &self.interpreter.path, &given_inside, &self.order.program.args);
         Confinement {
             parent: std::process::id(),
             program: Program {
@@ -370,19 +372,7 @@ impl Launch {
                 report.usage.set(resource, amount);
             }
         }
-        let request = GuestRequest {
-            code: "",
-            args: &[],
-            env: &self.order.env,
-            fresh: true,
-            last: true,
-            result_bytes: abi::text_bytes(limits),
-            output_bytes: RICH_OUTPUT_BYTES,
-            elsewhere: "",
-            disk_bytes: DISK_BYTES,
-            disk_files: DISK_FILES,
-        };
-        let bounds = Bounds::of(&request);
+        let bounds = Bounds::of(&GuestRequest::new(&self.order.program, limits));
         let mut said = None;
         // None, or cut off by whatever ended the program, is as good as
         // nothing said.

@@ -23,6 +23,6 @@ mod users;
 
 pub use interpreter::Shown;
 pub(crate) use private::{Kind, Private};
+pub(crate) use runtime::NativeRuntime;
 pub use runtime::{NativeHealth, NativeSettings};
-pub(crate) use runtime::{NativeOrder, NativeRuntime};
 pub use tier::Tier;

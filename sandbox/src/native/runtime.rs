@@ -24,7 +24,9 @@ use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::random_name;
 use crate::run::limits::{Limits, Resource};
+use crate::run::order::Order;
 use crate::run::outcome::Status;
+use crate::run::program::Program;
 use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
@@ -63,23 +65,6 @@ pub struct NativeHealth {
     /// Packages that programs of a language do not find because they lie where
     /// nothing is shown.
     pub left_out: BTreeMap<String, Vec<String>>,
-}
-
-/// One native program to run.
-pub(crate) struct NativeOrder {
-    pub(crate) runtime: &'static GuestRuntime,
-    pub(crate) workspace: Arc<Workspace>,
-    /// A path of this run's own, with nothing there.
-    pub(crate) inbox: PathBuf,
-    /// Where output past its budget goes: a path without extension.
-    pub(crate) spool: PathBuf,
-    pub(crate) limits: Limits,
-    pub(crate) code: String,
-    pub(crate) args: Vec<String>,
-    pub(crate) env: BTreeMap<String, String>,
-    pub(crate) stdin: Vec<u8>,
-    /// How long a program gets to end by itself once it must.
-    pub(crate) grace_ms: u64,
 }
 
 /// Runs native programs.
@@ -234,7 +219,7 @@ impl NativeRuntime {
     /// [`Error::Denied`] when it cannot be confined as it must be.
     pub(crate) async fn run(
         &self,
-        order: NativeOrder,
+        order: Order,
         stop: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<RunReport, Error> {
@@ -409,17 +394,13 @@ impl NativeRuntime {
         let workspace = Arc::new(Workspace::create(place.clone())?);
         let mut limits = Limits::defaults();
         limits.set(Resource::WallTimeMs, CANARY_WALL_TIME_MS);
-        let order = NativeOrder {
+        let order = Order {
             runtime,
-            workspace: Arc::clone(&workspace),
-            inbox: place.with_extension("inbox"),
-            spool: place.with_extension("spool"),
+            program: Program { code: code.to_owned(), args, ..Program::default() },
             limits,
-            code: code.to_owned(),
-            args,
-            env: BTreeMap::new(),
-            stdin: Vec::new(),
-            grace_ms: 100,
+            workspace: Arc::clone(&workspace),
+            in_session: false,
+            spool: place.with_extension("spool"),
         };
         let launched = Launch { form: form.clone(), interpreter: interpreter.clone(), order };
         let ran = launch(launched, &self.spawner, &self.stop, None).await;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{Limits, Resource};
 use super::outcome::{GuestError, MAX_RICH_OUTPUTS, RichOutput};
+use super::program::Program;
 use crate::codec::bounded::{FirstTexts, first_of};
 
 /// The largest reply that is taken from a guest. Above the bounds that the
@@ -56,6 +57,25 @@ pub(crate) struct GuestRequest<'a> {
     pub(crate) disk_bytes: u64,
     #[serde(skip_serializing_if = "is::<DISK_FILES>")]
     pub(crate) disk_files: u64,
+}
+
+impl<'a> GuestRequest<'a> {
+    /// The only run of a program whose workspace shows what it may hold.
+    pub(crate) fn new(program: &'a Program, limits: &Limits) -> Self {
+        let Program { code, args, env, stdin: _ } = program;
+        Self {
+            code,
+            args,
+            env,
+            fresh: false,
+            last: true,
+            result_bytes: text_bytes(limits),
+            output_bytes: RICH_OUTPUT_BYTES,
+            elsewhere: "",
+            disk_bytes: DISK_BYTES,
+            disk_files: DISK_FILES,
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -1,8 +1,7 @@
 //! What a caller asks for.
 
-use std::collections::BTreeMap;
-
 use super::limits::RequestedLimits;
+use super::program::Program;
 use crate::error::Error;
 use crate::handle::SessionId;
 use crate::workspace::WorkspacePath;
@@ -28,18 +27,12 @@ pub(crate) const MAX_INPUT_FILES: usize = 256;
 pub struct ExecuteRequest {
     /// The language id of the catalogue.
     pub language: String,
-    /// The program text.
-    pub code: String,
+    /// What runs.
+    pub program: Program,
     /// Where it runs.
     pub session: SessionChoice,
     /// The sequence number that the session must have.
     pub if_sequence: Option<u64>,
-    /// Standard input; at its end when empty.
-    pub stdin: Vec<u8>,
-    /// Arguments after the program's name.
-    pub args: Vec<String>,
-    /// The whole environment: nothing of the host's is added.
-    pub env: BTreeMap<String, String>,
     /// Files to put into the workspace first.
     pub files: Vec<InputFile>,
     /// Limits other than the defaults.
@@ -77,19 +70,19 @@ impl ExecuteRequest {
         if self.if_sequence.is_some() && !matches!(self.session, SessionChoice::Existing(_)) {
             return Err(Error::invalid("if_sequence", "needs `session` with the handle of a session"));
         }
-        at_most("code", self.code.len(), MAX_CODE_BYTES, "bytes; put large data into `files`")?;
-        at_most("stdin", self.stdin.len(), MAX_STDIN_BYTES, "bytes")?;
+        at_most("code", self.program.code.len(), MAX_CODE_BYTES, "bytes; put large data into `files`")?;
+        at_most("stdin", self.program.stdin.len(), MAX_STDIN_BYTES, "bytes")?;
         at_most("files", self.files.len(), MAX_INPUT_FILES, "files")?;
         let input_bytes = self.files.iter().map(|file| file.bytes.len()).sum();
         at_most("files", input_bytes, MAX_INPUT_BYTES, "bytes together; `write` puts larger ones into a session")?;
-        at_most("args and env", self.args.len() + self.env.len(), MAX_WORDS, "entries")?;
-        let word_bytes = self.args.iter().map(String::len).sum::<usize>()
-            + self.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        at_most("args and env", self.program.args.len() + self.program.env.len(), MAX_WORDS, "entries")?;
+        let word_bytes = self.program.args.iter().map(String::len).sum::<usize>()
+            + self.program.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         at_most("args and env", word_bytes, MAX_WORD_BYTES, "bytes together")?;
-        if let Some(arg) = self.args.iter().find(|arg| arg.contains('\0')) {
+        if let Some(arg) = self.program.args.iter().find(|arg| arg.contains('\0')) {
             return Err(Error::invalid("args", format!("must not contain NUL, got {:?}", excerpt(arg))));
         }
-        for (name, value) in &self.env {
+        for (name, value) in &self.program.env {
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
                 return Err(Error::invalid(
                     "env",
@@ -113,8 +106,8 @@ impl ExecuteRequest {
     pub(crate) fn validate_native(&self) -> Result<(), Error> {
         let unit = "bytes each for this language; put large data into `stdin` or `files`";
         let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
-        let args = longest(&mut self.args.iter().map(String::len));
-        let env = longest(&mut self.env.iter().map(|(name, value)| name.len() + 1 + value.len()));
+        let args = longest(&mut self.program.args.iter().map(String::len));
+        let env = longest(&mut self.program.env.iter().map(|(name, value)| name.len() + 1 + value.len()));
         at_most("args", args, MAX_NATIVE_WORD_BYTES, unit)?;
         at_most("env", env, MAX_NATIVE_WORD_BYTES, unit)
     }

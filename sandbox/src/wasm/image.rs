@@ -199,9 +199,10 @@ mod tests {
     use std::os::unix::fs::DirBuilderExt;
 
     use super::*;
-    use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
+    use crate::run::abi::GuestRequest;
     use crate::run::limits::{Limits, Resource};
     use crate::run::outcome::Status;
+    use crate::run::program::Program;
     use crate::wasm::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use crate::workspace::Workspace;
     use crate::workspace::survey::DiskUse;
@@ -243,20 +244,13 @@ mod tests {
             quota: DiskQuota::new(workspace, &limits, DiskUse::default()),
             limits,
         };
-        let env = BTreeMap::from([("NAME".to_owned(), "value".to_owned())]);
-        let args = ["argument".to_owned()];
-        let mut request = GuestRequest {
-            code,
-            args: &args,
-            env: &env,
-            fresh: false,
-            last: false,
-            result_bytes: 4096,
-            output_bytes: 4096,
-            elsewhere: "",
-            disk_bytes: DISK_BYTES,
-            disk_files: DISK_FILES,
+        let program = Program {
+            code: code.to_owned(),
+            args: vec!["argument".to_owned()],
+            env: BTreeMap::from([("NAME".to_owned(), "value".to_owned())]),
+            ..Program::default()
         };
+        let mut request = GuestRequest { last: false, ..GuestRequest::new(&program, &limits) };
         slot.run(&mut request, parts, false).unwrap()
     }
 

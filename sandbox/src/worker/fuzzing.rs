@@ -18,6 +18,7 @@ use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
 use crate::run::limits::{Limits, Resource, Usage};
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
+use crate::run::program::Program;
 use crate::run::report::{Capture, MAX_FILES, RunReport};
 use crate::run::stream::Stream;
 use crate::workspace::entry::FileEntry;
@@ -71,10 +72,12 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         workspace: "state/s".into(),
         spool: "state/5".into(),
         limits: Limits::defaults(),
-        code: "print('hi')".into(),
-        args: vec!["a".into()],
-        env: [("NAME".to_owned(), "value".to_owned())].into(),
-        stdin: b"in".to_vec(),
+        program: Program {
+            code: "print('hi')".into(),
+            args: vec!["a".into()],
+            env: [("NAME".to_owned(), "value".to_owned())].into(),
+            stdin: b"in".to_vec(),
+        },
         left: vec![id.clone()],
         live: true,
         elsewhere: "python-native: numpy pandas".into(),

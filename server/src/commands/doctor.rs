@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Probe};
-use sandbox::{CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Resource, Status, StoreBackend};
+use sandbox::{
+    CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Program, Resource, Status, StoreBackend,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{event_loop, prepare, say};
@@ -187,8 +189,8 @@ async fn execute(
     limit: u64,
     code: &str,
 ) -> anyhow::Result<Outcome> {
-    let mut request =
-        ExecuteRequest { language: runtime.id().to_owned(), code: code.to_owned(), ..ExecuteRequest::default() };
+    let program = Program { code: code.to_owned(), ..Program::default() };
+    let mut request = ExecuteRequest { language: runtime.id().to_owned(), program, ..ExecuteRequest::default() };
     request.limits.set(resource, limit);
     Ok(executor.execute(&Principal::local(), request, &CancellationToken::new(), None).await?)
 }

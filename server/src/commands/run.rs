@@ -11,7 +11,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use sandbox::{
-    CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Status, StoreBackend, Stream, WorkspacePath,
+    CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Program, Status, StoreBackend, Stream,
+    WorkspacePath,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +113,8 @@ fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
         env.insert(name.to_owned(), value.to_owned());
     }
     let files = arguments.files.iter().map(|path| input_file(path)).collect::<anyhow::Result<_>>()?;
-    Ok(ExecuteRequest { language, code, stdin, args: arguments.arguments, env, files, ..ExecuteRequest::default() })
+    let program = Program { code, args: arguments.arguments, env, stdin };
+    Ok(ExecuteRequest { language, program, files, ..ExecuteRequest::default() })
 }
 
 fn input_file(path: &Path) -> anyhow::Result<InputFile> {

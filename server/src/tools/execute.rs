@@ -9,7 +9,7 @@ use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
 use rmcp::service::Peer;
 use sandbox::{
-    ExecuteRequest, InputFile, Language, LiveOutput, Outcome, Output, RequestedLimits, Resource, SessionChoice,
+    ExecuteRequest, InputFile, Language, LiveOutput, Outcome, Output, Program, RequestedLimits, Resource, SessionChoice,
     SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
@@ -169,7 +169,8 @@ pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<Stri
         .collect::<Result<_>>()?;
     let stdin = stdin.unwrap_or_default().into_bytes();
     let (code, notes) = source::plain(code, &language);
-    Ok((ExecuteRequest { language, code, session, if_sequence, stdin, args, env, files, limits }, notes))
+    let program = Program { code, args, env, stdin };
+    Ok((ExecuteRequest { language, program, session, if_sequence, files, limits }, notes))
 }
 
 /// Reports the output of a run while it goes on, throttled.

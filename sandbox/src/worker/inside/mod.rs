@@ -32,7 +32,7 @@ use super::wire::transfer::Transfer;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 use crate::lock::lock;
-use crate::run::abi::{GuestRequest, RICH_OUTPUT_BYTES, text_bytes};
+use crate::run::abi::GuestRequest;
 use crate::run::limits::Resource;
 use crate::run::report::{Capture, MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::run::stream::LiveOutput;
@@ -288,7 +288,7 @@ impl Shared {
     fn run_in(
         &self,
         image: &Arc<Image>,
-        order: RunOrder,
+        mut order: RunOrder,
         control: Arc<RunControl>,
         transfer: Option<&Transfer>,
     ) -> Result<(RunReport, Option<Slot>), Error> {
@@ -307,21 +307,21 @@ impl Shared {
         });
         let parts = RunParts {
             control,
-            stdio: Stdio::new(order.stdin, order.limits.get(Resource::OutputBytes), &order.spool, live),
+            stdio: Stdio::new(
+                std::mem::take(&mut order.program.stdin),
+                order.limits.get(Resource::OutputBytes),
+                &order.spool,
+                live,
+            ),
             quota: DiskQuota::new(Arc::clone(&workspace), &order.limits, before.disk_use),
             limits: order.limits,
         };
         let mut request = GuestRequest {
-            code: &order.code,
-            args: &order.args,
-            env: &order.env,
-            fresh: false,
             last: order.session.is_none(),
-            result_bytes: text_bytes(&order.limits),
-            output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: &order.elsewhere,
             disk_bytes: order.limits.get(Resource::DiskBytes),
             disk_files: order.limits.get(Resource::DiskFiles),
+            ..GuestRequest::new(&order.program, &order.limits)
         };
         let mut finished = match slot.run(&mut request, parts, order.session.is_some()) {
             Ok(finished) => finished,

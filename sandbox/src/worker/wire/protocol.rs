@@ -8,7 +8,6 @@
 //! The server does not trust a worker: frames and lists are bounded, what was not
 //! asked for ends it (`worker/pool/expected.rs`), and nothing in them is a path or a command.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use guest_runtimes::Instance;
@@ -17,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handle::SessionId;
 use crate::run::limits::Limits;
+use crate::run::program::Program;
 use crate::run::report::RunReport;
 use crate::run::stream::Stream;
 
@@ -99,10 +99,7 @@ pub(crate) struct RunOrder {
     /// Where output past its budget goes: a path without extension.
     pub(crate) spool: PathBuf,
     pub(crate) limits: Limits,
-    pub(crate) code: String,
-    pub(crate) args: Vec<String>,
-    pub(crate) env: BTreeMap<String, String>,
-    pub(crate) stdin: Vec<u8>,
+    pub(crate) program: Program,
     /// Sessions that made room for this run: their interpreters are dropped,
     /// and what is left of them is cleared away after the reply.
     pub(crate) left: Vec<SessionId>,

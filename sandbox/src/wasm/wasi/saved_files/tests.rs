@@ -1,16 +1,16 @@
 //! With Python: what it holds open must be the same file afterwards, or fail
 //! by name.
 
-use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use super::*;
-use crate::run::abi::{DISK_BYTES, DISK_FILES, GuestRequest};
+use crate::run::abi::GuestRequest;
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::Status;
+use crate::run::program::Program;
 use crate::wasm::engine;
 use crate::wasm::slot::Slot;
 use crate::wasm::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
@@ -75,19 +75,8 @@ impl Session {
             quota: DiskQuota::new(Arc::clone(&self.workspace), &self.limits, DiskUse::default()),
             limits: self.limits,
         };
-        let (args, env) = ([], BTreeMap::new());
-        let mut request = GuestRequest {
-            code,
-            args: &args,
-            env: &env,
-            fresh: false,
-            last: false,
-            result_bytes: 4096,
-            output_bytes: 4096,
-            elsewhere: "",
-            disk_bytes: DISK_BYTES,
-            disk_files: DISK_FILES,
-        };
+        let program = Program { code: code.to_owned(), ..Program::default() };
+        let mut request = GuestRequest { last: false, ..GuestRequest::new(&program, &self.limits) };
         let finished = self.slot.run(&mut request, parts, true).unwrap();
         let error = finished.error.map(|error| error.traceback);
         assert_eq!((finished.status, error), (Status::Exited(0), None), "{code}");
