@@ -8,8 +8,11 @@
 mod events;
 mod native;
 mod run;
+mod runtime;
 mod scratch;
 mod sessions;
+mod stop;
+mod wasm;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -19,27 +22,29 @@ use std::time::{Duration, Instant};
 pub use events::{RunEvents, Told};
 use guest_runtimes::{GuestRuntime, Kind};
 pub use sessions::{SessionSummary, SnapshotSummary};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::events::Events;
+use self::native::NativeRuns;
+use self::stop::Stop;
+use self::wasm::WasmRuntime;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::canonical::canonical;
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, RunId};
 use crate::images::older::Bases;
-use crate::images::prepare_all;
 use crate::memory_budget::MemoryBudget;
 use crate::native::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
-use crate::run::limits::Limits;
+use crate::run::limits::{Limits, Resource};
 use crate::session::ledger::Ledger;
 use crate::session::registry::{SessionSettings, Sessions};
 use crate::store::{Durability, Store, StoreBackend, StoreSettings};
 use crate::wasm::CodeCache;
-use crate::worker::{Pool, PoolHealth, PoolSettings};
+use crate::worker::{PoolHealth, PoolSettings};
 use crate::workspace::empty::EmptyWorkspaces;
 
 /// How long cancelled runs get to answer during a shutdown: the longest grace
@@ -113,13 +118,9 @@ fn private(settings: &ExecutorSettings) -> Result<Vec<Private>, Error> {
 /// Runs programs.
 pub struct Executor {
     settings: ExecutorSettings,
-    cache: CodeCache,
-    pool: Arc<OnceCell<Arc<Pool>>>,
-    native: NativeRuntime,
-    spawner: Arc<Spawner>,
-    budget: MemoryBudget,
+    wasm: WasmRuntime,
+    native: NativeRuns,
     sessions: Arc<Sessions>,
-    bases: Bases,
     finished: FinishedRuns,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -233,22 +234,36 @@ impl Executor {
                 sessions.make_memory(|| wanted.free_bytes() >= bytes);
             }
         });
+        let native = Arc::new(NativeRuntime::new(
+            settings.native.clone(),
+            Arc::clone(&state),
+            Arc::clone(&spawner),
+            private,
+            settings.cache_directory.clone(),
+            cancel_all.clone(),
+        ));
         Ok(Self {
-            native: NativeRuntime::new(
-                settings.native.clone(),
-                Arc::clone(&state),
-                Arc::clone(&spawner),
-                private,
-                settings.cache_directory.clone(),
-                cancel_all.clone(),
-            ),
-            spawner,
-            budget,
-            bases: Bases::new(store, cache.clone()),
-            cache,
+            native: NativeRuns {
+                runtime: Arc::clone(&native),
+                budget: budget.clone(),
+                state: Arc::clone(&state),
+                pool: Arc::clone(&pool),
+            },
+            wasm: WasmRuntime {
+                settings: PoolSettings { workers: settings.workers, runs: settings.runs },
+                deterministic: settings.deterministic,
+                disk_bytes: settings.limit_ceilings.get(Resource::DiskBytes),
+                bases: Bases::new(store, cache.clone()),
+                cache,
+                spawner,
+                budget,
+                state: Arc::clone(&state),
+                sessions: Arc::clone(&sessions),
+                native,
+                pool,
+            },
             sessions,
             state,
-            pool,
             finished: FinishedRuns::new(),
             places: Arc::new(Semaphore::new(settings.runs)),
             waiting: AtomicUsize::new(0),
@@ -284,7 +299,7 @@ impl Executor {
         principal: &Principal,
         progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
     ) -> Result<(), Error> {
-        self.pool_with(progress).await?.warm_up(principal).await
+        self.wasm.pool(progress).await?.warm_up(principal).await
     }
 
     /// Finds out what native programs can be run under, so that the first of
@@ -292,13 +307,13 @@ impl Executor {
     pub async fn probe_native(&self) {
         // A drain waits for it: it has processes and files of its own.
         let _running = self.tracker.token();
-        self.native.probe().await;
+        self.native.runtime.probe().await;
     }
 
     /// The same, and which native languages there are.
     pub async fn probe_native_languages(&self) {
         let _running = self.tracker.token();
-        self.native.probe_languages().await;
+        self.native.runtime.probe_languages().await;
     }
 
     /// The languages that can be run on this machine, and what each has there.
@@ -309,7 +324,7 @@ impl Executor {
         for runtime in guest_runtimes::all() {
             let native = match runtime.kind() {
                 Kind::Wasm(_) => None,
-                Kind::Native(native) => match self.native.offer(runtime).await {
+                Kind::Native(native) => match self.native.runtime.offer(runtime).await {
                     Some(offer) => Some((native, offer)),
                     None => continue,
                 },
@@ -321,29 +336,8 @@ impl Executor {
         languages
     }
 
-    async fn pool(&self) -> Result<&Arc<Pool>, Error> {
-        self.pool_with(|_, _, _| {}).await
-    }
-
-    async fn pool_with(
-        &self,
-        progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
-    ) -> Result<&Arc<Pool>, Error> {
-        self.pool
-            .get_or_try_init(|| async {
-                let cache = self.cache.clone();
-                let images = tokio::task::spawn_blocking(move || prepare_all(&cache, progress))
-                    .await
-                    .map_err(|source| Error::host("prepare the guest images", source))??;
-                let settings = PoolSettings { workers: self.settings.workers, runs: self.settings.runs };
-                let state = Arc::clone(&self.state);
-                Ok(Pool::new(settings, Arc::clone(&self.spawner), images, self.budget.clone(), state))
-            })
-            .await
-    }
-
     /// A place among the runs that go on at once, waited for in a bounded queue.
-    async fn place(&self, stop: &CancellationToken) -> Result<OwnedSemaphorePermit, Error> {
+    async fn place(&self, stop: &Stop) -> Result<OwnedSemaphorePermit, Error> {
         struct Waiting<'a>(&'a AtomicUsize);
         impl Drop for Waiting<'_> {
             fn drop(&mut self) {
@@ -358,17 +352,8 @@ impl Executor {
         if ahead >= self.settings.queue {
             return Err(Error::Busy { what: "too many runs are waiting", active: ahead, limit: self.settings.queue });
         }
-        let place = self.unless_stopped(stop, Arc::clone(&self.places).acquire_owned()).await?;
+        let place = stop.unless(Arc::clone(&self.places).acquire_owned()).await?;
         place.map_err(|_| Error::ShuttingDown)
-    }
-
-    /// Waits for `future`, unless the run is cancelled or the server closes.
-    async fn unless_stopped<T>(&self, stop: &CancellationToken, future: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => Err(if self.closing.is_cancelled() { Error::ShuttingDown } else { Error::Cancelled }),
-            value = future => Ok(value),
-        }
     }
 
     /// What happens to runs from here on.
@@ -397,7 +382,7 @@ impl Executor {
         self.sessions.hibernate_idle(now).await;
         self.sweep_if_due(now);
         remove_later(self.finished.take_expired(now));
-        if let Some(pool) = self.pool.get() {
+        if let Some(pool) = self.wasm.known_pool() {
             pool.evict_idle(now);
         }
     }
@@ -411,8 +396,8 @@ impl Executor {
             warm_starts: self.warm_starts.load(Ordering::Relaxed),
             sessions_live: self.sessions.len(),
             sessions_hibernated: self.sessions_hibernated(),
-            pool: self.pool.get().map(|pool| pool.health()),
-            native: self.native.health(),
+            pool: self.wasm.known_pool().map(|pool| pool.health()),
+            native: self.native.runtime.health(),
         }
     }
 

@@ -1,39 +1,52 @@
-//! A run of a native program: it joins the files of a session and leaves no
+//! Runs of native programs: they join the files of a session and leave no
 //! process behind.
 
-use std::collections::HashSet;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Executor;
-use super::run::Job;
+use tokio::sync::OnceCell;
+
+use super::runtime::{Caller, Ran, Runtime};
 use crate::error::Error;
-use crate::handle::RunId;
-use crate::memory_budget::Share;
+use crate::filesystem::state_directory::StateDirectory;
+use crate::handle::Principal;
+use crate::memory_budget::{MemoryBudget, Share};
+use crate::native::{NativeReport, NativeRuntime};
 use crate::run::limits::Resource;
 use crate::run::order::Order;
-use crate::run::outcome::{SessionState, Status};
-use crate::run::report::{MAX_FILES, RunReport};
-use crate::run::request::SessionChoice;
+use crate::run::outcome::Status;
 use crate::session::Turn;
-use crate::session::files::Manifest;
 use crate::session::save::{Change, ChangedFiles};
-use crate::workspace::Workspace;
+use crate::worker::Pool;
 
 /// How often a run that waits for memory asks for it.
 const RECALL_INTERVAL: Duration = Duration::from_millis(100);
 
-impl Executor {
-    pub(super) async fn run_native(
-        &self,
-        job: &mut Job,
-        run: &RunId,
-        workspace: &Arc<Workspace>,
-    ) -> Result<RunReport, Error> {
-        let memory_bytes = job.limits.get(Resource::MemoryBytes);
+/// Runs native programs.
+pub(super) struct NativeRuns {
+    pub(super) runtime: Arc<NativeRuntime>,
+    pub(super) budget: MemoryBudget,
+    pub(super) state: Arc<StateDirectory>,
+    /// Workers that may have memory which nobody uses.
+    pub(super) pool: Arc<OnceCell<Arc<Pool>>>,
+}
+
+impl Runtime for NativeRuns {
+    fn directory(&self, principal: &Principal) -> Result<PathBuf, Error> {
+        self.state.own(principal)
+    }
+
+    async fn run(&self, order: Order, caller: Caller<'_>, turn: Option<&mut Turn>) -> Result<Ran, Error> {
+        let hides_writes = !self.state.shows_mapped_writes();
+        if let Some(turn) = turn.filter(|_| hides_writes) {
+            turn.tree.distrust_stamps();
+        }
+        let limits = order.limits;
+        let memory_bytes = limits.get(Resource::MemoryBytes);
         // All of it, since nothing asks before a native program grows.
-        let share = self.unless_stopped(&job.stop, self.take_memory(memory_bytes)).await?;
+        let share = caller.stop.unless(self.take_memory(memory_bytes)).await?;
         let _share = share.ok_or_else(|| {
             let total = self.budget.total_bytes();
             Error::invalid(
@@ -41,19 +54,20 @@ impl Executor {
                 format!("must be at most {total}, all that runs share, got {memory_bytes}"),
             )
         })?;
-        workspace.serve_native();
-        let spool = self.spool(job, run)?;
-        let order = Order {
-            runtime: job.runtime,
-            program: std::mem::take(&mut job.request.program),
-            limits: job.limits,
-            workspace: Arc::clone(workspace),
-            in_session: job.request.session != SessionChoice::None,
-            spool,
-        };
-        self.native.run(order, &job.stop, job.live.take()).await
+        order.workspace.serve_native();
+        let NativeReport { ran, untouched, .. } = self.runtime.run(order, caller.stop.token(), caller.live).await?;
+        let is_over = |resource| ran.usage.get(resource).is_some_and(|used| used > limits.get(resource));
+        let is_lost = matches!(ran.status, Status::Trapped(_));
+        let can_be_kept = !is_lost && !is_over(Resource::DiskBytes) && !is_over(Resource::DiskFiles);
+        let change = can_be_kept.then(|| {
+            let bytes = ran.files.iter().map(|file| file.size_bytes).sum();
+            Change { files: Some(ChangedFiles { bytes, untouched }), ..Change::default() }
+        });
+        Ok(Ran { report: ran, is_warm: false, change, hides_writes })
     }
+}
 
+impl NativeRuns {
     /// Waits for `bytes`, which interpreters and sessions that nobody uses give
     /// back. `None` when there will never be as many.
     async fn take_memory(&self, bytes: u64) -> Option<Share> {
@@ -71,44 +85,4 @@ impl Executor {
             }
         }
     }
-
-    pub(super) async fn run_native_and_commit(
-        &self,
-        turn: &mut Turn,
-        job: &mut Job,
-        run: &RunId,
-        workspace: &Arc<Workspace>,
-    ) -> Result<(RunReport, SessionState), Error> {
-        if !self.state.shows_mapped_writes() {
-            turn.tree.distrust_stamps();
-        }
-        let mut report = self.run_native(job, run, workspace).await?;
-        let is_over = |resource| report.usage.get(resource).is_some_and(|used| used > job.limits.get(resource));
-        let is_lost = matches!(report.status, Status::Trapped(_));
-        if is_lost || is_over(Resource::DiskBytes) || is_over(Resource::DiskFiles) {
-            self.undo(turn, &mut report).await?;
-            return Ok((report, SessionState::RolledBack));
-        }
-        let before = Arc::clone(turn.tree.manifest());
-        let files = ChangedFiles {
-            bytes: report.files.iter().map(|file| file.size_bytes).sum(),
-            untouched: std::mem::take(&mut report.untouched),
-        };
-        self.sessions.save(turn, Change { files: Some(files), ..Change::default() }).await?;
-        if !self.state.shows_mapped_writes() {
-            name_rewritten(&mut report, turn.tree.manifest(), &before);
-        }
-        Ok((report, SessionState::FilesOnly))
-    }
-}
-
-/// Names files as changed whose stamps do not tell that they are.
-fn name_rewritten(report: &mut RunReport, now: &Arc<Manifest>, before: &Arc<Manifest>) {
-    if Arc::ptr_eq(now, before) {
-        return;
-    }
-    let known: HashSet<_> = report.files.iter().map(|file| file.path.clone()).collect();
-    let room = MAX_FILES.saturating_sub(report.files.len());
-    let others = now.rewritten_since(before).filter(|file| !known.contains(&file.path));
-    report.files.extend(others.take(room));
 }

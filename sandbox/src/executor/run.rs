@@ -1,41 +1,51 @@
-//! One run, with a session or without.
+//! One run, with a session or without, by whichever runtime has its language.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use guest_runtimes::{GuestRuntime, Image};
+use guest_runtimes::{GuestRuntime, Kind};
 use tokio_util::sync::CancellationToken;
 
 use super::events::Call;
+use super::runtime::{Caller, Ran, Runtime};
 use super::scratch::{Scratch, write_files};
+use super::stop::Stop;
 use super::{Executor, remove_later};
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
 use crate::run::finished::FinishedRun;
 use crate::run::limits::{Limits, Resource};
+use crate::run::order::Order;
 use crate::run::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
-use crate::run::report::RunReport;
+use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::{ExecuteRequest, SessionChoice};
 use crate::run::results::KeptResults;
 use crate::run::stream::LiveOutput;
-use crate::session::load::Fetched;
-use crate::session::save::{Change, ChangedFiles, LeftInterpreter};
+use crate::session::files::Manifest;
+use crate::session::save::Change;
 use crate::session::{Life, Turn};
-use crate::worker::{Interpreter, Pool, RunEnd, RunOrder, SessionOrder, Transfer};
 use crate::workspace::Workspace;
-use crate::workspace::entry::FileEntry;
 
 /// One program, its limits, and who may stop it.
-pub(super) struct Job {
-    pub(super) principal: Principal,
-    pub(super) runtime: &'static GuestRuntime,
-    pub(super) request: ExecuteRequest,
-    pub(super) limits: Limits,
-    pub(super) stop: CancellationToken,
-    pub(super) live: Option<LiveOutput>,
-    pub(super) call: Call,
+struct Job {
+    principal: Principal,
+    runtime: &'static GuestRuntime,
+    request: ExecuteRequest,
+    limits: Limits,
+    stop: Stop,
+    live: Option<LiveOutput>,
+    call: Call,
+}
+
+/// A run that was begun.
+struct Run {
+    id: RunId,
+    /// Where its output was spooled, without extension.
+    spool: PathBuf,
 }
 
 impl Executor {
@@ -67,11 +77,15 @@ impl Executor {
         // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
         let stopped_with_us = stop.clone().drop_guard();
+        let stop = Stop::new(stop, self.closing.clone());
         let job = Job { principal: principal.clone(), runtime, request, limits, stop, live, call };
         let executor = Arc::clone(self);
         let mut run = self.tracker.spawn(async move {
             let mut job = job;
-            let ran = executor.run(&mut job).await;
+            let ran = match job.runtime.kind() {
+                Kind::Wasm(_) => executor.run_with(&executor.wasm, &mut job).await,
+                Kind::Native(_) => executor.run_with(&executor.native, &mut job).await,
+            };
             let ran = ran.map_err(|error| error.on_disk_of(&executor.settings.state_directory));
             job.call.ended(&ran);
             ran
@@ -93,8 +107,9 @@ impl Executor {
         }
         request.validate()?;
         let runtime = find_runtime(&request.language)?;
-        if runtime.image().is_none() {
-            request.validate_native()?;
+        match runtime.kind() {
+            Kind::Wasm(_) => {}
+            Kind::Native(_) => request.validate_native()?,
         }
         let limits = self.settings.default_limits.with_requested(
             &request.limits,
@@ -104,52 +119,70 @@ impl Executor {
         Ok((runtime, limits))
     }
 
-    async fn run(&self, job: &mut Job) -> Result<Outcome, Error> {
+    async fn run_with(&self, runtime: &impl Runtime, job: &mut Job) -> Result<Outcome, Error> {
         match job.request.session.clone() {
-            SessionChoice::None => self.run_alone(job).await,
-            SessionChoice::New => self.run_in_new_session(job).await,
+            SessionChoice::None => self.run_alone(runtime, job).await,
+            SessionChoice::New => {
+                let turn = self.sessions.create(&job.principal).await?;
+                let (mut turn, outcome) = self.run_in_session(runtime, turn, job).await;
+                if outcome.is_err() {
+                    // Nobody knows its handle.
+                    self.sessions.abandon(&mut turn);
+                }
+                outcome
+            }
             SessionChoice::Existing(id) => {
-                let turn = self.turn_for(&job.principal, &id, Some(job.runtime.id()), &job.stop).await?;
-                self.run_in_session(turn, job).await.1
+                let turn = self.turn_for(&job.principal, &id, Some(job.runtime.id()), job.stop.token()).await?;
+                self.run_in_session(runtime, turn, job).await.1
             }
         }
     }
 
-    async fn run_alone(&self, job: &mut Job) -> Result<Outcome, Error> {
+    async fn run_alone(&self, runtime: &impl Runtime, job: &mut Job) -> Result<Outcome, Error> {
         let _place = self.place(&job.stop).await?;
         job.call.started();
         let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
-        write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
-        let run = self.finished.instance().new_run();
-        let report = match job.runtime.image() {
-            Some(image) => {
-                let order = self.order(job, &run, &workspace, image.digest().to_owned(), None)?;
-                let pool = self.unless_stopped(&job.stop, self.pool()).await??;
-                report_of(pool.run(&job.principal, order, None, &job.stop, job.live.take()).await?)
-            }
-            None => self.run_native(job, &run, &workspace).await?,
-        };
+        let (run, ran) = self.run_in(runtime, job, workspace, None).await?;
         let left = own.0.take().and_then(|own| {
-            if report.workspace_empty { self.spares.give_back(&job.principal, own) } else { Some(own) }
+            if ran.report.workspace_empty { self.spares.give_back(&job.principal, own) } else { Some(own) }
         });
-        self.outcome(run, report, job, left, None)
+        self.outcome(run, ran, job, left, None)
     }
 
-    async fn run_in_new_session(&self, job: &mut Job) -> Result<Outcome, Error> {
-        let turn = self.sessions.create(&job.principal).await?;
-        let (mut turn, outcome) = self.run_in_session(turn, job).await;
-        if outcome.is_err() {
-            // Nobody knows its handle.
-            self.sessions.abandon(&mut turn);
-        }
-        outcome
+    /// Runs the program of `job` in a workspace, once its files are there.
+    async fn run_in(
+        &self,
+        runtime: &impl Runtime,
+        job: &mut Job,
+        workspace: Arc<Workspace>,
+        turn: Option<&mut Turn>,
+    ) -> Result<(Run, Ran), Error> {
+        write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
+        let id = self.finished.instance().new_run();
+        let spool = runtime.directory(&job.principal)?.join(id.as_str());
+        let order = Order {
+            runtime: job.runtime,
+            program: std::mem::take(&mut job.request.program),
+            limits: job.limits,
+            workspace,
+            in_session: turn.is_some(),
+            spool: spool.clone(),
+        };
+        let caller = Caller { principal: &job.principal, stop: &job.stop, live: job.live.take() };
+        let ran = runtime.run(order, caller, turn).await?;
+        Ok((Run { id, spool }, ran))
     }
 
     /// Runs a program in the session whose turn it is. Whatever happens, the
     /// session then is either committed or as it was before.
-    async fn run_in_session(&self, mut turn: Turn, job: &mut Job) -> (Turn, Result<Outcome, Error>) {
-        let outcome = self.run_and_commit(&mut turn, job).await;
+    async fn run_in_session(
+        &self,
+        runtime: &impl Runtime,
+        mut turn: Turn,
+        job: &mut Job,
+    ) -> (Turn, Result<Outcome, Error>) {
+        let outcome = self.run_and_save(runtime, &mut turn, job).await;
         turn.session.touch();
         // What must be loaded anew is, by whoever uses it next.
         if turn.is_ahead
@@ -162,7 +195,7 @@ impl Executor {
         (turn, outcome)
     }
 
-    async fn run_and_commit(&self, turn: &mut Turn, job: &mut Job) -> Result<Outcome, Error> {
+    async fn run_and_save(&self, runtime: &impl Runtime, turn: &mut Turn, job: &mut Job) -> Result<Outcome, Error> {
         if let Some(expected) = job.request.if_sequence
             && expected != turn.sequence
         {
@@ -181,11 +214,29 @@ impl Executor {
         let wrote_files = !job.request.files.is_empty();
         turn.tree.rest();
         turn.is_ahead = true;
-        write_files(&workspace, std::mem::take(&mut job.request.files), &job.limits).await?;
-        let run = self.finished.instance().new_run();
-        let (report, state) = match job.runtime.image() {
-            Some(image) => self.run_wasm_and_commit(turn, job, image, &run, &workspace, wrote_files).await?,
-            None => self.run_native_and_commit(turn, job, &run, &workspace).await?,
+        let before = Arc::clone(turn.tree.manifest());
+        let (run, mut ran) = self.run_in(runtime, job, workspace, Some(turn)).await?;
+        let state = match ran.change.take() {
+            Some(mut change) => {
+                if wrote_files {
+                    change.files.get_or_insert_default();
+                }
+                let state = if change.interpreter.is_some() { SessionState::Kept } else { SessionState::FilesOnly };
+                self.sessions.save(turn, change).await?;
+                if ran.hides_writes {
+                    name_rewritten(&mut ran.report, turn.tree.manifest(), &before);
+                }
+                state
+            }
+            None => {
+                ran.report.files.clear();
+                self.sessions.roll_back(turn).await?;
+                if turn.sequence == 0 {
+                    // Its handle is about to be given out.
+                    self.sessions.save(turn, Change::default()).await?;
+                }
+                SessionState::RolledBack
+            }
         };
         let session = SessionReport {
             id: turn.session.id.clone(),
@@ -193,135 +244,20 @@ impl Executor {
             sequence: turn.sequence,
             expires_at: self.expires_at(turn),
         };
-        self.outcome(run, report, job, None, Some(session))
-    }
-
-    async fn run_wasm_and_commit(
-        &self,
-        turn: &mut Turn,
-        job: &mut Job,
-        image: &'static Image,
-        run: &RunId,
-        workspace: &Arc<Workspace>,
-        wrote_files: bool,
-    ) -> Result<(RunReport, SessionState), Error> {
-        let pool = self.unless_stopped(&job.stop, self.pool()).await??;
-        let (end, transfer) = self.run_with_interpreter(pool, turn, job, image, run, workspace).await?;
-        let mut report = report_of(end);
-        let state = match report.capture.take() {
-            Some(capture) => {
-                let most = self.settings.limit_ceilings.get(Resource::DiskBytes);
-                let files = (report.workspace_changed || wrote_files)
-                    .then(|| ChangedFiles { bytes: changed_bytes(&report.files, most), ..ChangedFiles::default() });
-                let interpreter = LeftInterpreter { runtime: job.runtime, image, capture, transfer: &transfer };
-                let change = Change { interpreter: Some(interpreter), files, ..Change::default() };
-                self.sessions.save(turn, change).await?;
-                self.sessions.give_back(&turn.session.owner, transfer);
-                SessionState::Kept
-            }
-            None => {
-                self.undo(turn, &mut report).await?;
-                SessionState::RolledBack
-            }
-        };
-        Ok((report, state))
-    }
-
-    /// Takes back what a run did, to files as well.
-    pub(super) async fn undo(&self, turn: &mut Turn, report: &mut RunReport) -> Result<(), Error> {
-        report.files.clear();
-        self.sessions.roll_back(turn).await?;
-        if turn.sequence == 0 {
-            // Its handle is about to be given out.
-            self.sessions.save(turn, Change::default()).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs the program with the session's interpreter, wherever that is. What
-    /// it left, if it did, is in the transfer.
-    async fn run_with_interpreter(
-        &self,
-        pool: &Arc<Pool>,
-        turn: &mut Turn,
-        job: &mut Job,
-        image: &'static Image,
-        run: &RunId,
-        workspace: &Arc<Workspace>,
-    ) -> Result<(RunEnd, Arc<Transfer>), Error> {
-        let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
-        let (id, runtime) = (&session.id, job.runtime);
-        let saved = turn.interpreters.get(runtime.id());
-        let (interpreter, transfer) = match saved {
-            None => (Interpreter::New, self.sessions.transfer(&session.owner)?),
-            Some(_) if pool.hold(id, runtime.id()) => (Interpreter::Live, self.sessions.transfer(&session.owner)?),
-            Some(saved) => {
-                let fetched = async {
-                    self.bases.open(runtime, image, saved, pool).await?;
-                    match fetched {
-                        Some(fetched) => Ok(fetched),
-                        None => self.sessions.fetch(&session, saved).await,
-                    }
-                };
-                let Fetched { transfer, lengths } = match self.unless_stopped(&job.stop, fetched).await? {
-                    Ok(fetched) => fetched,
-                    // It waited for its place, and another server may have gone on.
-                    Err(error) => return Err(self.sessions.fenced_or(error, turn).await),
-                };
-                (Interpreter::Saved { lengths, state: saved.state.clone() }, transfer)
-            }
-        };
-        let image = saved.map_or(image.digest(), |saved| &saved.image).to_owned();
-        let session = SessionOrder { id: id.clone(), interpreter };
-        let order = self.order(job, run, workspace, image, Some(session))?;
-        let end = pool.run(&job.principal, order, Some(&transfer), &job.stop, job.live.take()).await?;
-        Ok((end, transfer))
-    }
-
-    fn order(
-        &self,
-        job: &mut Job,
-        run: &RunId,
-        workspace: &Workspace,
-        image: String,
-        session: Option<SessionOrder>,
-    ) -> Result<RunOrder, Error> {
-        let spool = self.spool(job, run)?;
-        Ok(RunOrder {
-            run: 0,
-            runtime: job.runtime.id().to_owned(),
-            image,
-            session,
-            workspace: workspace.host_path().to_path_buf(),
-            spool,
-            limits: job.limits,
-            program: std::mem::take(&mut job.request.program),
-            left: Vec::new(),
-            live: job.live.is_some(),
-            // What is found out meanwhile would make the same run another one.
-            elsewhere: if self.settings.deterministic { String::new() } else { self.native.elsewhere() },
-            deterministic: self.settings.deterministic,
-        })
-    }
-
-    /// Where output of a run goes that outgrows its budget: its worker writes
-    /// it, or the server.
-    pub(super) fn spool(&self, job: &Job, run: &RunId) -> Result<std::path::PathBuf, Error> {
-        let is_of_worker = job.runtime.image().is_some();
-        let directory = if is_of_worker { self.state.shared(&job.principal) } else { self.state.own(&job.principal) };
-        Ok(directory?.join(run.as_str()))
+        self.outcome(run, ran, job, None, Some(session))
     }
 
     fn outcome(
         &self,
-        run: RunId,
-        mut report: RunReport,
+        run: Run,
+        ran: Ran,
         job: &Job,
         files: Option<Arc<Workspace>>,
         session: Option<SessionReport>,
     ) -> Result<Outcome, Error> {
         self.runs_finished.fetch_add(1, Ordering::Relaxed);
-        self.warm_starts.fetch_add(u64::from(report.warm), Ordering::Relaxed);
+        self.warm_starts.fetch_add(u64::from(ran.is_warm), Ordering::Relaxed);
+        let mut report = ran.report;
         // A worker is not trusted, and it may be the guest that speaks.
         report.outputs = report.outputs.into_iter().map(RichOutput::with_plain_types).collect();
         let traceback = report.error.as_ref().map(|error| error.traceback.as_str());
@@ -337,12 +273,12 @@ impl Executor {
             held_bytes: held_bytes(&report, session.is_none(), job.limits.get(Resource::DiskBytes)),
             reply,
             workspace: files,
-            spool: self.spool(job, &run)?,
+            spool: run.spool,
             ended: Instant::now(),
         };
-        remove_later(self.finished.keep(run.clone(), held));
+        remove_later(self.finished.keep(run.id.clone(), held));
         Ok(Outcome {
-            run,
+            run: run.id,
             status: report.status,
             stdout: report.stdout,
             stderr: report.stderr,
@@ -357,17 +293,15 @@ impl Executor {
     }
 }
 
-/// What is known of a run, also when its worker died.
-fn report_of(end: RunEnd) -> RunReport {
-    match end {
-        RunEnd::Report(report) => *report,
-        RunEnd::WorkerLost => RunReport::lost(),
+/// Names files as changed whose stamps do not tell that they are.
+fn name_rewritten(report: &mut RunReport, now: &Arc<Manifest>, before: &Arc<Manifest>) {
+    if Arc::ptr_eq(now, before) {
+        return;
     }
-}
-
-/// What changed files hold as their worker says, and no more than there can be.
-fn changed_bytes(files: &[FileEntry], most: u64) -> u64 {
-    files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size_bytes)).min(most)
+    let known: HashSet<_> = report.files.iter().map(|file| file.path.clone()).collect();
+    let room = MAX_FILES.saturating_sub(report.files.len());
+    let others = now.rewritten_since(before).filter(|file| !known.contains(&file.path));
+    report.files.extend(others.take(room));
 }
 
 fn held_bytes(report: &RunReport, owns_files: bool, limit: u64) -> u64 {

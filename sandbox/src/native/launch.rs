@@ -84,7 +84,16 @@ pub(super) struct Launch {
     pub(super) order: Order,
 }
 
-/// Carries it out. What was really enforced comes with the report.
+/// How a native run ended.
+pub(crate) struct NativeReport {
+    pub(crate) ran: RunReport,
+    /// Files that it left as they were, although their stamps differ.
+    pub(crate) untouched: Untouched,
+    /// What was really in force around it.
+    pub(crate) enforced: Option<Enforced>,
+}
+
+/// Carries it out.
 ///
 /// # Cancellation
 ///
@@ -94,7 +103,7 @@ pub(super) async fn launch(
     spawner: &Arc<Spawner>,
     stop: &CancellationToken,
     live: Option<LiveOutput>,
-) -> Result<(RunReport, Option<Enforced>), Error> {
+) -> Result<NativeReport, Error> {
     let doing = || format!("start the jailer for `{}`", launch.order.runtime.id());
     let StartedChild { child, stream, .. } = spawner.start(Role::Jailer).await.doing(doing)?;
     let stopping = stream.try_clone().doing(doing)?;
@@ -143,7 +152,7 @@ impl Launch {
         jailer: Pid,
         sent: oneshot::Sender<()>,
         live: Option<LiveOutput>,
-    ) -> Result<(RunReport, Option<Enforced>), Error> {
+    ) -> Result<NativeReport, Error> {
         let id = self.order.runtime.id();
         let denied = |reason: String| Error::Denied { action: format!("running `{id}`"), reason };
         let native = self.native()?;
@@ -209,6 +218,7 @@ impl Launch {
         let Supervised { end, enforced, reply } = supervised.doing(|| format!("watch over `{id}`"))?;
         let (stdout, stderr) = (streams.stdout.finish(), streams.stderr.finish());
         let mut report = RunReport { stdout, stderr, ..RunReport::lost() };
+        let mut untouched = Untouched::default();
         match end {
             End::Refused(refusal) => {
                 return Err(denied(format!("its confinement cannot be applied: {refusal}")));
@@ -231,7 +241,7 @@ impl Launch {
             Ok(after) => {
                 let around = handed.zip(left);
                 if let Some((handed, left)) = &around {
-                    report.untouched = Untouched::new(&before, &handed.survey, handed.at, left, &after);
+                    untouched = Untouched::new(&before, &handed.survey, handed.at, left, &after);
                 }
                 let changes = match (&around, self.form.users.is_some()) {
                     (Some((handed, left)), true) => after.changes_of_content_since(&before, (&handed.survey, left)),
@@ -251,7 +261,7 @@ impl Launch {
             }
             Err(Refused::Failed(error)) => return Err(error),
         }
-        Ok((report, enforced))
+        Ok(NativeReport { ran: report, untouched, enforced })
     }
 
     /// Makes what the program may write its own.

@@ -22,6 +22,7 @@ mod tier;
 mod users;
 
 pub use interpreter::Shown;
+pub(crate) use launch::NativeReport;
 pub(crate) use private::{Kind, Private};
 pub(crate) use runtime::NativeRuntime;
 pub use runtime::{NativeHealth, NativeSettings};

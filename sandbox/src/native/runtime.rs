@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::cgroup::Cgroups;
 use super::interpreter::packages;
 use super::interpreter::{Interpreter, Shown};
-use super::launch::{CACHE, GIVEN, Launch, launch};
+use super::launch::{CACHE, GIVEN, Launch, NativeReport, launch};
 use super::private::Private;
 use super::tier::probe::{Found, passes};
 use super::tier::{Form, Tier};
@@ -27,7 +27,6 @@ use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
 use crate::run::outcome::Status;
 use crate::run::program::Program;
-use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 
@@ -161,8 +160,8 @@ impl NativeRuntime {
         }
         let asked = self.run_own(form, &interpreter, runtime, &wanted.program, wanted.names.clone()).await;
         let said = match asked {
-            Ok((report, _)) if report.status == Status::Exited(0) => report.stdout.head,
-            Ok((report, _)) => {
+            Ok(NativeReport { ran: report, .. }) if report.status == Status::Exited(0) => report.stdout.head,
+            Ok(NativeReport { ran: report, .. }) => {
                 tracing::warn!(status = ?report.status, language = runtime.id(), "asking for its packages");
                 return Ok(Some(Offer { packages: Some(Vec::new()) }));
             }
@@ -222,7 +221,7 @@ impl NativeRuntime {
         order: Order,
         stop: &CancellationToken,
         live: Option<LiveOutput>,
-    ) -> Result<RunReport, Error> {
+    ) -> Result<NativeReport, Error> {
         let machine = self.machine().await;
         let id = order.runtime.id();
         let denied = |reason: &str| {
@@ -239,7 +238,7 @@ impl NativeRuntime {
             (Err(reason), _) | (_, Err(reason)) => return Err(denied(reason)),
         };
         let launched = Launch { form, interpreter, order };
-        launch(launched, &self.spawner, stop, live).await.map(|(report, _)| report)
+        launch(launched, &self.spawner, stop, live).await
     }
 
     async fn machine(&self) -> Arc<Machine> {
@@ -368,7 +367,7 @@ impl NativeRuntime {
         let secrets = [self.state.secret()];
         let secrets = secrets.iter().chain(&interpreter.secrets).filter(|path| !is_its_own(path));
         args.extend(secrets.map(|path| path.to_string_lossy().into_owned()));
-        let (report, enforced) = self.run_own(form, interpreter, runtime, canary, args).await?;
+        let NativeReport { ran: report, enforced, .. } = self.run_own(form, interpreter, runtime, canary, args).await?;
         let said = String::from_utf8_lossy(&report.stdout.head).into_owned();
         if report.status != Status::Exited(0) {
             let stderr = String::from_utf8_lossy(&report.stderr.head).into_owned();
@@ -389,7 +388,7 @@ impl NativeRuntime {
         runtime: &'static GuestRuntime,
         code: &str,
         args: Vec<String>,
-    ) -> Result<(RunReport, Option<Enforced>), Error> {
+    ) -> Result<NativeReport, Error> {
         let place = self.state.path().join(format!("canary-{}", random_name()));
         let workspace = Arc::new(Workspace::create(place.clone())?);
         let mut limits = Limits::defaults();

@@ -295,18 +295,18 @@ impl Sessions {
     /// [`Error::Fenced`] when another server went on with the session,
     /// [`Error::Denied`] when there is no room. Either way nothing has changed
     /// in the store.
-    pub(crate) async fn save(&self, turn: &mut Turn, change: Change<'_>) -> Result<(), Error> {
-        self.saver.save(turn, change).await
+    pub(crate) async fn save(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
+        let transfer = change.interpreter.as_ref().map(|left| Arc::clone(&left.transfer));
+        self.saver.save(turn, change).await?;
+        if let Some(transfer) = transfer {
+            self.transfers.give_back(&turn.session.owner, transfer);
+        }
+        Ok(())
     }
 
     /// An empty transfer for a run in a session.
     pub(crate) fn transfer(&self, owner: &Principal) -> Result<Arc<Transfer>, Error> {
         self.transfers.take(owner).map(Arc::new).doing(|| "make room for the state of a session".into())
-    }
-
-    /// Takes back a transfer whose run has ended.
-    pub(crate) fn give_back(&self, owner: &Principal, transfer: Arc<Transfer>) {
-        self.transfers.give_back(owner, transfer);
     }
 
     /// Reads a saved interpreter, for a worker to take over.

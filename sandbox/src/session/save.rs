@@ -27,11 +27,10 @@ use crate::error::{Error, IoContext as _};
 use crate::handle::{SessionId, SnapshotId};
 use crate::lock::lock;
 use crate::run::limits::{Limits, Resource};
-use crate::run::report::Capture;
 use crate::store::{Committed, Store};
 use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
-use crate::worker::{MAX_STATE_BYTES, Transfer, saved_bytes};
+use crate::worker::{Capture, MAX_STATE_BYTES, Transfer, saved_bytes};
 
 /// The largest tail. Above what a worker makes of one.
 const MAX_TAIL_BYTES: u64 = 1 << 20;
@@ -41,24 +40,24 @@ const COLLECT_INTERVAL: u64 = 8;
 
 /// What a call made of a session. What it leaves out stays as it is.
 #[derive(Default)]
-pub(crate) struct Change<'a> {
+pub(crate) struct Change {
     /// An earlier state to go on from.
     pub(crate) earlier: Option<Saved>,
     /// The interpreter of a run, which knows what became of the files.
-    pub(crate) interpreter: Option<LeftInterpreter<'a>>,
+    pub(crate) interpreter: Option<LeftInterpreter>,
     /// That files may have changed.
     pub(crate) files: Option<ChangedFiles>,
     pub(crate) snapshots: Option<SnapshotChange>,
 }
 
 /// An interpreter as its run left it, in its worker's words.
-pub(crate) struct LeftInterpreter<'a> {
+pub(crate) struct LeftInterpreter {
     pub(crate) runtime: &'static GuestRuntime,
     /// The image of this build, for an interpreter that is new.
     pub(crate) image: &'static Image,
     pub(crate) capture: Capture,
     /// Where the bytes are.
-    pub(crate) transfer: &'a Arc<Transfer>,
+    pub(crate) transfer: Arc<Transfer>,
 }
 
 /// Files that may have changed.
@@ -99,7 +98,7 @@ impl Saver {
     /// [`Error::Fenced`] when another server went on with the session,
     /// [`Error::Denied`] when there is no room. Either way nothing has changed
     /// in the store.
-    pub(super) async fn save(&self, turn: &mut Turn, change: Change<'_>) -> Result<(), Error> {
+    pub(super) async fn save(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
         let Change { earlier, interpreter, files, snapshots } = change;
         if let Some(left) = &interpreter {
             self.check(turn, left)?;
@@ -188,7 +187,7 @@ impl Saver {
 
     /// Checks what a worker says of an interpreter: it may be the guest that
     /// speaks.
-    fn check(&self, turn: &Turn, left: &LeftInterpreter<'_>) -> Result<(), Error> {
+    fn check(&self, turn: &Turn, left: &LeftInterpreter) -> Result<(), Error> {
         let Capture { keep, parts, tail, state } = &left.capture;
         let before = turn.interpreters.get(left.runtime.id()).map_or(&[][..], |saved| &saved.parts);
         let memory = self.ceilings.get(Resource::MemoryBytes);
@@ -216,7 +215,7 @@ impl Saver {
         &self,
         turn: &Turn,
         before: Option<SavedInterpreter>,
-        left: LeftInterpreter<'_>,
+        left: LeftInterpreter,
     ) -> Result<SavedInterpreter, Error> {
         let LeftInterpreter { image, capture, transfer, .. } = left;
         let (image, mut parts) =
@@ -225,7 +224,7 @@ impl Saver {
         let doing = || "take over the state of a session".to_owned();
         let lengths = capture.parts.iter().chain(&capture.tail).copied().collect();
         let (new_parts, sequence) = (capture.parts.len(), turn.sequence + 1);
-        let (session, transfer) = (Arc::clone(&turn.session), Arc::clone(transfer));
+        let session = Arc::clone(&turn.session);
         let put = |store: Store| async move {
             let mut incoming = transfer.parts(lengths);
             for bytes in incoming.by_ref().take(new_parts) {

@@ -14,12 +14,13 @@ use serde::de::DeserializeOwned;
 use super::pool::expected::{Expected, Order};
 use super::wire::frame;
 use super::wire::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepared, RunOrder, SessionOrder, ToWorker};
+use super::wire::report::{Capture, WorkerReport};
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
 use crate::run::limits::{Limits, Resource, Usage};
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::run::program::Program;
-use crate::run::report::{Capture, MAX_FILES, RunReport};
+use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::stream::Stream;
 use crate::workspace::entry::FileEntry;
 
@@ -40,7 +41,8 @@ pub fn worker_seeds() -> Vec<Vec<u8>> {
     report.outputs = vec![RichOutput(vec![("text/plain".into(), "x".into()), ("image/png".into(), "AAAA".into())]); 2];
     report.files = vec![FileEntry { path: "a/b".into(), size_bytes: 1 << 40, is_link: true }; 3];
     report.usage = usage;
-    report.capture = Some(Capture { keep: 3, parts: vec![1 << 20; 2], tail: vec![300; 2], state: vec![7; 20] });
+    let capture = Some(Capture { keep: 3, parts: vec![1 << 20; 2], tail: vec![300; 2], state: vec![7; 20] });
+    let report = WorkerReport { ran: report, warm: true, capture, resident_bytes: 1 << 20 };
     let says = [
         FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 50] },
         FromWorker::Finished { run: 7, report: Box::new(report) },

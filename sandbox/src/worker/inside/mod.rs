@@ -28,15 +28,15 @@ use self::lease::{Lease, Writer, send};
 use self::preparation::Loaded;
 use super::wire::frame;
 use super::wire::protocol::{FromWorker, Interpreter, OUTPUT_CHUNK_BYTES, RunOrder, SessionOrder, ToWorker};
+use super::wire::report::{Capture, WorkerReport};
 use super::wire::transfer::Transfer;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 use crate::lock::lock;
 use crate::run::abi::GuestRequest;
 use crate::run::limits::Resource;
-use crate::run::report::{Capture, MAX_FILES, MAX_FILES_BYTES, RunReport};
+use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::run::stream::LiveOutput;
-use crate::session::files::Untouched;
 use crate::sys;
 use crate::wasm::{Determinism, DiskQuota, Image, MemoryLease, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
@@ -291,7 +291,7 @@ impl Shared {
         mut order: RunOrder,
         control: Arc<RunControl>,
         transfer: Option<&Transfer>,
-    ) -> Result<(RunReport, Option<Slot>), Error> {
+    ) -> Result<(WorkerReport, Option<Slot>), Error> {
         let workspace = Arc::new(Workspace::open(order.workspace.clone())?);
         let before = workspace.survey()?;
         let mut slot = self.slot(image, &order, &workspace, transfer)?;
@@ -351,7 +351,7 @@ impl Shared {
             },
             None => None,
         };
-        let report = RunReport {
+        let ran = RunReport {
             files: some_of(after.changes_since(&before)),
             workspace_empty: is_counted && after.is_empty(),
             status: finished.status,
@@ -361,12 +361,9 @@ impl Shared {
             error: finished.error,
             outputs: finished.outputs,
             usage: finished.usage,
-            warm,
-            resident_bytes: slot.own_bytes(),
-            untouched: Untouched::default(),
             workspace_changed: !is_counted || !before.is_all_unchanged(&after),
-            capture,
         };
+        let report = WorkerReport { ran, warm, capture, resident_bytes: slot.own_bytes() };
         match order.session.filter(|_| report.capture.is_some()) {
             Some(session) => {
                 let kept = Kept { image: Arc::clone(image), slot };

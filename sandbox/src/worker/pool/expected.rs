@@ -10,6 +10,7 @@ use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput};
 use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::worker::MAX_STATE_BYTES;
 use crate::worker::wire::protocol::{FromWorker, OUTPUT_CHUNK_BYTES};
+use crate::worker::wire::report::WorkerReport;
 
 /// What messages have beside their contents, and those that are no report: the
 /// reason of a failure is the longest of them.
@@ -49,7 +50,16 @@ impl Order {
         said.saturating_add(saved).saturating_add(MAX_FILES_BYTES as u64)
     }
 
-    fn check(&self, report: &RunReport) -> Result<(), Lie> {
+    fn check(&self, report: &WorkerReport) -> Result<(), Lie> {
+        self.check_run(&report.ran)?;
+        match &report.capture {
+            Some(_) if !self.in_session => Err(Lie::Unasked("an interpreter")),
+            Some(capture) => at_most("state", MAX_STATE_BYTES as u64, capture.state.len() as u64),
+            None => Ok(()),
+        }
+    }
+
+    fn check_run(&self, report: &RunReport) -> Result<(), Lie> {
         let text = text_bytes(&self.limits) + MARK_BYTES;
         let output = self.limits.get(Resource::OutputBytes);
         let kept = |output: &Output| output.bytes_kept();
@@ -65,12 +75,7 @@ impl Order {
         let shown = shown.map(|(mime, data)| length(mime) + length(data)).sum();
         at_most("rich output", RICH_OUTPUT_BYTES + MARK_BYTES, shown)?;
         let names = report.files.iter().map(|file| length(&file.path)).sum();
-        at_most("list of files", MAX_FILES_BYTES as u64, names)?;
-        match &report.capture {
-            Some(_) if !self.in_session => Err(Lie::Unasked("an interpreter")),
-            Some(capture) => at_most("state", MAX_STATE_BYTES as u64, capture.state.len() as u64),
-            None => Ok(()),
-        }
+        at_most("list of files", MAX_FILES_BYTES as u64, names)
     }
 }
 
@@ -118,8 +123,8 @@ const _: () = assert!(MAX_FILES * 24 + MAX_RICH_OUTPUTS * MAX_RICH_OUTPUTS * 10 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::report::Capture;
     use crate::run::stream::Stream;
+    use crate::worker::wire::report::Capture;
     use crate::workspace::entry::FileEntry;
 
     fn order(in_session: bool) -> Order {
@@ -129,28 +134,25 @@ mod tests {
     }
 
     /// A report with as much of everything as there may be.
-    fn full() -> RunReport {
+    fn full() -> WorkerReport {
         let text = "x".repeat((128 << 10) + MARK_BYTES as usize);
         let output = || Output { head: vec![0; 16 << 10], tail: vec![0; 16 << 10], bytes_seen: u64::MAX };
         let file = FileEntry { path: "f".repeat(250), size_bytes: u64::MAX, is_link: false };
-        RunReport {
+        let ran = RunReport {
             stdout: output(),
             stderr: output(),
             result: Some(text.clone()),
             error: Some(GuestError { name: text.clone(), value: text.clone(), traceback: text }),
             outputs: vec![RichOutput(vec![("a/b".into(), "y".repeat(4 << 20))])],
             files: vec![file; MAX_FILES],
-            capture: Some(Capture {
-                keep: 9,
-                parts: vec![u32::MAX; 4096],
-                tail: vec![9; 4096],
-                state: vec![1; 4 << 20],
-            }),
             ..RunReport::lost()
-        }
+        };
+        let (parts, tail) = (vec![u32::MAX; 4096], vec![9; 4096]);
+        let capture = Some(Capture { keep: 9, parts, tail, state: vec![1; 4 << 20] });
+        WorkerReport { ran, warm: true, capture, resident_bytes: u64::MAX }
     }
 
-    fn finished(report: RunReport) -> FromWorker {
+    fn finished(report: WorkerReport) -> FromWorker {
         FromWorker::Finished { run: 7, report: Box::new(report) }
     }
 
@@ -165,15 +167,15 @@ mod tests {
         // It was answered: nothing more is expected.
         assert_eq!(expected.check(&message), Err(Lie::Unknown));
         assert_eq!(expected.frame_bytes(), FRAME_BYTES as usize);
-        type Change = fn(&mut RunReport);
+        type Change = fn(&mut WorkerReport);
         let lies: [(&str, Change); 8] = [
-            ("stdout", |report| report.stdout.head.push(0)),
-            ("stderr", |report| report.stderr.tail.push(0)),
-            ("result", |report| report.result.as_mut().unwrap().push('x')),
-            ("name of an error", |report| report.error.as_mut().unwrap().name.push('x')),
-            ("traceback", |report| report.error.as_mut().unwrap().traceback.push('x')),
-            ("rich output", |report| report.outputs.push(RichOutput(vec![("a".into(), "z".repeat(600))]))),
-            ("list of files", |report| report.files[0].path = "f".repeat(20_000)),
+            ("stdout", |report| report.ran.stdout.head.push(0)),
+            ("stderr", |report| report.ran.stderr.tail.push(0)),
+            ("result", |report| report.ran.result.as_mut().unwrap().push('x')),
+            ("name of an error", |report| report.ran.error.as_mut().unwrap().name.push('x')),
+            ("traceback", |report| report.ran.error.as_mut().unwrap().traceback.push('x')),
+            ("rich output", |report| report.ran.outputs.push(RichOutput(vec![("a".into(), "z".repeat(600))]))),
+            ("list of files", |report| report.ran.files[0].path = "f".repeat(20_000)),
             ("state", |report| report.capture.as_mut().unwrap().state.push(0)),
         ];
         for (what, change) in lies {

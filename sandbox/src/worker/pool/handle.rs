@@ -16,15 +16,15 @@ use crate::error::Error;
 use crate::handle::SessionId;
 use crate::lock::lock;
 use crate::memory_budget::Share;
-use crate::run::report::RunReport;
 use crate::run::stream::LiveOutput;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::ToWorker;
+use crate::worker::wire::report::WorkerReport;
 
 /// How a run that reached a worker ended.
 pub(crate) enum RunEnd {
     /// In order.
-    Report(Box<RunReport>),
+    Report(Box<WorkerReport>),
     /// With its worker.
     WorkerLost,
 }

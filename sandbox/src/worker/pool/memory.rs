@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::lock::lock;
 use crate::memory_budget::Share;
 use crate::run::limits::Resource;
-use crate::run::report::RunReport;
 use crate::worker::wire::protocol::ToWorker;
+use crate::worker::wire::report::WorkerReport;
 
 /// How long a run waits for memory that others use.
 const MEMORY_WAIT: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ impl Pool {
         &self,
         home: &mut Home,
         (runtime, image): (String, &CompiledImage),
-        report: &RunReport,
+        report: &WorkerReport,
         share: Option<Share>,
     ) {
         match (&mut home.share, share) {
@@ -85,7 +85,7 @@ impl Pool {
         }
         // A worker is not trusted with either number.
         let initial = image.initial_bytes();
-        let memory = report.usage.get(Resource::MemoryBytes).unwrap_or(0);
+        let memory = report.ran.usage.get(Resource::MemoryBytes).unwrap_or(0);
         let kept = KeptInterpreter {
             own_bytes: report.resident_bytes.min(initial),
             grown_bytes: memory.saturating_sub(initial).min(self.budget.total_bytes()),

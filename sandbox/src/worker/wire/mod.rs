@@ -2,4 +2,5 @@
 
 pub(crate) mod frame;
 pub(crate) mod protocol;
+pub(crate) mod report;
 pub(crate) mod transfer;

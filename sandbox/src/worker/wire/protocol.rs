@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::handle::SessionId;
 use crate::run::limits::Limits;
 use crate::run::program::Program;
-use crate::run::report::RunReport;
 use crate::run::stream::Stream;
+use crate::worker::wire::report::WorkerReport;
 
 /// How much output one message has at most.
 pub(crate) const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
@@ -150,7 +150,7 @@ pub(crate) enum FromWorker {
     /// Output of a run that is going on.
     Output { run: u64, stream: Stream, bytes: Vec<u8> },
     /// A run has ended.
-    Finished { run: u64, report: Box<RunReport> },
+    Finished { run: u64, report: Box<WorkerReport> },
     /// A run could not be carried out, through a fault of the host, or because
     /// the machine is short of something that others give back.
     Failed { run: u64, reason: String, passes: bool },
@@ -193,15 +193,15 @@ mod tests {
     use crate::codec::damage::try_damaged;
     use crate::run::limits::{Resource, Usage};
     use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
-    use crate::run::report::{Capture, MAX_FILES, MAX_PARTS};
-    use crate::session::files::Untouched;
+    use crate::run::report::{MAX_FILES, RunReport};
+    use crate::worker::wire::report::{Capture, MAX_PARTS};
     use crate::workspace::entry::FileEntry;
 
-    fn report() -> Box<RunReport> {
+    fn report() -> Box<WorkerReport> {
         let mut usage = Usage::default();
         usage.set(Resource::Fuel, u64::MAX);
         let text = |count: usize| "text ".repeat(count);
-        Box::new(RunReport {
+        let ran = RunReport {
             status: Status::Trapped(Trap::WorkerLost),
             stdout: Output { head: vec![1; 300], tail: vec![2; 20], bytes_seen: 1 << 40 },
             stderr: Output::default(),
@@ -210,13 +210,11 @@ mod tests {
             outputs: vec![RichOutput(vec![("text/plain".into(), text(3)), ("image/png".into(), text(20))]); 3],
             files: (0..20).map(|size| FileEntry { path: text(1), size_bytes: size << 20, is_link: false }).collect(),
             usage,
-            warm: true,
-            capture: Some(Capture { keep: 3, parts: vec![1 << 20; 5], tail: vec![300; 2], state: vec![7; 200] }),
-            resident_bytes: 1 << 30,
-            untouched: Untouched::default(),
             workspace_changed: true,
             workspace_empty: false,
-        })
+        };
+        let capture = Some(Capture { keep: 3, parts: vec![1 << 20; 5], tail: vec![300; 2], state: vec![7; 200] });
+        Box::new(WorkerReport { ran, warm: true, capture, resident_bytes: 1 << 30 })
     }
 
     fn encode(message: &FromWorker) -> Vec<u8> {
@@ -241,11 +239,11 @@ mod tests {
 
     #[test]
     fn a_report_with_longer_lists_than_any_run_makes_is_refused() {
-        type Change = fn(&mut RunReport, usize);
+        type Change = fn(&mut WorkerReport, usize);
         let changes: [(Change, usize); 5] = [
-            (|report, count| report.files = vec![report.files[0].clone(); count], MAX_FILES),
-            (|report, count| report.outputs = vec![RichOutput(Vec::new()); count], MAX_RICH_OUTPUTS),
-            (|report, count| report.outputs[0].0 = vec![Default::default(); count], MAX_RICH_OUTPUTS),
+            (|report, count| report.ran.files = vec![report.ran.files[0].clone(); count], MAX_FILES),
+            (|report, count| report.ran.outputs = vec![RichOutput(Vec::new()); count], MAX_RICH_OUTPUTS),
+            (|report, count| report.ran.outputs[0].0 = vec![Default::default(); count], MAX_RICH_OUTPUTS),
             (|report, count| report.capture.as_mut().unwrap().parts = vec![0; count], MAX_PARTS),
             (|report, count| report.capture.as_mut().unwrap().tail = vec![0; count], MAX_PARTS),
         ];

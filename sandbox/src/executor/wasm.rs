@@ -1,0 +1,169 @@
+//! Runs of WebAssembly guests, in worker processes: with the interpreter of a
+//! session, wherever that is, or with a new one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use guest_runtimes::{GuestRuntime, Image};
+use tokio::sync::OnceCell;
+
+use super::runtime::{Caller, Ran, Runtime};
+use super::stop::Stop;
+use crate::children::spawner::Spawner;
+use crate::error::Error;
+use crate::filesystem::state_directory::StateDirectory;
+use crate::handle::Principal;
+use crate::images::older::Bases;
+use crate::images::prepare_all;
+use crate::memory_budget::MemoryBudget;
+use crate::native::NativeRuntime;
+use crate::run::order::Order;
+use crate::run::report::RunReport;
+use crate::session::Turn;
+use crate::session::load::Fetched;
+use crate::session::registry::Sessions;
+use crate::session::save::{Change, ChangedFiles, LeftInterpreter};
+use crate::wasm::CodeCache;
+use crate::worker::{Interpreter, Pool, PoolSettings, RunEnd, RunOrder, SessionOrder, Transfer, WorkerReport};
+use crate::workspace::entry::FileEntry;
+
+/// Runs WebAssembly guests.
+pub(super) struct WasmRuntime {
+    pub(super) settings: PoolSettings,
+    /// Whether clocks and random bytes are the same in every run.
+    pub(super) deterministic: bool,
+    /// The most that a workspace may hold.
+    pub(super) disk_bytes: u64,
+    pub(super) cache: CodeCache,
+    pub(super) spawner: Arc<Spawner>,
+    pub(super) budget: MemoryBudget,
+    pub(super) state: Arc<StateDirectory>,
+    pub(super) bases: Bases,
+    pub(super) sessions: Arc<Sessions>,
+    /// Knows which packages are in other languages.
+    pub(super) native: Arc<NativeRuntime>,
+    pub(super) pool: Arc<OnceCell<Arc<Pool>>>,
+}
+
+impl Runtime for WasmRuntime {
+    fn directory(&self, principal: &Principal) -> Result<PathBuf, Error> {
+        self.state.shared(principal)
+    }
+
+    async fn run(&self, order: Order, caller: Caller<'_>, turn: Option<&mut Turn>) -> Result<Ran, Error> {
+        let runtime = order.runtime;
+        let image = runtime.image().ok_or_else(|| Error::host("run a guest", "its language has no image"))?;
+        let pool = caller.stop.unless(self.pool(|_, _, _| {})).await??;
+        let Caller { principal, stop, live } = caller;
+        let Some(turn) = turn else {
+            let order = self.order(order, image.digest().to_owned(), None, live.is_some());
+            let end = pool.run(principal, order, None, stop.token(), live).await?;
+            let WorkerReport { ran, warm, .. } = report_of(end);
+            return Ok(Ran { report: ran, is_warm: warm, change: None, hides_writes: false });
+        };
+        let (interpreter, transfer) = self.interpreter(pool, turn, runtime, image, stop).await?;
+        let image_digest = turn.interpreters.get(runtime.id()).map_or(image.digest(), |saved| &saved.image).to_owned();
+        let session = SessionOrder { id: turn.session.id.clone(), interpreter };
+        let order = self.order(order, image_digest, Some(session), live.is_some());
+        let end = pool.run(principal, order, Some(&transfer), stop.token(), live).await?;
+        let WorkerReport { ran, warm, capture, .. } = report_of(end);
+        let change = capture.map(|capture| Change {
+            interpreter: Some(LeftInterpreter { runtime, image, capture, transfer }),
+            files: ran
+                .workspace_changed
+                .then(|| ChangedFiles { bytes: changed_bytes(&ran.files, self.disk_bytes), ..ChangedFiles::default() }),
+            ..Change::default()
+        });
+        Ok(Ran { report: ran, is_warm: warm, change, hides_writes: false })
+    }
+}
+
+impl WasmRuntime {
+    /// The workers. The first to ask has the images compiled.
+    pub(super) async fn pool(
+        &self,
+        progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
+    ) -> Result<&Arc<Pool>, Error> {
+        self.pool
+            .get_or_try_init(|| async {
+                let cache = self.cache.clone();
+                let images = tokio::task::spawn_blocking(move || prepare_all(&cache, progress))
+                    .await
+                    .map_err(|source| Error::host("prepare the guest images", source))??;
+                let state = Arc::clone(&self.state);
+                Ok(Pool::new(self.settings, Arc::clone(&self.spawner), images, self.budget.clone(), state))
+            })
+            .await
+    }
+
+    /// The workers, if there are any yet.
+    pub(super) fn known_pool(&self) -> Option<&Arc<Pool>> {
+        self.pool.get()
+    }
+
+    /// Where the interpreter of a session is, and a transfer for what comes and
+    /// goes.
+    async fn interpreter(
+        &self,
+        pool: &Pool,
+        turn: &mut Turn,
+        runtime: &'static GuestRuntime,
+        image: &'static Image,
+        stop: &Stop,
+    ) -> Result<(Interpreter, Arc<Transfer>), Error> {
+        let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
+        let saved = match turn.interpreters.get(runtime.id()) {
+            None => return Ok((Interpreter::New, self.sessions.transfer(&session.owner)?)),
+            Some(_) if pool.hold(&session.id, runtime.id()) => {
+                return Ok((Interpreter::Live, self.sessions.transfer(&session.owner)?));
+            }
+            Some(saved) => saved,
+        };
+        let fetched = async {
+            self.bases.open(runtime, image, saved, pool).await?;
+            match fetched {
+                Some(fetched) => Ok(fetched),
+                None => self.sessions.fetch(&session, saved).await,
+            }
+        };
+        match stop.unless(fetched).await? {
+            Ok(Fetched { transfer, lengths }) => {
+                Ok((Interpreter::Saved { lengths, state: saved.state.clone() }, transfer))
+            }
+            // It waited for its place, and another server may have gone on.
+            Err(error) => Err(self.sessions.fenced_or(error, turn).await),
+        }
+    }
+
+    fn order(&self, order: Order, image: String, session: Option<SessionOrder>, live: bool) -> RunOrder {
+        let Order { runtime, program, limits, workspace, in_session: _, spool } = order;
+        RunOrder {
+            run: 0,
+            runtime: runtime.id().to_owned(),
+            image,
+            session,
+            workspace: workspace.host_path().to_path_buf(),
+            spool,
+            limits,
+            program,
+            left: Vec::new(),
+            live,
+            // What is found out meanwhile would make the same run another one.
+            elsewhere: if self.deterministic { String::new() } else { self.native.elsewhere() },
+            deterministic: self.deterministic,
+        }
+    }
+}
+
+/// What is known of a run, also when its worker died.
+fn report_of(end: RunEnd) -> WorkerReport {
+    match end {
+        RunEnd::Report(report) => *report,
+        RunEnd::WorkerLost => WorkerReport { ran: RunReport::lost(), warm: false, capture: None, resident_bytes: 0 },
+    }
+}
+
+/// What changed files hold as their worker says, and no more than there can be.
+fn changed_bytes(files: &[FileEntry], most: u64) -> u64 {
+    files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size_bytes)).min(most)
+}
