@@ -1,21 +1,15 @@
 //! One run of a native program: what it is given, the jailer around it, and
 //! what is made of how it ended.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine as _;
 use guest_runtimes::{Kind, Native};
-use jailer::{
-    Access, Cause as Ending, Confinement, Ended, Enforced, GivenFile, Mount, Program, Scratch, Stop, TreeLimits,
-};
-use nix::libc;
+use jailer::{Enforced, GivenFile, Stop, TreeLimits};
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -23,12 +17,15 @@ use tokio_util::sync::CancellationToken;
 use super::account;
 use super::account::Account;
 use super::cgroup::{Group, PREFIX};
+use super::confinement::confinement;
+use super::ending::conclude;
+use super::handed::Handed;
 use super::inbox;
 use super::inbox::Inbox;
 use super::interpreter::Interpreter;
-use super::interpreter::environment::{Places, environment};
 use super::ownership;
 use super::ownership::TakeBackError;
+use super::pictures::pictures;
 use super::supervise::{End, Orders, Streams, Supervised, supervise};
 use super::temporary;
 use super::tier::Form;
@@ -36,46 +33,25 @@ use super::users::OwnUser;
 use crate::children;
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
-use crate::run::abi;
-use crate::run::abi::{Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES, RICH_OUTPUT_BYTES};
+use crate::run::abi::MAX_REPLY_BYTES;
 use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
-use crate::run::outcome::{GuestError, RichOutput, Status, Trap};
+use crate::run::outcome::{GuestError, Status, Trap};
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
 use crate::workspace::entry::FileEntry;
-use crate::workspace::survey::{Survey, Time, now_of_files};
-use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace, WorkspacePath};
+use crate::workspace::survey::Survey;
+use crate::workspace::{GUEST_PATH, TEMPORARY_PATH};
 
 /// Where a program with a file system of its own sees what it is given.
 pub(super) const GIVEN: &str = "/run/belljar";
 /// Where it keeps what it can make again.
 pub(super) const CACHE: &str = "/var/cache";
-/// Files in a temporary file system.
-const SCRATCH_FILES: u64 = 65_536;
 /// How long a program gets to end by itself once it must, with a session whose
 /// files it may want to put in order and without.
 const GRACE_IN_SESSION_MS: u64 = 1000;
 const GRACE_MS: u64 = 100;
-/// How many saved pictures are shown.
-const MAX_PICTURES: usize = 16;
-
-/// So many files are read sooner than a tick of the clock is over.
-const FEW_FILES: usize = 64;
-/// The longest tick of the clock that files are stamped with (`CONFIG_HZ` of
-/// 100), and some.
-const TICK_MS: u32 = 12;
-
-/// Pictures by the ends of their names.
-const PICTURES: [(&str, &str); 6] = [
-    (".png", "image/png"),
-    (".jpg", "image/jpeg"),
-    (".jpeg", "image/jpeg"),
-    (".gif", "image/gif"),
-    (".webp", "image/webp"),
-    (".svg", "image/svg+xml"),
-];
 
 /// A run, and the way to confine it.
 pub(super) struct Launch {
@@ -190,7 +166,7 @@ impl Launch {
             error => Error::host("hand over a workspace", error),
         })?;
         let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
-        let confinement = self.confinement(native, user.as_ref(), &given, &account, files, limits);
+        let confinement = confinement(&self, native, user.as_ref(), &given, &account, files, limits);
         // In the order in which the confinement names them.
         let mut writable = vec![temporary.as_fd(), workspace.as_fd()];
         writable.extend(given.cache_directory().map(AsFd::as_fd));
@@ -229,7 +205,7 @@ impl Launch {
             End::Ended(_) if group.as_ref().is_some_and(|group| !group.is_intact()) => {
                 return Err(denied("its control group lost its limits; under systemd it needs Delegate=yes".into()));
             }
-            End::Ended(ended) => self.conclude(&mut report, &ended, &reply, group.as_ref()),
+            End::Ended(ended) => conclude(&mut report, &self.order, &ended, &reply, group.as_ref()),
             End::Lost if group.as_ref().is_some_and(Group::ran_out_of_memory) => {
                 report.status = Status::LimitExceeded(Resource::MemoryBytes);
             }
@@ -276,7 +252,7 @@ impl Launch {
     }
 
     /// Where the program sees its workspace.
-    fn workspace_inside(&self) -> PathBuf {
+    pub(super) fn workspace_inside(&self) -> PathBuf {
         if self.form.namespaces { GUEST_PATH.into() } else { self.order.workspace.host_path().to_path_buf() }
     }
 
@@ -308,141 +284,6 @@ impl Launch {
         Ok(temporary::put_back(workspace, given.directory(), inside)?)
     }
 
-    fn confinement(
-        &mut self,
-        native: &Native,
-        user: Option<&OwnUser>,
-        given: &Inbox,
-        account: &Account,
-        files: Vec<GivenFile>,
-        limits: TreeLimits,
-    ) -> Confinement {
-        let own_root = self.form.namespaces;
-        let host_workspace = self.order.workspace.host_path().to_path_buf();
-        let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };
-        let (workspace, given_inside) = (self.workspace_inside(), inside(given.given(), GIVEN));
-        let (temporary, cache) = (inside(given.temporary(), TEMPORARY_PATH), inside(given.cache(), CACHE));
-        // An interpreter may lie in a directory of the same name as this one, and
-        // what is mounted later covers what was there.
-        let mut mounts =
-            vec![Mount { source: given.temporary(), destination: temporary.clone(), access: Access::Write }];
-        mounts.extend(self.interpreter.mounts());
-        mounts.push(Mount { source: host_workspace, destination: workspace.clone(), access: Access::Write });
-        let mut scratch = Vec::new();
-        let mut search_path = self.interpreter.search_path();
-        if own_root {
-            for destination in [CACHE, "/dev/shm"] {
-                // Counted as memory, which bounds both together.
-                scratch.push(Scratch {
-                    destination: destination.into(),
-                    bytes: limits.memory_bytes / 2,
-                    files: SCRATCH_FILES,
-                });
-            }
-        } else {
-            mounts.push(Mount { source: given.given(), destination: given_inside.clone(), access: Access::Read });
-            search_path = format!("{}:{search_path}", given_inside.join(account::COMMANDS).display());
-            let source = given.cache();
-            mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
-        }
-        let places = Places { home: &workspace, temporary: &temporary, cache: &cache, runtime: &given_inside };
-        let env = environment(native, &self.order.program.env, account, search_path, &places);
-        let args = inbox::command_line(native, &self.interpreter.path, &given_inside, &self.order.program.args);
-        Confinement {
-            parent: std::process::id(),
-            program: Program {
-                path: self.interpreter.path.clone(),
-                args: args.into_iter().map(OsString::from).collect(),
-                env,
-                directory: workspace,
-            },
-            mounts,
-            namespaces: own_root,
-            scratch,
-            files,
-            identity: user.map(OwnUser::identity),
-            landlock_abi: self.form.landlock_abi(),
-            limits,
-            descriptors: Vec::new(),
-        }
-    }
-
-    /// Status, result and usage.
-    fn conclude(&self, report: &mut RunReport, ended: &Ended, reply: &[u8], group: Option<&Group>) {
-        let limits = &self.order.limits;
-        let usage = &ended.usage;
-        let peak = group.and_then(Group::peak_memory).or(usage.memory_bytes);
-        for (resource, amount) in [
-            (Resource::WallTimeMs, usage.wall_time_ms),
-            (Resource::CpuTimeMs, usage.cpu_time_ms),
-            (Resource::MemoryBytes, peak),
-            (Resource::Processes, usage.processes),
-        ] {
-            if let Some(amount) = amount {
-                report.usage.set(resource, amount);
-            }
-        }
-        let bounds = Bounds::of(&GuestRequest::new(&self.order.program, limits));
-        let mut said = None;
-        // None, or cut off by whatever ended the program, is as good as
-        // nothing said.
-        if let Ok(reply) = serde_json::from_slice::<GuestReply>(reply) {
-            report.result = reply.result.map(|result| abi::cut(result, bounds.text));
-            report.outputs = abi::take_outputs(reply.outputs, bounds.outputs);
-            said = reply.error.as_ref().and_then(|error| error.cause);
-            report.error = reply.error.map(|error| error.bounded(bounds));
-        }
-        report.status = self.status(ended, said, group);
-    }
-
-    fn status(&self, ended: &Ended, said: Option<Cause>, group: Option<&Group>) -> Status {
-        let exceeded = |resource| Status::LimitExceeded(resource);
-        let out_of_memory = group.is_some_and(Group::ran_out_of_memory);
-        if let Some(ending) = ended.cause {
-            return match ending {
-                Ending::Stopped => Status::Cancelled,
-                // It waited for a part of it that the kernel had ended.
-                Ending::WallTime if out_of_memory => exceeded(Resource::MemoryBytes),
-                Ending::WallTime => exceeded(Resource::WallTimeMs),
-                Ending::CpuTime => exceeded(Resource::CpuTimeMs),
-                Ending::Memory => exceeded(Resource::MemoryBytes),
-                Ending::DiskBytes => exceeded(Resource::DiskBytes),
-                Ending::DiskFiles => exceeded(Resource::DiskFiles),
-                Ending::Processes => exceeded(Resource::Processes),
-            };
-        }
-        let Some(wait_status) = ended.wait_status else {
-            return if out_of_memory { exceeded(Resource::MemoryBytes) } else { Status::Trapped(Trap::WorkerLost) };
-        };
-        if libc::WIFSIGNALED(wait_status) {
-            return match libc::WTERMSIG(wait_status) {
-                libc::SIGXCPU => exceeded(Resource::CpuTimeMs),
-                libc::SIGXFSZ => exceeded(Resource::DiskBytes),
-                libc::SIGKILL if out_of_memory => exceeded(Resource::MemoryBytes),
-                signal => Status::Signaled(signal),
-            };
-        }
-        let code = libc::WEXITSTATUS(wait_status);
-        if code == 0 {
-            return Status::Exited(0);
-        }
-        let most_processes = self.order.limits.get(Resource::Processes);
-        let out_of_processes = group.is_some_and(Group::ran_out_of_processes)
-            || ended.usage.processes.is_some_and(|processes| processes >= most_processes);
-        match said {
-            Some(Cause::Memory) => exceeded(Resource::MemoryBytes),
-            Some(Cause::Storage) => exceeded(Resource::DiskBytes),
-            Some(Cause::Descriptors) => exceeded(Resource::OpenFiles),
-            Some(Cause::Processes) => exceeded(Resource::Processes),
-            // A shell says what became of a part of it in its exit code.
-            _ if out_of_memory => exceeded(Resource::MemoryBytes),
-            _ if code == 128 + libc::SIGXCPU => exceeded(Resource::CpuTimeMs),
-            _ if code == 128 + libc::SIGXFSZ => exceeded(Resource::DiskBytes),
-            _ if out_of_processes => exceeded(Resource::Processes),
-            _ => Status::Exited(code),
-        }
-    }
-
     /// Counts files, names those that changed, and shows pictures among them.
     fn take_files(&self, report: &mut RunReport, before: &Survey, after: &Survey, changes: Vec<FileEntry>) {
         report.usage.set(Resource::DiskBytes, after.disk_use.bytes);
@@ -450,46 +291,7 @@ impl Launch {
         report.workspace_empty = after.is_empty();
         report.workspace_changed = !before.is_all_unchanged(after);
         report.files = changes.into_iter().take(MAX_FILES).collect();
-        let mut room = RICH_OUTPUT_BYTES.saturating_sub(report.outputs.iter().map(size_of_output).sum());
-        let pictures: Vec<_> = report.files.iter().filter_map(|file| Some((file, picture_type(&file.path)?))).collect();
-        let mut shown = Vec::new();
-        for (file, mime) in pictures.into_iter().take(MAX_PICTURES) {
-            // In base64 it is a third longer.
-            if file.size_bytes == 0 || file.size_bytes.saturating_mul(4) / 3 > room {
-                continue;
-            }
-            if let Some(data) = read_picture(&self.order.workspace, file, mime) {
-                room = room.saturating_sub(data.len() as u64);
-                shown.push(RichOutput(vec![(mime.to_owned(), data), ("text/plain".to_owned(), file.path.clone())]));
-            }
-        }
-        report.outputs.extend(shown);
-    }
-}
-
-/// A workspace that has just been handed to the user of a run, which will not
-/// begin before `at`.
-struct Handed {
-    survey: Survey,
-    at: Time,
-}
-
-impl Handed {
-    fn over(workspace: &Workspace) -> Result<Self, Error> {
-        let survey = workspace.survey()?;
-        let last = survey.files.values().map(|stamp| stamp.changed).max().unwrap_or_default();
-        let mut at = now_of_files();
-        // What a program changes within the same tick of the clock looks as if
-        // it had not. That costs reading a file again, so few may be in doubt.
-        for _ in 0..TICK_MS {
-            if at > last || survey.files.len() < FEW_FILES {
-                break;
-            }
-            #[expect(clippy::disallowed_methods, reason = "a tick of the clock is no event")]
-            std::thread::sleep(Duration::from_millis(1));
-            at = now_of_files();
-        }
-        Ok(Self { survey, at })
+        report.outputs.extend(pictures(&self.order.workspace, report));
     }
 }
 
@@ -535,28 +337,4 @@ fn tree_limits(limits: &Limits, grace_ms: u64) -> TreeLimits {
         processes: limits.get(Resource::Processes),
         grace_ms,
     }
-}
-
-fn size_of_output(output: &RichOutput) -> u64 {
-    output.0.iter().map(|(mime, data)| (mime.len() + data.len()) as u64).sum()
-}
-
-fn picture_type(path: &str) -> Option<&'static str> {
-    let path = path.to_ascii_lowercase();
-    PICTURES.iter().find(|(end, _)| path.ends_with(end)).map(|(_, mime)| *mime)
-}
-
-/// A picture as a reply carries it; `None` when it is not a regular file any
-/// more.
-fn read_picture(workspace: &Workspace, file: &FileEntry, mime: &str) -> Option<String> {
-    let place = WorkspacePath::new("path", &file.path).ok()?;
-    let (mut opened, stamp) = workspace.open_file(place.as_path()).ok()??;
-    if stamp.size != file.size_bytes {
-        return None;
-    }
-    let bytes = crate::workspace::read_range(&mut opened, 0, file.size_bytes).ok()?;
-    if mime == "image/svg+xml" {
-        return String::from_utf8(bytes).ok();
-    }
-    Some(base64::engine::general_purpose::STANDARD.encode(bytes))
 }

@@ -10,10 +10,14 @@
 
 mod account;
 mod cgroup;
+mod confinement;
+mod ending;
+mod handed;
 mod inbox;
 mod interpreter;
 mod launch;
 mod ownership;
+mod pictures;
 mod private;
 mod runtime;
 mod supervise;
