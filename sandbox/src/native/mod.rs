@@ -1,12 +1,13 @@
 //! Programs of this machine, each in a process tree that the jailer confines.
 //!
 //! Nothing here decides how that is done; it decides what a program gets: which
-//! parts of the file system, which user, which limits. `host` knows the
-//! machine (`lookup` finds a program, `layout` its libraries, `private` what must
-//! not be seen), `tier` tries what it can enforce, `found` keeps what came of
-//! that, `runtime` turns a run into a
-//! confinement, `executable` is the jailer that applies it, `supervise` takes
-//! output and reports until nothing is left.
+//! parts of the file system, which user, which limits. `interpreter` finds the
+//! program and what is shown for it (`private`: what must not be), `tier` tries
+//! what the machine can enforce. `runtime` keeps what came of both. `launch` is
+//! one run: `inbox` is what the program is given, `handed` and `ownership` pass
+//! its files on and back, `confinement` is what the jailer is told, `supervise`
+//! takes output and reports until nothing is left, `ending` and `pictures` make
+//! a report of that.
 
 mod account;
 mod cgroup;
