@@ -11,6 +11,7 @@ use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::{Life, Session, Turn};
 use crate::error::{Error, IoContext as _};
+use crate::handle::SnapshotId;
 use crate::store::{BlobName, CloseReason, Head, Store, blocking};
 use crate::wasm::MAX_PART_BYTES;
 use crate::worker::{Transfer, Transfers};
@@ -153,6 +154,41 @@ pub(super) async fn fetch(
         lengths.push(transfer.append(part).doing(doing)?);
     }
     Ok(Fetched { transfer: Arc::new(transfer), lengths })
+}
+
+/// The snapshot of that handle.
+///
+/// # Errors
+///
+/// [`Error::NotFound`].
+pub(super) fn find_snapshot<'a>(turn: &'a Turn, id: &SnapshotId) -> Result<&'a SnapshotRecord, Error> {
+    turn.snapshots.iter().find(|record| record.id == *id).ok_or_else(|| Error::NotFound {
+        kind: "snapshot",
+        id: id.to_string(),
+        advice: " in this session; `list` with the session shows those that there are",
+    })
+}
+
+/// The state that a snapshot of a session remembers, with its files.
+///
+/// # Errors
+///
+/// As [`find_snapshot`], and [`fenced_or`] where it cannot be read.
+pub(super) async fn remembered(
+    store: &Store,
+    turn: &mut Turn,
+    id: &SnapshotId,
+) -> Result<(Saved, Arc<Manifest>), Error> {
+    let (session, record) = (Arc::clone(&turn.session), find_snapshot(turn, id)?.clone());
+    let read = async {
+        let saved = read_snapshot(store, &session, &record).await?;
+        let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
+        Ok((saved, Arc::new(manifest)))
+    };
+    match read.await {
+        Ok(read) => Ok(read),
+        Err(error) => Err(fenced_or(store, error, turn).await),
+    }
 }
 
 /// The state that a snapshot remembers.

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{Manifest, Tree};
+use super::files::Tree;
 use super::holding::Holding;
 use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
 use super::ledger::Ledger;
-use super::load::{self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, look_up, read_manifest, read_snapshot};
+use super::load::{self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, find_snapshot, look_up, remembered};
 use super::save::{Change, Saver, SnapshotChange};
 use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord};
 use super::workspaces::Workspaces;
@@ -341,14 +341,14 @@ impl Sessions {
 
     /// Forgets a snapshot.
     pub(crate) async fn remove_snapshot(&self, turn: &mut Turn, id: &SnapshotId) -> Result<(), Error> {
-        find(turn, id)?;
+        find_snapshot(turn, id)?;
         let removed = Some(SnapshotChange::Remove(id.clone()));
         self.save(turn, Change { snapshots: removed, ..Change::default() }).await
     }
 
     /// Makes the state that a snapshot remembers the next one.
     pub(crate) async fn rewind(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(), Error> {
-        let (saved, manifest) = self.remembered(turn, snapshot).await?;
+        let (saved, manifest) = remembered(&self.store, turn, snapshot).await?;
         self.holding.pay(turn, manifest.heap_bytes_laid_out()).await?;
         self.save(turn, Change { earlier: Some(saved), ..Change::default() }).await?;
         turn.has_let_go = true;
@@ -366,27 +366,13 @@ impl Sessions {
     /// it. Returns its handle and sequence.
     pub(crate) async fn fork(&self, turn: &mut Turn, snapshot: Option<&SnapshotId>) -> Result<(SessionId, u64), Error> {
         let (saved, manifest) = match snapshot {
-            Some(snapshot) => self.remembered(turn, snapshot).await?,
+            Some(snapshot) => remembered(&self.store, turn, snapshot).await?,
             None => {
                 let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
                 (saved, Arc::clone(turn.tree.manifest()))
             }
         };
         self.saver.fork(turn, saved, &manifest).await
-    }
-
-    async fn remembered(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(Saved, Arc<Manifest>), Error> {
-        let (store, session) = (&self.store, Arc::clone(&turn.session));
-        let record = find(turn, snapshot)?.clone();
-        let read = async {
-            let saved = read_snapshot(store, &session, &record).await?;
-            let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
-            Ok((saved, Arc::new(manifest)))
-        };
-        match read.await {
-            Ok(read) => Ok(read),
-            Err(error) => Err(self.fenced_or(error, turn).await),
-        }
     }
 
     /// Ends a session.
@@ -416,12 +402,4 @@ impl Sessions {
     pub(crate) fn make_memory(&self, is_enough: impl Fn() -> bool) {
         self.holding.make_memory(is_enough);
     }
-}
-
-fn find<'a>(turn: &'a Turn, snapshot: &SnapshotId) -> Result<&'a SnapshotRecord, Error> {
-    turn.snapshots.iter().find(|record| record.id == *snapshot).ok_or_else(|| Error::NotFound {
-        kind: "snapshot",
-        id: snapshot.to_string(),
-        advice: " in this session; `list` with the session shows those that there are",
-    })
 }
