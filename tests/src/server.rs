@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -362,11 +362,21 @@ impl Server {
 
     /// The directory beneath which workspaces and spool files lie.
     pub fn principal_directory(&self) -> PathBuf {
-        let files = self.process.open_files();
-        // It holds the lock in it for as long as it lives.
-        let lock = files.iter().find(|path| path.ends_with("lock") && path.parent() != Some(self.state_directory()));
-        let own = lock.and_then(|lock| lock.parent()).expect("the server has a directory in the state directory");
-        own.join("local/files")
+        // Not by what it has open: only root may look at that of a server, which
+        // is not dumpable. Everybody sees who holds which lock.
+        let locks = std::fs::read_to_string("/proc/locks").expect("the kernel lists locks");
+        let pid = self.process.pid().to_string();
+        let inode = |line: &str| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let place = fields.get(5).filter(|_| fields.get(4) == Some(&pid.as_str()))?;
+            place.rsplit(':').next()?.parse::<u64>().ok()
+        };
+        let held: Vec<_> = locks.lines().filter_map(inode).collect();
+        let is_own = |directory: &PathBuf| {
+            std::fs::metadata(directory.join("lock")).is_ok_and(|lock| held.contains(&lock.ino()))
+        };
+        let own = self.server_directories().into_iter().find(is_own);
+        own.expect("the server has a directory in the state directory").join("local/files")
     }
 
     /// The directory that was given as state directory.
