@@ -304,7 +304,7 @@ mod tests {
             4 => architecture,
             16.. => {
                 let whole = args[(offset as usize - 16) / 8];
-                if offset % 8 == 0 { whole as u32 } else { (whole >> 32) as u32 }
+                if offset.is_multiple_of(8) { whole as u32 } else { (whole >> 32) as u32 }
             }
             _ => panic!("{offset}"),
         };

@@ -7,8 +7,6 @@
 //! (`PR_SET_PDEATHSIG`). Nothing runs between fork and exec: the standard
 //! library then uses the path whose cost does not grow with the server.
 
-#![expect(clippy::disallowed_methods, reason = "starts our own processes, and passes on the one variable they need")]
-
 use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

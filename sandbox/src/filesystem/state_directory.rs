@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::IFlags;
 
+use super::directories::open_own;
 use super::removal::remove_tree;
 use super::traces::shows_mapped_writes;
 use crate::error::{Error, IoContext as _};
@@ -145,7 +146,7 @@ fn let_runs_through(directory: &Path) -> io::Result<()> {
 /// the place where it looks for one: where runs come and go side by side,
 /// making a file takes twenty times as long.
 fn spread(directory: &Path) {
-    let known = File::open(directory).and_then(|directory| {
+    let known = open_own(directory).and_then(|directory| {
         let flags = rustix::fs::ioctl_getflags(&directory)?;
         Ok(rustix::fs::ioctl_setflags(&directory, flags | IFlags::TOPDIR)?)
     });

@@ -9,8 +9,8 @@ use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
 use rmcp::service::Peer;
 use sandbox::{
-    ExecuteRequest, InputFile, Language, LiveOutput, Outcome, Output, Program, RequestedLimits, Resource, SessionChoice,
-    SessionId, WorkspacePath,
+    ExecuteRequest, InputFile, Language, LiveOutput, Outcome, Output, Program, RequestedLimits, Resource,
+    SessionChoice, SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -21,7 +21,7 @@ impl Untouched {
             // One that changed hands within the tick in which the program began
             // could change once more and not show it.
             let is_untouched = given == left && is_before(given.changed, began, 0) && is_same_file(before, given);
-            (is_untouched && is_same_file(left, after)).then(|| (path, (*before, *after)))
+            (is_untouched && is_same_file(left, after)).then_some((path, (*before, *after)))
         });
         Self(stamps.collect())
     }
