@@ -58,8 +58,9 @@ fn other_users_of_the_machine_read_nothing_of_a_run() {
         let (run, _) = waiting(&server, &secret);
         let mut found = Vec::new();
         holding(server.state_directory(), &secret, &mut found);
-        // The control: root finds its code, its file and what is in its `/tmp`.
-        assert!(found.len() >= 3, "{}: {found:?}", place.name());
+        // The control: root finds its file and what is in its `/tmp`. Its code is on
+        // the disk only where a program has no root of its own.
+        assert!(found.len() >= 2, "{}: {found:?}", place.name());
         for path in found {
             let said = read_as(SOME_USER + 7, &path);
             assert!(said.ends_with("Permission denied"), "{}: {}: {said}", place.name(), path.display());
