@@ -152,6 +152,7 @@ pub fn worker_says(data: &[u8]) {
             assert!(!is_over || expected.check(message).is_err(), "it is answered twice");
         }
         if let FromWorker::Finished { report, .. } = message {
+            let report = &report.ran;
             assert!(report.files.len() <= MAX_FILES && report.outputs.len() <= MAX_RICH_OUTPUTS);
             assert!(report.outputs.iter().all(|output| output.0.len() <= MAX_RICH_OUTPUTS));
             let kept = report.stdout.bytes_kept() + report.stderr.bytes_kept();
