@@ -114,8 +114,11 @@ fn a_run_in_a_fork_reads_the_files_that_it_changed_and_no_others() {
         // What changes content and size, time of change and all but shows it.
         bash("printf x | dd of=d3/3 conv=notrunc status=none; touch -d @1 d3/3");
         server.execute_in(&fork, "open('d4/new', 'w').close()").assert_status("exited 0");
-        let read: u64 = files_read(&server.log())[before..].iter().sum();
-        assert!(read <= 30, "{read} of 1,500 files were read: {:?}", files_read(&server.log()));
+        let read = files_read(&server.log());
+        // What was restored within the last tick of the kernel's clock is looked at
+        // once more, and how many files that is depends on the disk.
+        assert!(read[before] <= 750, "of 1,500 files were read: {read:?}");
+        assert!(read[before + 1..].iter().sum::<u64>() <= 30, "of 1,500 files were read: {read:?}");
         let next = server.kill().restricted(user).start();
         let look = "read = lambda path: open(path, 'rb').read()\n\
                     print(read('d1/1')[-4:], read('d2/2')[-5:-1], read('d3/3')[:1], os.listdir('d4').count('new'))";
