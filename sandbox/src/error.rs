@@ -105,9 +105,9 @@ pub enum Error {
     },
     /// The disk takes nothing more.
     #[error(
-        "failed to {doing}: {what}{}; close sessions or remove files that are no longer needed, or ask the \
-         operator to make room there",
-        directory.as_ref().map(|directory| format!(", in {}", directory.display())).unwrap_or_default()
+        "failed to {doing}: {what}{}; {}",
+        directory.as_ref().map(|directory| format!(", in {}", directory.display())).unwrap_or_default(),
+        if *what == READ_ONLY { BE_WRITABLE } else { MAKE_ROOM }
     )]
     Full {
         /// The operation and its object.
@@ -200,13 +200,18 @@ impl Error {
 }
 
 const NO_SPACE: &str = "the disk is full";
+const READ_ONLY: &str = "the disk is read-only";
+
+const MAKE_ROOM: &str =
+    "close sessions or remove files that are no longer needed, or ask the operator to make room there";
+const BE_WRITABLE: &str = "nothing can be kept there until the operator mounts it to be written to";
 
 /// Why a disk takes nothing more, if that is why something failed.
 fn fullness(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull => Some(NO_SPACE),
         io::ErrorKind::QuotaExceeded => Some("the disk quota of the server's user is used up"),
-        io::ErrorKind::ReadOnlyFilesystem => Some("the disk is read-only"),
+        io::ErrorKind::ReadOnlyFilesystem => Some(READ_ONLY),
         _ => None,
     }
 }
@@ -244,5 +249,18 @@ mod tests {
             assert!(text.contains(what) && text.contains("start it") && text.contains("try again"), "{text}");
         }
         assert!(matches!(failed(libc::EACCES), Error::Host { .. }));
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_more_says_why_and_what_to_do() {
+        for (code, what, advice) in [
+            (libc::ENOSPC, NO_SPACE, MAKE_ROOM),
+            (libc::EDQUOT, "the disk quota of the server's user is used up", MAKE_ROOM),
+            (libc::EROFS, READ_ONLY, BE_WRITABLE),
+        ] {
+            let failed = Err::<(), _>(io::Error::from_raw_os_error(code)).doing(|| "keep it".into()).unwrap_err();
+            let error = failed.on_disk_of(Path::new("/proc"));
+            assert_eq!(error.to_string(), format!("failed to keep it: {what}, in /proc; {advice}"));
+        }
     }
 }

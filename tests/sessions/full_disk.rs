@@ -30,7 +30,16 @@ fn a_full_disk_is_told_by_name_and_a_session_can_be_closed_on_it() {
             assert_full(&call(), what, &disk);
         };
         refused("the disk is full", &|| server.write(&kept, "g", &"x".repeat(9000)));
-        refused("the disk is full", &|| server.execute_in(&kept, "x = 3\nopen('g', 'w').write('x' * 9000)"));
+        // The program hears of it first. What it leaves may fit into the place of what
+        // it had, and is refused otherwise.
+        disk.fill(files);
+        let told = server.execute_in(&kept, "y = 3\nopen('g', 'w').write('x' * 9000)");
+        if told.is_error() && told.result().get("structuredContent").is_none() {
+            assert_full(&told, "the disk is full", &disk);
+        } else {
+            told.assert_status("exited 1");
+            assert!(told.text().contains("No space left on device"), "{}", told.text());
+        }
         refused(what, &|| server.session("snapshot", &kept));
         // A native run needs a directory, and no room for what is in it.
         if files {
@@ -57,4 +66,19 @@ fn a_full_disk_is_told_by_name_and_a_session_can_be_closed_on_it() {
         assert_eq!(server.execute_in(&kept, "x += 1\nprint(x, open('f').read())").output(), "2 kept\n");
         server.assert_usable();
     }
+}
+
+#[test]
+fn a_disk_that_is_read_only_is_told_by_name_when_a_server_starts() {
+    let try_to_start = |options: &str| {
+        let disk = Disk::new(options);
+        let started = Server::with().command(disk.path()).arg("doctor").output().unwrap();
+        (started.status.success(), String::from_utf8_lossy(&started.stderr).into_owned())
+    };
+    let (_, text) = try_to_start("size=16m");
+    assert!(!text.contains("read-only"), "{text}");
+    let (is_started, text) = try_to_start("size=16m,ro");
+    assert!(!is_started && text.contains("failed to use the state directory"), "{text}");
+    assert!(text.contains("the disk is read-only, in "), "{text}");
+    assert!(text.contains("; nothing can be kept there until the operator mounts it to be written to"), "{text}");
 }
