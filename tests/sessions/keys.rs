@@ -1,7 +1,9 @@
 //! Keys of a store that are added and removed while a server runs.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use tests::{Server, binary};
 
@@ -56,6 +58,10 @@ fn a_store_of_earlier_builds_gets_another_key_without_a_stop() {
 
     // Once the session is gone, nothing needs the old key.
     server.session("close", &session).result();
+    // What was sealed with it may still be on its way.
+    let refused = keys(&state, &["forget", &old]).unwrap_err();
+    assert!(refused.contains("a server may still store what it sealed before"), "{refused}");
+    File::open(state.join("store/key")).unwrap().set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
     assert_eq!(keys(&state, &["forget", &old]).unwrap(), format!("{old}  is forgotten\n"));
     let other = beside.execute_in("new", "y = 1").session();
     drop(server.kill());

@@ -29,7 +29,6 @@ impl Store {
         sequence: u64,
         content: Vec<u8>,
     ) -> Result<BlobName, Error> {
-        self.keys.refresh();
         let hash = self.blob_hash(principal, &content);
         self.put_hashed_blob(principal, session, sequence, hash, content).await
     }

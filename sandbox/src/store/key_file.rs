@@ -14,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
@@ -32,6 +33,9 @@ const SECRET_BYTES: usize = 32;
 /// looking for the end of a session slow.
 const MAX_KEYS: usize = 20;
 
+/// How long an object may be on its way to its place after it was sealed.
+const IN_FLIGHT: Duration = Duration::from_secs(60);
+
 /// The secret of one key.
 pub(super) type Secret = [u8; SECRET_BYTES];
 
@@ -40,6 +44,8 @@ pub(super) type Secret = [u8; SECRET_BYTES];
 pub(super) struct Stamp {
     inode: (u64, u64),
     modified: (i64, i64),
+    /// Of its permissions as well.
+    changed: (i64, i64),
 }
 
 /// The keys of a store in a state directory.
@@ -99,7 +105,8 @@ impl KeyFile {
     /// # Errors
     ///
     /// [`Error::Denied`] when something is, when what is stored lies elsewhere
-    /// and nobody can tell, or it is the one that seals; [`Error::NotFound`] when
+    /// and nobody can tell, it is the one that seals, or that changed less than a
+    /// minute ago; [`Error::NotFound`] when
     /// there is none of that identifier.
     pub fn forget(&self, id: &str) -> Result<(), Error> {
         let _lock = self.lock()?;
@@ -133,6 +140,14 @@ impl KeyFile {
                 if sessions.len() > some.len() { ", …" } else { "" }
             )));
         }
+        if let Some(age) = self.age().filter(|age| *age < IN_FLIGHT) {
+            return Err(denied(format!(
+                "the keys were changed {} s ago, and a server may still store what it sealed before: try again {} s \
+                 later",
+                age.as_secs(),
+                (IN_FLIGHT - age).as_secs() + 1
+            )));
+        }
         secrets.remove(at);
         self.replace(&secrets)
     }
@@ -150,7 +165,13 @@ impl KeyFile {
     pub(super) fn stamp(&self) -> Option<Stamp> {
         let metadata = fs::symlink_metadata(self.path()).ok()?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Some(Stamp { inode: (metadata.dev(), metadata.ino()), modified })
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Some(Stamp { inode: (metadata.dev(), metadata.ino()), modified, changed })
+    }
+
+    /// How long ago the keys changed; none where that is in the future.
+    fn age(&self) -> Option<Duration> {
+        fs::symlink_metadata(self.path()).ok()?.modified().ok()?.elapsed().ok()
     }
 
     fn existing(&self) -> Result<Vec<Secret>, Error> {
@@ -273,6 +294,8 @@ pub(super) fn random_secret() -> Result<Secret, Error> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -330,6 +353,7 @@ mod tests {
         let error = keys.forget(&first.to_string()).unwrap_err().to_string();
         assert!(error.contains("cannot be told: nothing is stored in"), "{error}");
         fs::create_dir(parent.path().join(OBJECTS)).unwrap();
+        File::open(keys.path()).unwrap().set_modified(SystemTime::now() - IN_FLIGHT - Duration::from_secs(1)).unwrap();
         keys.forget(&first.to_string()).unwrap();
         assert!(!keys.ids().unwrap().contains(&first));
         for _ in 9..MAX_KEYS {

@@ -1,8 +1,8 @@
 //! The keys that a server has at hand: the first seals, all of them open.
 //!
-//! A key is added while servers run. So the file is looked at again before each
-//! commit and each look at a session, which costs a microsecond, and where an
-//! object names a key that is not known.
+//! A key is added while servers run. So the file is looked at again before
+//! anything is sealed and at each look at a session, which costs a microsecond, and
+//! where an object names a key that is not known.
 
 use std::sync::{Arc, Mutex};
 

@@ -182,6 +182,8 @@ impl Store {
         binding: Binding,
         content: impl AsRef<[u8]> + Into<Vec<u8>>,
     ) -> Result<Vec<u8>, Error> {
+        // A key that was forgotten seals nothing more.
+        self.keys.refresh();
         let keys = self.keys.current();
         if content.as_ref().len() < OFFLOAD_BYTES {
             return keys.seal(&binding, content.as_ref());

@@ -91,9 +91,10 @@ impl Files {
     }
 
     /// The names in a directory of objects; none where there is no directory.
-    pub(super) fn names(&self, directory: &Path) -> impl Iterator<Item = String> + use<> {
-        let entries = fs::read_dir(self.path(directory)).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().into_string().ok())
+    pub(super) fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let entries = unless_gone(fs::read_dir(self.path(directory)))?.into_iter().flatten();
+        let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(io::Result::transpose).collect()
     }
 
     /// Puts `content` at `new`, and leaves what is there already, in the file of

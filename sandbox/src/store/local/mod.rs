@@ -106,11 +106,11 @@ impl Backend for Local {
 
     // On the thread that asks: two names are read faster than a thread is woken.
     async fn names(&self, directory: &Path) -> Result<Vec<String>, Error> {
-        Ok(self.files.names(directory).collect())
+        self.files.names(directory).doing(|| format!("list {directory} in the store"))
     }
 
     fn count(&self, directory: &Path) -> Option<usize> {
-        Some(self.files.names(directory).count())
+        self.files.names(directory).ok().map(|names| names.len())
     }
 
     async fn touch(&self, commit: &Path, _: &Path, now: SystemTime) -> Result<(), Error> {

@@ -41,6 +41,28 @@ async fn a_key_is_added_without_a_stop_and_the_old_one_opens_what_it_sealed() {
     assert_eq!(first.commit(&me(), &third, 2, b"late").await.unwrap(), Committed::Fenced);
 }
 
+/// As if the keys had not been changed for a while.
+fn long_ago(parent: &TempDir) {
+    let key = fs::File::open(parent.path().join("store/key")).unwrap();
+    key.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_was_forgotten_seals_nothing_that_is_stored_later() {
+    let (parent, store) = store(Kind::Process);
+    let keys = KeyFile::of(parent.path());
+    let old = keys.ids().unwrap()[0].to_string();
+    keys.rotate().unwrap();
+    long_ago(&parent);
+    keys.forget(&old).unwrap();
+    let session = SessionId::random();
+    let content = vec![7; 3000];
+    let hash = store.blob_hash(&me(), &content);
+    let blob = store.put_hashed_blob(&me(), &session, 1, hash, content.clone()).await.unwrap();
+    store.commit(&me(), &session, 1, b"one").await.unwrap();
+    assert_eq!(beside(&store).get_blob(&me(), &session, &blob, 3000).await.unwrap(), content);
+}
+
 #[tokio::test]
 async fn a_key_is_forgotten_once_nothing_needs_it() {
     let (parent, store) = store(Kind::Process);
@@ -62,6 +84,8 @@ async fn a_key_is_forgotten_once_nothing_needs_it() {
     store.collect(&me(), &session, 3, &HashSet::new()).await.unwrap();
     assert!(refused().contains("1 objects of 1 sessions"), "{}", refused());
     store.unmark(me().directory_name(), &ended).await.unwrap();
+    assert!(refused().contains("a server may still store what it sealed before"), "{}", refused());
+    long_ago(&parent);
     keys.forget(&old).unwrap();
     assert_eq!(keys.ids().unwrap().len(), 1);
     for store in [&store, &beside(&store)] {
