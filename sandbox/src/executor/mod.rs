@@ -411,7 +411,7 @@ impl Executor {
             () = deadline => {
                 self.cancel_all.cancel();
                 if tokio::time::timeout(CANCEL_WAIT, self.tracker.wait()).await.is_err() {
-                    tracing::error!("a run did not answer its cancellation");
+                    tracing::error!("a run did not answer its cancellation, or clearing up after one takes long");
                 }
                 Drained::Cancelled
             }

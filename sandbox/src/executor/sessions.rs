@@ -85,8 +85,12 @@ impl Executor {
                 None => executor.sessions.create(&principal).await?,
             };
             let written = executor.write_in(&mut turn, file).await;
-            if turn.is_ahead && turn.life == Life::Loaded {
-                executor.sessions.roll_back(&mut turn).await?;
+            if turn.is_ahead
+                && turn.life == Life::Loaded
+                && let Err(error) = executor.sessions.roll_back(&mut turn).await
+            {
+                // It is loaded when it is next used.
+                tracing::warn!(%error, session = %turn.session.id, "a session was not taken back to its last state");
             }
             if session.is_none() && written.is_err() {
                 executor.sessions.abandon(&mut turn);

@@ -3,6 +3,7 @@
 //! copy of what the store has. The server pays before it keeps more, and
 //! sessions that nobody uses give theirs back: they hibernate.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,12 @@ use super::ledger::Ledger;
 use super::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::store_space::collect_rest;
 use super::workspaces::Workspaces;
-use super::{Head, Life, Session, Turn};
+use super::{Life, Session, Turn};
 use crate::error::Error;
 use crate::store::Store;
 
 /// How long a session waits for memory that others give back.
-const ROOM_WAIT: Duration = Duration::from_millis(200);
+const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// A session that holds less makes no room worth its coming back.
 const WORTHWHILE_BYTES: u64 = 64 << 10;
 
@@ -29,16 +30,18 @@ impl SavedInterpreter {
     }
 }
 
-impl Head {
-    /// The memory that it takes beside its files.
-    fn heap_bytes(&self) -> usize {
-        let files = match &self.files {
-            SavedFiles::Inline(bytes) => bytes.capacity(),
-            SavedFiles::Blob(_) => 0,
-        };
-        let interpreters = self.interpreters.values().map(SavedInterpreter::heap_bytes).sum::<usize>();
-        files + interpreters + self.snapshots.len() * (size_of::<SnapshotRecord>() + 128)
-    }
+/// The memory that a session takes beside what its files are known by.
+pub(super) fn beside_files(
+    files: &SavedFiles,
+    interpreters: &BTreeMap<String, SavedInterpreter>,
+    snapshots: &[SnapshotRecord],
+) -> usize {
+    let files = match files {
+        SavedFiles::Inline(bytes) => bytes.capacity(),
+        SavedFiles::Blob(_) => 0,
+    };
+    let interpreters = interpreters.values().map(SavedInterpreter::heap_bytes).sum::<usize>();
+    files + interpreters + snapshots.len() * (size_of::<SnapshotRecord>() + 128)
 }
 
 /// What is held.
@@ -73,8 +76,8 @@ impl Holding {
         &self.interpreters
     }
 
-    /// Pays for `bytes` of files, and for what the session takes beside them, if
-    /// need be once others made room.
+    /// Pays for the `bytes` that a session is held in, if need be once others made
+    /// room.
     ///
     /// # Errors
     ///
@@ -82,7 +85,7 @@ impl Holding {
     /// [`Error::Busy`] when it cannot now.
     pub(super) async fn pay(&self, turn: &mut Turn, bytes: usize) -> Result<(), Error> {
         let (ledger, most) = (&self.ledger, self.ledger.most_bytes());
-        let bytes = (bytes + turn.heap_bytes()) as u64;
+        let bytes = bytes as u64;
         let mut held = turn.held.take().unwrap_or_else(|| ledger.nothing());
         let more = bytes.saturating_sub(held.bytes());
         let mut is_paid = held.resize(bytes);

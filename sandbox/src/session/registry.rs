@@ -14,12 +14,12 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::files::Tree;
-use super::holding::Holding;
+use super::holding::{Holding, beside_files};
 use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
 use super::ledger::Ledger;
 use super::load::{self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, find_snapshot, look_up, remembered};
-use super::save::{Change, Saver, SnapshotChange};
+use super::save::{Change, Earlier, Saver, SnapshotChange};
 use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord};
 use super::workspaces::Workspaces;
 use super::{Head, Life, Session, SessionFiles, Turn, not_found};
@@ -244,15 +244,19 @@ impl Sessions {
         let manifest = Arc::new(manifest);
         self.holding.interpreters().close(&session.id);
         turn.life = Life::Unknown;
+        let beside = beside_files(&files, &interpreters, &snapshots);
+        self.holding.pay(turn, manifest.heap_bytes_laid_out() + beside).await?;
+        drop(large);
         let is_new = session.workspace().is_none();
         if is_new {
+            // Nobody takes the empty directory for that of the session.
+            session.set_disordered(true);
             self.holding.admit(&session)?;
             turn.tree = Tree::empty();
         }
-        self.holding.pay(turn, manifest.heap_bytes_laid_out()).await?;
-        drop(large);
         // Most sessions that come back have no files, and wait for no disk.
         let tree = if is_new && manifest.is_empty() {
+            session.set_disordered(false);
             Tree::empty()
         } else {
             self.holding.workspaces().lay_out(turn, manifest).await?
@@ -293,8 +297,8 @@ impl Sessions {
     /// # Errors
     ///
     /// [`Error::Fenced`] when another server went on with the session,
-    /// [`Error::Denied`] when there is no room. Either way nothing has changed
-    /// in the store.
+    /// [`Error::Denied`] when there is no room, [`Error::Busy`] when others have the
+    /// memory that it takes. In each case nothing has changed in the store.
     pub(crate) async fn save(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
         let transfer = change.interpreter.as_ref().map(|left| Arc::clone(&left.transfer));
         self.saver.save(turn, change).await?;
@@ -349,8 +353,8 @@ impl Sessions {
     /// Makes the state that a snapshot remembers the next one.
     pub(crate) async fn rewind(&self, turn: &mut Turn, snapshot: &SnapshotId) -> Result<(), Error> {
         let (saved, manifest) = remembered(&self.store, turn, snapshot).await?;
-        self.holding.pay(turn, manifest.heap_bytes_laid_out()).await?;
-        self.save(turn, Change { earlier: Some(saved), ..Change::default() }).await?;
+        let earlier = Some(Earlier { saved, files_bytes: manifest.heap_bytes_laid_out() });
+        self.save(turn, Change { earlier, ..Change::default() }).await?;
         turn.has_let_go = true;
         // It is so from here on. If its files cannot be laid out now, they
         // will be when it is loaded.
@@ -358,6 +362,9 @@ impl Sessions {
         self.holding.interpreters().close(&turn.session.id);
         turn.tree = self.holding.workspaces().lay_out(turn, manifest).await?;
         turn.seen = Arc::clone(turn.tree.manifest());
+        let beside = beside_files(&turn.files, &turn.interpreters, &turn.snapshots);
+        let bytes = turn.tree.heap_bytes_with(&turn.seen) + beside;
+        self.holding.pay(turn, bytes).await?;
         turn.life = Life::Loaded;
         Ok(())
     }

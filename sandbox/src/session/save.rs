@@ -18,7 +18,7 @@ use guest_runtimes::{GuestRuntime, Image};
 use serde_bytes::ByteBuf;
 
 use super::files::{Manifest, Tree, Untouched};
-use super::holding::Holding;
+use super::holding::{Holding, beside_files};
 use super::load::fenced_or;
 use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord};
 use super::store_space::{collect, make_room};
@@ -42,7 +42,7 @@ const COLLECT_INTERVAL: u64 = 8;
 #[derive(Default)]
 pub(crate) struct Change {
     /// An earlier state to go on from.
-    pub(crate) earlier: Option<Saved>,
+    pub(crate) earlier: Option<Earlier>,
     /// The interpreter of a run, which knows what became of the files.
     pub(crate) interpreter: Option<LeftInterpreter>,
     /// That files may have changed.
@@ -67,6 +67,13 @@ pub(crate) struct ChangedFiles {
     pub(crate) bytes: u64,
     /// Those that are as they were, although their stamps differ.
     pub(crate) untouched: Untouched,
+}
+
+/// A state that a snapshot remembers.
+pub(crate) struct Earlier {
+    pub(crate) saved: Saved,
+    /// The memory that its files are known by, once they are laid out.
+    pub(crate) files_bytes: usize,
 }
 
 /// What becomes of the remembered states.
@@ -96,8 +103,8 @@ impl Saver {
     /// # Errors
     ///
     /// [`Error::Fenced`] when another server went on with the session,
-    /// [`Error::Denied`] when there is no room. Either way nothing has changed
-    /// in the store.
+    /// [`Error::Denied`] when there is no room, [`Error::Busy`] when others have the
+    /// memory that it takes. In each case nothing has changed in the store.
     pub(super) async fn save(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
         let Change { earlier, interpreter, files, snapshots } = change;
         if let Some(left) = &interpreter {
@@ -108,8 +115,9 @@ impl Saver {
             Some(SnapshotChange::Take) => Some(snapshot::encode(&present())?),
             Some(SnapshotChange::Remove(_)) | None => None,
         };
-        let mut next =
-            Commit { parent: turn.sequence, saved: earlier.unwrap_or_else(present), snapshots: turn.snapshots.clone() };
+        let later_bytes = earlier.as_ref().map_or(0, |earlier| earlier.files_bytes);
+        let saved = earlier.map_or_else(present, |earlier| earlier.saved);
+        let mut next = Commit { parent: turn.sequence, saved, snapshots: turn.snapshots.clone() };
 
         let memory = interpreter.as_ref().map_or(0, |left| sum(&left.capture.parts) + sum(&left.capture.tail));
         let bytes = memory
@@ -149,7 +157,7 @@ impl Saver {
             self.keep_image(image).await?;
         }
 
-        self.commit(turn, next, tree).await?;
+        self.commit(turn, next, tree, later_bytes).await?;
         if knows_files {
             turn.seen = Arc::clone(turn.tree.manifest());
         }
@@ -271,9 +279,10 @@ impl Saver {
     }
 
     /// Makes `next` the session. Where that fails, this server's copy is not
-    /// relied on any more: it is not known what the store has.
-    async fn commit(&self, turn: &mut Turn, next: Commit, tree: Option<Tree>) -> Result<(), Error> {
-        let committed = self.try_commit(turn, next, tree).await;
+    /// relied on any more: it is not known what the store has. `later_bytes` are
+    /// what its files will be known by, if they are others after that.
+    async fn commit(&self, turn: &mut Turn, next: Commit, tree: Option<Tree>, later_bytes: usize) -> Result<(), Error> {
+        let committed = self.try_commit(turn, next, tree, later_bytes).await;
         if committed.is_err() {
             self.holding.interpreters().close(&turn.session.id);
             turn.session.set_disordered(true);
@@ -283,10 +292,18 @@ impl Saver {
         committed
     }
 
-    async fn try_commit(&self, turn: &mut Turn, next: Commit, tree: Option<Tree>) -> Result<(), Error> {
+    async fn try_commit(
+        &self,
+        turn: &mut Turn,
+        next: Commit,
+        tree: Option<Tree>,
+        later_bytes: usize,
+    ) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
         let sequence = turn.sequence + 1;
-        self.holding.pay(turn, tree.as_ref().unwrap_or(&turn.tree).heap_bytes_with(&turn.seen)).await?;
+        let files = tree.as_ref().unwrap_or(&turn.tree).heap_bytes_with(&turn.seen).max(later_bytes);
+        let beside = beside_files(&next.saved.files, &next.saved.interpreters, &next.snapshots);
+        self.holding.pay(turn, files + beside).await?;
         let body = snapshot::encode(&next)?;
         // Fewer snapshots than before are a step to more room.
         if next.snapshots.len() >= turn.snapshots.len() {
