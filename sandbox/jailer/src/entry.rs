@@ -36,15 +36,16 @@ pub fn main() -> ExitCode {
     };
     match confine(&connection).and_then(Confined::divide) {
         Ok(Side::Guard(confined, warden, channel)) => {
-            let Confined { confinement, descriptors, parts, guard, .. } = confined;
-            // Readers of the program's output see its end only when we let go.
-            drop((descriptors, parts));
+            let Confined { mut confinement, descriptors, parts, guard, .. } = confined;
+            // Readers of the program's output see its end only when we let go, and
+            // its files are the warden's to write.
+            drop((descriptors, parts, std::mem::take(&mut confinement.files)));
             guard.stay(&confinement, &connection, warden, &channel)
         }
         Ok(Side::Warden(confined, guard, channel)) => {
             drop(connection);
             let Confined { confinement, descriptors, parts, process_bound, .. } = confined;
-            warden::stand(&confinement, descriptors, parts, process_bound, guard, channel)
+            warden::stand(confinement, descriptors, parts, process_bound, guard, channel)
         }
         Err(refusal) => {
             let code = exit_code(refusal.step);

@@ -7,6 +7,7 @@
 //! signals cannot leave, with the program in a domain below that the program's
 //! signals cannot leave.
 
+use std::borrow::Cow;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -36,14 +37,19 @@ use crate::{filesystem, landlock, parent, sys};
 /// Does all that comes between the guard and the program, and goes on until no
 /// process of the tree is left.
 pub(crate) fn stand(
-    confinement: &Confinement,
+    mut confinement: Confinement,
     descriptors: Descriptors,
     parts: Parts,
     process_bound: u64,
     guard: Pid,
     channel: UnixStream,
 ) -> ExitCode {
-    let refusal = match Warden::prepare(confinement, &parts, guard, channel.try_clone().ok()) {
+    let prepared = Warden::prepare(&confinement, &parts, guard, channel.try_clone().ok());
+    // They are where the program finds them; held on to, they would take memory
+    // that nobody counts for as long as it runs.
+    confinement.files.iter_mut().for_each(|file| file.content = Cow::Borrowed(""));
+    let confinement = &confinement;
+    let refusal = match prepared {
         Err(refusal) => refusal,
         Ok(mut warden) => match warden.start(confinement, descriptors, parts, process_bound) {
             Err(refusal) => refusal,

@@ -116,6 +116,8 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
     }
     // A jailer that is gone already says why it went, or its silence does.
     let _ = jailer::send_confinement(control, &confinement, &descriptors);
+    // The program is in there, and is no longer needed here.
+    drop(confinement);
     // Nobody may be waiting for it.
     let _ = sent.send(());
     drop((input, stdout, stderr, reply));
