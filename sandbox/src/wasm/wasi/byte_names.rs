@@ -23,7 +23,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
 use wiggle::GuestMemory;
 
 use super::WORKSPACE_FD;
-use super::errno::{self, BADF, INVAL, IO, MFILE, NOTDIR, NOTSUP, PERM};
+use super::errno::{self, BADF, INVAL, IO, MFILE, NOSPC, NOTDIR, NOTSUP, PERM};
 use super::files::{beneath, look, number, with};
 use super::guest_memory::range;
 use super::saved_files::{Opened, argument, close, open_directory, open_utf8};
@@ -105,11 +105,11 @@ fn open_beneath(directory: BorrowedFd<'_>, path: &[u8], how: How) -> Result<Owne
 async fn open_as(wasi: &mut WasiP1Ctx, file: OwnedFd, how: How) -> Result<Opened, i32> {
     let file = Arc::new(File::from(file));
     let opened = match FileType::from_raw_mode(RawMode::from(look(&file).map_err(number)?.stx_mode)) {
-        FileType::Directory => open_directory(wasi, b".").await,
+        FileType::Directory => open_directory(wasi, b".").await.ok_or(MFILE),
         FileType::RegularFile => open_stand_in(wasi, how).await,
         _ => return Err(PERM),
     };
-    let (fd, resource) = opened.ok_or(MFILE)?;
+    let (fd, resource) = opened?;
     let entry = resource.map(Resource::<Descriptor>::new_borrow);
     match entry.as_ref().and_then(|entry| wasi.ctx().table.get_mut(entry).ok()) {
         Some(Descriptor::File(entry)) => entry.file = file,
@@ -123,15 +123,27 @@ async fn open_as(wasi: &mut WasiP1Ctx, file: OwnedFd, how: How) -> Result<Opened
 }
 
 /// Opens a new file that has lost its name already.
-async fn open_stand_in(wasi: &mut WasiP1Ctx, how: How) -> Option<Opened> {
+async fn open_stand_in(wasi: &mut WasiP1Ctx, how: How) -> Result<Opened, i32> {
     let name = format!(".{}.part", random_name());
     let oflags = Oflags::CREAT | Oflags::EXCL;
-    let (made, _) = open_utf8(wasi, name.as_bytes(), oflags, Rights::FD_WRITE, Fdflags::empty()).await?;
-    close(wasi, made).await;
+    // There is a descriptor to be had: that was asked for before.
+    let made = open_utf8(wasi, name.as_bytes(), oflags, Rights::FD_WRITE, Fdflags::empty()).await;
+    close(wasi, made.ok_or(NOSPC)?.0).await;
     let opened = open_utf8(wasi, name.as_bytes(), Oflags::empty(), how.rights, how.flags).await;
-    let (mut bytes, path) = argument(wasi, name.as_bytes())?;
-    let removed = wasi.path_unlink_file(&mut GuestMemory::Unshared(&mut bytes), WORKSPACE_FD.into(), path).await;
-    removed.ok().and(opened)
+    let removed = match argument(wasi, name.as_bytes()) {
+        Some((mut bytes, path)) => {
+            wasi.path_unlink_file(&mut GuestMemory::Unshared(&mut bytes), WORKSPACE_FD.into(), path).await.is_ok()
+        }
+        None => false,
+    };
+    match opened {
+        Some(opened) if removed => Ok(opened),
+        Some((fd, _)) => {
+            close(wasi, fd).await;
+            Err(IO)
+        }
+        None => Err(MFILE),
+    }
 }
 
 /// The workspace, of which only Wasmtime has a descriptor between runs.

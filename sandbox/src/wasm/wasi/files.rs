@@ -193,6 +193,7 @@ pub(super) const fn number(errno: Errno) -> i32 {
         Errno::INVAL => errno::INVAL,
         Errno::ISDIR => errno::ISDIR,
         Errno::LOOP => errno::LOOP,
+        Errno::MFILE | Errno::NFILE => errno::MFILE,
         Errno::NAMETOOLONG => errno::NAMETOOLONG,
         Errno::NOENT => errno::NOENT,
         Errno::NOSPC => errno::NOSPC,
