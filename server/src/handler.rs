@@ -9,7 +9,7 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use sandbox::Principal;
+use sandbox::{Error, Principal};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +25,8 @@ const TOOL_LIST_TTL_MS: u64 = 3_600_000;
 
 const INSTRUCTIONS: &str = "\
 `execute` runs code in a sandbox. Without `session` each call starts clean; `session: \"new\"` returns a handle under \
-which variables and files in /workspace live on, also after a restart. `write` puts a file into a session, `read` shows its files and the \
-full output of a run. There is no network and no package installation.";
+which variables and files in /workspace live on. `write` puts a file into a session, `read` shows its files and \
+the full output of a run. There is no network and no package installation.";
 
 /// The server of one principal.
 #[derive(Clone)]
@@ -59,8 +59,13 @@ impl Handler {
 }
 
 impl Handler {
-    /// Waits until a call may begin, or nobody waits for it any longer.
-    async fn place(&self, tool: &str, cancel: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    /// Waits until a call may begin. A `read` holds one of the places for reads
+    /// until it is over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`] when nobody waits for it any longer.
+    async fn place(&self, tool: &str, cancel: &CancellationToken) -> Result<Option<OwnedSemaphorePermit>, Error> {
         let place = async {
             let place = match tool {
                 tools::read::NAME => Arc::clone(&self.reads).acquire_owned().await.ok(),
@@ -71,8 +76,8 @@ impl Handler {
         };
         tokio::select! {
             biased;
-            () = cancel.cancelled() => None,
-            place = place => place,
+            () = cancel.cancelled() => Err(Error::Cancelled),
+            place = place => Ok(place),
         }
     }
 }
@@ -107,7 +112,10 @@ impl ServerHandler for Handler {
             let shown: String = request.name.chars().take(64).collect();
             return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
         };
-        let _place = self.place(&request.name, &context.ct).await;
+        let _place = match self.place(&request.name, &context.ct).await {
+            Ok(place) => place,
+            Err(error) => return reply::error(error).map(CallToolResponse::from),
+        };
         let call = Call { service: &self.service, principal: &self.principal, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {

@@ -1,7 +1,9 @@
 //! MCP over standard input and output: one client, the one who started us, and
 //! with whom the server ends.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::ServiceExt;
 use rmcp::transport::io::stdio_pipes;
@@ -14,13 +16,16 @@ use crate::service::Service;
 use crate::transport::lines::Lines;
 use crate::transport::unsent::Unsent;
 
+/// How long a client that takes nothing is waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Serves until the server is over.
 pub(crate) async fn serve(service: Arc<Service>) -> anyhow::Result<()> {
     let (reader, writer) = stdio_pipes();
     let ended = CancellationToken::new();
     let unsent = Unsent::new();
     let transport = Lines::new(reader, writer, ended.clone(), Arc::clone(&unsent));
-    let handler = Handler::new(Arc::clone(&service), Principal::local(), ended.clone(), unsent);
+    let handler = Handler::new(Arc::clone(&service), Principal::local(), ended.clone(), Arc::clone(&unsent));
     let stop = CancellationToken::new();
     let connecting = handler.serve_with_ct(transport, stop.clone());
     let connection = tokio::select! {
@@ -43,13 +48,27 @@ pub(crate) async fn serve(service: Arc<Service>) -> anyhow::Result<()> {
     service.over().await;
     if let Some(connection) = connection {
         // The answers of drained calls are on their way out; after them the
-        // transport may go.
+        // transport may go. It goes as well when nobody takes them.
         let waiting = connection.waiting();
         if is_stopped {
+            unsent.close();
             stop.cancel();
             ended.cancel();
         }
-        drop(waiting.await?);
+        let mut waiting = pin!(waiting);
+        loop {
+            tokio::select! {
+                quit = &mut waiting => {
+                    drop(quit?);
+                    break;
+                }
+                is_read = unsent.shrinks_within(PATIENCE) => if !is_read {
+                    unsent.close();
+                    tracing::warn!("the client does not read: the last replies are left unsent");
+                    break;
+                },
+            }
+        }
     }
     Ok(())
 }

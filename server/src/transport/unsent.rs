@@ -1,8 +1,10 @@
 //! Replies that are finished and not with the client yet. One that does not read
-//! gets no more of them made: neither are its requests read nor calls begun.
+//! gets no more of them made: calls wait, and so do requests, of which a bounded
+//! number of bytes is read. A cancellation and the end of input are seen all the same.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -33,6 +35,29 @@ impl Unsent {
         let _ = serde_json::to_writer(&mut length, message);
         self.0.send_modify(|bytes| *bytes += length.0);
         OnItsWay { unsent: Arc::clone(self), bytes: length.0 }
+    }
+
+    /// Lets no further call begin: what is on its way may go with its transport, and
+    /// makes no room by that.
+    pub(super) fn close(&self) {
+        self.0.send_modify(|bytes| *bytes += usize::MAX / 2);
+    }
+
+    /// Whether there is room for more.
+    pub(super) fn has_room(&self) -> bool {
+        *self.0.borrow() < MOST_BYTES
+    }
+
+    /// Waits until nothing is on its way.
+    pub(super) async fn gone(&self) {
+        let _ = self.0.subscribe().wait_for(|bytes| *bytes == 0).await;
+    }
+
+    /// Waits until something of it has gone, for as long as `patience`.
+    pub(super) async fn shrinks_within(&self, patience: Duration) -> bool {
+        let before = *self.0.borrow();
+        let mut unsent = self.0.subscribe();
+        tokio::time::timeout(patience, unsent.wait_for(|bytes| *bytes < before)).await.is_ok()
     }
 
     /// Waits until there is room for more.
