@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::Subcommand;
-use sandbox::KeyFile;
+use sandbox::{KeyFile, StoreBackend};
 
 use super::say;
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::config::Config;
 /// What is done to the keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the keys: the one that seals, and those that open what they sealed (as without a word)
+    /// List the keys: the one that seals, and those that open what they sealed (what `belljar keys` does alone, too)
     List,
     /// Add a key that seals from the next commit on. Servers may go on running
     Rotate,
@@ -24,6 +25,10 @@ pub(crate) enum Command {
 
 /// Does it, and says what it did.
 pub(crate) fn run(config: &Config, command: &Command) -> anyhow::Result<ExitCode> {
+    ensure!(
+        matches!(config.executor.store, StoreBackend::Directory),
+        "with `store = \"memory\"` there are no keys: sessions end with their server"
+    );
     let keys = KeyFile::of(&config.executor.state_directory);
     match command {
         Command::List => {

@@ -88,9 +88,9 @@ impl Config {
         let lifetime = settings.session_lifetime_seconds.unwrap_or(30 * 86_400);
         let store = settings.store.unwrap_or(Place::Directory);
         ensure!(
-            store == Place::Directory || settings.durability.is_none(),
-            "durability says what sessions in a directory outlast; with `store = \"memory\"` they outlast nothing: \
-             set one of the two"
+            store == Place::Directory || settings.durability != Some(Level::Disk),
+            "with `store = \"memory\"` sessions end with the server, and `durability = \"disk\"` says that they outlast \
+             a power failure: take one of the two back"
         );
         let store_default = if store == Place::Memory { 512 << 20 } else { 5 << 30 };
         let store_bytes = settings.store_bytes.unwrap_or(store_default);
@@ -274,7 +274,7 @@ mod tests {
             ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
             ("durability = \"none\"", "unknown variant `none`, expected `process` or `disk`"),
-            ("store = \"memory\"\ndurability = \"disk\"", "they outlast nothing: set one of the two"),
+            ("store = \"memory\"\ndurability = \"disk\"", "take one of the two back"),
             ("[native_programs]\npython = \"/bin/true\"", "must name one of bash, python-native, got `python`"),
             ("[native_programs]\nbash = \"bash\"", "native_programs.bash must be an absolute path, got bash"),
         ] {
