@@ -34,11 +34,12 @@ fn main() -> ExitCode {
     if let Some(code) = sandbox::role(&arguments, || {}) {
         return code;
     }
-    let wanted = arguments.iter().skip(1).find(|argument| !argument.starts_with('-'));
+    let Filter { wanted, skipped } = Filter::of(&arguments);
     let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     macro_rules! run {
         ($($name:ident)*) => {$(
-            if wanted.is_none_or(|wanted| stringify!($name).contains(wanted.as_str())) {
+            let has = |part: &String| stringify!($name).contains(part.as_str());
+            if (wanted.is_empty() || wanted.iter().any(has)) && !skipped.iter().any(has) {
                 event_loop.block_on($name());
                 println!("test {} ... ok", stringify!($name));
             }
@@ -51,6 +52,29 @@ fn main() -> ExitCode {
         the_result_of_a_run_is_read_where_it_ran_and_others_say_so
     }
     ExitCode::SUCCESS
+}
+
+/// Which tests are to run, said as to any test program.
+#[derive(Default)]
+struct Filter {
+    wanted: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Filter {
+    fn of(arguments: &[String]) -> Self {
+        let mut filter = Self::default();
+        let mut words = arguments.iter().skip(1).cloned();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--skip" => filter.skipped.extend(words.next()),
+                "--test-threads" | "--format" | "--color" | "--logfile" => drop(words.next()),
+                flag if flag.starts_with('-') => {}
+                _ => filter.wanted.push(word),
+            }
+        }
+        filter
+    }
 }
 
 /// A store that is weak in the way of `seed`, or of `BELLJAR_TEST_SEED`.

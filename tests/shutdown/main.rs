@@ -308,7 +308,7 @@ fn a_server_is_ready_once_it_has_prepared_and_answers_before() {
     let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
     let server = Server::with().env("BELLJAR_CACHE_DIRECTORY", cache.path()).start();
     assert_eq!(server.health()["status"], "starting");
-    for compiled in std::fs::read_dir(target_directory().join("belljar-test-cache")).unwrap() {
+    for compiled in std::fs::read_dir(tests::cache_directory()).unwrap() {
         let compiled = compiled.unwrap();
         if compiled.path().extension().is_some_and(|extension| extension == "cwasm") {
             std::fs::hard_link(compiled.path(), cache.path().join(compiled.file_name())).unwrap();
