@@ -12,6 +12,8 @@ use crate::error::Error;
 pub(crate) const MAX_PATH_BYTES: usize = 1024;
 /// The longest name in a path: file systems take no more (`NAME_MAX`).
 const MAX_NAME_BYTES: usize = 255;
+/// How much of a path a refusal repeats.
+const SHOWN_CHARS: usize = 120;
 /// How deep directories may nest. Recursion over a workspace is bounded by it.
 pub(crate) const MAX_DEPTH: usize = 32;
 /// A checked path, relative to a workspace. It may name the workspace itself.
@@ -51,7 +53,12 @@ impl WorkspacePath {
 
     fn checked(field: &str, text: &str, is_refused: impl Fn(char) -> bool) -> Result<Self, Error> {
         let refuse = |reason: &str| {
-            let shown: String = text.chars().take(80).collect();
+            // An invisible character is ten that tell which.
+            let fits = |taken: &mut usize, char: char| {
+                *taken += char.escape_debug().count();
+                (*taken <= SHOWN_CHARS).then_some(char)
+            };
+            let shown: String = text.chars().scan(0, fits).collect();
             Err(Error::invalid(field, format!("{reason}, got {shown:?}")))
         };
         // As text it may be longer.

@@ -4,7 +4,8 @@
 
 use std::io::Cursor;
 
-use rmcp::model::{JsonRpcMessage, RequestId};
+use rmcp::model::{ErrorData, JsonRpcMessage, RequestId};
+use rmcp::service::{RoleServer, TxJsonRpcMessage};
 use rmcp::transport::Transport as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -85,8 +86,14 @@ fn connection(data: &[u8]) {
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let mut messages = 0;
-            while lines.receive().await.is_some() {
+            while let Some(message) = lines.receive().await {
                 messages += 1;
+                // The end is told once what was asked is answered.
+                if let JsonRpcMessage::Request(request) = message {
+                    let answer = ErrorData::internal_error("answered", None);
+                    let sent = lines.send(TxJsonRpcMessage::<RoleServer>::error(answer, Some(request.id))).await;
+                    sent.expect("nothing is in the way");
+                }
             }
             assert!(messages <= data.iter().filter(|byte| **byte == b'\n').count(), "a message is half a line");
         });
