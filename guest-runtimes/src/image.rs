@@ -1,11 +1,22 @@
 //! A WebAssembly image as it is distributed, and what its instances take.
 
+#![expect(clippy::disallowed_methods, reason = "reads the images of an operator")]
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::runtime::Description;
+
 /// The largest image after decompression. Above any of ours; a damaged frame
 /// cannot make the host allocate more.
-const MAX_IMAGE_BYTES: usize = 256 << 20;
+pub(crate) const MAX_IMAGE_BYTES: usize = 256 << 20;
+/// The largest compressed image. Above any of ours.
+pub const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
 
 /// A page of WebAssembly, the unit that memory grows by.
 const WASM_PAGE: u64 = 64 << 10;
@@ -21,14 +32,23 @@ const MAX_WARM_BYTES: u64 = 1 << 30;
 /// A WebAssembly image as it is distributed.
 #[derive(Debug)]
 pub struct Image {
-    pub(crate) digest: String,
-    pub(crate) compressed: &'static [u8],
-    pub(crate) instance: Instance,
-    pub(crate) revoked: Vec<Revoked>,
+    digest: String,
+    source: Source,
+    instance: Instance,
+    revoked: Vec<Revoked>,
+}
+
+/// Where the compressed image is.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// In this program.
+    BuiltIn(&'static [u8]),
+    /// In a file of an operator's.
+    File { path: PathBuf, sha256: String, bytes: u64 },
 }
 
 /// An image of an earlier build that must not run any more.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revoked {
     sha256: String,
@@ -63,13 +83,29 @@ pub struct Instance {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
+    /// Its file cannot be read.
+    #[error("failed to read guest image {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Its file is not the one that was described.
+    #[error("guest image {} is not the one that compressed_sha256 beside it names: it has {found}", path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of what is there.
+        found: String,
+    },
     /// The compressed image is damaged.
     #[error("failed to decompress guest image {expected}")]
     Decompress {
         /// SHA-256 of what should be there.
         expected: String,
         /// The cause.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The image is not the one that was described.
     #[error("a guest image has digest {found} where {expected} should be")]
@@ -82,14 +118,43 @@ pub enum ImageError {
 }
 
 impl Image {
+    /// The image of a description. Fails with the key that is wrong.
+    pub(crate) fn new(
+        description: &Description,
+        digest: String,
+        source: Source,
+    ) -> Result<Self, (&'static str, String)> {
+        let instance = description.instance.ok_or_else(|| ("instance", "is missing".to_owned()))?;
+        instance.check()?;
+        Ok(Self { digest, source, instance, revoked: description.revoked.clone() })
+    }
+
     /// SHA-256 of the image in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The image as it is distributed: see [`unpack`].
-    pub const fn compressed(&self) -> &'static [u8] {
-        self.compressed
+    /// The image as it is distributed: see [`unpack`]. Reads it from its file,
+    /// if it is not of this build.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError`] when the file cannot be read or is another by now.
+    pub fn compressed(&self) -> Result<Cow<'static, [u8]>, ImageError> {
+        let (path, sha256, bytes) = match &self.source {
+            Source::BuiltIn(compressed) => return Ok(Cow::Borrowed(compressed)),
+            Source::File { path, sha256, bytes } => (path, sha256, *bytes),
+        };
+        let mut compressed = Vec::new();
+        // Not more than was described: it may have grown since.
+        File::open(path)
+            .and_then(|file| file.take(bytes.saturating_add(1)).read_to_end(&mut compressed))
+            .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
+        let found = hexadecimal(&Sha256::digest(&compressed));
+        if found != *sha256 {
+            return Err(ImageError::Replaced { path: path.clone(), found });
+        }
+        Ok(Cow::Owned(compressed))
     }
 
     /// What its instances take.

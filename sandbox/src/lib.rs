@@ -49,8 +49,9 @@ pub use executor::{
 };
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;
+pub use guest_runtimes::{Catalogue, CatalogueError, GuestRuntime};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
-pub use images::{find_runtime, prepare};
+pub use images::prepare;
 pub use jailer::{Enforced, WorkerWall};
 pub use native::{NativeHealth, NativeSettings, Shown, Tier};
 pub use role::role;

@@ -135,7 +135,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => commands::serve(config),
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),
-        Some(Command::Runtimes) => commands::runtimes(),
+        Some(Command::Runtimes) => commands::runtimes(&config),
         Some(Command::Prepare) => commands::prepare::run(&config),
         Some(Command::Keys { command }) => {
             commands::keys::run(&config, &command.unwrap_or(commands::keys::Command::List))

@@ -9,6 +9,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use guest_runtimes::GuestRuntime;
+use rmcp::model::JsonObject;
 use sandbox::{Executor, Principal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +19,7 @@ use crate::commands::prepare::Bar;
 use crate::config::Config;
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
-use crate::tools::Form;
+use crate::tools::{self, Form};
 
 /// How often sessions, runs and workers that are over are cleared away.
 const TIDY: Duration = Duration::from_secs(5);
@@ -40,6 +42,8 @@ pub(crate) struct Service {
     pub(crate) executor: Arc<Executor>,
     /// How results are given.
     pub(crate) form: Form,
+    /// What arguments of `execute` are held against.
+    pub(crate) execute_schema: Arc<JsonObject>,
     pub(crate) started: Instant,
     drain: Duration,
     stage: watch::Sender<Stage>,
@@ -49,8 +53,10 @@ pub(crate) struct Service {
 impl Service {
     /// Makes what the server needs. Nothing goes on until it [lives](Self::live).
     pub(crate) fn new(config: Config) -> anyhow::Result<Self> {
+        let executor = Arc::new(Executor::new(config.executor)?);
         Ok(Self {
-            executor: Arc::new(Executor::new(config.executor)?),
+            execute_schema: tools::execute::arguments_schema(executor.catalogue()),
+            executor,
             form: Form { structured: config.structured_content },
             started: Instant::now(),
             drain: config.drain,
@@ -120,7 +126,7 @@ impl Service {
     /// Prepares for the first call while the client is still saying hello.
     async fn warm_up(&self) {
         let mut bar = Bar::default();
-        let progress = move |runtime: &'static _, done, total| bar.show(runtime, done, total);
+        let progress = move |runtime: &GuestRuntime, done, total| bar.show(runtime, done, total);
         if let Err(error) = self.executor.warm_up(&Principal::local(), progress).await {
             // The first call will fail with the same, and tell its caller.
             tracing::error!(error = ?error, "preparing failed");

@@ -1,9 +1,11 @@
 //! Program texts as people and models write them, made plain: without a byte
 //! order mark, a Markdown fence or carriage returns at the ends of its lines.
 
+use guest_runtimes::Catalogue;
+
 /// The text to run in `language`, and words about what was taken off it where
 /// that moves line numbers or may not have been meant.
-pub(crate) fn plain(code: String, language: &str) -> (String, Vec<String>) {
+pub(crate) fn plain(catalogue: &Catalogue, code: String, language: &str) -> (String, Vec<String>) {
     let mut code = without_mark(code);
     if has_carriage_returns(&code) {
         code = code.replace("\r\n", "\n");
@@ -14,7 +16,9 @@ pub(crate) fn plain(code: String, language: &str) -> (String, Vec<String>) {
     };
     let mut notes = vec!["the Markdown fence around the code was taken off; send the code alone".to_owned()];
     notes.extend(prompts(&inner, language));
-    if let Some(named) = language_of(&info).filter(|named| *named != language && !language.starts_with(named)) {
+    if let Some(named) =
+        language_of(catalogue, &info).filter(|named| named != language && !language.starts_with(named.as_str()))
+    {
         notes.push(format!("the fence says {info}, and the code ran as {language}; language {named:?} is there"));
     }
     (without_mark(inner), notes)
@@ -75,13 +79,13 @@ fn prompt_of(line: &str) -> Option<Prompt<'_>> {
 }
 
 /// The language id of the name that a fence has.
-fn language_of(info: &str) -> Option<&'static str> {
+fn language_of(catalogue: &Catalogue, info: &str) -> Option<String> {
     let name = match info.to_ascii_lowercase().as_str() {
         "py" | "python3" => "python".to_owned(),
         "sh" | "shell" | "console" => "bash".to_owned(),
         other => other.to_owned(),
     };
-    guest_runtimes::all().iter().map(guest_runtimes::GuestRuntime::id).find(|id| *id == name)
+    catalogue.find(&name).map(|runtime| runtime.id().to_owned())
 }
 
 fn without_mark(code: String) -> String {
@@ -151,9 +155,12 @@ mod tests {
             ("In [3]: print(1)", "a prompt of Python"),
             ("```console\n$ ls\n```", "`$ ` is"),
         ] {
-            let (_, said) = plain(code.to_owned(), "bash");
+            let (_, said) = plain(&Catalogue::built_in(), code.to_owned(), "bash");
             assert!(said.last().is_some_and(|note| note.contains(prompt)), "{code:?}: {said:?}");
-            assert!(!plain(code.to_owned(), "python").1.iter().any(|note| note.contains("prompt")), "{code:?}");
+            assert!(
+                !plain(&Catalogue::built_in(), code.to_owned(), "python").1.iter().any(|note| note.contains("prompt")),
+                "{code:?}"
+            );
         }
         for code in [
             "echo hi",
@@ -173,7 +180,7 @@ mod tests {
             "ssh user@host ls > f",
             "rsync user@host:/a b > log",
         ] {
-            assert_eq!(plain(code.to_owned(), "bash").1, Vec::<String>::new(), "{code:?}");
+            assert_eq!(plain(&Catalogue::built_in(), code.to_owned(), "bash").1, Vec::<String>::new(), "{code:?}");
         }
     }
 
@@ -198,7 +205,7 @@ mod tests {
             ("`", "`", 0),
             ("", "", 0),
         ] {
-            let (code, said) = plain(given.to_owned(), "python");
+            let (code, said) = plain(&Catalogue::built_in(), given.to_owned(), "python");
             assert_eq!((code.as_str(), said.len()), (expected, notes), "{given:?}");
         }
     }

@@ -101,6 +101,7 @@ impl Replica {
             std::io::Write::write_all(&mut file.unwrap(), &key).unwrap();
         }
         let settings = ExecutorSettings {
+            catalogue: sandbox::Catalogue::built_in(),
             state_directory: state.path().to_path_buf(),
             cache_directory: tests::cache_directory().to_path_buf(),
             default_limits: Limits::defaults(),

@@ -5,6 +5,7 @@
 //!   are, every line that came back.
 //! - [`Program`] is a file of `programs/`, with what is expected of it.
 //! - [`Reply`] is an answer, with the fields of `execute` by name.
+//! - [`RuntimesFolder`] is languages that an operator adds, [`Tally`] one of them.
 //! - [`Restriction`] is less of the machine for a server.
 //! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
 //!
@@ -18,6 +19,7 @@ mod process;
 mod program;
 mod reply;
 mod restriction;
+mod runtimes;
 mod server;
 mod store;
 
@@ -29,6 +31,7 @@ pub use process::Process;
 pub use program::Program;
 pub use reply::Reply;
 pub use restriction::{Restriction, SOME_USER};
+pub use runtimes::{RuntimesFolder, Tally};
 pub use server::{Builder, Server, binary, cache_directory, target_directory};
 pub use store::Store;
 

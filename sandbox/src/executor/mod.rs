@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use events::{RunEvents, Told};
-use guest_runtimes::{GuestRuntime, Kind};
+use guest_runtimes::{Catalogue, GuestRuntime, Kind};
 pub use sessions::{SessionSummary, SnapshotSummary};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,8 @@ const CANCEL_WAIT: Duration = Duration::from_secs(3);
 /// What an [`Executor`] needs to know. No field has a hidden default.
 #[derive(Clone, Debug)]
 pub struct ExecutorSettings {
+    /// The languages that there are.
+    pub catalogue: Catalogue,
     /// Where workspaces lie while the server lives.
     pub state_directory: PathBuf,
     /// Where compiled images lie.
@@ -163,14 +165,14 @@ pub struct Health {
 #[derive(Clone, Debug)]
 pub struct Language {
     /// Its id in a request.
-    pub id: &'static str,
+    pub id: String,
     /// One line on what it is.
-    pub description: &'static str,
+    pub description: String,
     /// The packages that it has of those that agents ask for; `None` where it
     /// has no such thing.
     pub packages: Option<Vec<String>>,
     /// How the operator adds packages.
-    pub add: Option<&'static str>,
+    pub add: Option<String>,
 }
 
 /// How a drain ended.
@@ -236,6 +238,7 @@ impl Executor {
         });
         let native = Arc::new(NativeRuntime::new(
             settings.native.clone(),
+            &settings.catalogue,
             Arc::clone(&state),
             Arc::clone(&spawner),
             private,
@@ -252,6 +255,7 @@ impl Executor {
             wasm: WasmRuntime {
                 settings: PoolSettings { workers: settings.workers, runs: settings.runs },
                 deterministic: settings.deterministic,
+                catalogue: settings.catalogue.clone(),
                 disk_bytes: settings.limit_ceilings.get(Resource::DiskBytes),
                 bases: Bases::new(store, cache.clone()),
                 cache,
@@ -282,6 +286,11 @@ impl Executor {
         })
     }
 
+    /// The languages that there are, whether or not this machine can run them.
+    pub const fn catalogue(&self) -> &Catalogue {
+        &self.settings.catalogue
+    }
+
     /// Limits of a run that asks for none.
     pub const fn default_limits(&self) -> &Limits {
         &self.settings.default_limits
@@ -297,7 +306,7 @@ impl Executor {
     pub async fn warm_up(
         &self,
         principal: &Principal,
-        progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
+        progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
     ) -> Result<(), Error> {
         self.wasm.pool(progress).await?.warm_up(principal).await
     }
@@ -321,7 +330,7 @@ impl Executor {
     pub async fn languages(&self) -> Vec<Language> {
         let _running = self.tracker.token();
         let mut languages = Vec::new();
-        for runtime in guest_runtimes::all() {
+        for runtime in self.settings.catalogue.iter() {
             let native = match runtime.kind() {
                 Kind::Wasm(_) => None,
                 Kind::Native(native) => match self.native.runtime.offer(runtime).await {
@@ -330,8 +339,9 @@ impl Executor {
                 },
             };
             let packages = native.as_ref().and_then(|(_, offer)| offer.packages.clone());
-            let add = native.as_ref().and_then(|(native, _)| native.packages()).map(|packages| packages.add.as_str());
-            languages.push(Language { id: runtime.id(), description: runtime.description(), packages, add });
+            let add = native.as_ref().and_then(|(native, _)| native.packages()).map(|packages| packages.add.clone());
+            let (id, description) = (runtime.id().to_owned(), runtime.description().to_owned());
+            languages.push(Language { id, description, packages, add });
         }
         languages
     }

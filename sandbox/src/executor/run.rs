@@ -33,7 +33,7 @@ use crate::workspace::Workspace;
 /// One program, its limits, and who may stop it.
 struct Job {
     principal: Principal,
-    runtime: &'static GuestRuntime,
+    runtime: Arc<GuestRuntime>,
     request: ExecuteRequest,
     limits: Limits,
     stop: Stop,
@@ -101,12 +101,12 @@ impl Executor {
     }
 
     /// What runs a request that is in order, and under which limits.
-    fn check(&self, request: &ExecuteRequest) -> Result<(&'static GuestRuntime, Limits), Error> {
+    fn check(&self, request: &ExecuteRequest) -> Result<(Arc<GuestRuntime>, Limits), Error> {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
         request.validate()?;
-        let runtime = find_runtime(&request.language)?;
+        let runtime = find_runtime(&self.settings.catalogue, &request.language)?;
         match runtime.kind() {
             Kind::Wasm(_) => {}
             Kind::Native(_) => request.validate_native()?,
@@ -162,7 +162,7 @@ impl Executor {
         let id = self.finished.instance().new_run();
         let spool = runtime.directory(&job.principal)?.join(id.as_str());
         let order = Order {
-            runtime: job.runtime,
+            runtime: Arc::clone(&job.runtime),
             program: std::mem::take(&mut job.request.program),
             limits: job.limits,
             workspace,

@@ -259,7 +259,7 @@ impl Executor {
         &self,
         principal: &Principal,
         id: &SessionId,
-        wanted: Option<&'static str>,
+        wanted: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<Turn, Error> {
         let turn = self.sessions.turn(principal, id, stop, wanted).await;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use guest_runtimes::{GuestRuntime, Image};
+use guest_runtimes::{Catalogue, GuestRuntime, Image, Kind};
 use tokio::sync::OnceCell;
 
 use super::runtime::{Caller, Ran, Runtime};
@@ -32,6 +32,8 @@ pub(super) struct WasmRuntime {
     pub(super) settings: PoolSettings,
     /// Whether clocks and random bytes are the same in every run.
     pub(super) deterministic: bool,
+    /// The languages that there are.
+    pub(super) catalogue: Catalogue,
     /// The most that a workspace may hold.
     pub(super) disk_bytes: u64,
     pub(super) cache: CodeCache,
@@ -51,8 +53,11 @@ impl Runtime for WasmRuntime {
     }
 
     async fn run(&self, order: Order, caller: Caller<'_>, turn: Option<&mut Turn>) -> Result<Ran, Error> {
-        let runtime = order.runtime;
-        let image = runtime.image().ok_or_else(|| Error::host("run a guest", "its language has no image"))?;
+        let runtime = Arc::clone(&order.runtime);
+        let image = match runtime.kind() {
+            Kind::Wasm(image) => Arc::clone(image),
+            Kind::Native(_) => return Err(Error::host("run a guest", "its language has no image")),
+        };
         let pool = caller.stop.unless(self.pool(|_, _, _| {})).await??;
         let Caller { principal, stop, live } = caller;
         let Some(turn) = turn else {
@@ -61,7 +66,7 @@ impl Runtime for WasmRuntime {
             let WorkerReport { ran, warm, .. } = report_of(end);
             return Ok(Ran { report: ran, is_warm: warm, change: None, hides_writes: false });
         };
-        let (interpreter, transfer) = self.interpreter(pool, turn, runtime, image, stop).await?;
+        let (interpreter, transfer) = self.interpreter(pool, turn, (&runtime, &image), stop).await?;
         let image_digest = turn.interpreters.get(runtime.id()).map_or(image.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: turn.session.id.clone(), interpreter };
         let order = self.order(order, image_digest, Some(session), live.is_some());
@@ -82,12 +87,12 @@ impl WasmRuntime {
     /// The workers. The first to ask has the images compiled.
     pub(super) async fn pool(
         &self,
-        progress: impl FnMut(&'static GuestRuntime, u64, u64) + Send + 'static,
+        progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
     ) -> Result<&Arc<Pool>, Error> {
         self.pool
             .get_or_try_init(|| async {
-                let cache = self.cache.clone();
-                let images = tokio::task::spawn_blocking(move || prepare_all(&cache, progress))
+                let (catalogue, cache) = (self.catalogue.clone(), self.cache.clone());
+                let images = tokio::task::spawn_blocking(move || prepare_all(&catalogue, &cache, progress))
                     .await
                     .map_err(|source| Error::host("prepare the guest images", source))??;
                 let state = Arc::clone(&self.state);
@@ -107,8 +112,7 @@ impl WasmRuntime {
         &self,
         pool: &Pool,
         turn: &mut Turn,
-        runtime: &'static GuestRuntime,
-        image: &'static Image,
+        (runtime, image): (&Arc<GuestRuntime>, &Image),
         stop: &Stop,
     ) -> Result<(Interpreter, Arc<Transfer>), Error> {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));

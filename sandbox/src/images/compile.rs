@@ -6,13 +6,12 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
+use guest_runtimes::MAX_COMPRESSED_BYTES;
+
 use crate::children;
 use crate::children::this_binary::{COMPILE, this_binary};
 use crate::error::{Error, IoContext as _};
 use crate::wasm::{CodeCache, ImageName};
-
-/// The largest compressed image. Above any of ours.
-const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
 
 /// Compiles the image in `compressed`, which is verified first, in a process
 /// of its own. Blocks.

@@ -5,7 +5,7 @@ pub(crate) mod older;
 
 use std::sync::Arc;
 
-use guest_runtimes::{GuestRuntime, Image};
+use guest_runtimes::{Catalogue, GuestRuntime, Image, Kind};
 
 use crate::error::Error;
 use crate::wasm::{CodeCache, ImageName};
@@ -16,9 +16,9 @@ use crate::worker::{CompiledImage, Images};
 /// # Errors
 ///
 /// [`Error::InvalidRequest`] with the languages that there are.
-pub fn find_runtime(language: &str) -> Result<&'static GuestRuntime, Error> {
-    guest_runtimes::find(language).ok_or_else(|| {
-        let known: Vec<_> = guest_runtimes::all().iter().map(GuestRuntime::id).collect();
+pub(crate) fn find_runtime(catalogue: &Catalogue, language: &str) -> Result<Arc<GuestRuntime>, Error> {
+    catalogue.find(language).cloned().ok_or_else(|| {
+        let known: Vec<_> = catalogue.iter().map(|runtime| runtime.id()).collect();
         let shown: String = language.chars().take(40).collect();
         Error::invalid("language", format!("must be one of {}, got {shown:?}", known.join(", ")))
     })
@@ -26,12 +26,13 @@ pub fn find_runtime(language: &str) -> Result<&'static GuestRuntime, Error> {
 
 /// Finds or compiles every image. Blocks.
 pub(crate) fn prepare_all(
+    catalogue: &Catalogue,
     cache: &CodeCache,
-    mut progress: impl FnMut(&'static GuestRuntime, u64, u64),
+    mut progress: impl FnMut(&GuestRuntime, u64, u64),
 ) -> Result<Images, Error> {
     let mut images = Images::new();
-    for runtime in guest_runtimes::all() {
-        if let Some(image) = runtime.image() {
+    for runtime in catalogue.iter() {
+        if let Kind::Wasm(image) = runtime.kind() {
             let compiled = prepare(cache, runtime, image, |done, total| progress(runtime, done, total))?;
             let compiled = CompiledImage::current(compiled, *image.instance());
             images.insert(image.digest().to_owned(), Arc::new(compiled));
@@ -54,8 +55,9 @@ pub fn prepare(
     progress: impl FnMut(u64, u64),
 ) -> Result<std::fs::File, Error> {
     let name = ImageName::of(runtime, image);
-    match cache.find(name)? {
-        Some(file) => Ok(file),
-        None => compile::compile(cache, name, image.compressed(), progress),
+    if let Some(file) = cache.find(name)? {
+        return Ok(file);
     }
+    let compressed = image.compressed().map_err(|source| Error::host("read a guest image", source))?;
+    compile::compile(cache, name, &compressed, progress)
 }

@@ -6,6 +6,7 @@
 //! of this build.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Image};
 use tokio::sync::Mutex as AsyncMutex;
@@ -60,8 +61,8 @@ impl Bases {
     /// Safe: what is being compiled still goes to the cache.
     pub(crate) async fn open(
         &self,
-        runtime: &'static GuestRuntime,
-        image: &'static Image,
+        runtime: &Arc<GuestRuntime>,
+        image: &Image,
         saved: &SavedInterpreter,
         pool: &Pool,
     ) -> Result<(), Error> {
@@ -73,7 +74,7 @@ impl Bases {
             Base::Current | Base::Older(Older::Pool) => return Ok(()),
             Base::Older(Older::Cache(compiled)) => compiled,
             Base::Older(Older::Store(compressed)) => {
-                let (cache, digest) = (self.cache.clone(), saved.image.clone());
+                let (cache, digest, runtime) = (self.cache.clone(), saved.image.clone(), Arc::clone(runtime));
                 blocking("compile a guest image", move || {
                     let name = ImageName { runtime: runtime.id(), digest: &digest };
                     compile(&cache, name, &compressed, |_, _| {})
@@ -85,16 +86,11 @@ impl Bases {
         Ok(())
     }
 
-    async fn find_older(
-        &self,
-        runtime: &'static GuestRuntime,
-        digest: &str,
-        pool: &Pool,
-    ) -> Result<Option<Older>, Error> {
+    async fn find_older(&self, runtime: &Arc<GuestRuntime>, digest: &str, pool: &Pool) -> Result<Option<Older>, Error> {
         if pool.has_image(digest) {
             return Ok(Some(Older::Pool));
         }
-        let (cache, name) = (self.cache.clone(), digest.to_owned());
+        let (cache, name, runtime) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
         let find = move || cache.find(ImageName { runtime: runtime.id(), digest: &name });
         if let Some(compiled) = blocking("look for a compiled image", find).await? {
             return Ok(Some(Older::Cache(compiled)));

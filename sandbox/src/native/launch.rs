@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use guest_runtimes::{Kind, Native};
+use guest_runtimes::{GuestRuntime, Kind, Native};
 use jailer::{Enforced, GivenFile, Stop, TreeLimits};
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
@@ -114,14 +114,14 @@ pub(super) async fn launch(
     ran
 }
 
-impl Launch {
-    fn native(&self) -> Result<&'static Native, Error> {
-        match self.order.runtime.kind() {
-            Kind::Native(native) => Ok(native),
-            Kind::Wasm(_) => Err(Error::host("run a native program", "its language is not native")),
-        }
+fn native(runtime: &GuestRuntime) -> Result<&Native, Error> {
+    match runtime.kind() {
+        Kind::Native(native) => Ok(native),
+        Kind::Wasm(_) => Err(Error::host("run a native program", "its language is not native")),
     }
+}
 
+impl Launch {
     fn run(
         mut self,
         control: &UnixStream,
@@ -129,9 +129,10 @@ impl Launch {
         sent: oneshot::Sender<()>,
         live: Option<LiveOutput>,
     ) -> Result<NativeReport, Error> {
-        let id = self.order.runtime.id();
+        let runtime = Arc::clone(&self.order.runtime);
+        let id = runtime.id();
         let denied = |reason: String| Error::Denied { action: format!("running `{id}`"), reason };
-        let native = self.native()?;
+        let native = native(&runtime)?;
         let user = match &self.form.users {
             Some(users) => {
                 let taken = users.take().doing(|| "take a user for a native run".into())?;

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use guest_runtimes::{GuestRuntime, Kind, Native};
+use guest_runtimes::{Catalogue, GuestRuntime, Kind, Native};
 use jailer::Enforced;
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +76,9 @@ pub(crate) struct NativeRuntime {
     /// Ends attempts to find out.
     stop: CancellationToken,
     machine: Found<Machine>,
-    offers: HashMap<&'static str, Found<Option<Offer>>>,
+    /// Those that are native, and what each offers here.
+    languages: Vec<Arc<GuestRuntime>>,
+    offers: HashMap<String, Found<Option<Offer>>>,
     /// Where answers of interpreters are kept.
     cache: PathBuf,
 }
@@ -94,7 +96,7 @@ struct Machine {
     form: Result<(Form, Enforced), String>,
     missing: Vec<String>,
     /// What was tried in that form.
-    languages: HashMap<&'static str, Found<Result<Language, String>>>,
+    languages: HashMap<String, Found<Result<Language, String>>>,
 }
 
 /// A language that was tried within the walls.
@@ -106,18 +108,21 @@ struct Language {
 impl NativeRuntime {
     pub(crate) fn new(
         settings: NativeSettings,
+        catalogue: &Catalogue,
         state: Arc<StateDirectory>,
         spawner: Arc<Spawner>,
         private: Vec<Private>,
         cache: PathBuf,
         stop: CancellationToken,
     ) -> Self {
-        let offers = natives().map(|(runtime, _)| (runtime.id(), Found::default())).collect();
-        Self { settings, state, spawner, private, stop, machine: Found::default(), offers, cache }
+        let is_native = |runtime: &&Arc<GuestRuntime>| native(runtime).is_some();
+        let languages: Vec<_> = catalogue.iter().filter(is_native).cloned().collect();
+        let offers = languages.iter().map(|runtime| (runtime.id().to_owned(), Found::default())).collect();
+        Self { settings, languages, state, spawner, private, stop, machine: Found::default(), offers, cache }
     }
 
     /// What a language offers here; `None` when it cannot be run.
-    pub(crate) async fn offer(&self, runtime: &'static GuestRuntime) -> Option<Offer> {
+    pub(crate) async fn offer(&self, runtime: &Arc<GuestRuntime>) -> Option<Offer> {
         let find = |_| async {
             let offer = self.find_offer(runtime).await;
             let passes = offer.is_err();
@@ -133,13 +138,14 @@ impl NativeRuntime {
 
     /// Languages and the packages that each is known to have, as a guest is told.
     pub(crate) fn elsewhere(&self) -> String {
-        let offers = natives().filter_map(|(runtime, _)| Some((runtime.id(), self.known_offer(runtime)?.packages?)));
-        let of_one = |(id, names): (&str, Vec<String>)| format!("{id}: {}", names.join(" "));
-        offers.filter(|(_, names)| !names.is_empty()).map(of_one).collect::<Vec<_>>().join("; ")
+        let known = |runtime: &Arc<GuestRuntime>| Some((runtime.id().to_owned(), self.known_offer(runtime)?.packages?));
+        let of_one = |(id, names): (String, Vec<String>)| format!("{id}: {}", names.join(" "));
+        let offers = self.languages.iter().filter_map(known).filter(|(_, names)| !names.is_empty());
+        offers.map(of_one).collect::<Vec<_>>().join("; ")
     }
 
     /// Fails where it may succeed soon.
-    async fn find_offer(&self, runtime: &'static GuestRuntime) -> Result<Option<Offer>, ()> {
+    async fn find_offer(&self, runtime: &Arc<GuestRuntime>) -> Result<Option<Offer>, ()> {
         let later = |reason: &String| if passes(reason) { Err(()) } else { Ok(None) };
         let machine = self.machine().await;
         let form = match &machine.form {
@@ -154,7 +160,9 @@ impl NativeRuntime {
             return Ok(Some(Offer { packages: None }));
         };
         let (path, cache) = (interpreter.path.clone(), self.cache.clone());
-        let known = tokio::task::spawn_blocking(move || packages::known(&path, wanted, &cache));
+        let asked = Arc::clone(runtime);
+        let known = move || packages::known(&path, native(&asked)?.packages()?, &cache);
+        let known = tokio::task::spawn_blocking(known);
         if let Ok(Some(known)) = known.await {
             return Ok(Some(Offer { packages: Some(known) }));
         }
@@ -171,10 +179,13 @@ impl NativeRuntime {
                 return if passes(&reason) { Err(()) } else { Ok(Some(Offer { packages: Some(Vec::new()) })) };
             }
         };
-        let cache = self.cache.clone();
-        let learn = move || packages::learn(&interpreter.path, wanted, &cache, &String::from_utf8_lossy(&said));
+        let (cache, asked) = (self.cache.clone(), Arc::clone(runtime));
+        let learn = move || {
+            let wanted = native(&asked)?.packages()?;
+            Some(packages::learn(&interpreter.path, wanted, &cache, &String::from_utf8_lossy(&said)))
+        };
         let found = tokio::task::spawn_blocking(learn).await;
-        Ok(Some(Offer { packages: Some(found.unwrap_or_default()) }))
+        Ok(Some(Offer { packages: Some(found.ok().flatten().unwrap_or_default()) }))
     }
 
     /// Finds out what this machine can enforce, unless that is known.
@@ -185,7 +196,7 @@ impl NativeRuntime {
     /// Finds out which languages can be run, too.
     pub(crate) async fn probe_languages(&self) {
         let machine = self.machine().await;
-        for (runtime, _) in natives() {
+        for runtime in &self.languages {
             // Kept for whoever asks.
             let _ = self.language(&machine, runtime).await;
         }
@@ -198,7 +209,7 @@ impl NativeRuntime {
             Ok(language) => Ok(language.version.clone()),
             Err(reason) => Err(reason.clone()),
         };
-        let tried = || machine.languages.iter().filter_map(|(id, tried)| Some(((*id).to_owned(), tried.known()?)));
+        let tried = || machine.languages.iter().filter_map(|(id, tried)| Some((id.clone(), tried.known()?)));
         let languages = tried().map(|(id, tried)| (id, version(tried)));
         let runs = || tried().filter_map(|(id, tried)| Some((id, tried.as_ref().as_ref().ok()?.interpreter.clone())));
         Some(NativeHealth {
@@ -223,7 +234,7 @@ impl NativeRuntime {
         live: Option<LiveOutput>,
     ) -> Result<NativeReport, Error> {
         let machine = self.machine().await;
-        let id = order.runtime.id();
+        let id = order.runtime.id().to_owned();
         let denied = |reason: &str| {
             let advice = if passes(reason) {
                 "that may pass, and is tried again: call again in a moment"
@@ -232,7 +243,7 @@ impl NativeRuntime {
             };
             Error::Denied { action: format!("running `{id}`"), reason: format!("{reason}; {advice}") }
         };
-        let language = self.language(&machine, order.runtime).await;
+        let language = self.language(&machine, &order.runtime).await;
         let (form, interpreter) = match (&machine.form, &*language) {
             (Ok((form, _)), Ok(language)) => (form.clone(), language.interpreter.clone()),
             (Err(reason), _) | (_, Err(reason)) => return Err(denied(reason)),
@@ -246,7 +257,7 @@ impl NativeRuntime {
     }
 
     /// A language, once its canary has tried to get out of the form.
-    async fn language(&self, machine: &Machine, runtime: &'static GuestRuntime) -> Arc<Result<Language, String>> {
+    async fn language(&self, machine: &Machine, runtime: &Arc<GuestRuntime>) -> Arc<Result<Language, String>> {
         let (Ok((form, _)), Some(tried)) = (&machine.form, machine.languages.get(runtime.id())) else {
             return Arc::new(Err(machine.form.as_ref().err().cloned().unwrap_or("it is not a native language".into())));
         };
@@ -258,7 +269,7 @@ impl NativeRuntime {
         tried.get(find).await
     }
 
-    async fn find_language(&self, form: &Form, runtime: &'static GuestRuntime) -> Result<Language, String> {
+    async fn find_language(&self, form: &Form, runtime: &Arc<GuestRuntime>) -> Result<Language, String> {
         let interpreter = self.interpreter(runtime).await?;
         let (_, version) = self.try_form(form, &interpreter, runtime).await?;
         Ok(Language { interpreter, version })
@@ -278,7 +289,7 @@ impl NativeRuntime {
         if let Some(before) = before.filter(|before| before.form.is_ok() && strength(&before.form) >= strength(&form)) {
             return (before, may_be_more);
         }
-        let languages = natives().map(|(runtime, _)| (runtime.id(), Found::default())).collect();
+        let languages = self.languages.iter().map(|runtime| (runtime.id().to_owned(), Found::default())).collect();
         (Arc::new(Machine { form, missing, languages }), may_be_more)
     }
 
@@ -300,7 +311,7 @@ impl NativeRuntime {
                 missing.push(format!("{wanted}: ABI {needed} is needed, this kernel has {there}"));
                 continue;
             }
-            match self.try_form(&form, &interpreter, runtime).await {
+            match self.try_form(&form, &interpreter, &runtime).await {
                 Ok(_) if form.tier() < minimum => {
                     let (reached, missing) = (form.tier(), missing.join("; "));
                     return Err(format!("this machine reaches tier `{reached}`, `{minimum}` is asked for: {missing}"));
@@ -319,21 +330,24 @@ impl NativeRuntime {
     }
 
     /// The first language whose program is there.
-    async fn any_interpreter(&self) -> Result<(&'static GuestRuntime, Interpreter), String> {
+    async fn any_interpreter(&self) -> Result<(Arc<GuestRuntime>, Interpreter), String> {
         let mut reasons = Vec::new();
-        for (runtime, _) in natives() {
+        for runtime in &self.languages {
             match self.interpreter(runtime).await {
-                Ok(interpreter) => return Ok((runtime, interpreter)),
+                Ok(interpreter) => return Ok((Arc::clone(runtime), interpreter)),
                 Err(reason) => reasons.push(reason),
             }
         }
         Err(format!("there is nothing to run: {}", reasons.join("; ")))
     }
 
-    async fn interpreter(&self, runtime: &'static GuestRuntime) -> Result<Interpreter, String> {
-        let native = native(runtime).ok_or("it is not a native language")?;
+    async fn interpreter(&self, runtime: &Arc<GuestRuntime>) -> Result<Interpreter, String> {
         let (configured, private) = (self.settings.programs.get(runtime.id()).cloned(), self.private.clone());
-        let find = move || Interpreter::find(native, configured.as_deref(), &private);
+        let runtime = Arc::clone(runtime);
+        let find = move || {
+            let native = native(&runtime).ok_or("it is not a native language")?;
+            Interpreter::find(native, configured.as_deref(), &private)
+        };
         tokio::task::spawn_blocking(find).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
@@ -343,7 +357,7 @@ impl NativeRuntime {
         &self,
         form: &Form,
         interpreter: &Interpreter,
-        runtime: &'static GuestRuntime,
+        runtime: &Arc<GuestRuntime>,
     ) -> Result<(Enforced, String), String> {
         self.try_canary(form, interpreter, runtime).await.map_err(|error| match error {
             Error::Denied { reason, .. } => reason,
@@ -355,7 +369,7 @@ impl NativeRuntime {
         &self,
         form: &Form,
         interpreter: &Interpreter,
-        runtime: &'static GuestRuntime,
+        runtime: &Arc<GuestRuntime>,
     ) -> Result<(Enforced, String), Error> {
         let failed = |reason: String| Error::host(format!("try the walls around `{}`", runtime.id()), reason);
         let canary = native(runtime).ok_or_else(|| failed("it is not a native language".into()))?.canary();
@@ -385,7 +399,7 @@ impl NativeRuntime {
         &self,
         form: &Form,
         interpreter: &Interpreter,
-        runtime: &'static GuestRuntime,
+        runtime: &Arc<GuestRuntime>,
         code: &str,
         args: Vec<String>,
     ) -> Result<NativeReport, Error> {
@@ -394,7 +408,7 @@ impl NativeRuntime {
         let mut limits = Limits::defaults();
         limits.set(Resource::WallTimeMs, CANARY_WALL_TIME_MS);
         let order = Order {
-            runtime,
+            runtime: Arc::clone(runtime),
             program: Program { code: code.to_owned(), args, ..Program::default() },
             limits,
             workspace: Arc::clone(&workspace),
@@ -418,11 +432,7 @@ const INSIDE: [&str; 4] = [GUEST_PATH, TEMPORARY_PATH, GIVEN, CACHE];
 /// Starting an interpreter on a busy machine is the most that it does.
 const CANARY_WALL_TIME_MS: u64 = 20_000;
 
-fn natives() -> impl Iterator<Item = (&'static GuestRuntime, &'static Native)> {
-    guest_runtimes::all().iter().filter_map(|runtime| Some((runtime, native(runtime)?)))
-}
-
-fn native(runtime: &'static GuestRuntime) -> Option<&'static Native> {
+fn native(runtime: &GuestRuntime) -> Option<&Native> {
     match runtime.kind() {
         Kind::Native(native) => Some(native),
         Kind::Wasm(_) => None,

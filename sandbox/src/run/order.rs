@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 /// A program, where it runs and how far it may go.
 pub(crate) struct Order {
-    pub(crate) runtime: &'static GuestRuntime,
+    pub(crate) runtime: Arc<GuestRuntime>,
     pub(crate) program: Program,
     pub(crate) limits: Limits,
     pub(crate) workspace: Arc<Workspace>,

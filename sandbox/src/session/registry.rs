@@ -141,7 +141,7 @@ impl Sessions {
         owner: &Principal,
         id: &SessionId,
         stop: &CancellationToken,
-        wanted: Option<&'static str>,
+        wanted: Option<&str>,
     ) -> Result<Turn, Error> {
         loop {
             let session = self.holding.in_memory().find(owner, id)?;
@@ -184,7 +184,7 @@ impl Sessions {
     /// Makes this server's copy equal to the last commit. Another server may
     /// go on with the session meanwhile and remove what this one is reading;
     /// looked at again, the store is whole.
-    async fn refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
+    async fn refresh(&self, turn: &mut Turn, wanted: Option<&str>) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
             match self.try_refresh(turn, wanted).await {
                 Err(error) if turn.life != Life::Gone && !matches!(error, Error::Busy { .. }) => {
@@ -213,7 +213,7 @@ impl Sessions {
         }
     }
 
-    async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&'static str>) -> Result<(), Error> {
+    async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&str>) -> Result<(), Error> {
         let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
         if turn.life == Life::Loaded
             && !turn.is_ahead
@@ -222,8 +222,8 @@ impl Sessions {
             return Ok(());
         }
         let (session, known) = (Arc::clone(&turn.session), (turn.life == Life::Loaded).then_some(turn.sequence));
-        let transfers = Arc::clone(&self.transfers);
-        let look_up = |store| async move { look_up(&store, &transfers, &session, known, wanted).await };
+        let (transfers, wanted) = (Arc::clone(&self.transfers), wanted.map(str::to_owned));
+        let look_up = |store| async move { look_up(&store, &transfers, &session, known, wanted.as_deref()).await };
         let head = self.store.at_once(look_up).await?;
         let gone = match head {
             LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },

@@ -52,9 +52,9 @@ pub(crate) struct Change {
 
 /// An interpreter as its run left it, in its worker's words.
 pub(crate) struct LeftInterpreter {
-    pub(crate) runtime: &'static GuestRuntime,
+    pub(crate) runtime: Arc<GuestRuntime>,
     /// The image of this build, for an interpreter that is new.
-    pub(crate) image: &'static Image,
+    pub(crate) image: Arc<Image>,
     pub(crate) capture: Capture,
     /// Where the bytes are.
     pub(crate) transfer: Arc<Transfer>,
@@ -89,7 +89,7 @@ pub(super) struct Saver {
     holding: Arc<Holding>,
     ceilings: Limits,
     /// The digests of guest images that the store has for certain.
-    kept_images: Mutex<HashSet<&'static str>>,
+    kept_images: Mutex<HashSet<String>>,
 }
 
 impl Saver {
@@ -130,10 +130,11 @@ impl Saver {
         let knows_files = interpreter.is_some();
         let mut image = None;
         if let Some(left) = interpreter {
-            let (runtime, own) = (left.runtime.id(), left.image);
-            let saved = self.put_interpreter(turn, next.saved.interpreters.remove(runtime), left).await?;
+            let (runtime, own) = (Arc::clone(&left.runtime), Arc::clone(&left.image));
+            let before = next.saved.interpreters.remove(runtime.id());
+            let saved = self.put_interpreter(turn, before, left).await?;
             image = (saved.image == own.digest()).then_some(own);
-            next.saved.interpreters.insert(runtime.to_owned(), saved);
+            next.saved.interpreters.insert(runtime.id().to_owned(), saved);
         }
         let mut tree = None;
         if let Some(ChangedFiles { untouched, .. }) = files {
@@ -154,7 +155,7 @@ impl Saver {
         }
 
         if let Some(image) = image {
-            self.keep_image(image).await?;
+            self.keep_image(&image).await?;
         }
 
         self.commit(turn, next, tree, later_bytes).await?;
@@ -268,13 +269,14 @@ impl Saver {
     }
 
     /// Has the store keep the image of this build. Later calls do nothing.
-    async fn keep_image(&self, image: &'static Image) -> Result<(), Error> {
+    async fn keep_image(&self, image: &Image) -> Result<(), Error> {
         let digest = image.digest();
         if lock(&self.kept_images).contains(digest) {
             return Ok(());
         }
-        self.store.keep_base(digest, image.compressed()).await?;
-        lock(&self.kept_images).insert(digest);
+        let compressed = || image.compressed().map_err(|source| Error::host("read a guest image", source));
+        self.store.keep_base(digest, compressed).await?;
+        lock(&self.kept_images).insert(digest.to_owned());
         Ok(())
     }
 

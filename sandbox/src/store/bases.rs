@@ -4,28 +4,36 @@
 //! They are public, the same for everybody, and not sealed: whoever uses one
 //! verifies its digest, which comes from a sealed commit.
 
+use std::borrow::Cow;
+
+use guest_runtimes::MAX_COMPRESSED_BYTES;
 use object_store::PutPayload;
 
 use super::layout::base_place;
 use super::objects::{Store, StoreBackend};
 use crate::error::Error;
 
-/// The largest compressed image that is read. Above any of ours.
-const MAX_BASE_BYTES: u64 = 64 << 20;
-
 impl Store {
-    /// Keeps a compressed guest image, unless it is there or what the store
-    /// holds is gone with this server.
+    /// Keeps a compressed guest image, which is only asked for if it is not there
+    /// yet, and if what the store holds outlasts this server.
     ///
     /// # Cancellation
     ///
     /// Safe: it is there as a whole or not at all.
-    pub(crate) async fn keep_base(&self, digest: &str, compressed: &'static [u8]) -> Result<(), Error> {
+    pub(crate) async fn keep_base(
+        &self,
+        digest: &str,
+        compressed: impl FnOnce() -> Result<Cow<'static, [u8]>, Error>,
+    ) -> Result<(), Error> {
         let is_gone_with_us = matches!(self.settings.backend, StoreBackend::Memory);
         let Some(place) = base_place(digest).filter(|_| !is_gone_with_us) else { return Ok(()) };
         if !self.backend.exists(&place).await? {
+            let payload = match compressed()? {
+                Cow::Borrowed(compressed) => PutPayload::from_static(compressed),
+                Cow::Owned(compressed) => compressed.into(),
+            };
             // Another server may be faster, with the same content.
-            self.backend.create(&place, PutPayload::from_static(compressed)).await?;
+            self.backend.create(&place, payload).await?;
         }
         Ok(())
     }
@@ -34,6 +42,6 @@ impl Store {
     /// there is none of that digest.
     pub(crate) async fn base(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(place) = base_place(digest) else { return Ok(None) };
-        self.backend.read(&place, MAX_BASE_BYTES).await
+        self.backend.read(&place, MAX_COMPRESSED_BYTES).await
     }
 }

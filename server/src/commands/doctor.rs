@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use guest_runtimes::{GuestRuntime, Probe};
+use guest_runtimes::{GuestRuntime, Kind, Probe};
 use sandbox::{
     CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Program, Resource, Status, StoreBackend,
 };
@@ -30,7 +30,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
         settings.sessions
     ));
     let cache = CodeCache::open(settings.cache_directory.clone())?;
-    prepare::compile_missing(&cache)?;
+    prepare::compile_missing(&cache, settings.catalogue.iter())?;
     say(&format!("cache   {}, every image compiled and verified", cache.directory().display()));
 
     let place = match &settings.store {
@@ -52,13 +52,17 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
         let executor = Arc::new(Executor::new(config.executor)?);
         executor.probe_native_languages().await;
         let native = executor.health().native;
-        for runtime in guest_runtimes::all() {
+        for runtime in executor.catalogue().iter() {
             if let Some(reason) = native.as_ref().and_then(|native| refusal(native, runtime)) {
                 say(&format!("\n{} ({})", runtime.name(), runtime.id()));
                 say(&format!("  NONE {reason}"));
                 continue;
             }
             say(&format!("\n{} {} ({})", runtime.name(), runtime.version(), runtime.id()));
+            if runtime.probes().is_empty() {
+                say("  not tried: it came without programs that show whether its limits hold (probes.toml)");
+                continue;
+            }
             for resource in Resource::ALL {
                 let (verdict, holds) = match runtime.probes().get(resource.name()) {
                     Some(probe) => attempt(&executor, runtime, resource, probe).await?,
@@ -102,8 +106,9 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
 
 /// Why a language cannot be run here.
 fn refusal<'a>(native: &'a NativeHealth, runtime: &GuestRuntime) -> Option<&'a str> {
-    if runtime.image().is_some() {
-        return None;
+    match runtime.kind() {
+        Kind::Wasm(_) => return None,
+        Kind::Native(_) => {}
     }
     let language = native.languages.get(runtime.id()).and_then(|language| language.as_ref().err());
     native.tier.as_ref().err().or(language).map(String::as_str)

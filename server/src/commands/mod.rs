@@ -9,6 +9,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use guest_runtimes::Kind;
+
 use crate::config::Config;
 use crate::service::Service;
 use crate::shutdown::Signals;
@@ -52,9 +54,12 @@ pub(crate) fn serve(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Lists the languages.
-pub(crate) fn runtimes() -> anyhow::Result<ExitCode> {
-    for runtime in guest_runtimes::all() {
-        let image = runtime.image().map(|image| format!(" (image {})", &image.digest()[..12])).unwrap_or_default();
+pub(crate) fn runtimes(config: &Config) -> anyhow::Result<ExitCode> {
+    for runtime in config.executor.catalogue.iter() {
+        let image = match runtime.kind() {
+            Kind::Wasm(image) => format!(" (image {})", &image.digest()[..12]),
+            Kind::Native(_) => String::new(),
+        };
         say(&format!(
             "{:<14} {} {}: {}{image}",
             runtime.id(),

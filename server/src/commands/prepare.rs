@@ -1,8 +1,9 @@
 //! `belljar prepare`: compiles the guest images ahead of time, with a bar.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{GuestRuntime, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
 use sandbox::{CodeCache, Error};
 
@@ -12,16 +13,19 @@ use crate::config::Config;
 /// Compiles what is not in the cache.
 pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
-    compile_missing(&cache)?;
+    compile_missing(&cache, config.executor.catalogue.iter())?;
     say(&format!("all guest images are compiled in {}", cache.directory().display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Compiles what is not in the cache, with a bar.
-pub(crate) fn compile_missing(cache: &CodeCache) -> Result<(), Error> {
+/// Compiles what is not in the cache of these runtimes, with a bar.
+pub(crate) fn compile_missing<'a>(
+    cache: &CodeCache,
+    runtimes: impl IntoIterator<Item = &'a Arc<GuestRuntime>>,
+) -> Result<(), Error> {
     let mut bar = Bar::default();
-    for runtime in guest_runtimes::all() {
-        if let Some(image) = runtime.image() {
+    for runtime in runtimes {
+        if let Kind::Wasm(image) = runtime.kind() {
             sandbox::prepare(cache, runtime, image, |done, total| bar.show(runtime, done, total))?;
         }
     }

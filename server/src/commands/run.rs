@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use guest_runtimes::Catalogue;
 use sandbox::{
     CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Program, Status, StoreBackend, Stream,
     WorkspacePath,
@@ -58,11 +59,12 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
     {
         arguments.arguments.insert(0, first.to_string_lossy().into_owned());
     }
-    let request = request(arguments)?;
+    let catalogue = config.executor.catalogue.clone();
+    let request = request(&catalogue, arguments)?;
     // There is no session here, so nothing to store.
     config.executor.store = StoreBackend::Memory;
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
-    prepare::compile_missing(&cache)?;
+    prepare::compile_missing(&cache, catalogue.find(&request.language))?;
     let outcome = event_loop(config.threads)?.block_on(async {
         let executor = Arc::new(Executor::new(config.executor)?);
         let cancel = CancellationToken::new();
@@ -78,7 +80,7 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
     Ok(conclude(&outcome))
 }
 
-fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
+fn request(catalogue: &Catalogue, arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
     let from_stdin = arguments.program.as_deref() == Some(Path::new("-"));
     if from_stdin && arguments.stdin {
         bail!("standard input cannot be both the program (-) and its input (--stdin)");
@@ -92,12 +94,12 @@ fn request(arguments: Arguments) -> anyhow::Result<ExecuteRequest> {
         _ => read_text(&mut std::io::stdin()).context("failed to read the program from standard input")?,
     };
     let extension = arguments.program.as_deref().and_then(Path::extension).and_then(|extension| extension.to_str());
-    let by_extension = guest_runtimes::all()
+    let by_extension = catalogue
         .iter()
         .find(|runtime| runtime.source_extensions().iter().any(|known| Some(known.as_str()) == extension));
-    let language = arguments.language.or_else(|| by_extension.map(|runtime| runtime.id().to_owned()));
-    let language = language.unwrap_or_else(|| "python".into());
-    let (code, notes) = source::plain(code, &language);
+    let runtime = by_extension.or_else(|| catalogue.first()).map(|runtime| runtime.id().to_owned());
+    let language = arguments.language.or(runtime).context("there is no language")?;
+    let (code, notes) = source::plain(catalogue, code, &language);
     notes.iter().for_each(|note| complain(note));
     let mut stdin = Vec::new();
     if arguments.stdin {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{ArgMatches, FromArgMatches as _};
-use guest_runtimes::GuestRuntime;
+use guest_runtimes::{Catalogue, Kind};
 use sandbox::{ExecutorSettings, Limits, NativeSettings, Resource, canonical};
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
@@ -72,7 +72,8 @@ impl Config {
 
         let limit_ceilings = overlay(Limits::ceilings(), &ceilings);
         let default_limits = overlay(Limits::defaults(), &limits);
-        let least_memory = guest_runtimes::all().iter().map(GuestRuntime::minimum_memory_bytes).max().unwrap_or(0);
+        let catalogue = catalogue(settings.runtimes.as_deref())?;
+        let least_memory = catalogue.iter().map(|runtime| runtime.minimum_memory_bytes()).max().unwrap_or(0);
         for (resource, limit) in default_limits.iter() {
             let minimum = if resource == Resource::MemoryBytes { least_memory } else { resource.minimum() };
             let ceiling = limit_ceilings.get(resource);
@@ -122,10 +123,14 @@ impl Config {
                 snapshots: in_range("snapshots", settings.snapshots.unwrap_or(64), 1, 4096)?,
                 native: NativeSettings {
                     tier: settings.native_tier.unwrap_or(WeakestTier::Container).into(),
-                    programs: programs([native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?])?,
+                    programs: programs(
+                        &catalogue,
+                        [native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?],
+                    )?,
                     secrets: place.into_iter().collect(),
                     personal: personal(),
                 },
+                catalogue,
                 deterministic: settings.deterministic.unwrap_or(false),
             },
             structured_content: settings.structured_content.unwrap_or(false),
@@ -163,11 +168,15 @@ fn merged<T: FromStr<Err = String>>(flags: Vec<T>, variable: &str) -> Result<Vec
 }
 
 /// Programs of native languages; of two for one language the later.
-fn programs(settings: [Vec<ProgramSetting>; 2]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+fn programs(catalogue: &Catalogue, settings: [Vec<ProgramSetting>; 2]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let settings = settings.into_iter().flatten();
     let programs: BTreeMap<_, _> = settings.map(|ProgramSetting(language, path)| (language, path)).collect();
+    let is_native = |kind: &Kind| match kind {
+        Kind::Native(_) => true,
+        Kind::Wasm(_) => false,
+    };
     let native: Vec<_> =
-        guest_runtimes::all().iter().filter(|runtime| runtime.image().is_none()).map(GuestRuntime::id).collect();
+        catalogue.iter().filter(|runtime| is_native(runtime.kind())).map(|runtime| runtime.id()).collect();
     for (language, path) in &programs {
         ensure!(
             native.contains(&language.as_str()),
@@ -177,6 +186,15 @@ fn programs(settings: [Vec<ProgramSetting>; 2]) -> anyhow::Result<BTreeMap<Strin
         ensure!(path.is_absolute(), "native_programs.{language} must be an absolute path, got {}", path.display());
     }
     Ok(programs)
+}
+
+/// The languages of this build, and those of an operator's folder.
+fn catalogue(folder: Option<&Path>) -> anyhow::Result<Catalogue> {
+    let built_in = Catalogue::built_in();
+    match folder {
+        Some(folder) => built_in.with_folder(folder).context("runtimes cannot be used"),
+        None => Ok(built_in),
+    }
 }
 
 fn overlay(mut limits: Limits, settings: &[LimitSetting]) -> Limits {

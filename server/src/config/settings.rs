@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     /// Where compiled guest images lie [default: $XDG_CACHE_HOME/belljar]
     #[arg(long, global = true, env = "BELLJAR_CACHE_DIRECTORY", value_name = "DIR")]
     pub(super) cache_directory: Option<PathBuf>,
+    /// Folder with more languages: in each folder in it, runtime.toml and the image that it names
+    #[arg(long, global = true, env = "BELLJAR_RUNTIMES", value_name = "DIR")]
+    pub(super) runtimes: Option<PathBuf>,
     /// Limit of a run that asks for none, such as wall_time_ms=5000; may be repeated
     #[arg(long = "limit", global = true, env = "BELLJAR_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
     #[serde(deserialize_with = "from_table")]

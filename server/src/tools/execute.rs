@@ -1,10 +1,10 @@
 //! `execute`: parameters and schema; parameters become an [`ExecuteRequest`].
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use guest_runtimes::{GuestRuntime, Kind};
+use guest_runtimes::{Catalogue, GuestRuntime, Kind};
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
 use rmcp::service::Peer;
@@ -81,7 +81,7 @@ pub(crate) fn definition(service: &Service, languages: &[Language]) -> Tool {
     let hints = Hints { read_only: false, destructive: false, idempotent: false };
     let mut tool = tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints, service.form);
     if let Some(properties) = Arc::make_mut(&mut tool.input_schema).get_mut("properties") {
-        let ids: Vec<_> = languages.iter().map(|language| language.id).collect();
+        let ids: Vec<_> = languages.iter().map(|language| language.id.as_str()).collect();
         let lines: Vec<_> = languages.iter().map(describe).collect();
         properties["language"] = json!({"type": "string", "enum": ids, "description": lines.join("\n")});
     }
@@ -94,7 +94,7 @@ fn describe(language: &Language) -> String {
     let packages = match packages.as_deref() {
         None => String::new(),
         Some([]) => {
-            let add = add.map(|add| format!(" (its operator can {add})")).unwrap_or_default();
+            let add = add.as_ref().map(|add| format!(" (its operator can {add})")).unwrap_or_default();
             format!("; has no packages beyond the standard library{add}")
         }
         Some(packages) => format!("; has {}", packages.join(", ")),
@@ -102,26 +102,29 @@ fn describe(language: &Language) -> String {
     format!("{id}: {description}{packages}")
 }
 
-/// With every language of this build: what cannot be run here says why.
-static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+/// What arguments are held against: with every language that there is, as what
+/// cannot be run here says why.
+pub(crate) fn arguments_schema(catalogue: &Catalogue) -> Arc<JsonObject> {
     let mut schema = schema::<Arguments>();
-    let ids: Vec<_> = guest_runtimes::all().iter().map(GuestRuntime::id).collect();
+    let ids: Vec<_> = catalogue.iter().map(|runtime| runtime.id()).collect();
     if let Some(properties) = Arc::make_mut(&mut schema).get_mut("properties") {
         properties["language"] = json!({"type": "string", "enum": ids});
     }
     schema
-});
+}
 
 /// Runs a program.
 pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
     let (executor, context) = (call.executor(), call.context);
     let language = arguments.get("language").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let (catalogue, schema) = (executor.catalogue().clone(), Arc::clone(&call.service.execute_schema));
+    let request = move |arguments| request(&catalogue, &schema, arguments);
     let (request, mut notes) =
         understood(arguments, request).await.inspect_err(|error| executor.refuse(call.principal, &language, error))?;
     let token = context.meta.get_progress_token();
     let reports = token.map(|token| Reports::start(context.peer.clone(), token, call.ended.clone()));
     let live = reports.as_ref().map(Reports::sink);
-    let runtime = guest_runtimes::find(&request.language);
+    let runtime = executor.catalogue().find(&request.language);
     let outcome = executor.execute(call.principal, request, &context.ct, live).await;
     if let Some(reports) = reports {
         reports.stop().await;
@@ -145,14 +148,18 @@ fn hint(runtime: &GuestRuntime, outcome: &Outcome) -> Option<String> {
 }
 
 /// The request, and what a reader should know of how it was understood.
-pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<String>)> {
+pub(super) fn request(
+    catalogue: &Catalogue,
+    schema: &JsonObject,
+    arguments: JsonObject,
+) -> Result<(ExecuteRequest, Vec<String>)> {
     if let Some(limits) = arguments.get("limits").and_then(serde_json::Value::as_object)
         && let Some(name) = limits.keys().find(|name| Resource::from_name(name).is_none())
     {
         return Err(unknown("limits", name, &Resource::ALL.map(Resource::name)));
     }
     let Arguments { language, code, session, if_sequence, stdin, args, env, files, limits } =
-        decode(&SCHEMA, arguments)?;
+        decode(schema, arguments)?;
     let session = match session.as_deref() {
         None => SessionChoice::None,
         Some("new") => SessionChoice::New,
@@ -168,7 +175,7 @@ pub(super) fn request(arguments: JsonObject) -> Result<(ExecuteRequest, Vec<Stri
         })
         .collect::<Result<_>>()?;
     let stdin = stdin.unwrap_or_default().into_bytes();
-    let (code, notes) = source::plain(code, &language);
+    let (code, notes) = source::plain(catalogue, code, &language);
     let program = Program { code, args, env, stdin };
     Ok((ExecuteRequest { language, program, session, if_sequence, files, limits }, notes))
 }

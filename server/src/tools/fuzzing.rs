@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "what cannot go on here is a finding")]
 
+use guest_runtimes::Catalogue;
 use std::io::{Cursor, Read as _};
 
 use base64::Engine as _;
@@ -73,13 +74,14 @@ pub fn arguments(data: &[u8]) {
             }
             Err(error) => in_few_words(&error),
         }
-        let (code, notes) = source::plain(text.clone().into_owned(), "python");
+        let (code, notes) = source::plain(&Catalogue::built_in(), text.clone().into_owned(), "python");
         assert!(code.len() <= text.len() && notes.iter().all(|note| note.len() < ERROR_BYTES));
         return;
     }
     let Ok(object) = serde_json::from_slice::<JsonObject>(bytes) else { return };
+    let catalogue = Catalogue::built_in();
     let refused = match tool % 5 {
-        EXECUTE => match execute::request(object.clone()) {
+        EXECUTE => match execute::request(&catalogue, &execute::arguments_schema(&catalogue), object.clone()) {
             Ok((request, _)) => {
                 assert!(request.files.iter().all(|file| !file.path.to_string().split('/').any(|name| name == "..")));
                 assert!(object["language"].is_string() && object["code"].is_string());

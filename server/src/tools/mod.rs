@@ -60,7 +60,10 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + '
 const UNDERSTOOD_HERE_BYTES: usize = 128 << 10;
 
 /// Makes a request of arguments, without holding up the calls of others.
-async fn understood<T: Send + 'static>(arguments: JsonObject, request: fn(JsonObject) -> Result<T>) -> Result<T> {
+async fn understood<T: Send + 'static>(
+    arguments: JsonObject,
+    request: impl FnOnce(JsonObject) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let bytes: usize = arguments.values().map(text_bytes).sum();
     if bytes <= UNDERSTOOD_HERE_BYTES {
         return request(arguments);

@@ -71,7 +71,8 @@ mod tests {
             cache: Path::new("/var/cache"),
             runtime: Path::new("/given"),
         };
-        let natives: Vec<_> = guest_runtimes::all()
+        let catalogue = guest_runtimes::Catalogue::built_in();
+        let natives: Vec<_> = catalogue
             .iter()
             .filter_map(|runtime| match runtime.kind() {
                 guest_runtimes::Kind::Native(native) => Some(native),

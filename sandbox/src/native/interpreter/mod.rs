@@ -277,11 +277,15 @@ fn refusal(shown: &Path, private: &Private) -> String {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::sync::LazyLock;
+
+    use guest_runtimes::Catalogue;
 
     use super::*;
 
     fn python() -> &'static Native {
-        let guest_runtimes::Kind::Native(native) = guest_runtimes::find("python-native").unwrap().kind() else {
+        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::built_in);
+        let guest_runtimes::Kind::Native(native) = CATALOGUE.find("python-native").unwrap().kind() else {
             panic!("it is native")
         };
         native

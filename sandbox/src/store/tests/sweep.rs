@@ -1,5 +1,6 @@
 //! What is counted, and what is removed that nobody uses.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
@@ -197,8 +198,8 @@ async fn a_base_is_kept_once_and_is_nobodys_session() {
     let (session, namesake) = (SessionId::random(), Principal::named("bases"));
     store.commit(&namesake, &session, 1, &[0; 100]).await.unwrap();
     assert_eq!(store.base(&digest).await.unwrap(), None);
-    store.keep_base(&digest, b"image").await.unwrap();
-    store.keep_base(&digest, b"another").await.unwrap();
+    store.keep_base(&digest, || Ok(Cow::Borrowed(b"image"))).await.unwrap();
+    store.keep_base(&digest, || Ok(Cow::Borrowed(b"another"))).await.unwrap();
     assert_eq!(store.base(&digest).await.unwrap().unwrap(), b"image");
     assert_eq!(store.base("../local").await.unwrap(), None);
     let path = parent.path().join("store/objects/bases").join(&digest);
@@ -214,7 +215,7 @@ async fn a_base_is_kept_once_and_is_nobodys_session() {
     assert!(path.exists(), "another server may need it");
 
     let (_parent, gone_with_us) = self::store(Kind::Memory);
-    gone_with_us.keep_base(&digest, b"image").await.unwrap();
+    gone_with_us.keep_base(&digest, || Ok(Cow::Borrowed(b"image"))).await.unwrap();
     assert_eq!(gone_with_us.base(&digest).await.unwrap(), None);
 }
 

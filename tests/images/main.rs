@@ -1,0 +1,7 @@
+//! Does an image of an operator's run beside the one of this build, each with its
+//! own numbers and only where it is wanted?
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod folder;
+mod numbers;

@@ -1,0 +1,106 @@
+//! A folder of runtimes as an operator has it, with guests that tests bring
+//! along: see `guests/tally.wat`.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+const TALLY: &str = include_str!("../guests/tally.wat");
+
+/// A folder for the setting `runtimes`.
+#[derive(Debug)]
+pub struct RuntimesFolder(TempDir);
+
+/// A runtime of the guest `tally`. Its numbers are other than CPython's, all of
+/// them.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally {
+    /// The language id.
+    pub id: &'static str,
+    /// The ABI that it speaks.
+    pub abi: u32,
+    /// What makes its image another than that of a second one.
+    pub build: u32,
+    /// The table `instance`.
+    pub instance: [(&'static str, u64); 7],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let instance = [
+            ("initial_bytes", 2 << 20),
+            ("minimum_bytes", 4 << 20),
+            ("headroom_bytes", 256 << 10),
+            ("stack_bytes", 256 << 10),
+            ("warm_slots", 1),
+            ("warm_bytes", 1 << 20),
+            ("hot_bytes", 64 << 10),
+        ];
+        Self { id: "tally", abi: 1, build: 0, instance }
+    }
+}
+
+impl Tally {
+    /// The same with another number.
+    pub fn with(mut self, key: &str, value: u64) -> Self {
+        let entry = self.instance.iter_mut().find(|(name, _)| *name == key).expect("it is a key of the table");
+        entry.1 = value;
+        self
+    }
+
+    /// The image, a WebAssembly module.
+    fn image(&self) -> Vec<u8> {
+        let own = format!("(data (i32.const 32) \"{}\")\n(func (export \"guest_abi_version\")", self.build);
+        let text = TALLY.replace("(i32.const ABI)", &format!("(i32.const {})", self.abi));
+        let text = text.replace("(func (export \"guest_abi_version\")", &own);
+        wat::parse_str(text).expect("it is WebAssembly")
+    }
+}
+
+impl RuntimesFolder {
+    /// One with these in it.
+    pub fn with(runtimes: impl IntoIterator<Item = Tally>) -> Self {
+        let folder = Self(tempfile::tempdir().expect("a temporary directory can be made"));
+        runtimes.into_iter().for_each(|runtime| folder.add(&runtime));
+        folder
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The folder of one runtime.
+    pub fn of(&self, id: &str) -> PathBuf {
+        self.path().join(id)
+    }
+
+    /// Adds a runtime.
+    pub fn add(&self, tally: &Tally) {
+        let image = tally.image();
+        let compressed = zstd::bulk::compress(&image, 3).expect("it can be compressed");
+        let (digest, of_file) = (digest(&image), digest(&compressed));
+        let mut description = format!(
+            "id = \"{}\"\nname = \"Tally\"\ndescription = \"counts\"\nversion = \"1.{}\"\nabi = {}\n\
+             image = \"image.wasm.zst\"\nimage_sha256 = \"{digest}\"\nimage_bytes = {}\n\
+             compressed_sha256 = \"{of_file}\"\ncompressed_bytes = {}\n\n[instance]\n",
+            tally.id,
+            tally.build,
+            tally.abi,
+            image.len(),
+            compressed.len()
+        );
+        for (key, value) in tally.instance {
+            description += &format!("{key} = {value}\n");
+        }
+        let own = self.of(tally.id);
+        std::fs::create_dir_all(&own).expect("a folder can be made");
+        std::fs::write(own.join("image.wasm.zst"), compressed).expect("an image can be written");
+        std::fs::write(own.join("runtime.toml"), description).expect("a description can be written");
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
