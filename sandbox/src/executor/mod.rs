@@ -255,10 +255,8 @@ impl Executor {
             wasm: WasmRuntime {
                 settings: PoolSettings { workers: settings.workers, runs: settings.runs },
                 deterministic: settings.deterministic,
-                catalogue: settings.catalogue.clone(),
                 disk_bytes: settings.limit_ceilings.get(Resource::DiskBytes),
-                bases: Bases::new(store, cache.clone()),
-                cache,
+                bases: Bases::new(store, cache),
                 spawner,
                 budget,
                 state: Arc::clone(&state),
@@ -296,19 +294,25 @@ impl Executor {
         &self.settings.default_limits
     }
 
-    /// Compiles what is not compiled yet and starts the first worker, so that
-    /// the first run does not wait for either. `progress` is told how many
-    /// functions of how many of an image are done, on a thread of its own.
+    /// Compiles the image of the first language of the catalogue, if it is not
+    /// compiled yet, and starts a worker that has it, so that the first run does
+    /// not wait for either. `progress` is told how many functions of how many of
+    /// the image are done, on a thread of its own.
     ///
     /// # Errors
     ///
-    /// [`Error::Host`] when an image cannot be compiled or a worker not started.
+    /// [`Error::Host`] when the image cannot be compiled or the worker not started.
     pub async fn warm_up(
         &self,
         principal: &Principal,
-        progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
+        mut progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
     ) -> Result<(), Error> {
-        self.wasm.pool(progress).await?.warm_up(principal).await
+        let Some(runtime) = self.settings.catalogue.first() else { return Ok(()) };
+        let Kind::Wasm(image) = runtime.kind() else { return Ok(()) };
+        let (pool, shown) = (self.wasm.pool().await, Arc::clone(runtime));
+        let progress = move |done, total| progress(&shown, done, total);
+        self.wasm.bases.open_current(pool, principal, runtime, image, progress).await?;
+        pool.warm_up(principal).await
     }
 
     /// Finds out what native programs can be run under, so that the first of

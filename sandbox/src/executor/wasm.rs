@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use guest_runtimes::{Catalogue, GuestRuntime, Image, Kind};
+use guest_runtimes::{GuestRuntime, Image, Kind};
 use tokio::sync::OnceCell;
 
 use super::runtime::{Caller, Ran, Runtime};
@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::Principal;
 use crate::images::older::Bases;
-use crate::images::prepare_all;
 use crate::memory_budget::MemoryBudget;
 use crate::native::NativeRuntime;
 use crate::run::order::Order;
@@ -23,7 +22,6 @@ use crate::session::Turn;
 use crate::session::load::Fetched;
 use crate::session::registry::Sessions;
 use crate::session::save::{Change, ChangedFiles, LeftInterpreter};
-use crate::wasm::CodeCache;
 use crate::worker::{Interpreter, Pool, PoolSettings, RunEnd, RunOrder, SessionOrder, Transfer, WorkerReport};
 use crate::workspace::entry::FileEntry;
 
@@ -32,11 +30,8 @@ pub(super) struct WasmRuntime {
     pub(super) settings: PoolSettings,
     /// Whether clocks and random bytes are the same in every run.
     pub(super) deterministic: bool,
-    /// The languages that there are.
-    pub(super) catalogue: Catalogue,
     /// The most that a workspace may hold.
     pub(super) disk_bytes: u64,
-    pub(super) cache: CodeCache,
     pub(super) spawner: Arc<Spawner>,
     pub(super) budget: MemoryBudget,
     pub(super) state: Arc<StateDirectory>,
@@ -58,9 +53,10 @@ impl Runtime for WasmRuntime {
             Kind::Wasm(image) => Arc::clone(image),
             Kind::Native(_) => return Err(Error::host("run a guest", "its language has no image")),
         };
-        let pool = caller.stop.unless(self.pool(|_, _, _| {})).await??;
+        let pool = self.pool().await;
         let Caller { principal, stop, live } = caller;
         let Some(turn) = turn else {
+            stop.unless(self.bases.open_current(pool, principal, &runtime, &image, |_, _| {})).await??;
             let order = self.order(order, image.digest().to_owned(), None, live.is_some());
             let end = pool.run(principal, order, None, stop.token(), live).await?;
             let WorkerReport { ran, warm, .. } = report_of(end);
@@ -84,21 +80,12 @@ impl Runtime for WasmRuntime {
 }
 
 impl WasmRuntime {
-    /// The workers. The first to ask has the images compiled.
-    pub(super) async fn pool(
-        &self,
-        progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
-    ) -> Result<&Arc<Pool>, Error> {
-        self.pool
-            .get_or_try_init(|| async {
-                let (catalogue, cache) = (self.catalogue.clone(), self.cache.clone());
-                let images = tokio::task::spawn_blocking(move || prepare_all(&catalogue, &cache, progress))
-                    .await
-                    .map_err(|source| Error::host("prepare the guest images", source))??;
-                let state = Arc::clone(&self.state);
-                Ok(Pool::new(self.settings, Arc::clone(&self.spawner), images, self.budget.clone(), state))
-            })
-            .await
+    /// The workers.
+    pub(super) async fn pool(&self) -> &Arc<Pool> {
+        let make = || async {
+            Pool::new(self.settings, Arc::clone(&self.spawner), self.budget.clone(), Arc::clone(&self.state))
+        };
+        self.pool.get_or_init(make).await
     }
 
     /// The workers, if there are any yet.
@@ -117,14 +104,17 @@ impl WasmRuntime {
     ) -> Result<(Interpreter, Arc<Transfer>), Error> {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
         let saved = match turn.interpreters.get(runtime.id()) {
-            None => return Ok((Interpreter::New, self.sessions.transfer(&session.owner)?)),
+            None => {
+                stop.unless(self.bases.open_current(pool, &session.owner, runtime, image, |_, _| {})).await??;
+                return Ok((Interpreter::New, self.sessions.transfer(&session.owner)?));
+            }
             Some(_) if pool.hold(&session.id, runtime.id()) => {
                 return Ok((Interpreter::Live, self.sessions.transfer(&session.owner)?));
             }
             Some(saved) => saved,
         };
         let fetched = async {
-            self.bases.open(runtime, image, saved, pool).await?;
+            self.bases.open(pool, &session.owner, (runtime, image), saved).await?;
             match fetched {
                 Some(fetched) => Ok(fetched),
                 None => self.sessions.fetch(&session, saved).await,

@@ -2,14 +2,14 @@
 
 pub(crate) mod compile;
 pub(crate) mod older;
+mod opening;
 
 use std::sync::Arc;
 
-use guest_runtimes::{Catalogue, GuestRuntime, Image, Kind};
+use guest_runtimes::{Catalogue, GuestRuntime, Image};
 
 use crate::error::Error;
 use crate::wasm::{CodeCache, ImageName};
-use crate::worker::{CompiledImage, Images};
 
 /// The runtime of a language.
 ///
@@ -22,23 +22,6 @@ pub(crate) fn find_runtime(catalogue: &Catalogue, language: &str) -> Result<Arc<
         let shown: String = language.chars().take(40).collect();
         Error::invalid("language", format!("must be one of {}, got {shown:?}", known.join(", ")))
     })
-}
-
-/// Finds or compiles every image. Blocks.
-pub(crate) fn prepare_all(
-    catalogue: &Catalogue,
-    cache: &CodeCache,
-    mut progress: impl FnMut(&GuestRuntime, u64, u64),
-) -> Result<Images, Error> {
-    let mut images = Images::new();
-    for runtime in catalogue.iter() {
-        if let Kind::Wasm(image) = runtime.kind() {
-            let compiled = prepare(cache, runtime, image, |done, total| progress(runtime, done, total))?;
-            let compiled = CompiledImage::current(compiled, *image.instance());
-            images.insert(image.digest().to_owned(), Arc::new(compiled));
-        }
-    }
-    Ok(images)
 }
 
 /// The compiled image of `runtime`: from the cache, or compiled now in a

@@ -1,30 +1,29 @@
-//! Guest images that saved interpreters differ from: the one of this build, or
-//! an older one that the store keeps.
+//! Which guest image an interpreter runs in: the one of this build, or an older
+//! one that the store keeps, which a saved interpreter differs from.
 //!
 //! An interpreter goes on in the image that it began in, whatever this build
 //! carries, and is saved under that again. New interpreters begin in the image
 //! of this build.
 
-use std::fs::File;
 use std::sync::Arc;
 
-use guest_runtimes::{GuestRuntime, Image};
-use tokio::sync::Mutex as AsyncMutex;
+use guest_runtimes::{GuestRuntime, Image, Kind};
 
 use super::compile::compile;
+use super::opening::Opening;
+use super::prepare;
 use crate::error::Error;
+use crate::handle::Principal;
 use crate::session::snapshot::SavedInterpreter;
 use crate::store::{Store, blocking};
 use crate::wasm::{ABI_VERSION, CodeCache, ImageName};
 use crate::worker::{CompiledImage, Pool};
 
-/// Finds the images of saved interpreters.
+/// Finds the images of interpreters.
 pub(crate) struct Bases {
     store: Store,
     cache: CodeCache,
-    /// Held while an image is looked for and compiled: whoever needs it too
-    /// waits, rather than compile it again.
-    opening: AsyncMutex<()>,
+    opening: Opening,
 }
 
 /// The image that an interpreter goes on in.
@@ -35,21 +34,42 @@ enum Base<T> {
     Older(T),
 }
 
-/// Where an image is that is not of this build.
-enum Older {
-    Pool,
-    Cache(File),
-    /// Compressed, and not verified.
-    Store(Vec<u8>),
-}
-
 impl Bases {
     pub(crate) fn new(store: Store, cache: CodeCache) -> Self {
-        Self { store, cache, opening: AsyncMutex::default() }
+        Self { store, cache, opening: Opening::default() }
     }
 
-    /// Sees to it that workers of `pool` can go on with `saved`. That takes as
-    /// long as compiling does, once for each older image.
+    /// Sees to it that workers of `principal` can run the image of this build.
+    /// That takes as long as compiling does, the first time on this machine;
+    /// `progress` is told how many functions of how many are done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when it cannot be compiled.
+    pub(crate) async fn open_current(
+        &self,
+        pool: &Pool,
+        principal: &Principal,
+        runtime: &Arc<GuestRuntime>,
+        image: &Image,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<(), Error> {
+        let find = async {
+            let (cache, runtime) = (self.cache.clone(), Arc::clone(runtime));
+            blocking("prepare a guest image", move || match runtime.kind() {
+                Kind::Wasm(image) => {
+                    let code = prepare(&cache, &runtime, image, progress)?;
+                    Ok(Some(CompiledImage::current(code, *image.instance())))
+                }
+                Kind::Native(_) => Ok(None),
+            })
+            .await
+        };
+        self.opening.open(pool, principal, image.digest(), find).await.map(drop)
+    }
+
+    /// Sees to it that workers of `principal` can go on with `saved`. That takes
+    /// as long as compiling does, once for each older image.
     ///
     /// # Errors
     ///
@@ -61,41 +81,42 @@ impl Bases {
     /// Safe: what is being compiled still goes to the cache.
     pub(crate) async fn open(
         &self,
-        runtime: &Arc<GuestRuntime>,
-        image: &Image,
-        saved: &SavedInterpreter,
         pool: &Pool,
+        principal: &Principal,
+        (runtime, image): (&Arc<GuestRuntime>, &Image),
+        saved: &SavedInterpreter,
     ) -> Result<(), Error> {
-        let _opening = if pool.has_image(&saved.image) { None } else { Some(self.opening.lock().await) };
-        let base = choose(runtime.name(), image.digest(), saved, image.revoked(&saved.image), async {
-            self.find_older(runtime, &saved.image, pool).await
-        });
-        let compiled = match base.await? {
-            Base::Current | Base::Older(Older::Pool) => return Ok(()),
-            Base::Older(Older::Cache(compiled)) => compiled,
-            Base::Older(Older::Store(compressed)) => {
-                let (cache, digest, runtime) = (self.cache.clone(), saved.image.clone(), Arc::clone(runtime));
-                blocking("compile a guest image", move || {
-                    let name = ImageName { runtime: runtime.id(), digest: &digest };
-                    compile(&cache, name, &compressed, |_, _| {})
-                })
-                .await?
-            }
+        let digest = &saved.image;
+        let older = async {
+            let find = self.find_older(runtime, image, digest);
+            Ok(self.opening.open(pool, principal, digest, find).await?.then_some(()))
         };
-        pool.add_image(&saved.image, CompiledImage::older(compiled, *image.instance()));
-        Ok(())
+        match choose(runtime.name(), image.digest(), saved, image.revoked(digest), older).await? {
+            Base::Current => self.open_current(pool, principal, runtime, image, |_, _| {}).await,
+            Base::Older(()) => Ok(()),
+        }
     }
 
-    async fn find_older(&self, runtime: &Arc<GuestRuntime>, digest: &str, pool: &Pool) -> Result<Option<Older>, Error> {
-        if pool.has_image(digest) {
-            return Ok(Some(Older::Pool));
-        }
-        let (cache, name, runtime) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
-        let find = move || cache.find(ImageName { runtime: runtime.id(), digest: &name });
+    async fn find_older(
+        &self,
+        runtime: &Arc<GuestRuntime>,
+        image: &Image,
+        digest: &str,
+    ) -> Result<Option<CompiledImage>, Error> {
+        let older = |code| Some(CompiledImage::older(code, *image.instance()));
+        let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
+        let find = move || cache.find(ImageName { runtime: own.id(), digest: &name });
         if let Some(compiled) = blocking("look for a compiled image", find).await? {
-            return Ok(Some(Older::Cache(compiled)));
+            return Ok(older(compiled));
         }
-        Ok(self.store.base(digest).await?.map(Older::Store))
+        // Not verified yet.
+        let Some(compressed) = self.store.base(digest).await? else { return Ok(None) };
+        let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
+        let compile = move || {
+            let name = ImageName { runtime: own.id(), digest: &name };
+            compile(&cache, name, &compressed, |_, _| {})
+        };
+        Ok(older(blocking("compile a guest image", compile).await?))
     }
 }
 

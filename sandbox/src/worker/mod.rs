@@ -12,7 +12,7 @@ pub(crate) const MAX_STATE_BYTES: usize = 4 << 20;
 
 pub use pool::PoolHealth;
 pub(crate) use pool::handle::RunEnd;
-pub(crate) use pool::{CompiledImage, Images, Pool, PoolSettings, saved_bytes};
+pub(crate) use pool::{CompiledImage, Pool, PoolSettings, saved_bytes};
 pub(crate) use wire::protocol::{Interpreter, RunOrder, SessionOrder};
 pub(crate) use wire::report::{Capture, WorkerReport};
 pub(crate) use wire::transfer::{Transfer, Transfers};

@@ -1,7 +1,7 @@
 //! One worker as the server sees it: its connection, its process, and the runs
 //! that are going on in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::expected::Expected;
-use super::{Allowance, Baseline, Needs};
+use super::{Allowance, Baseline, Images, Needs};
 use crate::error::Error;
 use crate::handle::SessionId;
 use crate::lock::lock;
@@ -37,8 +37,8 @@ pub(crate) struct Worker {
     pub(crate) sender: mpsc::UnboundedSender<Frame>,
     /// How many messages wait to be written.
     pub(crate) queued: Arc<AtomicUsize>,
-    /// The digests of the images that it was sent: all that it will have.
-    pub(crate) images: HashSet<String>,
+    /// The images that it was sent: all that it will have.
+    pub(crate) images: Images,
     pub(crate) runs: Mutex<HashMap<u64, Entry>>,
     /// What it has not answered, also where nobody waits any more.
     pub(crate) expected: Mutex<Expected>,

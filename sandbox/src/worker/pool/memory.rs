@@ -160,8 +160,6 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use guest_runtimes::Instance;
 
     use super::*;
@@ -194,7 +192,7 @@ mod tests {
         let state = Arc::new(StateDirectory::create(parent.path()).unwrap());
         let spawner = Arc::new(Spawner::new().unwrap());
         let settings = PoolSettings { workers: 1, runs: 1 };
-        let pool = Pool::new(settings, spawner, HashMap::new(), MemoryBudget::new(100 * MIB), state);
+        let pool = Pool::new(settings, spawner, MemoryBudget::new(100 * MIB), state);
         let (small, large) = (instance(128 << 10), instance(40 * MIB));
         let cancel = CancellationToken::new();
         for (image, bytes) in [

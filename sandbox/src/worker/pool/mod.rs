@@ -10,6 +10,7 @@ pub(super) mod expected;
 pub(crate) mod handle;
 mod memory;
 mod preparation;
+mod sets;
 mod workers;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::expected::Order;
 use self::handle::{Entry, RunEnd, RunGuard, Worker};
+use self::sets::ImageSets;
 use super::wire::frame;
 use super::wire::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::wire::transfer::Transfer;
@@ -61,6 +63,8 @@ pub(crate) struct CompiledImage {
     instance: Instance,
     /// What an instance starts with.
     initial_bytes: OnceLock<u64>,
+    /// Whether slots are kept warm: only sessions go on in an older one.
+    keeps_warm: bool,
 }
 
 /// How workers are made.
@@ -76,11 +80,9 @@ pub(crate) struct PoolSettings {
 pub(crate) struct Pool {
     settings: PoolSettings,
     spawner: Arc<Spawner>,
-    /// What every worker has from its start.
-    images: Images,
-    /// What those have that start from now on: a worker takes in no code once
-    /// it is confined.
-    older_images: Mutex<Images>,
+    /// What workers have that start from now on: one takes in no code once it is
+    /// confined.
+    sets: ImageSets,
     state: Arc<StateDirectory>,
     budget: MemoryBudget,
     workers: Mutex<HashMap<Principal, Vec<Arc<Worker>>>>,
@@ -143,12 +145,18 @@ impl Home {
 impl CompiledImage {
     /// An image of this build, which says what an instance starts with.
     pub(crate) fn current(code: File, instance: Instance) -> Self {
-        Self { code, instance, initial_bytes: OnceLock::from(instance.initial_bytes) }
+        Self { code, instance, initial_bytes: OnceLock::from(instance.initial_bytes), keeps_warm: true }
     }
 
     /// An older one, whose instances may start with something else.
     pub(crate) fn older(code: File, instance: Instance) -> Self {
-        Self { code, instance, initial_bytes: OnceLock::new() }
+        Self { code, instance, initial_bytes: OnceLock::new(), keeps_warm: false }
+    }
+
+    /// How many slots a worker keeps warm, which runs `runs` at once.
+    fn warm_slots(&self, runs: usize) -> usize {
+        let most = usize::try_from(self.instance.warm_slots).unwrap_or(usize::MAX);
+        if self.keeps_warm { most.min(runs) } else { 0 }
     }
 
     /// What an instance starts with.
@@ -176,15 +184,13 @@ impl Pool {
     pub(crate) fn new(
         settings: PoolSettings,
         spawner: Arc<Spawner>,
-        images: Images,
         budget: MemoryBudget,
         state: Arc<StateDirectory>,
     ) -> Arc<Self> {
         Arc::new(Self {
             settings,
             spawner,
-            images,
-            older_images: Mutex::default(),
+            sets: ImageSets::default(),
             state,
             budget,
             workers: Mutex::default(),
@@ -201,18 +207,19 @@ impl Pool {
         self.least_busy(principal, None).await.map(drop)
     }
 
-    /// Whether runs may name the image of this digest.
-    pub(crate) fn has_image(&self, digest: &str) -> bool {
-        self.images.contains_key(digest) || lock(&self.older_images).contains_key(digest)
+    /// Whether runs of `principal` may name the image of this digest, which it
+    /// wants now.
+    pub(crate) fn wants_image(&self, principal: &Principal, digest: &str) -> bool {
+        self.sets.wanted(principal, digest, Instant::now()).is_some()
     }
 
-    /// Lets runs name an image that is not of this build.
-    pub(crate) fn add_image(&self, digest: &str, compiled: CompiledImage) {
-        lock(&self.older_images).insert(digest.to_owned(), Arc::new(compiled));
+    /// Lets runs of `principal` name an image.
+    pub(crate) fn add_image(&self, principal: &Principal, digest: &str, image: Arc<CompiledImage>) {
+        self.sets.add(principal, digest, image, Instant::now());
     }
 
-    fn image(&self, digest: &str) -> Result<Arc<CompiledImage>, Error> {
-        let found = self.images.get(digest).cloned().or_else(|| lock(&self.older_images).get(digest).cloned());
+    fn image(&self, principal: &Principal, digest: &str) -> Result<Arc<CompiledImage>, Error> {
+        let found = self.sets.wanted(principal, digest, Instant::now());
         found.ok_or_else(|| Error::host("run a program", "its guest image is not there"))
     }
 
@@ -240,8 +247,8 @@ impl Pool {
         cancel: &CancellationToken,
         live: Option<LiveOutput>,
     ) -> Result<RunEnd, Error> {
-        let image = self.image(&order.image)?;
         let Some(session) = order.session.as_ref().map(|session| session.id.clone()) else {
+            let image = self.image(principal, &order.image)?;
             let share = self.admit(&image, cancel).await?;
             let worker = self.least_busy(principal, Some(&order.image)).await?;
             let end = self.run_on(&worker, order, transfer, cancel, live).await;
@@ -250,11 +257,15 @@ impl Pool {
         };
         let runtime = order.runtime.clone();
         let (worker, share) = match self.go_home(&session, &order) {
-            Some(worker) => (worker, None),
+            Some(worker) => {
+                self.sets.wanted(principal, &order.image, Instant::now());
+                (worker, None)
+            }
             None if matches!(order.session, Some(SessionOrder { interpreter: Interpreter::Live, .. })) => {
                 return Err(Error::Interrupted);
             }
             None => {
+                let image = self.image(principal, &order.image)?;
                 let share = self.admit(&image, cancel).await?;
                 let worker = match self.join_home(&session, &order.image) {
                     Some(worker) => worker,
@@ -263,8 +274,9 @@ impl Pool {
                 (worker, Some(share))
             }
         };
+        let image = worker.images.get(&order.image).cloned();
         let mut end = self.run_on(&worker, order, transfer, cancel, live).await;
-        self.settle(session, (runtime, &image), &mut end, &worker, share);
+        self.settle(session, (runtime, image), &mut end, &worker, share);
         end
     }
 
@@ -283,7 +295,7 @@ impl Pool {
     fn join_home(&self, session: &SessionId, image: &str) -> Option<Arc<Worker>> {
         let mut homes = lock(&self.homes);
         let home = homes.get_mut(session)?;
-        if home.worker.images.contains(image) {
+        if home.worker.images.contains_key(image) {
             home.running = true;
             return Some(Arc::clone(&home.worker));
         }
@@ -335,7 +347,7 @@ impl Pool {
     fn settle(
         &self,
         session: SessionId,
-        (runtime, image): (String, &CompiledImage),
+        (runtime, image): (String, Option<Arc<CompiledImage>>),
         end: &mut Result<RunEnd, Error>,
         worker: &Arc<Worker>,
         share: Option<Share>,
@@ -350,9 +362,9 @@ impl Pool {
         });
         // It may have died with the report on its way.
         let dead = worker.dead.load(Ordering::SeqCst);
-        match end {
-            Ok(RunEnd::Report(report)) if report.capture.is_some() && !dead => {
-                self.pay_for_home(&mut home, (runtime, image), report, share);
+        match (end, image) {
+            (Ok(RunEnd::Report(report)), Some(image)) if report.capture.is_some() && !dead => {
+                self.pay_for_home(&mut home, (runtime, &image), report, share);
             }
             _ => {
                 home.interpreters.remove(&runtime);
@@ -374,18 +386,22 @@ impl Pool {
 
     /// A worker with nothing to do, a new one, or the one with the least to do
     /// when there may be no more; among those that have `image`, if any is
-    /// asked for. Where none has it there is one more than there may be, until
-    /// one is idle.
+    /// asked for. A new one takes the place of one that lacks the image and that
+    /// nobody uses. Where all are in use and none has it there is one more than
+    /// there may be, until one is idle.
     async fn least_busy(self: &Arc<Self>, principal: &Principal, image: Option<&str>) -> Result<Arc<Worker>, Error> {
         let least = || {
             let workers = lock(&self.workers);
             let mine = workers.get(principal).map(Vec::as_slice).unwrap_or_default();
-            let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains(image)));
+            let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains_key(image)));
             let least = able.min_by_key(|worker| lock(&worker.runs).len()).cloned();
             least.map(|worker| (worker, mine.len() < self.settings.workers))
         };
-        let choose =
-            || least().filter(|(worker, room)| !room || lock(&worker.runs).is_empty()).map(|(worker, _)| worker);
+        let choose = || {
+            let (worker, room) = least()?;
+            let is_idle = lock(&worker.runs).is_empty();
+            (is_idle || !room && self.replaceable(principal, image).is_none()).then_some(worker)
+        };
         if let Some(worker) = choose() {
             return Ok(worker);
         }
@@ -393,9 +409,15 @@ impl Pool {
         if let Some(worker) = choose() {
             return Ok(worker);
         }
+        if let Some(worker) = self.replaceable(principal, image) {
+            self.retire(&worker);
+        }
         let started = match self.start(principal).await {
-            // No run has anything to do with it yet, and the next may do better.
-            Err(error @ (Error::Host { .. } | Error::Interrupted)) => {
+            // No run has anything to do with it yet, and the next may do better:
+            // without an image that could not be loaded, unless that is wanted.
+            Err(error @ (Error::Host { .. } | Error::Interrupted))
+                if image.is_none_or(|image| self.sets.has(principal, image)) =>
+            {
                 tracing::warn!(?error, "a worker did not start and another is tried");
                 self.start(principal).await
             }
@@ -406,6 +428,18 @@ impl Pool {
             Err(error @ Error::Exhausted { .. }) => least().map(|(worker, _)| worker).ok_or(error),
             started => started,
         }
+    }
+
+    /// A worker that a new one may take the place of: nobody uses it, it lacks
+    /// `image`, and there may be no more.
+    fn replaceable(&self, principal: &Principal, image: Option<&str>) -> Option<Arc<Worker>> {
+        let image = image?;
+        let homes = lock(&self.homes);
+        let workers = lock(&self.workers);
+        let mine = workers.get(principal).filter(|mine| mine.len() >= self.settings.workers)?;
+        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
+        let lacks = |worker: &&Arc<Worker>| !worker.images.contains_key(image) && lock(&worker.runs).is_empty();
+        mine.iter().filter(lacks).find(|worker| !has_session(worker)).cloned()
     }
 
     /// Ends the worker that has the interpreters of a session: it lied about

@@ -32,28 +32,47 @@ pub(crate) struct Ready {
     pub(crate) resets: bool,
 }
 
-/// Has a worker load `images`, of each so many warm slots at most, and confine
-/// itself.
+/// Why a worker takes no orders.
+pub(crate) enum Unprepared {
+    /// It cannot load this image, and another may do without.
+    Image {
+        digest: String,
+        error: Error,
+    },
+    Other(Error),
+}
+
+impl From<Error> for Unprepared {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Has a worker load `images`, and confine itself. It runs `runs` at once.
 ///
 /// # Errors
 ///
 /// [`Error::Unconfined`] with the step of its confinement that failed.
-/// [`Error::Interrupted`] when it is gone before it says so, or lacks an image.
+/// [`Error::Interrupted`] when it is gone before it says so.
 ///
 /// # Cancellation
 ///
 /// Ends the connection, and with it the worker.
-pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bounds: Bounds) -> Result<Ready, Error> {
+pub(crate) async fn prepare(
+    stream: UnixStream,
+    images: &Images,
+    runs: usize,
+    bounds: Bounds,
+) -> Result<Ready, Unprepared> {
     let doing = || "prepare a worker".to_owned();
     let gone = |error: io::Error| {
         tracing::debug!(%error, "the connection to a new worker broke");
         Error::Interrupted
     };
-    for (images, warm) in images {
-        for (digest, compiled) in *images {
-            let order = Preparation::Load { image: digest.clone(), warm: *warm, instance: compiled.instance };
-            frame::write_with_descriptor(&stream, &order, compiled.code.as_fd()).map_err(gone)?;
-        }
+    for (digest, compiled) in images {
+        let warm = compiled.warm_slots(runs);
+        let order = Preparation::Load { image: digest.clone(), warm, instance: compiled.instance };
+        frame::write_with_descriptor(&stream, &order, compiled.code.as_fd()).map_err(gone)?;
     }
     let confine = frame::encode(&Preparation::Confine(bounds)).doing(doing)?;
     (&stream).write_all(&confine).map_err(gone)?;
@@ -66,30 +85,30 @@ pub(crate) async fn prepare(stream: UnixStream, images: &[(&Images, usize)], bou
             match frame::read_async::<Prepared>(&mut reader, || MAX_ANSWER_BYTES).await.map_err(gone)? {
                 Some(Prepared::Loaded { image, initial_bytes, resets }) => {
                     tracing::debug!(image, initial_bytes, resets, "a worker has loaded an image");
-                    let known = images.iter().find_map(|(images, _)| images.get(&image)).ok_or(Error::Interrupted)?;
-                    known.starts_with(initial_bytes)?;
+                    let compiled = images.get(&image).ok_or(Error::Interrupted)?;
+                    if let Err(error) = compiled.starts_with(initial_bytes) {
+                        return Err(Unprepared::Image { digest: image, error });
+                    }
                     instance_bytes = initial_bytes.max(instance_bytes);
                     can_reset = resets;
                 }
                 Some(Prepared::LoadFailed { image, reason }) => {
                     tracing::error!(image, reason, "a worker cannot load an image");
-                    // It would refuse every run of it; another may do better.
-                    return Err(Error::Interrupted);
+                    let error = Error::host(format!("load guest image {image}"), reason);
+                    return Err(Unprepared::Image { digest: image, error });
                 }
                 Some(Prepared::Confined { wall, data_bytes }) => {
-                    let all =
-                        || images.iter().flat_map(|(images, warm)| images.values().map(|image| (image, *warm as u64)));
-                    let stack_bytes = all().map(|(image, _)| image.instance.stack_bytes).max().unwrap_or(0);
-                    let most_warm = all().map(|(image, warm)| image.instance.warm_slots.min(warm)).sum();
+                    let stack_bytes = images.values().map(|image| image.instance.stack_bytes).max().unwrap_or(0);
+                    let most_warm = images.values().map(|image| image.warm_slots(runs) as u64).sum();
                     let baseline = Baseline { data_bytes, instance_bytes, stack_bytes, most_warm };
                     return Ok((wall, can_reset, baseline));
                 }
                 Some(Prepared::Refused(refusal)) => {
                     let error = Error::Unconfined { step: refusal.step.name(), source: refusal.into() };
                     tracing::error!(?error, "a worker is not confined and was ended");
-                    return Err(error);
+                    return Err(error.into());
                 }
-                None => return Err(Error::Interrupted),
+                None => return Err(Error::Interrupted.into()),
             }
         }
     };

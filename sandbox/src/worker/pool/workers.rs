@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::Pool;
 use super::handle::{Frame, RunEnd, Worker};
-use super::preparation::{Ready, prepare};
+use super::preparation::{Ready, Unprepared, prepare};
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::handle::Principal;
@@ -34,14 +34,19 @@ impl Pool {
     /// Starts a worker and prepares it.
     pub(crate) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
         let bounds = Bounds { directory: self.state.shared(principal)?, runs: self.settings.runs };
-        let older = lock(&self.older_images).clone();
+        let images = self.sets.of(principal);
         let StartedChild { child, stream, .. } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
         let mut unready = Unready { child: Some(child), spawner: &self.spawner };
         let warm = self.settings.runs.div_ceil(self.settings.workers);
-        let prepared = match prepare(stream, &[(&self.images, warm), (&older, 0)], bounds).await {
-            Err(Error::Interrupted) => Err(unready.reason().await),
-            other => other,
+        let prepared = match prepare(stream, &images, warm, bounds).await {
+            Err(Unprepared::Other(Error::Interrupted)) => Err(unready.reason().await),
+            Err(Unprepared::Other(error)) => Err(error),
+            Err(Unprepared::Image { digest, error }) => {
+                self.sets.remove(principal, &digest);
+                Err(error)
+            }
+            Ok(ready) => Ok(ready),
         };
         let Ready { reader, writer, wall, baseline, resets } = prepared?;
         self.resets.store(resets, Ordering::Relaxed);
@@ -53,7 +58,7 @@ impl Pool {
         let worker = Arc::new(Worker {
             sender,
             queued: Arc::clone(&queued),
-            images: self.images.keys().chain(older.keys()).cloned().collect(),
+            images,
             runs: Mutex::default(),
             expected: Mutex::default(),
             fault: Mutex::default(),
@@ -142,28 +147,39 @@ impl Pool {
         }
     }
 
-    /// Ends workers that nobody has used for a while, except the last.
+    /// Ends workers that nobody has used for a while, except the last; and that
+    /// too if it has images which its principal does not use any more.
     pub(crate) fn evict_idle(&self, now: Instant) {
         self.tighten(now);
+        self.sets.shrink(now);
         let homes = lock(&self.homes);
         let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
+        let is_idle = |worker: &Arc<Worker>| {
+            lock(&worker.runs).is_empty()
+                && !has_session(worker)
+                && now.saturating_duration_since(*lock(&worker.last_used)) >= IDLE_WORKER
+        };
         let mut idle = Vec::new();
-        for mine in lock(&self.workers).values_mut() {
-            while mine.len() > 1 {
-                let found = mine.iter().position(|worker| {
-                    lock(&worker.runs).is_empty()
-                        && !has_session(worker)
-                        && now.saturating_duration_since(*lock(&worker.last_used)) >= IDLE_WORKER
-                });
-                let Some(position) = found else { break };
-                idle.push(mine.swap_remove(position));
-            }
+        for (principal, mine) in lock(&self.workers).iter() {
+            let (current, outdated): (Vec<_>, Vec<_>) =
+                mine.iter().partition(|worker| worker.images.keys().all(|digest| self.sets.has(principal, digest)));
+            let outdated: Vec<_> = outdated.into_iter().filter(|worker| is_idle(worker)).cloned().collect();
+            // One stays, whether or not it is idle.
+            let spared = mine.len() - outdated.len();
+            idle.extend(current.into_iter().filter(|worker| is_idle(worker)).take(spared.saturating_sub(1)).cloned());
+            idle.extend(outdated);
         }
         drop(homes);
-        for worker in idle {
-            worker.dead.store(true, Ordering::SeqCst);
-            self.end_worker(&worker);
+        idle.iter().for_each(|worker| self.retire(worker));
+    }
+
+    /// Ends a worker that nobody uses.
+    pub(super) fn retire(&self, worker: &Arc<Worker>) {
+        worker.dead.store(true, Ordering::SeqCst);
+        for mine in lock(&self.workers).values_mut() {
+            mine.retain(|other| !Arc::ptr_eq(other, worker));
         }
+        self.end_worker(worker);
     }
 }
 

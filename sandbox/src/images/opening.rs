@@ -1,0 +1,64 @@
+//! Has an image compiled when it is first wanted, and gives it to the workers of
+//! whoever wants it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::error::Error;
+use crate::handle::Principal;
+use crate::lock::lock;
+use crate::worker::{CompiledImage, Pool};
+
+/// Opens images, each once for all who want it.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// Those that are in the set of some principal, by digest: verifying one
+    /// reads all of its code.
+    opened: Mutex<HashMap<String, Weak<CompiledImage>>>,
+    /// Held while the image of a digest is looked for and compiled: whoever
+    /// wants it too waits, rather than compile it again.
+    turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
+}
+
+impl Opening {
+    /// Sees to it that workers of `principal` get the image, which is asked of
+    /// `find` if nobody has it. Answers false when there is none.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: what is being compiled still goes to the cache.
+    pub(crate) async fn open(
+        &self,
+        pool: &Pool,
+        principal: &Principal,
+        digest: &str,
+        find: impl Future<Output = Result<Option<CompiledImage>, Error>>,
+    ) -> Result<bool, Error> {
+        if pool.wants_image(principal, digest) {
+            return Ok(true);
+        }
+        let turn = {
+            let mut turns = lock(&self.turns);
+            // Those that nobody has any more.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry(digest.to_owned()).or_default())
+        };
+        let _turn = turn.lock().await;
+        let known = lock(&self.opened).get(digest).and_then(Weak::upgrade);
+        let image = match known {
+            Some(image) => image,
+            None => {
+                let Some(found) = find.await? else { return Ok(false) };
+                let image = Arc::new(found);
+                let mut opened = lock(&self.opened);
+                opened.retain(|_, image| image.strong_count() > 0);
+                opened.insert(digest.to_owned(), Arc::downgrade(&image));
+                image
+            }
+        };
+        pool.add_image(principal, digest, image);
+        Ok(true)
+    }
+}
