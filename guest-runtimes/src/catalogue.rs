@@ -277,6 +277,8 @@ mod tests {
             ("\"small.wasm.zst\"", "\"../small.wasm.zst\"", "image", "a file in the same folder"),
             ("\"small.wasm.zst\"", "\"other.zst\"", "image", "other.zst: No such file"),
             ("image = \"small.wasm.zst\"", "", "image", "is missing"),
+            ("abi = 1", "abi = 3", "abi", "between 1 and 2, got 3"),
+            ("abi = 1", "", "abi", "is missing"),
             ("compressed_bytes = 3", "compressed_bytes = 4", "compressed_bytes", "is 4, and small.wasm.zst has 3"),
             ("compressed_bytes = 3", "", "compressed_bytes", "is missing"),
             ("image_bytes = 9", "image_bytes = 999999999", "image_bytes", "between 1 and 268435456, got 999999999"),

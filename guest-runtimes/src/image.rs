@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,12 @@ pub(crate) const MAX_IMAGE_BYTES: usize = 256 << 20;
 /// The largest compressed image. Above any of ours.
 pub const MAX_COMPRESSED_BYTES: u64 = 64 << 20;
 
+/// The versions of the guest ABI that there are. A host speaks all of them, so
+/// that sessions outlast a new one.
+pub const ABI_VERSIONS: RangeInclusive<u32> = 1..=2;
+
 /// A page of WebAssembly, the unit that memory grows by.
-const WASM_PAGE: u64 = 64 << 10;
+pub(crate) const WASM_PAGE: u64 = 64 << 10;
 /// The largest memory of 32 bits.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
 /// Each run reserves its stack as address space.
@@ -34,6 +39,7 @@ const MAX_WARM_BYTES: u64 = 1 << 30;
 pub struct Image {
     digest: String,
     source: Source,
+    abi: u32,
     instance: Instance,
     revoked: Vec<Revoked>,
 }
@@ -126,7 +132,12 @@ impl Image {
     ) -> Result<Self, (&'static str, String)> {
         let instance = description.instance.ok_or_else(|| ("instance", "is missing".to_owned()))?;
         instance.check()?;
-        Ok(Self { digest, source, instance, revoked: description.revoked.clone() })
+        let abi = description.abi.ok_or_else(|| ("abi", "is missing".to_owned()))?;
+        if !ABI_VERSIONS.contains(&abi) {
+            let (oldest, newest) = ABI_VERSIONS.into_inner();
+            return Err(("abi", format!("must be between {oldest} and {newest}, got {abi}")));
+        }
+        Ok(Self { digest, source, abi, instance, revoked: description.revoked.clone() })
     }
 
     /// SHA-256 of the image in hexadecimal.
@@ -155,6 +166,11 @@ impl Image {
             return Err(ImageError::Replaced { path: path.clone(), found });
         }
         Ok(Cow::Owned(compressed))
+    }
+
+    /// The version of the guest ABI that it speaks.
+    pub const fn abi(&self) -> u32 {
+        self.abi
     }
 
     /// What its instances take.

@@ -9,9 +9,10 @@ mod built_in;
 mod catalogue;
 mod image;
 mod native;
+pub mod rules;
 mod runtime;
 
 pub use catalogue::{Catalogue, CatalogueError};
-pub use image::{Image, ImageError, Instance, MAX_COMPRESSED_BYTES, unpack};
+pub use image::{ABI_VERSIONS, Image, ImageError, Instance, MAX_COMPRESSED_BYTES, unpack};
 pub use native::{Argument, Layout, Native, Packages};
 pub use runtime::{GuestRuntime, Kind, Probe};

@@ -55,8 +55,7 @@ pub(crate) struct Description {
     /// Limits on what a guest of this kind cannot have at all.
     #[serde(default)]
     has_none_of: Vec<String>,
-    #[serde(rename = "abi")]
-    _abi: Option<u32>,
+    pub(crate) abi: Option<u32>,
     pub(crate) image: Option<String>,
     pub(crate) image_sha256: Option<String>,
     pub(crate) image_bytes: Option<u64>,

@@ -61,6 +61,7 @@ fn a_folder_with_bad_content_is_refused_by_file_and_key() {
             "warm_slots = 1000",
             "runtime.toml: instance.warm_slots must be between 0 and 256, got 1000",
         ),
+        ("abi = 1", "abi = 3", "runtime.toml: abi must be between 1 and 2, got 3"),
         ("id = \"tally\"", "id = \"python\"", "runtime.toml: id must be another than that of other runtimes"),
         ("hot_bytes", "hat_bytes", "unknown field `hat_bytes`"),
         ("compressed_bytes = ", "compressed_bytes = 1", "runtime.toml: compressed_bytes is 1"),

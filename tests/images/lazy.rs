@@ -86,11 +86,17 @@ fn a_worker_in_use_stays_when_another_image_is_wanted() {
 
 #[test]
 fn an_image_that_is_not_as_described_runs_nothing_and_nothing_else_suffers() {
-    // Another file of the same length, one that starts with less memory than its
-    // description says, and one that breaks a rule of the ABI.
+    // Another file of the same length, one that starts with more memory than its
+    // description says, one that breaks a rule of the ABI, and one that speaks
+    // another version than its description says.
     let replaced = Tally { id: "replaced", build: 3, ..Tally::default() };
     let smaller = Tally { id: "smaller", build: 4, ..Tally::default() }.with("initial_bytes", 1 << 20);
-    let folder = RuntimesFolder::with([Tally::default(), replaced, smaller]);
+    let breaks = Tally { id: "breaks", build: 5, besides: "(data $d \"x\") (func (data.drop $d))", ..Tally::default() };
+    let other_abi = Tally { id: "other-abi", abi: 2, build: 6, ..Tally::default() };
+    let folder = RuntimesFolder::with([Tally::default(), replaced, smaller, breaks, other_abi]);
+    let description = folder.of("other-abi").join("runtime.toml");
+    let text = std::fs::read_to_string(&description).unwrap();
+    std::fs::write(description, text.replace("abi = 2", "abi = 1")).unwrap();
     let file = folder.of("replaced").join("image.wasm.zst");
     let mut image = std::fs::read(&file).unwrap();
     *image.last_mut().unwrap() ^= 1;
@@ -100,6 +106,8 @@ fn an_image_that_is_not_as_described_runs_nothing_and_nothing_else_suffers() {
     for (language, logged) in [
         ("replaced", "image.wasm.zst is not the one that compressed_sha256 beside it names"),
         ("smaller", "instance.initial_bytes of its runtime.toml is 1048576, and its memory starts with 2097152"),
+        ("breaks", "Instruction(\"data.drop\")"),
+        ("other-abi", "it should speak ABI version 1, and speaks 2"),
     ] {
         let reply = run(language, "a1");
         assert!(reply.message.get("error").is_some() || reply.is_error(), "{}", reply.message);

@@ -22,26 +22,33 @@ pub struct Tally {
     pub abi: u32,
     /// What makes its image another than that of a second one.
     pub build: u32,
+    /// What its memory starts with, in pages of 64 KiB.
+    pub pages: u32,
+    /// What stands in its module besides, as text.
+    pub besides: &'static str,
     /// The table `instance`.
     pub instance: [(&'static str, u64); 7],
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        let instance = [
-            ("initial_bytes", 2 << 20),
-            ("minimum_bytes", 4 << 20),
-            ("headroom_bytes", 256 << 10),
-            ("stack_bytes", 256 << 10),
-            ("warm_slots", 1),
-            ("warm_bytes", 1 << 20),
-            ("hot_bytes", 64 << 10),
-        ];
-        Self { id: "tally", abi: 1, build: 0, instance }
+        let instance = Self::INSTANCE;
+        Self { id: "tally", abi: 1, build: 0, pages: 32, besides: "", instance }
     }
 }
 
 impl Tally {
+    /// The table `instance` of its description.
+    pub const INSTANCE: [(&'static str, u64); 7] = [
+        ("initial_bytes", 2 << 20),
+        ("minimum_bytes", 4 << 20),
+        ("headroom_bytes", 256 << 10),
+        ("stack_bytes", 256 << 10),
+        ("warm_slots", 1),
+        ("warm_bytes", 1 << 20),
+        ("hot_bytes", 64 << 10),
+    ];
+
     /// The same with another number.
     pub fn with(mut self, key: &str, value: u64) -> Self {
         let entry = self.instance.iter_mut().find(|(name, _)| *name == key).expect("it is a key of the table");
@@ -51,9 +58,12 @@ impl Tally {
 
     /// The image, a WebAssembly module.
     fn image(&self) -> Vec<u8> {
-        let own = format!("(data (i32.const 32) \"{}\")\n(func (export \"guest_abi_version\")", self.build);
+        let own =
+            format!("(data (i32.const 32) \"{}\")\n{}\n(func (export \"guest_abi_version\")", self.build, self.besides);
         let text = TALLY.replace("(i32.const ABI)", &format!("(i32.const {})", self.abi));
         let text = text.replace("(func (export \"guest_abi_version\")", &own);
+        let text =
+            text.replace("(memory (export \"memory\") 32)", &format!("(memory (export \"memory\") {})", self.pages));
         wat::parse_str(text).expect("it is WebAssembly")
     }
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use guest_runtimes::{GuestRuntime, Image, Kind};
+use guest_runtimes::{ABI_VERSIONS, GuestRuntime, Image, Kind};
 
 use super::compile::compile;
 use super::opening::Opening;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::handle::Principal;
 use crate::session::snapshot::SavedInterpreter;
 use crate::store::{Store, blocking};
-use crate::wasm::{ABI_VERSION, CodeCache, ImageName};
+use crate::wasm::{CodeCache, ImageName};
 use crate::worker::{CompiledImage, Pool};
 
 /// Finds the images of interpreters.
@@ -59,7 +59,7 @@ impl Bases {
             blocking("prepare a guest image", move || match runtime.kind() {
                 Kind::Wasm(image) => {
                     let code = prepare(&cache, &runtime, image, progress)?;
-                    Ok(Some(CompiledImage::current(code, *image.instance())))
+                    Ok(Some(CompiledImage::current(code, image.abi(), *image.instance())))
                 }
                 Kind::Native(_) => Ok(None),
             })
@@ -74,7 +74,7 @@ impl Bases {
     /// # Errors
     ///
     /// [`Error::Denied`] when its image is revoked or nowhere, or it was saved
-    /// under another ABI.
+    /// under an ABI that this server does not speak.
     ///
     /// # Cancellation
     ///
@@ -88,7 +88,7 @@ impl Bases {
     ) -> Result<(), Error> {
         let digest = &saved.image;
         let older = async {
-            let find = self.find_older(runtime, image, digest);
+            let find = self.find_older(runtime, image, saved);
             Ok(self.opening.open(pool, principal, digest, find).await?.then_some(()))
         };
         match choose(runtime.name(), image.digest(), saved, image.revoked(digest), older).await? {
@@ -101,9 +101,10 @@ impl Bases {
         &self,
         runtime: &Arc<GuestRuntime>,
         image: &Image,
-        digest: &str,
+        saved: &SavedInterpreter,
     ) -> Result<Option<CompiledImage>, Error> {
-        let older = |code| Some(CompiledImage::older(code, *image.instance()));
+        let (digest, abi) = (saved.image.as_str(), saved.abi);
+        let older = |code| Some(CompiledImage::older(code, abi, *image.instance()));
         let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
         let find = move || cache.find(ImageName { runtime: own.id(), digest: &name });
         if let Some(compiled) = blocking("look for a compiled image", find).await? {
@@ -137,8 +138,11 @@ async fn choose<T>(
     if let Some(reason) = revoked {
         return Err(denied(format!("guest image {image}, which they belong to, was revoked: {reason}")));
     }
-    if *abi != ABI_VERSION {
-        return Err(denied(format!("they were saved under guest ABI {abi}, and this server speaks ABI {ABI_VERSION}")));
+    if !ABI_VERSIONS.contains(abi) {
+        let (oldest, newest) = ABI_VERSIONS.into_inner();
+        return Err(denied(format!(
+            "they were saved under guest ABI {abi}, and this server speaks ABI {oldest} to {newest}"
+        )));
     }
     if image == current {
         return Ok(Base::Current);
@@ -170,36 +174,41 @@ mod tests {
     #[tokio::test]
     async fn an_interpreter_goes_on_in_its_own_image_wherever_that_is() {
         let never = async { panic!("the image of this build is not looked for") };
-        let chosen: Base<u8> = choose("Python", CURRENT, &saved(CURRENT, ABI_VERSION), None, never).await.unwrap();
+        let chosen: Base<u8> = choose("Python", CURRENT, &saved(CURRENT, 1), None, never).await.unwrap();
         assert_eq!(chosen, Base::Current);
-        assert_eq!(choose_of(&saved("older", ABI_VERSION), None, Some(7)).await, Ok(Base::Older(7)));
+        assert_eq!(choose_of(&saved("older", 1), None, Some(7)).await, Ok(Base::Older(7)));
     }
 
     #[tokio::test]
     async fn an_image_that_is_nowhere_is_named_with_what_to_do() {
-        let refused = choose_of(&saved("older", ABI_VERSION), None, None).await.unwrap_err();
+        let refused = choose_of(&saved("older", 1), None, None).await.unwrap_err();
         for part in ["the Python variables", "guest image older", "has current", "`bases/older`", "files can be read"] {
             assert!(refused.contains(part), "{refused}");
         }
         let broken = async { Err::<Option<u8>, _>(Error::host("read the store", "it is gone")) };
-        let failed = choose("Python", CURRENT, &saved("older", ABI_VERSION), None, broken).await.unwrap_err();
+        let failed = choose("Python", CURRENT, &saved("older", 1), None, broken).await.unwrap_err();
         assert_eq!(failed.to_string(), "failed to read the store");
     }
 
     #[tokio::test]
     async fn a_revoked_image_is_refused_with_the_reason_even_where_it_is_at_hand() {
         for image in [CURRENT, "older"] {
-            let refused = choose_of(&saved(image, ABI_VERSION), Some("it leaks"), Some(7)).await.unwrap_err();
+            let refused = choose_of(&saved(image, 1), Some("it leaks"), Some(7)).await.unwrap_err();
             assert!(refused.contains(&format!("image {image}")) && refused.contains("revoked: it leaks;"), "{refused}");
             assert!(refused.contains("files can be read"), "{refused}");
         }
     }
 
     #[tokio::test]
-    async fn another_abi_is_refused_with_both_versions() {
-        for image in [CURRENT, "older"] {
-            let refused = choose_of(&saved(image, ABI_VERSION + 1), None, Some(7)).await.unwrap_err();
-            assert!(refused.contains("ABI 2") && refused.contains("ABI 1;"), "{refused}");
+    async fn every_abi_that_this_server_speaks_goes_on_and_others_are_refused_with_all_versions() {
+        for abi in ABI_VERSIONS {
+            assert_eq!(choose_of(&saved("older", abi), None, Some(7)).await, Ok(Base::Older(7)), "{abi}");
+            assert_eq!(choose_of(&saved(CURRENT, abi), None, None).await, Ok(Base::Current), "{abi}");
+        }
+        for (image, abi) in [(CURRENT, 3), ("older", 3), ("older", 0)] {
+            let refused = choose_of(&saved(image, abi), None, Some(7)).await.unwrap_err();
+            assert!(refused.contains(&format!("under guest ABI {abi}, ")), "{refused}");
+            assert!(refused.contains("speaks ABI 1 to 2;"), "{refused}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The messages of the guest ABI, version 1, as `guest-runtimes/README.md`
+//! The messages of the guest ABI, the same in all its versions, as `guest-runtimes/README.md`
 //! describes them: request and reply. What comes from a guest is untrusted and
 //! bounded here.
 

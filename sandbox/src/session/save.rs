@@ -28,7 +28,6 @@ use crate::handle::{SessionId, SnapshotId};
 use crate::lock::lock;
 use crate::run::limits::{Limits, Resource};
 use crate::store::{Committed, Store};
-use crate::wasm::ABI_VERSION;
 use crate::wasm::engine::ENGINE_VERSION;
 use crate::worker::{Capture, MAX_STATE_BYTES, Transfer, saved_bytes};
 
@@ -227,8 +226,11 @@ impl Saver {
         left: LeftInterpreter,
     ) -> Result<SavedInterpreter, Error> {
         let LeftInterpreter { image, capture, transfer, .. } = left;
-        let (image, mut parts) =
-            before.map_or_else(|| (image.digest().to_owned(), Vec::new()), |saved| (saved.image, saved.parts));
+        // One goes on in the image and under the ABI that it began with.
+        let (image, abi, mut parts) = match before {
+            Some(saved) => (saved.image, saved.abi, saved.parts),
+            None => (image.digest().to_owned(), image.abi(), Vec::new()),
+        };
         parts.truncate(capture.keep);
         let doing = || "take over the state of a session".to_owned();
         let lengths = capture.parts.iter().chain(&capture.tail).copied().collect();
@@ -251,7 +253,7 @@ impl Saver {
         } else {
             self.store.at_once(put).await?
         };
-        let (abi, engine) = (ABI_VERSION, ENGINE_VERSION.to_owned());
+        let engine = ENGINE_VERSION.to_owned();
         Ok(SavedInterpreter { image, abi, engine, parts, tail, state: capture.state })
     }
 

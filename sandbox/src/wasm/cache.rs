@@ -110,7 +110,7 @@ impl CodeCache {
     /// # Errors
     ///
     /// [`Error::Host`] when the image is damaged or another than its name
-    /// says, or the disk is full.
+    /// says, breaks a rule of the guest ABI, or the disk is full.
     pub(crate) fn compile(
         &self,
         name: ImageName<'_>,
@@ -127,6 +127,8 @@ impl CodeCache {
         }
         let image = guest_runtimes::unpack(compressed, name.digest)
             .map_err(|source| Error::host("unpack a guest image", source))?;
+        // Merging, resetting and copying would be wrong for any other.
+        guest_runtimes::rules::check(&image).map_err(|source| Error::host("accept a guest image", source))?;
         let total = count_functions(&image);
         let progress = Arc::new(progress);
         let counted = Arc::clone(&progress);

@@ -17,9 +17,6 @@ use super::wasi;
 use crate::error::Error;
 use crate::lock::lock;
 
-/// The version of the guest ABI that this host speaks.
-pub(crate) const ABI_VERSION: u32 = 1;
-
 /// A guest image in a worker.
 pub(crate) struct Image {
     engine: Engine,
@@ -85,18 +82,18 @@ impl Image {
         Ok(image)
     }
 
-    /// Sees to it that the image speaks our ABI. That runs its code, in an
-    /// instance of its own.
+    /// Sees to it that the image speaks the ABI version that it should. That runs
+    /// its code, in an instance of its own.
     ///
     /// # Errors
     ///
     /// [`Error::Host`] with both versions when it speaks another.
-    pub(crate) fn check_abi(&self) -> Result<(), Error> {
+    pub(crate) fn check_abi(&self, expected: u32) -> Result<(), Error> {
         let version = Slot::new(self, Arc::new(NoLease))?.abi_version()?;
-        if version == ABI_VERSION {
+        if version == expected {
             return Ok(());
         }
-        let reason = format!("it speaks ABI version {version}, this host speaks {ABI_VERSION}");
+        let reason = format!("it should speak ABI version {expected}, and speaks {version}");
         Err(Error::host("load a guest image", reason))
     }
 
@@ -230,7 +227,8 @@ mod tests {
         let instance = change(*image.instance());
         let engine = engine::engine(instance.stack_bytes).unwrap();
         let image = Image::load(engine, cache.find(name).unwrap().unwrap(), instance, 4).unwrap();
-        image.check_abi().unwrap();
+        image.check_abi(1).unwrap();
+        assert!(image.check_abi(2).unwrap_err().with_causes().contains("ABI version 2, and speaks 1"));
         assert_eq!(image.initial_bytes(), instance.initial_bytes);
         image
     }

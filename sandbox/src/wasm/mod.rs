@@ -21,6 +21,6 @@ pub(crate) use memory::delta::MAX_PART_BYTES;
 pub(crate) use wasi::entropy::Determinism;
 
 pub(crate) use host::{MemoryLease, RunParts, Stdio};
-pub(crate) use image::{ABI_VERSION, Image};
+pub(crate) use image::Image;
 pub(crate) use slot::Slot;
 pub(crate) use wasi::quota::DiskQuota;

@@ -104,7 +104,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         hot_bytes: 1 << 21,
     };
     let preparations = [
-        Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2, instance },
+        Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2, abi: 1, instance },
         Preparation::Confine(Bounds { directory: "/state/work".into(), runs: 8 }),
     ];
     let orders = orders.iter().flat_map(|message| framed(0, message));

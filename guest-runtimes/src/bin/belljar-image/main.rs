@@ -7,13 +7,13 @@
 
 mod fixed;
 mod initialize;
-mod rules;
 mod segments;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use guest_runtimes::rules::{self, Checked};
 use sha2::{Digest as _, Sha256};
 
 fn main() -> Result<()> {
@@ -25,13 +25,16 @@ fn main() -> Result<()> {
     rules::check_code(&linked).context("failed to accept the linked module")?;
     let initialized = initialize::initialize(&linked).context("failed to initialise the guest")?;
     let merged = segments::merge(&initialized).context("failed to merge the data segments")?;
-    rules::check(&merged.module).context("failed to accept the image")?;
+    let Checked { abi, initial_bytes } = rules::check(&merged.module).context("failed to accept the image")?;
     std::fs::write(&output, &merged.module).with_context(|| format!("failed to write {}", output.display()))?;
 
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "segments  {} -> {}", merged.segments_before, merged.segments_after)?;
     writeln!(stdout, "data      {} -> {} bytes", merged.data_before, merged.data_after)?;
     writeln!(stdout, "module    {} -> {} bytes", linked.len(), merged.module.len())?;
+    // As `runtime.toml` has them.
+    writeln!(stdout, "abi       {abi}")?;
+    writeln!(stdout, "memory    {initial_bytes} bytes to start with")?;
     write!(stdout, "sha256    ")?;
     for byte in Sha256::digest(&merged.module) {
         write!(stdout, "{byte:02x}")?;

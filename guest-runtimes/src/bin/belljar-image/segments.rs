@@ -2,7 +2,7 @@
 //!
 //! Wizer leaves tens of thousands of small segments, and every one costs the
 //! engine time and memory in each instance. Merging is right only because no
-//! code refers to a segment by its number, which `rules` has checked before.
+//! code refers to a segment by its number, which `rules.rs` has checked before.
 
 use anyhow::{Context as _, Result, bail};
 use wasm_encoder::{ConstExpr, DataCountSection, DataSection, Module, RawSection};

@@ -76,11 +76,11 @@ pub(crate) fn main() -> ExitCode {
 /// Loads what the server sends, starts all threads, and confines this process.
 /// `None` when the server went away instead.
 fn prepare(stream: UnixStream, writer: UnixStream) -> Result<Option<Arc<Shared>>, Error> {
-    let Some(Loaded { images, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
+    let Some(Loaded { images, abis, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
     let shared = Arc::new(Shared::new(images, stream, writer));
     // None of the others takes an order before this process is confined.
     let reader = lock(&shared.reader);
-    preparation::confine(&reader, &bounds, &shared.images, || shared.start_threads(bounds.runs))?;
+    preparation::confine(&reader, &bounds, (&shared.images, &abis), || shared.start_threads(bounds.runs))?;
     drop(reader);
     Ok(Some(shared))
 }

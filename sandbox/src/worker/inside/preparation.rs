@@ -27,6 +27,8 @@ const THREAD_BYTES: u64 = 4 << 20;
 pub(crate) struct Loaded {
     /// By digest.
     pub(crate) images: HashMap<String, Arc<Image>>,
+    /// The version of the guest ABI that each should speak.
+    pub(crate) abis: HashMap<String, u32>,
     /// What it is to keep itself to from now on.
     pub(crate) bounds: Bounds,
 }
@@ -39,28 +41,29 @@ pub(crate) struct Loaded {
 /// When this process must end.
 pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
     let doing = || "be prepared".to_owned();
-    let mut images = HashMap::new();
+    let (mut images, mut abis) = (HashMap::new(), HashMap::new());
     // By how much stack their guests have.
     let mut engines = HashMap::new();
     while let Some((message, descriptor)) = frame::read::<Preparation>(stream).doing(doing)? {
         match message {
-            Preparation::Load { image, warm, instance } => match load(&mut engines, descriptor, instance, warm) {
+            Preparation::Load { image, warm, abi, instance } => match load(&mut engines, descriptor, instance, warm) {
                 Ok(loaded) => {
                     let (initial_bytes, resets) = (loaded.initial_bytes(), loaded.resets());
                     images.insert(image.clone(), Arc::new(loaded));
+                    abis.insert(image.clone(), abi);
                     say(stream, &Prepared::Loaded { image, initial_bytes, resets })?;
                 }
                 Err(error) => say(stream, &Prepared::LoadFailed { image, reason: error.with_causes() })?,
             },
-            Preparation::Confine(bounds) => return Ok(Some(Loaded { images, bounds })),
+            Preparation::Confine(bounds) => return Ok(Some(Loaded { images, abis, bounds })),
         }
     }
     Ok(None)
 }
 
 /// Confines this process, with the threads that `start_threads` starts, and
-/// says so once `images` have shown that they speak our ABI: their code runs
-/// for that.
+/// says so once `images` have shown that they speak the ABI that they should: their
+/// code runs for that.
 ///
 /// # Errors
 ///
@@ -68,7 +71,7 @@ pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
 pub(crate) fn confine(
     stream: &UnixStream,
     bounds: &Bounds,
-    images: &HashMap<String, Arc<Image>>,
+    (images, abis): (&HashMap<String, Arc<Image>>, &HashMap<String, u32>),
     start_threads: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Error> {
     // Of threads that are still to be started, their stacks.
@@ -76,8 +79,9 @@ pub(crate) fn confine(
     let data_bytes = mapped_data().doing(|| "ask how much memory it has".into())? + stacks;
     match jailer::confine_worker(&bounds.directory, start_threads) {
         Ok(wall) => {
-            for (image, loaded) in images {
-                if let Err(error) = loaded.check_abi() {
+            for (image, abi) in abis {
+                let Some(loaded) = images.get(image) else { continue };
+                if let Err(error) = loaded.check_abi(*abi) {
                     say(stream, &Prepared::LoadFailed { image: image.clone(), reason: error.with_causes() })?;
                 }
             }

@@ -196,22 +196,22 @@ mod tests {
         let (small, large) = (instance(128 << 10), instance(40 * MIB));
         let cancel = CancellationToken::new();
         for (image, bytes) in [
-            (CompiledImage::current(no_code(), small), MIB),
-            (CompiledImage::current(no_code(), large), 40 * MIB),
-            (CompiledImage::older(no_code(), small), 64 * MIB),
+            (CompiledImage::current(no_code(), 1, small), MIB),
+            (CompiledImage::current(no_code(), 1, large), 40 * MIB),
+            (CompiledImage::older(no_code(), 1, small), 64 * MIB),
         ] {
             let share = pool.admit(&image, &cancel).await.unwrap();
             assert_eq!((share.bytes(), pool.budget.used_bytes()), (bytes, bytes));
         }
         // An older one is known once a worker has it.
-        let older = CompiledImage::older(no_code(), large);
+        let older = CompiledImage::older(no_code(), 1, large);
         older.starts_with(3 * MIB).unwrap();
         assert_eq!(pool.admit(&older, &cancel).await.unwrap().bytes(), 3 * MIB);
     }
 
     #[test]
     fn an_image_that_starts_with_other_than_its_description_says_is_refused_with_both() {
-        let described = CompiledImage::current(no_code(), instance(MIB));
+        let described = CompiledImage::current(no_code(), 1, instance(MIB));
         described.starts_with(MIB).unwrap();
         let refused = described.starts_with(2 * MIB).unwrap_err().with_causes();
         assert!(refused.contains("instance.initial_bytes of its runtime.toml is 1048576"), "{refused}");

@@ -60,6 +60,8 @@ pub(crate) type Images = HashMap<String, Arc<CompiledImage>>;
 #[derive(Debug)]
 pub(crate) struct CompiledImage {
     code: File,
+    /// The version of the guest ABI that it should speak.
+    abi: u32,
     instance: Instance,
     /// What an instance starts with.
     initial_bytes: OnceLock<u64>,
@@ -144,13 +146,13 @@ impl Home {
 
 impl CompiledImage {
     /// An image of this build, which says what an instance starts with.
-    pub(crate) fn current(code: File, instance: Instance) -> Self {
-        Self { code, instance, initial_bytes: OnceLock::from(instance.initial_bytes), keeps_warm: true }
+    pub(crate) fn current(code: File, abi: u32, instance: Instance) -> Self {
+        Self { code, abi, instance, initial_bytes: OnceLock::from(instance.initial_bytes), keeps_warm: true }
     }
 
     /// An older one, whose instances may start with something else.
-    pub(crate) fn older(code: File, instance: Instance) -> Self {
-        Self { code, instance, initial_bytes: OnceLock::new(), keeps_warm: false }
+    pub(crate) fn older(code: File, abi: u32, instance: Instance) -> Self {
+        Self { code, abi, instance, initial_bytes: OnceLock::new(), keeps_warm: false }
     }
 
     /// How many slots a worker keeps warm, which runs `runs` at once.

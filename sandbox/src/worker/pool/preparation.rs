@@ -71,7 +71,7 @@ pub(crate) async fn prepare(
     };
     for (digest, compiled) in images {
         let warm = compiled.warm_slots(runs);
-        let order = Preparation::Load { image: digest.clone(), warm, instance: compiled.instance };
+        let order = Preparation::Load { image: digest.clone(), warm, abi: compiled.abi, instance: compiled.instance };
         frame::write_with_descriptor(&stream, &order, compiled.code.as_fd()).map_err(gone)?;
     }
     let confine = frame::encode(&Preparation::Confine(bounds)).doing(doing)?;

@@ -95,7 +95,7 @@ mod tests {
             warm_bytes: 0,
             hot_bytes: 0,
         };
-        Arc::new(CompiledImage::current(tempfile::tempfile().unwrap(), instance))
+        Arc::new(CompiledImage::current(tempfile::tempfile().unwrap(), 1, instance))
     }
 
     fn digests(sets: &ImageSets, principal: &Principal) -> Vec<String> {

@@ -31,6 +31,8 @@ pub(crate) enum Preparation {
         image: String,
         /// How many slots to keep warm at most.
         warm: usize,
+        /// The version of the guest ABI that it should speak.
+        abi: u32,
         /// What an instance takes.
         instance: Instance,
     },

@@ -4,13 +4,19 @@
 
 use thiserror::Error;
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, Export, ExternalKind, Operator, Parser, Payload, TypeRef, ValType, Validator,
+    BinaryReaderError, CompositeInnerType, Export, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
+    ValType, Validator,
 };
+
+use crate::image::{ABI_VERSIONS, WASM_PAGE};
 
 /// What a guest may import from.
 const WASI: &str = "wasi_snapshot_preview1";
-/// What else it may import, one function at a time: the guest ABI says what they do.
-const OWN: [(&str, &str); 1] = [("belljar", "mode_set")];
+/// What else it may import, and the ABI version that first had it: the guest ABI
+/// says what they do.
+const OWN: [(&str, &str, u32); 1] = [("belljar", "mode_set", 1)];
+/// Tells the ABI version.
+const ABI_VERSION: &str = "guest_abi_version";
 
 /// Instantiation costs time for each one; merged images have some dozens.
 const MOST_SEGMENTS: u32 = 1_000;
@@ -27,7 +33,7 @@ const GLOBALS: [(&str, bool); 2] = [("__stack_pointer", true), ("guest_interrupt
 
 /// Why a module cannot become an image.
 #[derive(Debug, Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Its bytes are not a valid module.
     #[error("the module is not valid")]
     Invalid(#[from] BinaryReaderError),
@@ -40,11 +46,17 @@ pub(crate) enum Refusal {
     /// The host could not save this global.
     #[error("mutable global {0} is not exported")]
     HiddenGlobal(u32),
+    /// An image was initialised when it was built.
+    #[error("a start function, which would run in every instance")]
+    Start,
+    /// The host does not know what such a guest means.
+    #[error("guest_abi_version does not return a constant from {} to {}", ABI_VERSIONS.start(), ABI_VERSIONS.end())]
+    Abi,
     /// Each segment costs every instance.
     #[error("{0} data segments; at most {MOST_SEGMENTS} are allowed")]
     Segments(u32),
     /// Guests get WASI and what the guest ABI adds to it.
-    #[error("import of {module}.{name}; only functions of {WASI} and {OWN:?} are allowed")]
+    #[error("import of {module}.{name}; only functions of {WASI} and those that its ABI has are allowed")]
     Import {
         /// The module it names.
         module: String,
@@ -56,12 +68,21 @@ pub(crate) enum Refusal {
     Export(&'static str),
 }
 
+/// What is true of an image that keeps the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The ABI version that it speaks.
+    pub abi: u32,
+    /// What its memory starts with.
+    pub initial_bytes: u64,
+}
+
 /// Checks the instructions, before any work is put into the module.
 ///
 /// # Errors
 ///
 /// Returns the first rule that the code breaks.
-pub(crate) fn check_code(module: &[u8]) -> Result<(), Refusal> {
+pub fn check_code(module: &[u8]) -> Result<(), Refusal> {
     for payload in Parser::new(0).parse_all(module) {
         if let Payload::CodeSectionEntry(body) = payload? {
             let mut operators = body.get_operators_reader()?;
@@ -94,13 +115,13 @@ fn forbidden(operator: &Operator<'_>) -> Option<&'static str> {
 /// # Errors
 ///
 /// Returns the first rule that the image breaks.
-pub(crate) fn check(module: &[u8]) -> Result<(), Refusal> {
+pub fn check(module: &[u8]) -> Result<Checked, Refusal> {
     check_code(module)?;
     // The validator knows the types that the sections only refer to.
     let types = Validator::new().validate_all(module)?;
     let types = types.as_ref();
     let mut exports: Vec<Export<'_>> = Vec::new();
-    let mut segments = 0;
+    let (mut segments, mut imports, mut bodies) = (0, Vec::new(), Vec::new());
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::ExportSection(reader) => {
@@ -108,13 +129,11 @@ pub(crate) fn check(module: &[u8]) -> Result<(), Refusal> {
             }
             Payload::ImportSection(reader) => {
                 for import in reader.into_imports() {
-                    let import = import?;
-                    let is_known = import.module == WASI || OWN.contains(&(import.module, import.name));
-                    if !is_known || !matches!(import.ty, TypeRef::Func(_)) {
-                        return Err(Refusal::Import { module: import.module.to_owned(), name: import.name.to_owned() });
-                    }
+                    imports.push(import?);
                 }
             }
+            Payload::StartSection { .. } => return Err(Refusal::Start),
+            Payload::CodeSectionEntry(body) => bodies.push(body),
             Payload::DataSection(reader) => segments = reader.count(),
             _ => {}
         }
@@ -151,7 +170,27 @@ pub(crate) fn check(module: &[u8]) -> Result<(), Refusal> {
             return Err(Refusal::HiddenGlobal(index));
         }
     }
-    Ok(())
+    let asked = find(ABI_VERSION, ExternalKind::Func).ok_or(Refusal::Export(ABI_VERSION))? as usize;
+    let body = asked.checked_sub(imports.len()).and_then(|index| bodies.get(index)).ok_or(Refusal::Abi)?;
+    let abi = constant(body)?.filter(|abi| ABI_VERSIONS.contains(abi)).ok_or(Refusal::Abi)?;
+    for import in imports {
+        let is_known = |(module, name, since): &(&str, &str, u32)| {
+            import.module == *module && import.name == *name && *since <= abi
+        };
+        let is_allowed = import.module == WASI || OWN.iter().any(is_known);
+        if !is_allowed || !matches!(import.ty, TypeRef::Func(_)) {
+            return Err(Refusal::Import { module: import.module.to_owned(), name: import.name.to_owned() });
+        }
+    }
+    let initial_bytes = types.memory_at(0).initial.saturating_mul(WASM_PAGE);
+    Ok(Checked { abi, initial_bytes })
+}
+
+/// The number that a function returns without doing anything else.
+fn constant(body: &FunctionBody<'_>) -> Result<Option<u32>, Refusal> {
+    let mut operators = body.get_operators_reader()?;
+    let Operator::I32Const { value } = operators.read()? else { return Ok(None) };
+    Ok(matches!(operators.read()?, Operator::End).then_some(value.cast_unsigned()))
 }
 
 #[cfg(test)]
@@ -159,10 +198,11 @@ mod tests {
     use wasm_encoder::{
         CodeSection, ConstExpr, DataCountSection, DataSection, EntityType, ExportKind, ExportSection, Function,
         FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module,
-        TypeSection, ValType as Encoded,
+        StartSection, TypeSection, ValType as Encoded,
     };
 
     use super::*;
+    use crate::{Catalogue, Kind, unpack};
 
     /// A module that keeps every rule, with what a test changes about it.
     struct Guest {
@@ -171,6 +211,8 @@ mod tests {
         run_result: Encoded,
         hidden_global: bool,
         segments: u32,
+        abi: i32,
+        start: bool,
         instruction: Option<Instruction<'static>>,
     }
 
@@ -182,13 +224,15 @@ mod tests {
                 run_result: Encoded::I64,
                 hidden_global: false,
                 segments: 1,
+                abi: 1,
+                start: false,
                 instruction: None,
             }
         }
     }
 
     impl Guest {
-        fn check(self) -> Result<(), Refusal> {
+        fn check(self) -> Result<Checked, Refusal> {
             let mut types = TypeSection::new();
             types.ty().function([], []);
             types.ty().function([], [Encoded::I32]);
@@ -224,7 +268,10 @@ mod tests {
                 .export("__stack_pointer", ExportKind::Global, 0)
                 .export("guest_interrupt", ExportKind::Global, 1);
             let mut code = CodeSection::new();
-            for _ in 0..3 {
+            let mut body = Function::new([]);
+            body.instruction(&Instruction::I32Const(self.abi)).instruction(&Instruction::End);
+            code.function(&body);
+            for _ in 0..2 {
                 let mut body = Function::new([]);
                 body.instruction(&Instruction::Unreachable).instruction(&Instruction::End);
                 code.function(&body);
@@ -246,17 +293,45 @@ mod tests {
                 .section(&functions)
                 .section(&memories)
                 .section(&globals)
-                .section(&exports)
-                .section(&DataCountSection { count: self.segments })
-                .section(&code)
-                .section(&data);
+                .section(&exports);
+            if self.start {
+                module.section(&StartSection { function_index: 4 });
+            }
+            module.section(&DataCountSection { count: self.segments }).section(&code).section(&data);
             check(&module.finish())
         }
     }
 
     #[test]
-    fn a_guest_that_keeps_the_rules_is_accepted() -> Result<(), Refusal> {
-        Guest::default().check()
+    fn a_guest_that_keeps_the_rules_is_accepted_in_every_abi_that_there_is() {
+        for abi in ABI_VERSIONS {
+            let checked = Guest { abi: abi.cast_signed(), ..Guest::default() }.check().unwrap();
+            assert_eq!(checked, Checked { abi, initial_bytes: 65_536 });
+            // What came with a version is there from then on.
+            let own = Guest { abi: abi.cast_signed(), import_from: "belljar", ..Guest::default() };
+            assert!(matches!(own.check(), Err(Refusal::Import { .. })), "it has no sched_yield");
+        }
+        for abi in [0, 3, -1] {
+            let refusal = Guest { abi, ..Guest::default() }.check();
+            assert!(matches!(refusal, Err(Refusal::Abi)), "{refusal:?}");
+            assert!(Refusal::Abi.to_string().ends_with("a constant from 1 to 2"));
+        }
+    }
+
+    #[test]
+    fn a_start_function_is_refused() {
+        let refusal = Guest { start: true, ..Guest::default() }.check();
+        assert!(matches!(refusal, Err(Refusal::Start)), "{refusal:?}");
+    }
+
+    #[test]
+    fn the_images_of_this_build_keep_the_rules_and_are_as_described() {
+        for runtime in Catalogue::built_in().iter() {
+            let Kind::Wasm(image) = runtime.kind() else { continue };
+            let module = unpack(&image.compressed().unwrap(), image.digest()).unwrap();
+            let described = Checked { abi: image.abi(), initial_bytes: image.instance().initial_bytes };
+            assert_eq!(check(&module).unwrap(), described, "{}", runtime.id());
+        }
     }
 
     #[test]
