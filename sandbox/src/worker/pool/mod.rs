@@ -6,6 +6,8 @@
 //! runs are told so, and the next run gets a new one.
 
 mod allowance;
+mod choice;
+mod compiled;
 pub(super) mod expected;
 pub(crate) mod handle;
 mod memory;
@@ -14,7 +16,6 @@ mod sets;
 mod workers;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use allowance::saved_bytes;
 pub(crate) use allowance::{Allowance, Baseline, Needs};
-use guest_runtimes::Instance;
+pub(crate) use compiled::{CompiledImage, Images};
 use jailer::WorkerWall;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -49,25 +50,6 @@ const OVERDUE: Duration = Duration::from_secs(10);
 /// How long a worker is not told of sessions that left it, unless an order
 /// comes first.
 const LEFT_WAIT: Duration = Duration::from_millis(20);
-
-/// What an instance is taken to start with until a worker has said so.
-const UNKNOWN_INITIAL_BYTES: u64 = 64 << 20;
-
-/// Compiled images, by the digest of what they were compiled from.
-pub(crate) type Images = HashMap<String, Arc<CompiledImage>>;
-
-/// A compiled image, and what its instances take.
-#[derive(Debug)]
-pub(crate) struct CompiledImage {
-    code: File,
-    /// The version of the guest ABI that it should speak.
-    abi: u32,
-    instance: Instance,
-    /// What an instance starts with.
-    initial_bytes: OnceLock<u64>,
-    /// Whether slots are kept warm: only sessions go on in an older one.
-    keeps_warm: bool,
-}
 
 /// How workers are made.
 #[derive(Clone, Copy, Debug)]
@@ -141,44 +123,6 @@ impl Home {
 
     fn grown_bytes(&self) -> u64 {
         self.interpreters.values().map(|kept| kept.grown_bytes).sum()
-    }
-}
-
-impl CompiledImage {
-    /// An image of this build, which says what an instance starts with.
-    pub(crate) fn current(code: File, abi: u32, instance: Instance) -> Self {
-        Self { code, abi, instance, initial_bytes: OnceLock::from(instance.initial_bytes), keeps_warm: true }
-    }
-
-    /// An older one, whose instances may start with something else.
-    pub(crate) fn older(code: File, abi: u32, instance: Instance) -> Self {
-        Self { code, abi, instance, initial_bytes: OnceLock::new(), keeps_warm: false }
-    }
-
-    /// How many slots a worker keeps warm, which runs `runs` at once.
-    fn warm_slots(&self, runs: usize) -> usize {
-        let most = usize::try_from(self.instance.warm_slots).unwrap_or(usize::MAX);
-        if self.keeps_warm { most.min(runs) } else { 0 }
-    }
-
-    /// What an instance starts with.
-    fn initial_bytes(&self) -> u64 {
-        self.initial_bytes.get().copied().unwrap_or(UNKNOWN_INITIAL_BYTES)
-    }
-
-    /// Takes note of what a worker found the image to start with.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Host`] with both numbers when its description says another.
-    fn starts_with(&self, bytes: u64) -> Result<(), Error> {
-        let described = *self.initial_bytes.get_or_init(|| bytes);
-        if described == bytes {
-            return Ok(());
-        }
-        let reason =
-            format!("instance.initial_bytes of its runtime.toml is {described}, and its memory starts with {bytes}");
-        Err(Error::host("load a guest image", reason))
     }
 }
 
@@ -384,64 +328,6 @@ impl Pool {
         } else {
             homes.insert(session, home);
         }
-    }
-
-    /// A worker with nothing to do, a new one, or the one with the least to do
-    /// when there may be no more; among those that have `image`, if any is
-    /// asked for. A new one takes the place of one that lacks the image and that
-    /// nobody uses. Where all are in use and none has it there is one more than
-    /// there may be, until one is idle.
-    async fn least_busy(self: &Arc<Self>, principal: &Principal, image: Option<&str>) -> Result<Arc<Worker>, Error> {
-        let least = || {
-            let workers = lock(&self.workers);
-            let mine = workers.get(principal).map(Vec::as_slice).unwrap_or_default();
-            let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains_key(image)));
-            let least = able.min_by_key(|worker| lock(&worker.runs).len()).cloned();
-            least.map(|worker| (worker, mine.len() < self.settings.workers))
-        };
-        let choose = || {
-            let (worker, room) = least()?;
-            let is_idle = lock(&worker.runs).is_empty();
-            (is_idle || !room && self.replaceable(principal, image).is_none()).then_some(worker)
-        };
-        if let Some(worker) = choose() {
-            return Ok(worker);
-        }
-        let _starting = self.starting.lock().await;
-        if let Some(worker) = choose() {
-            return Ok(worker);
-        }
-        if let Some(worker) = self.replaceable(principal, image) {
-            self.retire(&worker);
-        }
-        let started = match self.start(principal).await {
-            // No run has anything to do with it yet, and the next may do better:
-            // without an image that could not be loaded, unless that is wanted.
-            Err(error @ (Error::Host { .. } | Error::Interrupted))
-                if image.is_none_or(|image| self.sets.has(principal, image)) =>
-            {
-                tracing::warn!(?error, "a worker did not start and another is tried");
-                self.start(principal).await
-            }
-            started => started,
-        };
-        match started {
-            // Better slowly than not at all.
-            Err(error @ Error::Exhausted { .. }) => least().map(|(worker, _)| worker).ok_or(error),
-            started => started,
-        }
-    }
-
-    /// A worker that a new one may take the place of: nobody uses it, it lacks
-    /// `image`, and there may be no more.
-    fn replaceable(&self, principal: &Principal, image: Option<&str>) -> Option<Arc<Worker>> {
-        let image = image?;
-        let homes = lock(&self.homes);
-        let workers = lock(&self.workers);
-        let mine = workers.get(principal).filter(|mine| mine.len() >= self.settings.workers)?;
-        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
-        let lacks = |worker: &&Arc<Worker>| !worker.images.contains_key(image) && lock(&worker.runs).is_empty();
-        mine.iter().filter(lacks).find(|worker| !has_session(worker)).cloned()
     }
 
     /// Ends the worker that has the interpreters of a session: it lied about
