@@ -106,6 +106,7 @@ impl Replica {
             cache_directory: tests::cache_directory().to_path_buf(),
             default_limits: Limits::defaults(),
             limit_ceilings: Limits::ceilings(),
+            policy: Arc::default(),
             runs: 4,
             queue: 64,
             workers: 1,

@@ -38,6 +38,7 @@ use crate::handle::{Principal, RunId};
 use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
 use crate::native::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
+use crate::policy::Policy;
 use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
 use crate::run::limits::{Limits, Resource};
 use crate::session::ledger::Ledger;
@@ -64,6 +65,8 @@ pub struct ExecutorSettings {
     pub default_limits: Limits,
     /// The highest limits that a run may ask for.
     pub limit_ceilings: Limits,
+    /// What programs are granted.
+    pub policy: Arc<Policy>,
     /// The most runs at once.
     pub runs: usize,
     /// The most runs that wait.
@@ -294,7 +297,7 @@ impl Executor {
         &self.settings.default_limits
     }
 
-    /// Compiles the image of the first language of the catalogue, if it is not
+    /// Compiles the image of the first language that may be run, if it is not
     /// compiled yet, and starts a worker that has it, so that the first run does
     /// not wait for either. `progress` is told how many functions of how many of
     /// the image are done, on a thread of its own.
@@ -307,7 +310,8 @@ impl Executor {
         principal: &Principal,
         mut progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
     ) -> Result<(), Error> {
-        let Some(runtime) = self.settings.catalogue.first() else { return Ok(()) };
+        let may_run = |runtime: &&Arc<GuestRuntime>| self.settings.policy.languages.allow(runtime.id());
+        let Some(runtime) = self.settings.catalogue.iter().find(may_run) else { return Ok(()) };
         let Kind::Wasm(image) = runtime.kind() else { return Ok(()) };
         let (pool, shown) = (self.wasm.pool().await, Arc::clone(runtime));
         let progress = move |done, total| progress(&shown, done, total);
@@ -329,12 +333,13 @@ impl Executor {
         self.native.runtime.probe_languages().await;
     }
 
-    /// The languages that can be run on this machine, and what each has there.
+    /// The languages that can be run on this machine and may be, and what each has there.
     /// The first call may take as long as a native run.
     pub async fn languages(&self) -> Vec<Language> {
         let _running = self.tracker.token();
         let mut languages = Vec::new();
-        for runtime in self.settings.catalogue.iter() {
+        let may_run = |runtime: &&Arc<GuestRuntime>| self.settings.policy.languages.allow(runtime.id());
+        for runtime in self.settings.catalogue.iter().filter(may_run) {
             let native = match runtime.kind() {
                 Kind::Wasm(_) => None,
                 Kind::Native(native) => match self.native.runtime.offer(runtime).await {

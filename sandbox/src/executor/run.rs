@@ -73,7 +73,7 @@ impl Executor {
         // A drain waits until the answer is on its way, not only for the run.
         let _running = self.tracker.token();
         let call = self.events.call(principal, &request.language, &mut request.program.code).await?;
-        let (runtime, limits) = call.admitted(self.check(&request))?;
+        let (runtime, limits) = call.admitted(self.check(&mut request))?;
         // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
         let stopped_with_us = stop.clone().drop_guard();
@@ -101,12 +101,17 @@ impl Executor {
     }
 
     /// What runs a request that is in order, and under which limits.
-    fn check(&self, request: &ExecuteRequest) -> Result<(Arc<GuestRuntime>, Limits), Error> {
+    fn check(&self, request: &mut ExecuteRequest) -> Result<(Arc<GuestRuntime>, Limits), Error> {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
+        let policy = &self.settings.policy;
+        for (name, value) in &policy.environment {
+            request.program.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         request.validate()?;
         let runtime = find_runtime(&self.settings.catalogue, &request.language)?;
+        policy.allow_language(runtime.id())?;
         match runtime.kind() {
             Kind::Wasm(_) => {}
             Kind::Native(_) => request.validate_native()?,
@@ -165,6 +170,7 @@ impl Executor {
             runtime: Arc::clone(&job.runtime),
             program: std::mem::take(&mut job.request.program),
             limits: job.limits,
+            policy: Arc::clone(&self.settings.policy),
             workspace,
             in_session: turn.is_some(),
             spool: spool.clone(),

@@ -16,6 +16,7 @@ use crate::handle::Principal;
 use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
 use crate::native::NativeRuntime;
+use crate::policy::{Network, Policy};
 use crate::run::order::Order;
 use crate::run::report::RunReport;
 use crate::session::Turn;
@@ -130,7 +131,10 @@ impl WasmRuntime {
     }
 
     fn order(&self, order: Order, image: String, session: Option<SessionOrder>, live: bool) -> RunOrder {
-        let Order { runtime, program, limits, workspace, in_session: _, spool } = order;
+        let Order { runtime, program, limits, policy, workspace, in_session: _, spool } = order;
+        // Guests have no system call for the network; the executor has given the
+        // program its variables.
+        let Policy { languages, environment: _, network: Network::None } = &*policy;
         RunOrder {
             run: 0,
             runtime: runtime.id().to_owned(),
@@ -143,7 +147,7 @@ impl WasmRuntime {
             left: Vec::new(),
             live,
             // What is found out meanwhile would make the same run another one.
-            elsewhere: if self.deterministic { String::new() } else { self.native.elsewhere() },
+            elsewhere: if self.deterministic { String::new() } else { self.native.elsewhere(languages) },
             deterministic: self.deterministic,
         }
     }

@@ -14,6 +14,7 @@ use super::inbox::Inbox;
 use super::interpreter::environment::{Places, environment};
 use super::launch::{CACHE, GIVEN, Launch};
 use super::users::OwnUser;
+use crate::policy::{Network, Policy};
 use crate::workspace::TEMPORARY_PATH;
 
 /// Files in a temporary file system.
@@ -29,6 +30,9 @@ pub(super) fn confinement(
     files: Vec<GivenFile>,
     limits: TreeLimits,
 ) -> Confinement {
+    // Every form keeps programs from making sockets; the executor has given the
+    // program its variables.
+    let Policy { languages: _, environment: _, network: Network::None } = &*launch.order.policy;
     let own_root = launch.form.namespaces;
     let host_workspace = launch.order.workspace.host_path().to_path_buf();
     let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };

@@ -23,6 +23,7 @@ use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::random_name;
+use crate::policy::Languages;
 use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
 use crate::run::outcome::Status;
@@ -136,11 +137,13 @@ impl NativeRuntime {
         Option::clone(&*self.offers.get(runtime.id())?.known()?)
     }
 
-    /// Languages and the packages that each is known to have, as a guest is told.
-    pub(crate) fn elsewhere(&self) -> String {
+    /// Languages and the packages that each is known to have, as a guest is
+    /// told that may be sent to `allowed` ones.
+    pub(crate) fn elsewhere(&self, allowed: &Languages) -> String {
         let known = |runtime: &Arc<GuestRuntime>| Some((runtime.id().to_owned(), self.known_offer(runtime)?.packages?));
         let of_one = |(id, names): (String, Vec<String>)| format!("{id}: {}", names.join(" "));
-        let offers = self.languages.iter().filter_map(known).filter(|(_, names)| !names.is_empty());
+        let allowed = self.languages.iter().filter(|runtime| allowed.allow(runtime.id()));
+        let offers = allowed.filter_map(known).filter(|(_, names)| !names.is_empty());
         offers.map(of_one).collect::<Vec<_>>().join("; ")
     }
 
@@ -411,6 +414,7 @@ impl NativeRuntime {
             runtime: Arc::clone(runtime),
             program: Program { code: code.to_owned(), args, ..Program::default() },
             limits,
+            policy: Arc::default(),
             workspace: Arc::clone(&workspace),
             in_session: false,
             spool: place.with_extension("spool"),

@@ -7,6 +7,7 @@ use guest_runtimes::GuestRuntime;
 
 use super::limits::Limits;
 use super::program::Program;
+use crate::policy::Policy;
 use crate::workspace::Workspace;
 
 /// A program, where it runs and how far it may go.
@@ -14,6 +15,7 @@ pub(crate) struct Order {
     pub(crate) runtime: Arc<GuestRuntime>,
     pub(crate) program: Program,
     pub(crate) limits: Limits,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) workspace: Arc<Workspace>,
     /// Whether the workspace is kept for later runs.
     pub(crate) in_session: bool,

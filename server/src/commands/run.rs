@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     stdin: bool,
     /// Environment variable of the program; may be repeated
     #[arg(short, long = "env", value_name = "NAME=VALUE")]
-    environment: Vec<String>,
+    env: Vec<String>,
     /// File to copy into the program's workspace, under its own name; may be repeated
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -109,7 +109,7 @@ fn request(catalogue: &Catalogue, arguments: Arguments) -> anyhow::Result<Execut
         std::io::stdin().take(MAX_PROGRAM_BYTES).read_to_end(&mut stdin).context("failed to read standard input")?;
     }
     let mut env = BTreeMap::new();
-    for entry in &arguments.environment {
+    for entry in &arguments.env {
         let (name, value) =
             entry.split_once('=').with_context(|| format!("--env must be NAME=VALUE, got {entry:?}"))?;
         env.insert(name.to_owned(), value.to_owned());

@@ -19,16 +19,19 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{ArgMatches, FromArgMatches as _};
 use guest_runtimes::{Catalogue, Kind};
-use sandbox::{ExecutorSettings, Limits, NativeSettings, Resource, canonical};
+use sandbox::{
+    ExecuteRequest, ExecutorSettings, Languages, Limits, NativeSettings, Network, Policy, Program, Resource, canonical,
+};
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::values::{Level, LimitSetting, Place, ProgramSetting, WeakestTier, amounts};
+use self::values::{Level, LimitSetting, Place, ProgramSetting, VariableSetting, WeakestTier, amounts};
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -67,6 +70,7 @@ impl Config {
         let limits = [file.limits.clone(), layered(given.limits, "BELLJAR_LIMITS")?].concat();
         let ceilings = [file.ceilings.clone(), layered(given.ceilings, "BELLJAR_CEILINGS")?].concat();
         let native_programs = file.native_programs.clone();
+        let variables = [file.environment.clone(), layered(given.environment, "BELLJAR_ENVIRONMENT")?].concat();
         let mut settings = file;
         settings.update_from_arg_matches(command_line)?;
 
@@ -82,6 +86,7 @@ impl Config {
                 "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"
             );
         }
+        let policy = policy(&catalogue, settings.languages, variables)?;
         let workers = in_range("workers", settings.workers.unwrap_or_else(processors), 1, 256)?;
         let runs = in_range("runs", settings.runs.unwrap_or_else(|| 4 * processors()), 1, 4096)?;
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
@@ -104,6 +109,7 @@ impl Config {
                 cache_directory: directory(settings.cache_directory, "XDG_CACHE_HOME", ".cache")?,
                 default_limits,
                 limit_ceilings,
+                policy: Arc::new(policy),
                 runs,
                 queue: in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?,
                 workers,
@@ -186,6 +192,30 @@ fn programs(catalogue: &Catalogue, settings: [Vec<ProgramSetting>; 2]) -> anyhow
         ensure!(path.is_absolute(), "native_programs.{language} must be an absolute path, got {}", path.display());
     }
     Ok(programs)
+}
+
+/// What programs are granted. Variables are held against the bounds of a request.
+fn policy(
+    catalogue: &Catalogue,
+    languages: Option<Vec<String>>,
+    variables: Vec<VariableSetting>,
+) -> anyhow::Result<Policy> {
+    let known: Vec<_> = catalogue.iter().map(|runtime| runtime.id()).collect();
+    let languages = match languages {
+        None => Languages::All,
+        Some(ids) => {
+            ensure!(!ids.is_empty(), "languages must name at least one of {}, got none", known.join(", "));
+            for id in &ids {
+                ensure!(known.contains(&id.as_str()), "languages must name some of {}, got `{id}`", known.join(", "));
+            }
+            Languages::Only(ids.into_iter().collect())
+        }
+    };
+    let environment: BTreeMap<_, _> = variables.into_iter().map(|VariableSetting(name, value)| (name, value)).collect();
+    let program = Program { env: environment.clone(), ..Program::default() };
+    let request = ExecuteRequest { program, ..ExecuteRequest::default() };
+    request.validate().context("environment cannot be given to programs")?;
+    Ok(Policy { languages, environment, network: Network::None })
 }
 
 /// The languages of this build, and those of an operator's folder.
@@ -289,6 +319,9 @@ mod tests {
             ("[limits]\nwall_time = 5", "unknown limit `wall_time`"),
             ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
             ("runs = 0", "runs must be between 1 and 4096, got 0"),
+            ("languages = [\"cobol\"]", "languages must name some of python, bash, python-native, got `cobol`"),
+            ("languages = []", "languages must name at least one of"),
+            ("[environment]\n\"A=B\" = \"1\"", "names must be non-empty without `=`"),
             ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
             ("durability = \"none\"", "unknown variant `none`, expected `process` or `disk`"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{Level, LimitSetting, Place, ProgramSetting, WeakestTier, from_table};
+use super::values::{Level, LimitSetting, Place, ProgramSetting, VariableSetting, WeakestTier, from_table};
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
 /// also reaches the processes that the server starts.
@@ -33,6 +33,13 @@ pub(crate) struct Settings {
     /// Folder with more languages: in each folder in it, runtime.toml and the image that it names
     #[arg(long, global = true, env = "BELLJAR_RUNTIMES", value_name = "DIR")]
     pub(super) runtimes: Option<PathBuf>,
+    /// Languages that may be run, such as python,bash [default: all]
+    #[arg(long, global = true, env = "BELLJAR_LANGUAGES", value_name = "ID", value_delimiter = ',')]
+    pub(super) languages: Option<Vec<String>>,
+    /// Variable of every program, such as TZ=Europe/Berlin; one of a call wins; may be repeated
+    #[arg(long, global = true, env = "BELLJAR_ENVIRONMENT", value_name = "NAME=VALUE", value_delimiter = ',')]
+    #[serde(deserialize_with = "from_table")]
+    pub(super) environment: Vec<VariableSetting>,
     /// Limit of a run that asks for none, such as wall_time_ms=5000; may be repeated
     #[arg(long = "limit", global = true, env = "BELLJAR_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
     #[serde(deserialize_with = "from_table")]

@@ -56,6 +56,19 @@ impl FromStr for ProgramSetting {
     }
 }
 
+/// `NAME=VALUE`, a variable of every program.
+#[derive(Clone, Debug)]
+pub(crate) struct VariableSetting(pub(super) String, pub(super) String);
+
+impl FromStr for VariableSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as TZ=Europe/Berlin")?;
+        Ok(Self(name.to_owned(), value.to_owned()))
+    }
+}
+
 /// What is `NAME=VALUE` in a flag is a table in the file.
 pub(super) trait Named: Sized {
     type Table: for<'de> Deserialize<'de>;
@@ -73,6 +86,13 @@ impl Named for ProgramSetting {
     type Table = BTreeMap<String, PathBuf>;
     fn list(table: Self::Table) -> Vec<Self> {
         table.into_iter().map(|(language, path)| Self(language, path)).collect()
+    }
+}
+
+impl Named for VariableSetting {
+    type Table = BTreeMap<String, String>;
+    fn list(table: Self::Table) -> Vec<Self> {
+        table.into_iter().map(|(name, value)| Self(name, value)).collect()
     }
 }
 
