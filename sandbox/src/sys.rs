@@ -235,13 +235,6 @@ pub(crate) fn has_attribute(path: &Path, name: &CStr) -> bool {
     unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
 }
 
-/// Takes ownership of a descriptor that was received in a message.
-pub(crate) fn own_received(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: `recvmsg` just installed this descriptor in this process for
-    // the receiver of the message, who passes it on to nobody else.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
-}
-
 /// Takes the worker's end of its socket, which is standard input.
 pub(crate) fn own_standard_input() -> OwnedFd {
     // SAFETY: called once, at the start of the worker process, before

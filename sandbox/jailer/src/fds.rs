@@ -113,5 +113,5 @@ impl Descriptors {
 
 fn above(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     let copy = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(FIRST_OWN)).doing("moving a descriptor")?;
-    Ok(sys::own_received(copy))
+    Ok(sys::own_new(copy))
 }

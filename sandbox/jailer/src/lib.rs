@@ -21,6 +21,7 @@ mod failure;
 mod fds;
 mod filesystem;
 mod filters;
+pub mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod given;

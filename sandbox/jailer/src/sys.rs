@@ -9,10 +9,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::libc;
 use nix::unistd::ForkResult;
 
-/// Owns a descriptor that the kernel has just installed for a received message.
-pub(crate) fn own_received(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: `recvmsg` made this descriptor for us, nothing else knows its
-    // number, and the caller passes each one once.
+/// Owns a descriptor that the kernel has just made.
+pub(crate) fn own_new(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: `recvmsg` or `F_DUPFD_CLOEXEC` made this descriptor for the caller,
+    // nothing else knows its number, and the caller passes each one once.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 

@@ -1,10 +1,11 @@
-//! Frames: a length of four bytes, little-endian, then the message.
+//! Frames between the server and its workers.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use jailer::frame;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, Interest};
@@ -13,39 +14,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 /// the largest reply a guest may give.
 const MAX_FRAME_BYTES: usize = 40 << 20;
 
-/// How much room a frame gets before any of it is there: more than most need.
-const TAKEN_BYTES: usize = 64 << 10;
-
 /// The bytes of a frame.
 pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
-    let mut bytes = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
-    let length = bytes.len() - 4;
-    if length > MAX_FRAME_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too large")));
-    }
-    bytes[..4].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-    Ok(bytes)
-}
-
-fn length_of(header: [u8; 4]) -> io::Result<usize> {
-    let length = u32::from_le_bytes(header) as usize;
-    if length > MAX_FRAME_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too large")));
-    }
-    Ok(length)
-}
-
-/// Room for a frame: for what comes, not for what is claimed.
-fn room(length: usize) -> Vec<u8> {
-    Vec::with_capacity(length.min(TAKEN_BYTES))
-}
-
-fn whole(length: usize, read: usize) -> io::Result<()> {
-    if read < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
-}
-
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
-    postcard::from_bytes(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    frame::encode(message, MAX_FRAME_BYTES)
 }
 
 /// Writes one frame with a descriptor attached to its first byte.
@@ -54,16 +25,7 @@ pub(crate) fn write_with_descriptor<T: Serialize>(
     message: &T,
     descriptor: BorrowedFd<'_>,
 ) -> io::Result<()> {
-    let bytes = encode(message)?;
-    let descriptors = [descriptor.as_raw_fd()];
-    let sent = sendmsg::<()>(
-        stream.as_raw_fd(),
-        &[IoSlice::new(&bytes)],
-        &[ControlMessage::ScmRights(&descriptors)],
-        MsgFlags::empty(),
-        None,
-    )?;
-    (&mut &*stream).write_all(&bytes[sent..])
+    frame::write(stream, &encode(message)?, &[descriptor])
 }
 
 /// Writes the bytes of one frame, with a descriptor attached to the first of
@@ -94,26 +56,8 @@ pub(crate) async fn write_async(
 /// Reads one frame and the descriptor that came with it, if any. `None` at
 /// the end of the stream.
 pub(crate) fn read<T: DeserializeOwned>(stream: &UnixStream) -> io::Result<Option<(T, Option<OwnedFd>)>> {
-    let mut header = [0; 4];
-    let mut control = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-    let (received, descriptor) = {
-        let mut parts = [IoSliceMut::new(&mut header)];
-        let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
-        let descriptor = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::ScmRights(descriptors) => descriptors.first().copied(),
-            _ => None,
-        });
-        (message.bytes, descriptor.map(crate::sys::own_received))
-    };
-    if received == 0 {
-        return Ok(None);
-    }
-    let mut stream = stream;
-    stream.read_exact(&mut header[received..])?;
-    let length = length_of(header)?;
-    let mut bytes = room(length);
-    whole(length, stream.take(length as u64).read_to_end(&mut bytes)?)?;
-    Ok(Some((decode(&bytes)?, descriptor)))
+    let frame = frame::read(stream, MAX_FRAME_BYTES)?;
+    Ok(frame.map(|(message, descriptors)| (message, descriptors.into_iter().next())))
 }
 
 /// Reads one frame, of at most as many bytes as `most` says when it begins.
@@ -132,19 +76,18 @@ pub(crate) async fn read_async<T: DeserializeOwned>(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    let (length, most) = (length_of(header)?, most());
-    if length > most {
-        let reason = format!("a frame of {length} bytes, where {most} are the most");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    let mut bytes = room(length);
-    whole(length, stream.take(length as u64).read_to_end(&mut bytes).await?)?;
-    decode(&bytes).map(Some)
+    let length = frame::length(header, most().min(MAX_FRAME_BYTES))?;
+    let mut bytes = frame::room(length);
+    stream.take(length as u64).read_to_end(&mut bytes).await?;
+    frame::decode(&bytes, length).map(Some)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use futures_util::FutureExt as _;
+    use jailer::frame::TAKEN_BYTES;
 
     use super::*;
     use crate::sys::allocations::peak_of;
@@ -179,7 +122,7 @@ mod tests {
     fn an_oversized_or_damaged_frame_is_an_error_and_allocates_nothing() {
         let (mut one, other) = UnixStream::pair().unwrap();
         one.write_all(&u32::MAX.to_le_bytes()).unwrap();
-        assert!(read::<String>(&other).unwrap_err().to_string().contains("too large"));
+        assert!(read::<String>(&other).unwrap_err().to_string().contains("are the most"));
         one.write_all(&[1, 0, 0, 0, 0xff]).unwrap();
         assert_eq!(read::<String>(&other).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
