@@ -39,7 +39,7 @@ use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
 use crate::native::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
 use crate::policy::Policy;
-use crate::run::finished::{Discarded, FinishedRun, FinishedRuns};
+use crate::run::finished::{Evicted, FinishedRun, FinishedRuns};
 use crate::run::limits::{Limits, Resource};
 use crate::session::ledger::Ledger;
 use crate::session::registry::{SessionSettings, Sessions};
@@ -438,8 +438,8 @@ impl Executor {
     }
 }
 
-fn remove_later(discarded: Discarded) {
-    if !discarded.is_empty() {
-        tokio::task::spawn_blocking(move || discarded.remove());
+fn remove_later(evicted: Evicted) {
+    if !evicted.is_empty() {
+        tokio::task::spawn_blocking(move || evicted.remove());
     }
 }

@@ -132,7 +132,7 @@ impl Executor {
                 let (mut turn, outcome) = self.run_in_session(runtime, turn, job).await;
                 if outcome.is_err() {
                     // Nobody knows its handle.
-                    self.sessions.abandon(&mut turn);
+                    self.sessions.forget_new(&mut turn);
                 }
                 outcome
             }

@@ -93,7 +93,7 @@ impl Executor {
                 tracing::warn!(%error, session = %turn.session.id, "a session was not taken back to its last state");
             }
             if session.is_none() && written.is_err() {
-                executor.sessions.abandon(&mut turn);
+                executor.sessions.forget_new(&mut turn);
             }
             written.map(|()| executor.report(&turn))
         })

@@ -22,7 +22,7 @@ use crate::run::report::RunReport;
 use crate::session::Turn;
 use crate::session::load::Fetched;
 use crate::session::registry::Sessions;
-use crate::session::save::{Change, ChangedFiles, LeftInterpreter};
+use crate::session::save::{CapturedInterpreter, Change, ChangedFiles};
 use crate::worker::{Interpreter, Pool, PoolSettings, RunEnd, RunOrder, SessionOrder, Transfer, WorkerReport};
 use crate::workspace::entry::FileEntry;
 
@@ -70,7 +70,7 @@ impl Runtime for WasmRuntime {
         let end = pool.run(principal, order, Some(&transfer), stop.token(), live).await?;
         let WorkerReport { ran, warm, capture, .. } = report_of(end);
         let change = capture.map(|capture| Change {
-            interpreter: Some(LeftInterpreter { runtime, image, capture, transfer }),
+            interpreter: Some(CapturedInterpreter { runtime, image, capture, transfer }),
             files: ran
                 .workspace_changed
                 .then(|| ChangedFiles { bytes: changed_bytes(&ran.files, self.disk_bytes), ..ChangedFiles::default() }),

@@ -128,7 +128,7 @@ impl FinishedRun {
         })
     }
 
-    fn discard(self) {
+    fn remove(self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             // Most runs never spool.
             let _ = std::fs::remove_file(spool_path(&self.spool, stream));
@@ -166,7 +166,7 @@ impl FinishedRuns {
     }
 
     /// Keeps `run`, and returns those that have to go for it.
-    pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Discarded {
+    pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Evicted {
         let mut kept = lock(&self.kept);
         kept.bytes += run.held_bytes;
         kept.order.push_back(id.clone());
@@ -175,7 +175,7 @@ impl FinishedRuns {
     }
 
     /// Returns the runs that have been kept long enough.
-    pub(crate) fn take_expired(&self, now: Instant) -> Discarded {
+    pub(crate) fn take_expired(&self, now: Instant) -> Evicted {
         lock(&self.kept).take_while(|_, run| now.saturating_duration_since(run.ended) >= RUN_LIFETIME)
     }
 
@@ -201,16 +201,16 @@ impl FinishedRuns {
 }
 
 impl Kept {
-    fn take_while(&mut self, over: impl Fn(&Self, &FinishedRun) -> bool) -> Discarded {
-        let mut discarded = Vec::new();
+    fn take_while(&mut self, over: impl Fn(&Self, &FinishedRun) -> bool) -> Evicted {
+        let mut evicted = Vec::new();
         while let Some(oldest) = self.order.front().and_then(|id| self.runs.get(id))
             && over(self, oldest)
             && let Some(run) = self.order.pop_front().and_then(|id| self.runs.remove(&id))
         {
             self.bytes -= run.held_bytes;
-            discarded.push(run);
+            evicted.push(run);
         }
-        Discarded(discarded)
+        Evicted(evicted)
     }
 }
 
@@ -218,9 +218,9 @@ impl Kept {
 /// of those that somebody is reading: these go with the state directory.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Discarded(Vec<Arc<FinishedRun>>);
+pub(crate) struct Evicted(Vec<Arc<FinishedRun>>);
 
-impl Discarded {
+impl Evicted {
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -229,7 +229,7 @@ impl Discarded {
     pub(crate) fn remove(self) {
         for run in self.0 {
             if let Some(run) = Arc::into_inner(run) {
-                run.discard();
+                run.remove();
             }
         }
     }

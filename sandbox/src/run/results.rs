@@ -20,7 +20,7 @@ const MEMORY_BYTES: usize = 16 << 10;
 /// What a run said.
 #[derive(Debug, Default)]
 pub(crate) struct KeptResults {
-    place: Place,
+    content: Content,
     /// Standard output and standard error.
     streams: [Option<Kind>; 2],
     result: Option<Range<u64>>,
@@ -46,12 +46,12 @@ pub(crate) enum KeptStream {
 }
 
 #[derive(Debug)]
-enum Place {
+enum Content {
     Memory(Vec<u8>),
     File(File),
 }
 
-impl Default for Place {
+impl Default for Content {
     fn default() -> Self {
         Self::Memory(Vec::new())
     }
@@ -80,15 +80,15 @@ impl KeptResults {
         let (result, traceback) = (result.map(&mut add), traceback.map(&mut add));
         let encode = |output: &RichOutput| postcard::to_stdvec(output).map_err(std::io::Error::other);
         let outputs = outputs.iter().map(|output| Ok(add_bytes(&encode(output)?))).collect::<std::io::Result<_>>()?;
-        let place = if bytes.len() <= MEMORY_BYTES {
+        let content = if bytes.len() <= MEMORY_BYTES {
             bytes.shrink_to_fit();
-            Place::Memory(bytes)
+            Content::Memory(bytes)
         } else {
             let mut file = tempfile::tempfile_in(directory)?;
             file.write_all(&bytes)?;
-            Place::File(file)
+            Content::File(file)
         };
-        Ok(Self { place, streams, result, traceback, outputs })
+        Ok(Self { content, streams, result, traceback, outputs })
     }
 
     /// A stream; `None` where the disk had no room for what was said.
@@ -134,12 +134,12 @@ impl KeptResults {
     fn bytes(&self, range: &Range<u64>) -> Result<Vec<u8>, Error> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
-        match &self.place {
-            Place::Memory(all) => {
+        match &self.content {
+            Content::Memory(all) => {
                 let start = usize::try_from(range.start).unwrap_or(usize::MAX);
                 bytes.copy_from_slice(&all[start..start + length]);
             }
-            Place::File(file) => {
+            Content::File(file) => {
                 file.read_exact_at(&mut bytes, range.start).doing(|| "read what a run said".into())?;
             }
         }

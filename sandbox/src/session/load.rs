@@ -73,8 +73,8 @@ pub(super) struct Stored {
     pub(crate) files: ReadManifest,
     /// The interpreter that was wanted with it, if there is one and it is small.
     pub(crate) fetched: Option<Fetched>,
-    /// Whether there are no blobs but those that it refers to.
-    pub(crate) is_tidy: bool,
+    /// Whether there are blobs that it does not refer to.
+    pub(crate) has_garbage: bool,
 }
 
 /// Looks up a session, and reads it unless it is at the `known` commit, with its
@@ -132,8 +132,8 @@ async fn read_commit(
     commit.saved.add_blobs(&mut blobs);
     blobs.extend(commit.snapshots.iter().map(|record| record.blob.clone()));
     // What snapshots refer to besides is not known here, and not asked for.
-    let is_tidy = store.count_blobs(&session.owner, &session.id) <= blobs.len();
-    Ok(Stored { sequence, modified, commit, files, fetched, is_tidy })
+    let has_garbage = store.count_blobs(&session.owner, &session.id) > blobs.len();
+    Ok(Stored { sequence, modified, commit, files, fetched, has_garbage })
 }
 
 /// Reads a saved interpreter, for a worker to take over.

@@ -84,12 +84,12 @@ pub(crate) struct Head {
     pub(crate) snapshots: Vec<SnapshotRecord>,
     /// Whether interpreters and files may have gone on past the last commit.
     pub(crate) is_ahead: bool,
-    /// The commit at which the store was last tidied, as far as is known.
+    /// The commit as of which garbage was last collected, as far as is known.
     pub(crate) collected: u64,
-    /// Whether a commit let go of blobs since the store was tidied.
-    pub(crate) has_let_go: bool,
-    /// Whether something failed that may have written to the store.
-    pub(crate) is_untidy: bool,
+    /// Whether a commit stopped referring to blobs since then.
+    pub(crate) has_garbage: bool,
+    /// Whether something failed that may have written blobs which no commit refers to.
+    pub(crate) may_have_garbage: bool,
 }
 
 impl Default for Head {
@@ -106,15 +106,15 @@ impl Default for Head {
             snapshots: Vec::new(),
             is_ahead: false,
             collected: 0,
-            has_let_go: false,
-            is_untidy: false,
+            has_garbage: false,
+            may_have_garbage: false,
         }
     }
 }
 
 impl Head {
     /// Whether `interpreters` do without a blob that the present ones need.
-    pub(crate) fn lets_go(&self, interpreters: &BTreeMap<String, SavedInterpreter>) -> bool {
+    pub(crate) fn stops_referring_to_any(&self, interpreters: &BTreeMap<String, SavedInterpreter>) -> bool {
         self.interpreters.iter().any(|(runtime, old)| {
             let kept = interpreters.get(runtime).map_or(&[][..], |new| &new.parts);
             // Parts are only ever cut off, and others put in their place.

@@ -238,7 +238,7 @@ impl Sessions {
 
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, commit, files, fetched, is_tidy } = stored;
+        let Stored { sequence, modified, commit, files, fetched, has_garbage } = stored;
         let ReadManifest { manifest, large } = files;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
@@ -273,8 +273,8 @@ impl Sessions {
             snapshots,
             is_ahead: false,
             collected: sequence,
-            is_untidy: turn.is_untidy,
-            has_let_go: turn.has_let_go || !is_tidy,
+            may_have_garbage: turn.may_have_garbage,
+            has_garbage: turn.has_garbage || has_garbage,
         };
         **turn = head;
         turn.fetched = fetched;
@@ -285,7 +285,7 @@ impl Sessions {
     /// comes back when it is next wanted.
     pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
         turn.is_ahead = true;
-        turn.is_untidy = true;
+        turn.may_have_garbage = true;
         self.holding.interpreters().close(&turn.session.id);
         turn.tree = self.holding.workspaces().lay_out(turn, Arc::clone(turn.tree.manifest())).await?;
         turn.is_ahead = false;
@@ -300,7 +300,7 @@ impl Sessions {
     /// [`Error::Denied`] when there is no room, [`Error::Busy`] when others have the
     /// memory that it takes. In each case nothing has changed in the store.
     pub(crate) async fn save(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
-        let transfer = change.interpreter.as_ref().map(|left| Arc::clone(&left.transfer));
+        let transfer = change.interpreter.as_ref().map(|captured| Arc::clone(&captured.transfer));
         self.saver.save(turn, change).await?;
         if let Some(transfer) = transfer {
             self.transfers.give_back(&turn.session.owner, transfer);
@@ -355,7 +355,7 @@ impl Sessions {
         let (saved, manifest) = remembered(&self.store, turn, snapshot).await?;
         let earlier = Some(Earlier { saved, files_bytes: manifest.heap_bytes_laid_out() });
         self.save(turn, Change { earlier, ..Change::default() }).await?;
-        turn.has_let_go = true;
+        turn.has_garbage = true;
         // It is so from here on. If its files cannot be laid out now, they
         // will be when it is loaded.
         turn.life = Life::Unknown;
@@ -390,7 +390,7 @@ impl Sessions {
     }
 
     /// Forgets a new session whose handle nobody knows, with what it stored.
-    pub(crate) fn abandon(&self, turn: &mut Turn) {
+    pub(crate) fn forget_new(&self, turn: &mut Turn) {
         self.holding.forget(turn);
         let (store, session) = (self.store.clone(), Arc::clone(&turn.session));
         self.store.background.spawn(async move {

@@ -21,7 +21,7 @@ use super::files::{Manifest, Tree, Untouched};
 use super::holding::{Holding, beside_files};
 use super::load::fenced_or;
 use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord};
-use super::store_space::{collect, make_room};
+use super::store_space::{collect, make_space};
 use super::{Life, Session, Turn, changed};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{SessionId, SnapshotId};
@@ -43,14 +43,14 @@ pub(crate) struct Change {
     /// An earlier state to go on from.
     pub(crate) earlier: Option<Earlier>,
     /// The interpreter of a run, which knows what became of the files.
-    pub(crate) interpreter: Option<LeftInterpreter>,
+    pub(crate) interpreter: Option<CapturedInterpreter>,
     /// That files may have changed.
     pub(crate) files: Option<ChangedFiles>,
     pub(crate) snapshots: Option<SnapshotChange>,
 }
 
 /// An interpreter as its run left it, in its worker's words.
-pub(crate) struct LeftInterpreter {
+pub(crate) struct CapturedInterpreter {
     pub(crate) runtime: Arc<GuestRuntime>,
     /// The image of this build, for an interpreter that is new.
     pub(crate) image: Arc<Image>,
@@ -106,8 +106,8 @@ impl Saver {
     /// memory that it takes. In each case nothing has changed in the store.
     pub(super) async fn save(&self, turn: &mut Turn, change: Change) -> Result<(), Error> {
         let Change { earlier, interpreter, files, snapshots } = change;
-        if let Some(left) = &interpreter {
-            self.check(turn, left)?;
+        if let Some(captured) = &interpreter {
+            self.check(turn, captured)?;
         }
         let present = || Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
         let remembered = match snapshots {
@@ -118,20 +118,21 @@ impl Saver {
         let saved = earlier.map_or_else(present, |earlier| earlier.saved);
         let mut next = Commit { parent: turn.sequence, saved, snapshots: turn.snapshots.clone() };
 
-        let memory = interpreter.as_ref().map_or(0, |left| sum(&left.capture.parts) + sum(&left.capture.tail));
+        let memory =
+            interpreter.as_ref().map_or(0, |captured| sum(&captured.capture.parts) + sum(&captured.capture.tail));
         let bytes = memory
             .saturating_add(files.as_ref().map_or(0, |files| files.bytes))
             .saturating_add(remembered.as_ref().map_or(0, |bytes| bytes.len() as u64));
         if bytes > 0 {
-            make_room(&self.store, turn, bytes).await?;
+            make_space(&self.store, turn, bytes).await?;
         }
 
         let knows_files = interpreter.is_some();
         let mut image = None;
-        if let Some(left) = interpreter {
-            let (runtime, own) = (Arc::clone(&left.runtime), Arc::clone(&left.image));
+        if let Some(captured) = interpreter {
+            let (runtime, own) = (Arc::clone(&captured.runtime), Arc::clone(&captured.image));
             let before = next.saved.interpreters.remove(runtime.id());
-            let saved = self.put_interpreter(turn, before, left).await?;
+            let saved = self.put_interpreter(turn, before, captured).await?;
             image = (saved.image == own.digest()).then_some(own);
             next.saved.interpreters.insert(runtime.id().to_owned(), saved);
         }
@@ -178,7 +179,7 @@ impl Saver {
         let fork = Session::new(SessionId::random(), turn.session.owner.clone());
         let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
         // Links take no room, but the other session may go first.
-        make_room(&self.store, turn, bytes + body.len() as u64).await?;
+        make_space(&self.store, turn, bytes + body.len() as u64).await?;
         // Its numbers go on from those of the session it comes from, whose
         // blobs it takes over under their names.
         let sequence = turn.sequence + 1;
@@ -195,9 +196,9 @@ impl Saver {
 
     /// Checks what a worker says of an interpreter: it may be the guest that
     /// speaks.
-    fn check(&self, turn: &Turn, left: &LeftInterpreter) -> Result<(), Error> {
-        let Capture { keep, parts, tail, state } = &left.capture;
-        let before = turn.interpreters.get(left.runtime.id()).map_or(&[][..], |saved| &saved.parts);
+    fn check(&self, turn: &Turn, captured: &CapturedInterpreter) -> Result<(), Error> {
+        let Capture { keep, parts, tail, state } = &captured.capture;
+        let before = turn.interpreters.get(captured.runtime.id()).map_or(&[][..], |saved| &saved.parts);
         let memory = self.ceilings.get(Resource::MemoryBytes);
         let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
         let most_bytes = saved_bytes(memory);
@@ -223,9 +224,9 @@ impl Saver {
         &self,
         turn: &Turn,
         before: Option<SavedInterpreter>,
-        left: LeftInterpreter,
+        captured: CapturedInterpreter,
     ) -> Result<SavedInterpreter, Error> {
-        let LeftInterpreter { image, capture, transfer, .. } = left;
+        let CapturedInterpreter { image, capture, transfer, .. } = captured;
         // One goes on in the image and under the ABI that it began with.
         let (image, abi, mut parts) = match before {
             Some(saved) => (saved.image, saved.abi, saved.parts),
@@ -311,7 +312,7 @@ impl Saver {
         let body = snapshot::encode(&next)?;
         // Fewer snapshots than before are a step to more room.
         if next.snapshots.len() >= turn.snapshots.len() {
-            make_room(&self.store, turn, body.len() as u64).await?;
+            make_space(&self.store, turn, body.len() as u64).await?;
         }
         let to = Arc::clone(&session);
         let write = |store: Store| async move { store.commit(&to.owner, &to.id, sequence, &body).await };
@@ -319,8 +320,9 @@ impl Saver {
         if committed == Committed::Fenced {
             return Err(Error::Fenced { session: session.id.to_string() });
         }
-        turn.has_let_go |=
-            tree.is_some() || next.snapshots.len() < turn.snapshots.len() || turn.lets_go(&next.saved.interpreters);
+        turn.has_garbage |= tree.is_some()
+            || next.snapshots.len() < turn.snapshots.len()
+            || turn.stops_referring_to_any(&next.saved.interpreters);
         turn.sequence = sequence;
         turn.modified = self.store.now();
         turn.interpreters = next.saved.interpreters;
@@ -331,7 +333,7 @@ impl Saver {
         }
         turn.is_ahead = false;
         let is_due = sequence - turn.collected >= COLLECT_INTERVAL;
-        if turn.is_untidy || (turn.has_let_go && is_due) {
+        if turn.may_have_garbage || (turn.has_garbage && is_due) {
             collect(&self.store, turn);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Room in the store: garbage collection of what no commit of a session refers
+//! Space in the store: garbage collection of what no commit of a session refers
 //! to.
 
 use std::collections::HashSet;
@@ -16,20 +16,20 @@ use crate::store::Store;
 /// # Errors
 ///
 /// [`Error::Denied`] with the bound and the value.
-pub(super) async fn make_room(store: &Store, turn: &mut Turn, bytes: u64) -> Result<(), Error> {
+pub(super) async fn make_space(store: &Store, turn: &mut Turn, bytes: u64) -> Result<(), Error> {
     let owner = turn.session.owner.clone();
-    if store.room(&owner, bytes).is_ok() {
+    if store.check_space(&owner, bytes).is_ok() {
         return Ok(());
     }
     if let Some(collection) = collection(store, turn) {
         collection.await;
     }
-    store.room(&owner, bytes)
+    store.check_space(&owner, bytes)
 }
 
 /// Collects what a session no longer needs, if there is any of it.
 pub(super) fn collect_rest(store: &Store, turn: &mut Turn) {
-    if turn.has_let_go || turn.is_untidy {
+    if turn.has_garbage || turn.may_have_garbage {
         collect(store, turn);
     }
 }
@@ -47,8 +47,8 @@ fn collection(store: &Store, turn: &mut Turn) -> Option<impl Future<Output = ()>
         return None;
     }
     turn.collected = turn.sequence;
-    turn.is_untidy = false;
-    turn.has_let_go = false;
+    turn.may_have_garbage = false;
+    turn.has_garbage = false;
     let mut keep: HashSet<_> = turn.tree.blobs().cloned().collect();
     Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() }.add_blobs(&mut keep);
     let (store, session) = (store.clone(), Arc::clone(&turn.session));
@@ -64,7 +64,7 @@ fn collection(store: &Store, turn: &mut Turn) -> Option<impl Future<Output = ()>
             store.collect(&of.owner, &of.id, sequence, &keep).await
         };
         if let Err(error) = store.at_once(collect).await {
-            tracing::warn!(%error, session = %session.id, "a session in the store was not tidied");
+            tracing::warn!(%error, session = %session.id, "the garbage of a session was not collected");
         }
     })
 }

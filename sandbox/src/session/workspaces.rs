@@ -47,7 +47,7 @@ impl Workspaces {
             // Whatever a program did to its directory, a new one is as good.
             tracing::warn!(error = ?error, session = %session.id, "the files of a session are laid out anew");
             if let Some(workspace) = session.set_workspace(None) {
-                workspace.discard();
+                workspace.remove_later();
             }
             self.make(session)?;
             tree = restore(Tree::empty()).await;
@@ -63,7 +63,7 @@ impl Workspaces {
         let left = if has_files { Some(workspace) } else { self.empty.take_over(&session.owner, workspace) };
         if let Some(workspace) = left {
             // Whoever still reads it keeps what is open.
-            workspace.discard();
+            workspace.remove_later();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a place for objects has to offer, and what every kind of place does in
+//! What a backend has to offer, and what every kind of backend does in
 //! the same way.
 //!
 //! The rest of the store speaks to one [`Backend`], and asks nowhere which.
@@ -30,16 +30,16 @@ impl From<&ObjectMeta> for Stored {
     }
 }
 
-/// What became of content that was to be put in its place.
+/// What became of content that was to be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
+pub(super) struct Created {
     /// Whether it is there, where nothing was.
     pub(super) is_new: bool,
     /// How large the object was whose file it took, and which is gone.
     pub(super) gone_bytes: u64,
 }
 
-/// What lies directly in one place, and which mark there was after that.
+/// What lies directly in one location, and which mark there was after that.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     /// By name. Nothing is said of one that vanished after it was listed: it
@@ -49,7 +49,7 @@ pub(super) struct Looked {
     pub(super) mark: Option<(usize, SystemTime)>,
 }
 
-/// A place for objects that servers may share.
+/// A backend: objects that servers may share.
 ///
 /// What is written is there for everybody who asks after that, and so is what
 /// was removed gone, in listings too. Clocks of backends are their own.
@@ -63,9 +63,9 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     async fn create_mark(&self, path: &Path) -> Result<bool, Error>;
 
     /// Writes a commit of `owner`, unless something is there. It may take the
-    /// place of one for which [`Backend::keep_to_reuse`] was true.
-    async fn create_commit(&self, _owner: &str, path: &Path, content: PutPayload) -> Result<Placed, Error> {
-        Ok(Placed { is_new: self.create(path, content).await?, gone_bytes: 0 })
+    /// location of one for which [`Backend::keep_to_reuse`] was true.
+    async fn create_commit(&self, _owner: &str, path: &Path, content: PutPayload) -> Result<Created, Error> {
+        Ok(Created { is_new: self.create(path, content).await?, gone_bytes: 0 })
     }
 
     /// Whether a commit that nobody needs any longer is left where it is, for
@@ -91,7 +91,7 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     /// it is not; of those that were gone already nothing need be said.
     fn remove(&self, paths: Vec<Path>) -> BoxStream<'_, Result<Path, Error>>;
 
-    /// Every object beneath a place, or of all.
+    /// Every object beneath a location, or of all.
     fn list(&self, beneath: Option<&Path>) -> BoxStream<'static, Result<(Path, Stored), Error>>;
 
     /// What lies directly in `directory`, and only then which of `marks` there
@@ -128,7 +128,7 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
         SystemTime::UNIX_EPOCH
     }
 
-    /// Removes places in which nothing is left, where they take room.
+    /// Removes locations in which nothing lies, where they take room.
     async fn remove_empty(&self, _directories: Vec<Path>) {}
 
     /// Removes what interrupted writes left. Returns how many files.
@@ -175,7 +175,7 @@ pub(super) async fn find(objects: &dyn ObjectStore, path: &Path) -> Result<Optio
     }
 }
 
-/// Copies an object to another place.
+/// Copies an object to another location.
 pub(super) async fn copy(objects: &dyn ObjectStore, from: &Path, to: &Path) -> Result<(), Error> {
     objects.copy(from, to).await.map_err(|source| failed(format!("copy {from} in the store"), source))
 }
@@ -192,7 +192,7 @@ pub(super) fn remove(objects: &dyn ObjectStore, paths: Vec<Path>) -> BoxStream<'
     removals.filter_map(answer).boxed()
 }
 
-/// Every object beneath a place.
+/// Every object beneath a location.
 pub(super) fn list(
     objects: &dyn ObjectStore,
     beneath: Option<&Path>,

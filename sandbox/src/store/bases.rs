@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use guest_runtimes::MAX_COMPRESSED_BYTES;
 use object_store::PutPayload;
 
-use super::layout::base_place;
+use super::layout::base_location;
 use super::objects::{Store, StoreBackend};
 use crate::error::Error;
 
@@ -26,14 +26,14 @@ impl Store {
         compressed: impl FnOnce() -> Result<Cow<'static, [u8]>, Error>,
     ) -> Result<(), Error> {
         let is_gone_with_us = matches!(self.settings.backend, StoreBackend::Memory);
-        let Some(place) = base_place(digest).filter(|_| !is_gone_with_us) else { return Ok(()) };
-        if !self.backend.exists(&place).await? {
+        let Some(location) = base_location(digest).filter(|_| !is_gone_with_us) else { return Ok(()) };
+        if !self.backend.exists(&location).await? {
             let payload = match compressed()? {
                 Cow::Borrowed(compressed) => PutPayload::from_static(compressed),
                 Cow::Owned(compressed) => compressed.into(),
             };
             // Another server may be faster, with the same content.
-            self.backend.create(&place, payload).await?;
+            self.backend.create(&location, payload).await?;
         }
         Ok(())
     }
@@ -41,7 +41,7 @@ impl Store {
     /// A compressed guest image as it lies there, not verified. `None` when
     /// there is none of that digest.
     pub(crate) async fn base(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(place) = base_place(digest) else { return Ok(None) };
-        self.backend.read(&place, MAX_COMPRESSED_BYTES).await
+        let Some(location) = base_location(digest) else { return Ok(None) };
+        self.backend.read(&location, MAX_COMPRESSED_BYTES).await
     }
 }

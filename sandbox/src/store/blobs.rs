@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::layout::{BlobHash, BlobName, Object, place};
+use super::layout::{BlobHash, BlobName, Object, location};
 use super::objects::Store;
 use super::seal::Binding;
 use crate::error::Error;
@@ -45,7 +45,7 @@ impl Store {
         let owner = principal.directory_name();
         let name = BlobName::new(sequence, hash);
         let sealed = self.seal(Binding::Blob { principal: owner.into(), hash }, content).await?;
-        let path = place(owner, session, &Object::Blob(name.clone()));
+        let path = location(owner, session, &Object::Blob(name.clone()));
         // What is there already has the same content, and was counted.
         self.create(owner, &path, sealed).await?;
         Ok(name)
@@ -64,7 +64,7 @@ impl Store {
         max_bytes: u64,
     ) -> Result<Vec<u8>, Error> {
         let owner = principal.directory_name();
-        let path = place(owner, session, &Object::Blob(name.clone()));
+        let path = location(owner, session, &Object::Blob(name.clone()));
         let binding = Binding::Blob { principal: owner.into(), hash: name.hash() };
         // Whoever sealed it computed the hash, to which it is bound.
         self.read(&path, binding, max_bytes)
@@ -87,7 +87,7 @@ impl Store {
         let paths: Vec<_> = names
             .into_iter()
             .map(Object::Blob)
-            .map(|blob| (place(owner, from, &blob), place(owner, to, &blob)))
+            .map(|blob| (location(owner, from, &blob), location(owner, to, &blob)))
             .collect();
         stream::iter(paths)
             .map(|(source, target)| async move { self.backend.copy(&source, &target).await })

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::StreamExt as _;
 use object_store::path::Path;
 
-use super::layout::{BlobName, Object, blobs_place, parse, place, session_place};
+use super::layout::{BlobName, Object, blobs_location, location, parse, session_location};
 use super::objects::Store;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
@@ -37,22 +37,22 @@ impl Store {
         }
         // From the oldest on: a number that is free again has none below it.
         for (sequence, commit) in listing.commits.range(..committed) {
-            let path = place(owner, session, &Object::Commit(*sequence));
+            let path = location(owner, session, &Object::Commit(*sequence));
             self.remove(owner, [(path, commit.map_or(0, |commit| commit.bytes))].into()).await?;
         }
         let is_unneeded = |object: &Object| match object {
             Object::Blob(name) => name.sequence() <= committed && !keep.contains(name),
             Object::Commit(_) | Object::Used | Object::End(_) => false,
         };
-        let blobs = self.find(&blobs_place(owner, session), is_unneeded).await?;
+        let blobs = self.find(&blobs_location(owner, session), is_unneeded).await?;
         self.remove(owner, blobs).await
     }
 
     /// Removes everything of a session but what says that it is over.
     pub(crate) async fn remove_contents(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
-        let contents = self.find(&session_place(owner, session), |_| true).await?;
+        let contents = self.find(&session_location(owner, session), |_| true).await?;
         self.remove(owner, contents).await?;
-        self.backend.remove_empty(vec![blobs_place(owner, session), session_place(owner, session)]).await;
+        self.backend.remove_empty(vec![blobs_location(owner, session), session_location(owner, session)]).await;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::backend::Stored;
 use super::ends::{CloseReason, Closed};
-use super::layout::{Object, place};
+use super::layout::{Object, location};
 use super::listing::Listing;
 use super::objects::Store;
 use super::seal::Binding;
@@ -64,14 +64,14 @@ impl Store {
         }
         let owner = principal.directory_name();
         let binding = Binding::Commit { principal: owner.into(), session: session.clone(), sequence };
-        let path = place(owner, session, &Object::Commit(sequence));
+        let path = location(owner, session, &Object::Commit(sequence));
         self.keys.refresh();
         let sealed = self.seal(binding, body).await?;
         let bytes = sealed.len() as u64;
         if !self.create_commit(owner, &path, sealed).await? {
             return Ok(Committed::Fenced);
         }
-        // Our own name is missing when another server went past it and tidied.
+        // Our own name is missing when another server went past it and collected it.
         let is_head = |listing: &Listing| listing.newest() == Some(sequence) && listing.closed.is_none();
         let mut listing = self.look_at(owner, session).await?;
         // The commit before is gone when another server went on from this one,
@@ -88,7 +88,7 @@ impl Store {
             if sequence == 1 {
                 self.usage.began(owner);
             }
-            self.let_go(owner, session, listing.commits.range(..sequence)).await;
+            self.release(owner, session, listing.commits.range(..sequence)).await;
             return Ok(Committed::Done);
         }
         // Others may have built on it, and will collect it.
@@ -98,12 +98,12 @@ impl Store {
         Ok(Committed::Fenced)
     }
 
-    /// Has the files of commits below the head serve again, or removes them.
-    async fn let_go(&self, owner: &str, session: &SessionId, commits: impl Iterator<Item = (&u64, &Option<Stored>)>) {
+    /// Releases commits below the head: their files are reused, or removed.
+    async fn release(&self, owner: &str, session: &SessionId, commits: impl Iterator<Item = (&u64, &Option<Stored>)>) {
         let mut removed = HashMap::new();
         for (sequence, commit) in commits {
             let Some(Stored { bytes, .. }) = *commit else { continue };
-            let path = place(owner, session, &Object::Commit(*sequence));
+            let path = location(owner, session, &Object::Commit(*sequence));
             if !self.backend.keep_to_reuse(owner, &path, bytes) {
                 removed.insert(path, bytes);
             }
@@ -143,7 +143,7 @@ impl Store {
     ) -> Result<Vec<u8>, Error> {
         let owner = principal.directory_name();
         let binding = Binding::Commit { principal: owner.into(), session: session.clone(), sequence };
-        let path = place(owner, session, &Object::Commit(sequence));
+        let path = location(owner, session, &Object::Commit(sequence));
         self.read(&path, binding, MAX_COMMIT_BYTES as u64).await?.ok_or_else(|| Error::NotFound {
             kind: "state of session",
             id: session.to_string(),

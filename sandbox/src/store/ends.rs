@@ -7,7 +7,7 @@
 
 use std::time::SystemTime;
 
-use super::layout::{Object, place};
+use super::layout::{Object, location};
 use super::objects::Store;
 use crate::error::Error;
 use crate::handle::SessionId;
@@ -64,14 +64,14 @@ impl Store {
         if listing.closed.is_some() {
             return Ok(false);
         }
-        let path = place(owner, session, &self.end(owner, session, reason));
+        let path = location(owner, session, &self.end(owner, session, reason));
         let mut made = self.backend.create_mark(&path).await;
         if made.is_err() {
             // Nothing new can be made, and ending a session must make room. A
             // name can be had that is there: of its commits, the newest last.
             let commits = listing.commits.iter().filter_map(|(sequence, commit)| Some((*sequence, (*commit)?.bytes)));
             for (sequence, bytes) in commits {
-                let commit = place(owner, session, &Object::Commit(sequence));
+                let commit = location(owner, session, &Object::Commit(sequence));
                 if self.backend.turn_into_mark(&commit, &path).await {
                     self.usage.removed(owner, bytes);
                     made = Ok(true);
@@ -89,6 +89,6 @@ impl Store {
     /// Takes back, or forgets, that a session ended.
     pub(super) async fn unmark(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
         let ends = self.keys.ends(owner, session).into_iter();
-        self.remove(owner, ends.map(|(_, end)| (place(owner, session, &end), 0)).collect()).await
+        self.remove(owner, ends.map(|(_, end)| (location(owner, session, &end), 0)).collect()).await
     }
 }

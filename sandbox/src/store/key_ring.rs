@@ -81,7 +81,7 @@ impl KeyRing {
         Arc::clone(&lock(&self.known).keys)
     }
 
-    /// The content of what was sealed for one place, with any of them.
+    /// The content of what was sealed for one location, with any of them.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Where things are in the store, and what a place says about what is there.
+//! Where things are in the store, and what a location says about what is there.
 
 use std::fmt;
 
@@ -75,7 +75,7 @@ impl fmt::Display for BlobName {
     }
 }
 
-/// What a place in a session is for.
+/// What a location in a session is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Object {
     Commit(u64),
@@ -86,47 +86,47 @@ pub(super) enum Object {
     End(BlobHash),
 }
 
-/// The place of everything that a principal has.
-pub(super) fn principal_place(principal: &str) -> Path {
+/// The location of everything that a principal has.
+pub(super) fn principal_location(principal: &str) -> Path {
     Path::from(principal)
 }
 
-/// The place of a guest image. `None` for what is no SHA-256 in hexadecimal.
-pub(super) fn base_place(digest: &str) -> Option<Path> {
+/// The location of a guest image. `None` for what is no SHA-256 in hexadecimal.
+pub(super) fn base_location(digest: &str) -> Option<Path> {
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     is_digest.then(|| Path::from(BASES).join(digest))
 }
 
-/// The place of everything of a session.
-pub(super) fn session_place(principal: &str, session: &SessionId) -> Path {
-    principal_place(principal).join(session.as_str())
+/// The location of everything of a session.
+pub(super) fn session_location(principal: &str, session: &SessionId) -> Path {
+    principal_location(principal).join(session.as_str())
 }
 
-/// The place of the blobs of a session.
-pub(super) fn blobs_place(principal: &str, session: &SessionId) -> Path {
-    session_place(principal, session).join(BLOBS)
+/// The location of the blobs of a session.
+pub(super) fn blobs_location(principal: &str, session: &SessionId) -> Path {
+    session_location(principal, session).join(BLOBS)
 }
 
-/// The place of what says that sessions of a principal are over.
-pub(super) fn ended_place(principal: &str) -> Path {
-    principal_place(principal).join(ENDED)
+/// The location of what says that sessions of a principal are over.
+pub(super) fn ended_location(principal: &str) -> Path {
+    principal_location(principal).join(ENDED)
 }
 
-/// The place of one object.
-pub(super) fn place(principal: &str, session: &SessionId, object: &Object) -> Path {
+/// The location of one object.
+pub(super) fn location(principal: &str, session: &SessionId, object: &Object) -> Path {
     match object {
-        Object::Commit(sequence) => session_place(principal, session).join(format!("{sequence:016x}")),
-        Object::Blob(name) => blobs_place(principal, session).join(name.to_string()),
-        Object::Used => session_place(principal, session).join(USED),
-        Object::End(hash) => ended_place(principal).join(format!("{session}-{hash}")),
+        Object::Commit(sequence) => session_location(principal, session).join(format!("{sequence:016x}")),
+        Object::Blob(name) => blobs_location(principal, session).join(name.to_string()),
+        Object::Used => session_location(principal, session).join(USED),
+        Object::End(hash) => ended_location(principal).join(format!("{session}-{hash}")),
     }
 }
 
-/// What `path` is the place of. `None` for what is not ours.
+/// What `path` is the location of. `None` for what is not ours.
 pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
     let mut parts = path.parts();
     let principal = parts.next()?.as_ref().to_owned();
-    if principal_place(&principal).as_ref() != principal {
+    if principal_location(&principal).as_ref() != principal {
         return None;
     }
     let session = parts.next()?;
@@ -146,12 +146,12 @@ pub(super) fn parse(path: &Path) -> Option<(String, SessionId, Object)> {
     parts.next().is_none().then_some((principal, session, object))
 }
 
-/// Whether `name` in the place of a session is that of [`Object::Used`].
+/// Whether `name` in the location of a session is that of [`Object::Used`].
 pub(super) fn is_used(name: &str) -> bool {
     name == USED
 }
 
-/// The number of the commit that `name` in the place of a session is for. `None`
+/// The number of the commit that `name` in the location of a session is for. `None`
 /// for what is not ours.
 pub(super) fn parse_sequence(text: &str) -> Option<u64> {
     let sequence = u64::from_str_radix(text, 16).ok()?;
@@ -163,12 +163,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_says_what_it_is_for_and_anything_else_is_not_ours() {
+    fn a_location_says_what_it_is_for_and_anything_else_is_not_ours() {
         let session = SessionId::random();
         let blob = BlobName::new(u64::MAX, BlobHash::new([0xab; 16]));
         let end = Object::End(BlobHash::new([7; 16]));
         for object in [Object::Commit(0), Object::Commit(u64::MAX), Object::Blob(blob), Object::Used, end] {
-            let path = place("local", &session, &object);
+            let path = location("local", &session, &object);
             assert_eq!(parse(&path), Some(("local".to_owned(), session.clone(), object)));
         }
         for name in ["+000000000000001", "1", "closed", "blobs/x", "used/x", "000000000000000A", "blobs", "blobs/0-0"] {
@@ -181,7 +181,7 @@ mod tests {
         {
             assert_eq!(parse(&Path::from(format!("local/ended/{name}"))), None, "{name}");
         }
-        // What is written for a principal of that name lies in another place.
+        // What is written for a principal of that name lies in another location.
         let foreign = Path::parse(format!("l*cal/{session}/0000000000000001")).unwrap();
         assert_eq!(parse(&foreign), None, "{foreign}");
     }
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn a_base_has_a_place_of_its_own_and_is_nothing_of_a_principal() {
         let digest = "0123456789abcdef".repeat(4);
-        let path = base_place(&digest).unwrap();
+        let path = base_location(&digest).unwrap();
         assert_eq!((path.as_ref(), parse(&path)), (format!("bases/{digest}").as_str(), None));
         assert!(SessionId::parse(&digest).is_err());
         for bad in ["", "../../../etc/passwd", &digest[1..], &digest.to_uppercase(), &format!("{}/", &digest[1..])] {
-            assert_eq!(base_place(bad), None, "{bad}");
+            assert_eq!(base_location(bad), None, "{bad}");
         }
     }
 }

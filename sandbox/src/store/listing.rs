@@ -8,7 +8,7 @@ use object_store::path::Path;
 
 use super::backend::{Looked, Stored};
 use super::ends::Closed;
-use super::layout::{Object, is_used, parse, parse_sequence, place, principal_place, session_place};
+use super::layout::{Object, is_used, location, parse, parse_sequence, principal_location, session_location};
 use super::objects::Store;
 use super::usage::{SESSION_BYTES, taken_by};
 use crate::error::Error;
@@ -88,7 +88,7 @@ impl Seen {
 impl Store {
     /// The sessions of `principal` that are not over.
     pub(crate) async fn list(&self, principal: &Principal) -> Result<Vec<StoredSession>, Error> {
-        let seen = self.see(Some(&principal_place(principal.directory_name()))).await?;
+        let seen = self.see(Some(&principal_location(principal.directory_name()))).await?;
         let living = seen.into_iter().filter(|(_, session)| session.closed.is_none());
         let stored = living.filter_map(|((_, id), session)| {
             let (sequence, modified) = session.head()?;
@@ -102,8 +102,8 @@ impl Store {
         // Whoever ends a session with a new key wrote the key before that.
         self.keys.refresh();
         let ends = self.keys.ends(owner, session);
-        let marks = ends.iter().map(|(_, end)| place(owner, session, end)).collect();
-        let Looked { names, mark } = self.backend.look(&session_place(owner, session), marks).await?;
+        let marks = ends.iter().map(|(_, end)| location(owner, session, end)).collect();
+        let Looked { names, mark } = self.backend.look(&session_location(owner, session), marks).await?;
         let used = names.iter().find(|(name, _)| is_used(name)).and_then(|(_, used)| Some((*used)?.modified));
         let commits = names.into_iter().filter_map(|(name, stored)| Some((parse_sequence(&name)?, stored)));
         let mut commits: BTreeMap<_, _> = commits.collect();
@@ -114,10 +114,10 @@ impl Store {
         Ok(Listing { commits, closed })
     }
 
-    /// Every session beneath `place`, with its owner.
-    pub(super) async fn see(&self, place: Option<&Path>) -> Result<BTreeMap<(String, SessionId), Seen>, Error> {
+    /// Every session beneath `location`, with its owner.
+    pub(super) async fn see(&self, location: Option<&Path>) -> Result<BTreeMap<(String, SessionId), Seen>, Error> {
         let mut sessions = BTreeMap::new();
-        let mut objects = self.backend.list(place);
+        let mut objects = self.backend.list(location);
         while let Some(listed) = objects.next().await {
             let (path, stored) = listed?;
             let Some((owner, id, object)) = parse(&path) else { continue };

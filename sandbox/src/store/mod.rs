@@ -16,7 +16,7 @@
 //! - A commit is made by create-if-absent and never changed. Whoever loses, or
 //!   comes late, is fenced. Clocks decide about nothing but expiry, and only
 //!   while they are steady.
-//! - Everything but bases is sealed and bound to its place, so that nobody who can write
+//! - Everything but bases is sealed and bound to its location, so that nobody who can write
 //!   to the store can swap, move or bring back anything unnoticed, except for
 //!   hiding what is there.
 //! - A backend offers create-if-absent, get, list, copy and delete, which a

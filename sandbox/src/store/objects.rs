@@ -13,11 +13,11 @@ use object_store::path::Path;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::backend::{Backend, Placed};
+use super::backend::{Backend, Created};
 use super::clock::Clock;
 use super::key_file::KeyFile;
 use super::key_ring::KeyRing;
-use super::layout::{Object, blobs_place, parse_sequence, place, session_place};
+use super::layout::{Object, blobs_location, location, parse_sequence, session_location};
 use super::local::{Local, directory};
 use super::remote::Remote;
 use super::seal::{Binding, OVERHEAD};
@@ -142,14 +142,14 @@ impl Store {
         session: &SessionId,
         sequence: u64,
     ) -> Result<bool, Error> {
-        let names = self.backend.names(&session_place(principal.directory_name(), session)).await?;
+        let names = self.backend.names(&session_location(principal.directory_name(), session)).await?;
         // One that ended has none.
         Ok(names.iter().filter_map(|name| parse_sequence(name)).max() == Some(sequence))
     }
 
     /// How many blobs of a session there are, where that is cheap to tell.
     pub(crate) fn count_blobs(&self, principal: &Principal, session: &SessionId) -> usize {
-        self.backend.count(&blobs_place(principal.directory_name(), session)).unwrap_or(0)
+        self.backend.count(&blobs_location(principal.directory_name(), session)).unwrap_or(0)
     }
 
     /// Checks that `principal` may store `more` bytes. What other servers
@@ -158,7 +158,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Denied`] with the bound, the value and what to do.
-    pub(crate) fn room(&self, principal: &Principal, more: u64) -> Result<(), Error> {
+    pub(crate) fn check_space(&self, principal: &Principal, more: u64) -> Result<(), Error> {
         let (all, own) = self.usage.get(principal.directory_name());
         let checks = [
             ("store_bytes", all, self.settings.bytes, "close sessions, or ask the operator for a larger store"),
@@ -176,7 +176,7 @@ impl Store {
         Ok(())
     }
 
-    /// Seals `content` for one place.
+    /// Seals `content` for one location.
     pub(super) async fn seal(
         &self,
         binding: Binding,
@@ -207,7 +207,7 @@ impl Store {
     /// did.
     pub(super) async fn create_commit(&self, principal: &str, path: &Path, sealed: Vec<u8>) -> Result<bool, Error> {
         let bytes = sealed.len() as u64;
-        let Placed { is_new, gone_bytes } = self.backend.create_commit(principal, path, sealed.into()).await?;
+        let Created { is_new, gone_bytes } = self.backend.create_commit(principal, path, sealed.into()).await?;
         self.usage.removed(principal, gone_bytes);
         if is_new {
             self.usage.wrote(principal, bytes);
@@ -215,7 +215,7 @@ impl Store {
         Ok(is_new)
     }
 
-    /// Reads what was sealed for one place, at most `max_bytes` of content.
+    /// Reads what was sealed for one location, at most `max_bytes` of content.
     /// `None` when nothing is there.
     pub(super) async fn read(&self, path: &Path, binding: Binding, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
         let bound = max_bytes.saturating_add(OVERHEAD as u64);
@@ -240,8 +240,8 @@ impl Store {
         sequence: u64,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let [commit, used] =
-            [Object::Commit(sequence), Object::Used].map(|object| place(principal.directory_name(), session, &object));
+        let [commit, used] = [Object::Commit(sequence), Object::Used]
+            .map(|object| location(principal.directory_name(), session, &object));
         self.backend.touch(&commit, &used, now).await
     }
 

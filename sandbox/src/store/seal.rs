@@ -1,5 +1,5 @@
 //! What makes stored bytes unreadable to others and unusable anywhere but in
-//! their place.
+//! their location.
 //!
 //! A sealed object is magic and format, key id, nonce, then the ciphertext of
 //! XChaCha20-Poly1305 with its tag. Its nonce is random, which 24 bytes allow
@@ -115,7 +115,7 @@ impl Keys {
         hash_for(&self.ends, principal, format!("{session} {}", reason.name()).as_bytes())
     }
 
-    /// Seals `content` for one place.
+    /// Seals `content` for one location.
     pub(super) fn seal(&self, binding: &Binding, content: &[u8]) -> Result<Vec<u8>, Error> {
         let doing = || format!("seal {binding}");
         let mut nonce = [0; NONCE.end - NONCE.start];
@@ -136,13 +136,13 @@ impl Keys {
         Ok(sealed)
     }
 
-    /// The content of what was sealed for one place.
+    /// The content of what was sealed for one location.
     ///
     /// # Errors
     ///
     /// [`Error::Denied`] when it was sealed with another key or in another
     /// format, [`Error::Host`] when it is damaged or was sealed for another
-    /// place.
+    /// location.
     pub(super) fn open(&self, binding: &Binding, mut sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
         let damaged = |reason: &str| Error::host(format!("open {binding}"), reason);
         let id = header_id(binding, &sealed)?;
@@ -159,7 +159,7 @@ impl Keys {
         let tag = Tag::try_from(&*tag).map_err(|_| damaged("it is cut off"))?;
         self.cipher
             .decrypt_inout_detached(&XNonce::from(nonce), &associated, (&mut head[NONCE.end..]).into(), &tag)
-            .map_err(|_| damaged("it is damaged, or was sealed for another place"))?;
+            .map_err(|_| damaged("it is damaged, or was sealed for another location"))?;
         sealed.truncate(end);
         sealed.drain(..NONCE.end);
         Ok(sealed)
@@ -179,7 +179,7 @@ pub(super) fn id_of(sealed: &[u8]) -> Option<KeyId> {
     Some(KeyId(header[KEY_ID].try_into().ok()?))
 }
 
-/// The key that the content of a place was sealed with.
+/// The key that the content of a location was sealed with.
 ///
 /// # Errors
 ///
@@ -214,14 +214,14 @@ mod tests {
         let sealed = keys.seal(&here, b"secret").unwrap();
         assert_eq!(keys.open(&here, sealed.clone()).unwrap(), b"secret");
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
-        for place in [
+        for location in [
             commit("two", &session, 5),
             commit("one", &SessionId::random(), 5),
             commit("one", &session, 6),
             Binding::Blob { principal: "one".into(), hash: keys.blob_hash("one", b"secret") },
         ] {
-            let error = keys.open(&place, sealed.clone()).unwrap_err();
-            assert_eq!(error.to_string(), format!("failed to open {place}"));
+            let error = keys.open(&location, sealed.clone()).unwrap_err();
+            assert_eq!(error.to_string(), format!("failed to open {location}"));
         }
     }
 

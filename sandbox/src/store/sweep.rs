@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use super::clock::Moment;
-use super::layout::blobs_place;
+use super::layout::blobs_location;
 use super::listing::Seen;
 use super::objects::Store;
 use super::usage::Usage;
@@ -38,7 +38,7 @@ pub(crate) struct Swept {
     /// Ended sessions of which nothing is known any more.
     pub(crate) forgotten: usize,
     /// Sessions that never came to a commit.
-    pub(crate) abandoned: usize,
+    pub(crate) uncommitted: usize,
     /// Files of writes that were interrupted.
     pub(crate) leftovers: usize,
     /// The bytes of what is left.
@@ -109,7 +109,7 @@ impl Store {
                 if self.look_at(owner, id).await?.is_empty() {
                     self.remove_contents(owner, id).await?;
                     self.usage.ended(owner);
-                    swept.abandoned += 1;
+                    swept.uncommitted += 1;
                 }
             }
             (None, Some(_)) => swept.sessions += 1,
@@ -142,7 +142,7 @@ impl Store {
     /// When a session was last given an object, where its time does not tell: a
     /// copy may be a link, and as old as what it was copied from.
     async fn last_addition(&self, owner: &str, id: &SessionId) -> SystemTime {
-        self.backend.last_addition(&blobs_place(owner, id)).await
+        self.backend.last_addition(&blobs_location(owner, id)).await
     }
 }
 

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use self::weak::WeakStore;
 use super::clock::Moment;
 use super::ends::Closed;
-use super::layout::{Object, place};
+use super::layout::{Object, location};
 use super::sweep::Swept;
 use super::usage::SESSION_BYTES;
 use super::*;

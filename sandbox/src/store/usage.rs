@@ -94,7 +94,7 @@ impl Counted {
         lock(&self.0).clone()
     }
 
-    /// Puts `found` in the place of what was known when the search began, and
+    /// Puts `found` in the location of what was known when the search began, and
     /// keeps what this server did meanwhile.
     pub(super) fn replace(&self, before: &Usage, mut found: Usage) {
         let mut usage = lock(&self.0);

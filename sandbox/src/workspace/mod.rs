@@ -386,7 +386,7 @@ impl Workspace {
 
     /// Removes the whole tree, later, on a thread that may block. Its path is
     /// free at once; whoever reads a file of it may go on.
-    pub(crate) fn discard(&self) {
+    pub(crate) fn remove_later(&self) {
         let leaving = self.path.with_file_name(crate::handle::random_name());
         if let Err(error) = std::fs::rename(&self.path, &leaving) {
             tracing::warn!(%error, path = %self.path.display(), "a workspace was left behind");

@@ -42,12 +42,12 @@ const fn rank(byte: u8) -> u8 {
 
 /// Where reading paths has come to.
 #[derive(Clone, Debug, Default)]
-struct Place {
+struct Position {
     at: usize,
     path: Vec<u8>,
 }
 
-impl Place {
+impl Position {
     fn step(&mut self, keys: &[u8]) {
         let number = |at: usize| usize::from(u16::from_le_bytes([keys[at], keys[at + 1]]));
         let (shared, added) = (number(self.at), number(self.at + 2));
@@ -139,15 +139,15 @@ impl<V> PathMap<V> {
     fn find(&self, path: &Path) -> Option<usize> {
         let path = path.as_os_str().as_bytes();
         let is_before = |at: &u32| {
-            let mut place = Place { at: *at as usize, ..Place::default() };
-            place.step(&self.keys);
-            order(&place.path, path) != Ordering::Greater
+            let mut position = Position { at: *at as usize, ..Position::default() };
+            position.step(&self.keys);
+            order(&position.path, path) != Ordering::Greater
         };
         let block = self.blocks.partition_point(is_before).checked_sub(1)?;
-        let mut place = Place { at: self.blocks[block] as usize, ..Place::default() };
+        let mut position = Position { at: self.blocks[block] as usize, ..Position::default() };
         for index in block * BLOCK..self.values.len().min((block + 1) * BLOCK) {
-            place.step(&self.keys);
-            match order(&place.path, path) {
+            position.step(&self.keys);
+            match order(&position.path, path) {
                 Ordering::Less => {}
                 Ordering::Equal => return Some(index),
                 Ordering::Greater => return None,
@@ -170,9 +170,9 @@ impl<V> PathMap<V> {
 
     /// The path of the value at `index`.
     pub(crate) fn key_at(&self, index: usize) -> Option<PathBuf> {
-        let mut place = Place { at: *self.blocks.get(index / BLOCK)? as usize, ..Place::default() };
-        (0..=index % BLOCK).for_each(|_| place.step(&self.keys));
-        Some(to_path_buf(&place.path))
+        let mut position = Position { at: *self.blocks.get(index / BLOCK)? as usize, ..Position::default() };
+        (0..=index % BLOCK).for_each(|_| position.step(&self.keys));
+        Some(to_path_buf(&position.path))
     }
 
     /// All values, in the order of their paths.
@@ -194,21 +194,21 @@ impl<V> PathMap<V> {
 
     /// All paths, in order: each is made when it is asked for.
     pub(crate) fn keys(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        let mut place = Place::default();
+        let mut position = Position::default();
         (0..self.values.len()).map(move |_| {
-            place.step(&self.keys);
-            to_path_buf(&place.path)
+            position.step(&self.keys);
+            to_path_buf(&position.path)
         })
     }
 
     /// The same from the last to the first.
     pub(crate) fn keys_backwards(&self) -> impl Iterator<Item = PathBuf> + '_ {
         (0..self.blocks.len()).rev().flat_map(move |block| {
-            let mut place = Place { at: self.blocks[block] as usize, ..Place::default() };
+            let mut position = Position { at: self.blocks[block] as usize, ..Position::default() };
             let paths: Vec<_> = (block * BLOCK..self.values.len().min((block + 1) * BLOCK))
                 .map(|_| {
-                    place.step(&self.keys);
-                    to_path_buf(&place.path)
+                    position.step(&self.keys);
+                    to_path_buf(&position.path)
                 })
                 .collect();
             paths.into_iter().rev()
@@ -222,25 +222,25 @@ impl<V> PathMap<V> {
 
     /// The same, with values to be changed.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PathBuf, &mut V)> + '_ {
-        let (keys, mut place) = (&self.keys, Place::default());
+        let (keys, mut position) = (&self.keys, Position::default());
         self.values.iter_mut().map(move |value| {
-            place.step(keys);
-            (to_path_buf(&place.path), value)
+            position.step(keys);
+            (to_path_buf(&position.path), value)
         })
     }
 
     /// The same, and nothing else is left.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (PathBuf, V)> {
-        let (keys, mut place) = (self.keys, Place::default());
+        let (keys, mut position) = (self.keys, Position::default());
         self.values.into_iter().map(move |value| {
-            place.step(&keys);
-            (to_path_buf(&place.path), value)
+            position.step(&keys);
+            (to_path_buf(&position.path), value)
         })
     }
 
     /// To look paths up in the order in which they are.
     pub(crate) fn cursor(&self) -> Cursor<'_, V> {
-        Cursor { map: self, place: Place::default(), next: 0, is_read: false }
+        Cursor { map: self, position: Position::default(), next: 0, is_read: false }
     }
 }
 
@@ -265,10 +265,10 @@ impl<V, const N: usize> From<[(PathBuf, V); N]> for PathMap<V> {
 #[derive(Debug)]
 pub(crate) struct Cursor<'a, V> {
     map: &'a PathMap<V>,
-    place: Place,
+    position: Position,
     /// The index of the next that is read.
     next: usize,
-    /// Whether `place` is at one that was not passed yet.
+    /// Whether `position` is at one that was not passed yet.
     is_read: bool,
 }
 
@@ -280,11 +280,11 @@ impl<'a, V> Cursor<'a, V> {
                 if self.next == self.map.values.len() {
                     return None;
                 }
-                self.place.step(&self.map.keys);
+                self.position.step(&self.map.keys);
                 self.next += 1;
                 self.is_read = true;
             }
-            match order(&self.place.path, path.as_os_str().as_bytes()) {
+            match order(&self.position.path, path.as_os_str().as_bytes()) {
                 Ordering::Less => self.is_read = false,
                 Ordering::Equal => {
                     self.is_read = false;

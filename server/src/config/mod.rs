@@ -31,7 +31,7 @@ use sandbox::{
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::values::{Level, LimitSetting, Place, ProgramSetting, VariableSetting, WeakestTier, amounts};
+use self::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, amounts};
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -92,13 +92,13 @@ impl Config {
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
         let hibernate = settings.hibernate_seconds.unwrap_or(300);
         let lifetime = settings.session_lifetime_seconds.unwrap_or(30 * 86_400);
-        let store = settings.store.unwrap_or(Place::Directory);
+        let store = settings.store.unwrap_or(StoreKind::Directory);
         ensure!(
-            store == Place::Directory || settings.durability != Some(Level::Disk),
+            store == StoreKind::Directory || settings.durability != Some(Level::Disk),
             "with `store = \"memory\"` sessions end with the server, and `durability = \"disk\"` says that they outlast \
              a power failure: take one of the two back"
         );
-        let store_default = if store == Place::Memory { 512 << 20 } else { 5 << 30 };
+        let store_default = if store == StoreKind::Memory { 512 << 20 } else { 5 << 30 };
         let store_bytes = settings.store_bytes.unwrap_or(store_default);
         let principal_bytes = settings.principal_store_bytes.unwrap_or(store_bytes);
         let drain = settings.drain_seconds.unwrap_or(30);
@@ -324,7 +324,10 @@ mod tests {
             ("[environment]\n\"A=B\" = \"1\"", "names must be non-empty without `=`"),
             ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
-            ("durability = \"none\"", "unknown variant `none`, expected `process` or `disk`"),
+            (
+                "durability = \"none\"",
+                "expected `process` or `disk`; for sessions that end with the server set store to `memory`",
+            ),
             ("store = \"memory\"\ndurability = \"disk\"", "take one of the two back"),
             ("[native_programs]\npython = \"/bin/true\"", "must name one of bash, python-native, got `python`"),
             ("[native_programs]\nbash = \"bash\"", "native_programs.bash must be an absolute path, got bash"),

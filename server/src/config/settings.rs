@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{Level, LimitSetting, Place, ProgramSetting, VariableSetting, WeakestTier, from_table};
+use super::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, from_table};
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
 /// also reaches the processes that the server starts.
@@ -70,8 +70,8 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "BELLJAR_SESSION_LIFETIME_SECONDS", value_name = "N")]
     pub(super) session_lifetime_seconds: Option<u64>,
     /// Where sessions lie at rest: in the state directory, or in memory alone, where they end with the server [default: directory]
-    #[arg(long, global = true, env = "BELLJAR_STORE", value_name = "PLACE")]
-    pub(super) store: Option<Place>,
+    #[arg(long, global = true, env = "BELLJAR_STORE", value_name = "KIND")]
+    pub(super) store: Option<StoreKind>,
     /// What a session in a directory outlasts: its server (process), or a power failure too (disk) [default: process]
     #[arg(long, global = true, env = "BELLJAR_DURABILITY", value_name = "LEVEL")]
     pub(super) durability: Option<Level>,

@@ -104,30 +104,54 @@ pub(super) fn from_table<'de, D: Deserializer<'de>, T: Named>(deserializer: D) -
 /// Where sessions lie at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Place {
+pub(crate) enum StoreKind {
     /// In the state directory.
     Directory,
     /// In the memory of the server: they end with it.
     Memory,
 }
 
-impl From<Place> for StoreBackend {
-    fn from(place: Place) -> Self {
-        match place {
-            Place::Directory => Self::Directory,
-            Place::Memory => Self::Memory,
+impl From<StoreKind> for StoreBackend {
+    fn from(kind: StoreKind) -> Self {
+        match kind {
+            StoreKind::Directory => Self::Directory,
+            StoreKind::Memory => Self::Memory,
         }
     }
 }
 
 /// What an acknowledged state of a session in a directory outlasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) enum Level {
     /// The end of every process of ours: it is written before the reply.
     Process,
     /// A power failure as well: it is on disk before the reply.
     Disk,
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "process" => Ok(Self::Process),
+            "disk" => Ok(Self::Disk),
+            // What it was called once.
+            "none" => {
+                Err("expected `process` or `disk`; for sessions that end with the server set store to `memory`".into())
+            }
+            _ => Err(format!("expected `process` or `disk`, got `{text}`")),
+        }
+    }
+}
+
+impl TryFrom<String> for Level {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 impl From<Level> for Durability {

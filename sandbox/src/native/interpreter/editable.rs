@@ -1,5 +1,5 @@
 //! Packages that an interpreter finds outside of its libraries: installed from a
-//! project in place, or by a path in a `.pth` file. Such a place holds whatever
+//! project in place, or by a path in a `.pth` file. Such a folder holds whatever
 //! its owner keeps there, so it is not shown, and who looks for the package is
 //! told why it is not there.
 
@@ -38,29 +38,29 @@ pub(in crate::native) fn left_out(directories: &[PathBuf], is_visible: &dyn Fn(&
             let path = entry.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if let Some(stem) = name.strip_suffix(".pth") {
-                for place in places(&path, directory).filter(|place| place.is_dir() && !is_visible(place)) {
-                    found.entry(place).or_insert_with(|| (stem.to_owned(), false));
+                for folder in folders(&path, directory).filter(|folder| folder.is_dir() && !is_visible(folder)) {
+                    found.entry(folder).or_insert_with(|| (stem.to_owned(), false));
                 }
             } else if let Some(stem) = name.strip_suffix(".egg-link") {
-                for place in places(&path, directory).take(1).filter(|place| !is_visible(place)) {
-                    found.insert(place, (package(stem).to_owned(), true));
+                for folder in folders(&path, directory).take(1).filter(|folder| !is_visible(folder)) {
+                    found.insert(folder, (package(stem).to_owned(), true));
                 }
             } else if let Some(stem) = name.strip_suffix(".dist-info")
-                && let Some(place) = origin(&path.join("direct_url.json")).filter(|place| !is_visible(place))
+                && let Some(folder) = origin(&path.join("direct_url.json")).filter(|folder| !is_visible(folder))
             {
-                found.insert(place, (package(stem).to_owned(), true));
+                found.insert(folder, (package(stem).to_owned(), true));
             }
         }
     }
     // The project of a package, and in it the directory of its sources.
     let projects: Vec<_> =
-        found.iter().filter(|(_, (_, editable))| *editable).map(|(place, _)| place.clone()).collect();
-    found.retain(|place, (_, editable)| *editable || !projects.iter().any(|project| place.starts_with(project)));
-    let say = |(place, (name, is_editable)): (PathBuf, (String, bool))| {
-        let place = place.display();
+        found.iter().filter(|(_, (_, editable))| *editable).map(|(folder, _)| folder.clone()).collect();
+    found.retain(|folder, (_, editable)| *editable || !projects.iter().any(|project| folder.starts_with(project)));
+    let say = |(folder, (name, is_editable)): (PathBuf, (String, bool))| {
+        let folder = folder.display();
         match is_editable {
-            true => format!("`{name}` is an editable install of {place}, which is not shown: install it normally"),
-            false => format!("`{name}.pth` leads to {place}, which is not shown: install what is there normally"),
+            true => format!("`{name}` is an editable install of {folder}, which is not shown: install it normally"),
+            false => format!("`{name}.pth` leads to {folder}, which is not shown: install what is there normally"),
         }
     };
     found.into_iter().map(say).collect()
@@ -72,7 +72,7 @@ fn package(stem: &str) -> &str {
 }
 
 /// The paths in a file that has one a line.
-fn places(file: &Path, directory: &Path) -> impl Iterator<Item = PathBuf> {
+fn folders(file: &Path, directory: &Path) -> impl Iterator<Item = PathBuf> {
     let lines: Vec<_> = read(file).unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect();
     let is_path = |line: &String| !line.is_empty() && !line.starts_with('#') && !line.starts_with("import");
     let directory = directory.to_path_buf();
@@ -112,7 +112,7 @@ mod tests {
         write("__editable__.one-1.0.pth", format!("{project}/src\n"));
         write("old.egg-link", format!("{}/old\n.\n", top.display()));
         write("easy-install.pth", format!("import sys\n# more\n{}/more\ninner\n/not/there\n", top.display()));
-        let said = left_out(&[site.clone(), top.join("not-there")], &|place| place.starts_with(&site));
+        let said = left_out(&[site.clone(), top.join("not-there")], &|folder| folder.starts_with(&site));
         let expected = [
             format!("`easy-install.pth` leads to {}/more, which", top.display()),
             format!("`old` is an editable install of {}/old, which", top.display()),

@@ -85,7 +85,7 @@ impl Tree {
         if !draft.large.is_empty() {
             // Before anything is written, as far as can be told: a file that
             // kept its size may have kept its content.
-            store.room(principal, draft.new_bytes)?;
+            store.check_space(principal, draft.new_bytes)?;
             let known = self.blobs().map(|name| (name.hash(), name.clone())).collect();
             let sink = Sink {
                 workspace: Arc::clone(workspace),
@@ -236,7 +236,7 @@ impl Sink {
         if let Some(name) = self.known.get(&hash) {
             return Ok(name.clone());
         }
-        self.store.room(&self.principal, content.len() as u64)?;
+        self.store.check_space(&self.principal, content.len() as u64)?;
         self.store.put_hashed_blob(&self.principal, &self.session, self.sequence, hash, content).await
     }
 }

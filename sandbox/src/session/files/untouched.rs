@@ -12,16 +12,16 @@ use crate::workspace::survey::{FileStamp, Survey, Time, is_before};
 pub(crate) struct Untouched(PathMap<(FileStamp, FileStamp)>);
 
 impl Untouched {
-    /// `given` and `left` were taken between, before the program began and after
+    /// `given` and `ended` were taken between, before the program began and after
     /// it had ended; `began` is a moment in between when it had done nothing.
-    pub(crate) fn new(before: &Survey, given: &Survey, began: Time, left: &Survey, after: &Survey) -> Self {
-        let (mut given, mut left, mut after) = (given.files.cursor(), left.files.cursor(), after.files.cursor());
+    pub(crate) fn new(before: &Survey, given: &Survey, began: Time, ended: &Survey, after: &Survey) -> Self {
+        let (mut given, mut ended, mut after) = (given.files.cursor(), ended.files.cursor(), after.files.cursor());
         let stamps = before.files.iter().filter_map(|(path, before)| {
-            let (given, left, after) = (given.seek(&path)?, left.seek(&path)?, after.seek(&path)?);
+            let (given, ended, after) = (given.seek(&path)?, ended.seek(&path)?, after.seek(&path)?);
             // One that changed hands within the tick in which the program began
             // could change once more and not show it.
-            let is_untouched = given == left && is_before(given.changed, began, 0) && is_same_file(before, given);
-            (is_untouched && is_same_file(left, after)).then_some((path, (*before, *after)))
+            let is_untouched = given == ended && is_before(given.changed, began, 0) && is_same_file(before, given);
+            (is_untouched && is_same_file(ended, after)).then_some((path, (*before, *after)))
         });
         Self(stamps.collect())
     }
@@ -85,9 +85,9 @@ mod tests {
         fs::write(at("timed"), "TEXT").unwrap();
         fs::File::options().write(true).open(at("timed")).unwrap().set_modified(modified).unwrap();
         fs::write(at("new"), "text").unwrap();
-        let left = workspace.survey().unwrap();
+        let ended = workspace.survey().unwrap();
         let after = hand_over();
-        let untouched = Untouched::new(&before, &given, began, &left, &after);
+        let untouched = Untouched::new(&before, &given, began, &ended, &after);
         assert_eq!(untouched.0.keys().collect::<Vec<_>>(), [Path::new("same")]);
         let stamps = |survey: &Survey| *survey.files.get(Path::new("same")).unwrap();
         assert!(
@@ -95,6 +95,6 @@ mod tests {
         );
         // What begins within the tick of being handed over may have done anything.
         let began = stamps(&given).changed;
-        assert_eq!(Untouched::new(&before, &given, began, &left, &after), Untouched::default());
+        assert_eq!(Untouched::new(&before, &given, began, &ended, &after), Untouched::default());
     }
 }

@@ -129,7 +129,7 @@ fn remove_leftovers_in(directory: &Path, now: SystemTime, depth: usize, removed:
         let entry = entry?;
         let path = entry.path();
         let Ok(metadata) = entry.metadata() else { continue };
-        // Not when it was written to: what serves again, or is a link to what
+        // Not when it was written to: what is reused, or is a link to what
         // is old, is new under this name.
         let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(metadata.ctime().max(0).unsigned_abs());
         let is_old = now.duration_since(changed).is_ok_and(|age| age > LEFTOVER);
@@ -152,7 +152,7 @@ pub(super) fn last_addition(directory: &Path) -> SystemTime {
 }
 
 /// `LocalFileSystem` writes to `name#1` before it puts a file in its place, and
-/// what serves again waits under a longer number. Earlier versions kept in a
+/// what is to be reused waits under a longer number. Earlier versions kept in a
 /// file of this name that a session is over.
 fn is_leftover_name(name: &OsStr) -> bool {
     if name == "closed" {

@@ -19,7 +19,7 @@ use object_store::path::Path;
 
 use super::directory::{files, is_private, last_addition, unless_gone};
 use super::reusable::Reusable;
-use crate::store::backend::{Looked, Placed};
+use crate::store::backend::{Created, Looked};
 
 /// The directory of the objects of a local store.
 #[derive(Debug)]
@@ -100,13 +100,13 @@ impl Files {
     /// Puts `content` at `new`, and leaves what is there already, in the file of
     /// a commit of `principal` that nobody needs any longer. None when there is
     /// none.
-    pub(super) fn place_again(&self, principal: &str, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+    pub(super) fn put_reusing(&self, principal: &str, new: &Path, content: &PutPayload) -> io::Result<Option<Created>> {
         // Where a session begins its directory is yet to be made.
         if self.path(new).parent().is_none_or(|parent| fs::symlink_metadata(parent).is_err()) {
             return Ok(None);
         }
         while let Some(old) = self.reusable.take(principal) {
-            if let Some(placed) = self.recycle(&old, new, content)? {
+            if let Some(placed) = self.reuse(&old, new, content)? {
                 return Ok(Some(placed));
             }
         }
@@ -115,7 +115,7 @@ impl Files {
 
     /// Puts `content` at `new` into the file at `old`, which is gone then. None
     /// when that cannot be had.
-    pub(super) fn recycle(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Placed>> {
+    pub(super) fn reuse(&self, old: &Path, new: &Path, content: &PutPayload) -> io::Result<Option<Created>> {
         let (old, new) = (self.path(old), self.path(new));
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(io::Error::other)?;
@@ -143,7 +143,7 @@ impl Files {
         staging: &std::path::Path,
         new: &std::path::Path,
         content: &PutPayload,
-    ) -> io::Result<Option<Placed>> {
+    ) -> io::Result<Option<Created>> {
         let opened = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(staging);
         let Ok(file) = opened else { return Ok(None) };
         let metadata = file.metadata()?;
@@ -157,11 +157,11 @@ impl Files {
         self.fill(&file, content)?;
         let is_new = match fs::hard_link(staging, new) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            // Somebody tidied up, or the whole session is gone.
+            // Somebody swept, or the whole session is gone.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             linked => linked.map(|()| true)?,
         };
-        Ok(Some(Placed { is_new, gone_bytes: metadata.len() }))
+        Ok(Some(Created { is_new, gone_bytes: metadata.len() }))
     }
 
     fn fill(&self, mut file: &File, content: &PutPayload) -> io::Result<()> {
@@ -194,31 +194,31 @@ mod tests {
             names.sort();
             names
         };
-        let recycle = |old: &str, new: &str, text: &str, durable| {
+        let reuse = |old: &str, new: &str, text: &str, durable| {
             let files = Files::new(parent.path().to_path_buf(), durable);
-            let placed = files.recycle(&old.into(), &new.into(), &text.as_bytes().to_vec().into()).unwrap();
+            let placed = files.reuse(&old.into(), &new.into(), &text.as_bytes().to_vec().into()).unwrap();
             placed.map(|placed| (placed.is_new, placed.gone_bytes))
         };
         make("1", "a long text");
         let inode = fs::metadata(at("1")).unwrap().ino();
-        assert_eq!(recycle("1", "3", "short", false), Some((true, 11)));
+        assert_eq!(reuse("1", "3", "short", false), Some((true, 11)));
         assert_eq!((names(), fs::read(at("3")).unwrap()), (vec!["3".into()], b"short".to_vec()));
-        assert_eq!(recycle("3", "5", "a longer one", true), Some((true, 5)));
+        assert_eq!(reuse("3", "5", "a longer one", true), Some((true, 5)));
         assert_eq!(fs::read(at("5")).unwrap(), b"a longer one");
         assert_eq!(fs::metadata(at("5")).unwrap().ino(), inode);
-        assert_eq!(recycle("3", "6", "x", false), None, "it is gone");
+        assert_eq!(reuse("3", "6", "x", false), None, "it is gone");
 
         make("4", "old");
-        assert_eq!(recycle("4", "5", "late", false), Some((false, 3)));
+        assert_eq!(reuse("4", "5", "late", false), Some((false, 3)));
         assert_eq!((names(), fs::read(at("5")).unwrap()), (vec!["5".into()], b"a longer one".to_vec()));
 
         make("4", "old");
         fs::hard_link(at("4"), at("backup")).unwrap();
-        assert_eq!(recycle("4", "6", "new", false), None);
+        assert_eq!(reuse("4", "6", "new", false), None);
         assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
 
         std::os::unix::fs::symlink("backup", at("4")).unwrap();
-        assert_eq!(recycle("4", "6", "new", false), None);
+        assert_eq!(reuse("4", "6", "new", false), None);
         assert_eq!((names(), fs::read(at("backup")).unwrap()), (vec!["5".into(), "backup".into()], b"old".to_vec()));
     }
 }

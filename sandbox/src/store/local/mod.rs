@@ -21,11 +21,11 @@ use self::directory::remove_leftovers;
 use self::files::Files;
 use self::threads::Threads;
 use super::backend;
-use super::backend::{Backend, Looked, Placed, Stored, failed};
+use super::backend::{Backend, Created, Looked, Stored, failed};
 use super::objects::blocking;
 use crate::error::{Error, IoContext as _};
 
-/// A directory, as a place for objects.
+/// A directory, as a backend.
 #[derive(Debug)]
 pub(super) struct Local {
     files: Arc<Files>,
@@ -64,12 +64,12 @@ impl Backend for Local {
         self.create(path, PutPayload::new()).await
     }
 
-    async fn create_commit(&self, owner: &str, path: &Path, content: PutPayload) -> Result<Placed, Error> {
+    async fn create_commit(&self, owner: &str, path: &Path, content: PutPayload) -> Result<Created, Error> {
         let (owner, new, same) = (owner.to_owned(), path.clone(), content.clone());
         let doing = format!("write {path} to the store");
-        match self.blocking(move || doing, move |files| files.place_again(&owner, &new, &same)).await? {
+        match self.blocking(move || doing, move |files| files.put_reusing(&owner, &new, &same)).await? {
             Some(placed) => Ok(placed),
-            None => Ok(Placed { is_new: self.create(path, content).await?, gone_bytes: 0 }),
+            None => Ok(Created { is_new: self.create(path, content).await?, gone_bytes: 0 }),
         }
     }
 

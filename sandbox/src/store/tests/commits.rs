@@ -79,7 +79,7 @@ async fn commits_one_after_the_other_take_turns_with_two_files() {
 }
 
 #[tokio::test]
-async fn the_first_commit_of_a_session_here_takes_the_file_that_another_let_go() {
+async fn the_first_commit_of_a_session_here_takes_the_file_that_another_release() {
     let (parent, store) = store(Kind::Process);
     let (one, two) = (SessionId::random(), SessionId::random());
     let inode = |session, sequence| fs::metadata(commit_path(&parent, session, sequence)).unwrap().ino();
@@ -89,9 +89,9 @@ async fn the_first_commit_of_a_session_here_takes_the_file_that_another_let_go()
     // Another server goes on with both.
     let beside = Store::open(settings(parent.path(), Kind::Process)).unwrap();
     beside.commit(&me(), &one, 2, b"two").await.unwrap();
-    let let_go = inode(&one, 1);
+    let release = inode(&one, 1);
     beside.commit(&me(), &two, 2, b"two").await.unwrap();
-    assert!(inode(&two, 2) == let_go && !commit_path(&parent, &one, 1).exists());
+    assert!(inode(&two, 2) == release && !commit_path(&parent, &one, 1).exists());
     for session in [&one, &two] {
         assert_eq!(store.load(&me(), session, 2).await.unwrap(), b"two");
     }
@@ -138,8 +138,8 @@ async fn a_session_ends_under_the_name_of_its_own_commit_where_nothing_new_can_b
     store.commit(&me(), &session, 1, b"x").await.unwrap();
     let inode = fs::metadata(commit_path(&parent, &session, 1)).unwrap().ino();
     let owner = me();
-    let end = place(owner.directory_name(), &session, &store.end("local", &session, CloseReason::Closed));
-    let commit = place("local", &session, &Object::Commit(1));
+    let end = location(owner.directory_name(), &session, &store.end("local", &session, CloseReason::Closed));
+    let commit = location("local", &session, &Object::Commit(1));
     assert!(store.backend.turn_into_mark(&commit, &end).await);
     assert!(matches!(store.head(&owner, &session).await.unwrap(), Head::Closed(_)));
     let path = parent.path().join("store/objects").join(end.as_ref());

@@ -16,23 +16,23 @@ async fn room_is_refused_with_the_bound_and_what_to_do() {
     let tight = StoreSettings { bytes: 30_000, principal_bytes: 20_000, ..settings(parent.path(), Kind::Memory) };
     let store = Store::open(tight).unwrap();
     let (session, other) = (SessionId::random(), Principal::named("other"));
-    store.room(&me(), 20_000).unwrap();
+    store.check_space(&me(), 20_000).unwrap();
     store.commit(&me(), &session, 1, &[0; 1000]).await.unwrap();
-    let error = store.room(&me(), 10_000).unwrap_err().to_string();
+    let error = store.check_space(&me(), 10_000).unwrap_err().to_string();
     assert!(error.contains("principal_store_bytes: at most 20000, got 22288; close sessions"), "{error}");
-    store.room(&other, 30_000 - SMALL).unwrap();
-    let error = store.room(&other, 30_001 - SMALL).unwrap_err().to_string();
+    store.check_space(&other, 30_000 - SMALL).unwrap();
+    let error = store.check_space(&other, 30_001 - SMALL).unwrap_err().to_string();
     assert!(error.contains(" store_bytes: at most 30000, got 30001"), "{error}");
     store.close(&me(), &session, CloseReason::Closed).await.unwrap();
-    store.room(&me(), 15_000).unwrap();
+    store.check_space(&me(), 15_000).unwrap();
 }
 
 #[tokio::test]
 async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     let (parent, store) = store(Kind::Process);
-    let (used, abandoned, closed) = (SessionId::random(), SessionId::random(), SessionId::random());
+    let (used, uncommitted, closed) = (SessionId::random(), SessionId::random(), SessionId::random());
     store.commit(&me(), &used, 1, &[0; 100]).await.unwrap();
-    store.put_blob(&me(), &abandoned, 1, vec![0; 100]).await.unwrap();
+    store.put_blob(&me(), &uncommitted, 1, vec![0; 100]).await.unwrap();
     store.commit(&me(), &closed, 1, &[0; 100]).await.unwrap();
     store.close(&me(), &closed, CloseReason::Closed).await.unwrap();
     // What a writer that did not know of the end left.
@@ -41,16 +41,16 @@ async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     fs::write(&staged, "x").unwrap();
 
     let other = Store::open(settings(parent.path(), Kind::Process)).unwrap();
-    other.room(&me(), 60 << 20).unwrap();
+    other.check_space(&me(), 60 << 20).unwrap();
     let now = SystemTime::now();
     let swept = other.sweep(&at(now), &HashSet::new()).await.unwrap();
     assert_eq!(swept, Swept { sessions: 1, bytes: 2 * SMALL, ..Swept::default() });
-    assert!(other.room(&me(), 60 << 20).is_err(), "what another server wrote counts after a sweep");
+    assert!(other.check_space(&me(), 60 << 20).is_err(), "what another server wrote counts after a sweep");
     assert!(staged.exists());
 
     let swept = other.sweep(&at(now + 2 * DAY), &HashSet::new()).await.unwrap();
     let bytes = SMALL;
-    assert_eq!(swept, Swept { sessions: 1, abandoned: 1, leftovers: 1, forgotten: 1, bytes, ..Swept::default() });
+    assert_eq!(swept, Swept { sessions: 1, uncommitted: 1, leftovers: 1, forgotten: 1, bytes, ..Swept::default() });
     assert!(!staged.exists());
     let swept = other.sweep(&at(now + 31 * DAY), &HashSet::new()).await.unwrap();
     assert_eq!((swept.expired, swept.forgotten), (1, 0));
@@ -185,9 +185,9 @@ async fn a_fork_of_old_blobs_is_not_swept_before_its_first_commit() {
     let now = SystemTime::now();
     fs::File::open(blob_path(&parent, &old, &blob)).unwrap().set_modified(now - 9 * DAY).unwrap();
     store.copy_blobs(&me(), &old, &fork, [blob.clone()].into(), 7).await.unwrap();
-    assert_eq!(store.sweep(&at(now), &HashSet::new()).await.unwrap().abandoned, 0);
+    assert_eq!(store.sweep(&at(now), &HashSet::new()).await.unwrap().uncommitted, 0);
     store.get_blob(&me(), &fork, &blob, 7).await.unwrap();
-    assert_eq!(store.sweep(&at(now + 2 * DAY), &HashSet::new()).await.unwrap().abandoned, 1);
+    assert_eq!(store.sweep(&at(now + 2 * DAY), &HashSet::new()).await.unwrap().uncommitted, 1);
     assert!(store.get_blob(&me(), &fork, &blob, 7).await.is_err());
 }
 
@@ -249,7 +249,7 @@ async fn a_clock_that_is_set_ahead_for_a_moment_ends_nothing() {
     // The control: the same moment, come to by a clock that was not set.
     store.sweep(&later(Duration::ZERO, 0), &HashSet::new()).await.unwrap();
     let swept = store.sweep(&later(31 * DAY, 31 * 24 * 3600), &HashSet::new()).await.unwrap();
-    assert_eq!((swept.expired, swept.abandoned, swept.leftovers), (1, 1, 1));
+    assert_eq!((swept.expired, swept.uncommitted, swept.leftovers), (1, 1, 1));
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn of_what_ended_only_so_much_is_known() {
     for (number, session) in sessions.iter().enumerate() {
         store.commit(&me(), session, 1, b"x").await.unwrap();
         store.close(&me(), session, CloseReason::Closed).await.unwrap();
-        let end = place("local", session, &store.end("local", session, CloseReason::Closed));
+        let end = location("local", session, &store.end("local", session, CloseReason::Closed));
         let ended = SystemTime::now() - (5 - number as u32) * Duration::from_secs(60);
         store.backend.set_time(&end, ended).await.unwrap();
     }

@@ -25,7 +25,7 @@ use crate::handle::Principal;
 use crate::lock::lock;
 use crate::wasm::MAX_PART_BYTES;
 
-/// The most that a file keeps which is to serve again: several times the state
+/// The most that a file keeps which is to be reused: several times the state
 /// of a small session.
 const KEPT_BYTES: u64 = 1 << 20;
 /// The most files of one principal that wait for a run.
