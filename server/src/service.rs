@@ -9,13 +9,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use guest_runtimes::GuestRuntime;
 use rmcp::model::JsonObject;
 use sandbox::{Executor, Principal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::prepare::Bar;
+use crate::commands::prepare::Spinner;
 use crate::config::Config;
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
@@ -125,9 +124,7 @@ impl Service {
 
     /// Prepares for the first call while the client is still saying hello.
     async fn warm_up(&self) {
-        let mut bar = Bar::default();
-        let progress = move |runtime: &GuestRuntime, done, total| bar.show(runtime, done, total);
-        if let Err(error) = self.executor.warm_up(&Principal::local(), progress).await {
+        if let Err(error) = self.executor.warm_up(&Principal::local(), Spinner::new).await {
             // The first call will fail with the same, and tell its caller.
             tracing::error!(error = ?error, "preparing failed");
         }

@@ -299,23 +299,22 @@ impl Executor {
 
     /// Compiles the image of the first language that may be run, if it is not
     /// compiled yet, and starts a worker that has it, so that the first run does
-    /// not wait for either. `progress` is told how many functions of how many of
-    /// the image are done, on a thread of its own.
+    /// not wait for either. What `compiling` makes of the language is held while it
+    /// is compiled.
     ///
     /// # Errors
     ///
     /// [`Error::Host`] when the image cannot be compiled or the worker not started.
-    pub async fn warm_up(
+    pub async fn warm_up<G>(
         &self,
         principal: &Principal,
-        mut progress: impl FnMut(&GuestRuntime, u64, u64) + Send + 'static,
+        compiling: impl FnOnce(&GuestRuntime) -> G + Send + 'static,
     ) -> Result<(), Error> {
         let may_run = |runtime: &&Arc<GuestRuntime>| self.settings.policy.languages.allow(runtime.id());
         let Some(runtime) = self.settings.catalogue.iter().find(may_run) else { return Ok(()) };
         let Kind::Wasm(image) = runtime.kind() else { return Ok(()) };
         let (pool, shown) = (self.wasm.pool().await, Arc::clone(runtime));
-        let progress = move |done, total| progress(&shown, done, total);
-        self.wasm.bases.open_current(pool, principal, runtime, image, progress).await?;
+        self.wasm.bases.open_current(pool, principal, runtime, image, move || compiling(&shown)).await?;
         pool.warm_up(principal).await
     }
 

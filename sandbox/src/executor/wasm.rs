@@ -57,7 +57,7 @@ impl Runtime for WasmRuntime {
         let pool = self.pool().await;
         let Caller { principal, stop, live } = caller;
         let Some(turn) = turn else {
-            stop.unless(self.bases.open_current(pool, principal, &runtime, &image, |_, _| {})).await??;
+            stop.unless(self.bases.open_current(pool, principal, &runtime, &image, || ())).await??;
             let order = self.order(order, image.digest().to_owned(), None, live.is_some());
             let end = pool.run(principal, order, None, stop.token(), live).await?;
             let WorkerReport { ran, warm, .. } = report_of(end);
@@ -106,7 +106,7 @@ impl WasmRuntime {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
         let saved = match turn.interpreters.get(runtime.id()) {
             None => {
-                stop.unless(self.bases.open_current(pool, &session.owner, runtime, image, |_, _| {})).await??;
+                stop.unless(self.bases.open_current(pool, &session.owner, runtime, image, || ())).await??;
                 return Ok((Interpreter::New, self.sessions.transfer(&session.owner)?));
             }
             Some(_) if pool.hold(&session.id, runtime.id()) => {

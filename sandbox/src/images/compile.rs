@@ -2,7 +2,7 @@
 //! memory is not given back by the process that it ran in.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
@@ -15,65 +15,40 @@ use crate::wasm::{CodeCache, ImageName};
 
 /// Compiles the image in `compressed`, which is verified first, in a process
 /// of its own. Blocks.
-pub(crate) fn compile(
-    cache: &CodeCache,
-    name: ImageName<'_>,
-    compressed: &[u8],
-    progress: impl FnMut(u64, u64),
-) -> Result<File, Error> {
+pub(crate) fn compile(cache: &CodeCache, name: ImageName<'_>, compressed: &[u8]) -> Result<File, Error> {
     let ImageName { runtime, digest } = name;
     tracing::info!(runtime, digest, "compiling a guest image, once for this version and processor");
-    compile_apart(cache, name, compressed, progress)?;
+    compile_apart(cache, name, compressed)?;
     cache.find(name)?.ok_or_else(|| Error::host("compile a guest image", "it is not in the cache afterwards"))
 }
 
-/// Has a process of its own compile an image into `cache`. `progress` is told
-/// how many functions of how many are done. Blocks.
+/// Has a process of its own compile an image into `cache`. Blocks.
 ///
 /// # Errors
 ///
 /// [`Error::Host`] when that process fails; its log says why.
-fn compile_apart(
-    cache: &CodeCache,
-    name: ImageName<'_>,
-    compressed: &[u8],
-    mut progress: impl FnMut(u64, u64),
-) -> Result<(), Error> {
+fn compile_apart(cache: &CodeCache, name: ImageName<'_>, compressed: &[u8]) -> Result<(), Error> {
     let doing = || format!("compile guest image {} of `{}`", name.digest, name.runtime);
     let failed = |source: io::Error| Error::host(doing(), source);
     let mut command = this_binary(COMPILE);
-    command.arg(name.runtime).arg(name.digest).arg(cache.directory()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.arg(name.runtime).arg(name.digest).arg(cache.directory()).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = children::start(&mut command).map_err(failed)?;
-    let stdout = child.stdout.take().ok_or_else(|| Error::host(doing(), "it has no output"))?;
     let stdin = child.stdin.take().ok_or_else(|| Error::host(doing(), "it has no input"))?;
     // It reads all of it before it says anything. If it cannot, its status and
     // its log say why.
     let _ = { stdin }.write_all(compressed);
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-        if let Some((done, total)) = line.split_once(' ')
-            && let (Ok(done), Ok(total)) = (done.parse(), total.parse())
-        {
-            progress(done, total);
-        }
-    }
     let status = children::wait(&mut child).map_err(failed)?;
     if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
 }
 
 /// What that process does.
 pub(crate) fn compile_main(name: ImageName<'_>, directory: &str) -> ExitCode {
-    let report = |done: usize, total: usize| {
-        // Every function would be thousands of lines; nobody reading is fine.
-        if done.is_multiple_of(64) || done == total {
-            let _ = writeln!(io::stdout().lock(), "{done} {total}");
-        }
-    };
     let mut compressed = Vec::new();
     let compiled = io::stdin()
         .take(MAX_COMPRESSED_BYTES)
         .read_to_end(&mut compressed)
         .doing(|| "receive a guest image".into())
-        .and_then(|_| CodeCache::open(Path::new(directory).to_path_buf())?.compile(name, &compressed, report));
+        .and_then(|_| CodeCache::open(Path::new(directory).to_path_buf())?.compile(name, &compressed));
     match compiled {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

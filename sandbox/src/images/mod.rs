@@ -25,22 +25,23 @@ pub(crate) fn find_runtime(catalogue: &Catalogue, language: &str) -> Result<Arc<
 }
 
 /// The compiled image of `runtime`: from the cache, or compiled now in a
-/// process of its own, while `progress` is told how many functions of how many
-/// are done. Blocks.
+/// process of its own. While that takes its seconds what `compiling` made is
+/// held. Blocks.
 ///
 /// # Errors
 ///
 /// [`Error::Host`] when it cannot be compiled.
-pub fn prepare(
+pub fn prepare<G>(
     cache: &CodeCache,
     runtime: &GuestRuntime,
     image: &Image,
-    progress: impl FnMut(u64, u64),
+    compiling: impl FnOnce() -> G,
 ) -> Result<std::fs::File, Error> {
     let name = ImageName::of(runtime, image);
     if let Some(file) = cache.find(name)? {
         return Ok(file);
     }
     let compressed = image.compressed().map_err(|source| Error::host("read a guest image", source))?;
-    compile::compile(cache, name, &compressed, progress)
+    let _held = compiling();
+    compile::compile(cache, name, &compressed)
 }

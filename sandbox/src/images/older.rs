@@ -41,24 +41,24 @@ impl Bases {
 
     /// Sees to it that workers of `principal` can run the image of this build.
     /// That takes as long as compiling does, the first time on this machine;
-    /// `progress` is told how many functions of how many are done.
+    /// What `compiling` makes is held while it is compiled.
     ///
     /// # Errors
     ///
     /// [`Error::Host`] when it cannot be compiled.
-    pub(crate) async fn open_current(
+    pub(crate) async fn open_current<G>(
         &self,
         pool: &Pool,
         principal: &Principal,
         runtime: &Arc<GuestRuntime>,
         image: &Image,
-        progress: impl FnMut(u64, u64) + Send + 'static,
+        compiling: impl FnOnce() -> G + Send + 'static,
     ) -> Result<(), Error> {
         let find = async {
             let (cache, runtime) = (self.cache.clone(), Arc::clone(runtime));
             blocking("prepare a guest image", move || match runtime.kind() {
                 Kind::Wasm(image) => {
-                    let code = prepare(&cache, &runtime, image, progress)?;
+                    let code = prepare(&cache, &runtime, image, compiling)?;
                     Ok(Some(CompiledImage::current(code, image.abi(), *image.instance())))
                 }
                 Kind::Native(_) => Ok(None),
@@ -92,7 +92,7 @@ impl Bases {
             Ok(self.opening.open(pool, principal, digest, find).await?.then_some(()))
         };
         match choose(runtime.name(), image.digest(), saved, image.revoked(digest), older).await? {
-            Base::Current => self.open_current(pool, principal, runtime, image, |_, _| {}).await,
+            Base::Current => self.open_current(pool, principal, runtime, image, || ()).await,
             Base::Older(()) => Ok(()),
         }
     }
@@ -115,7 +115,7 @@ impl Bases {
         let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
         let compile = move || {
             let name = ImageName { runtime: own.id(), digest: &name };
-            compile(&cache, name, &compressed, |_, _| {})
+            compile(&cache, name, &compressed)
         };
         Ok(older(blocking("compile a guest image", compile).await?))
     }

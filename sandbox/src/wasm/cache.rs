@@ -11,11 +11,9 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Image};
 use nix::fcntl::{Flock, FlockArg};
-use wasmparser::{ElementItems, Parser, Payload};
 
 use super::engine;
 use crate::error::{Error, IoContext as _};
@@ -104,19 +102,13 @@ impl CodeCache {
     }
 
     /// Compiles the image in `compressed` and puts it into the cache, unless
-    /// another process has done so meanwhile. Reports functions done and in
-    /// all. Runs in a process of its own: see `role.rs`.
+    /// another process has done so meanwhile. Runs in a process of its own: see `role.rs`.
     ///
     /// # Errors
     ///
     /// [`Error::Host`] when the image is damaged or another than its name
     /// says, breaks a rule of the guest ABI, or the disk is full.
-    pub(crate) fn compile(
-        &self,
-        name: ImageName<'_>,
-        compressed: &[u8],
-        progress: impl Fn(usize, usize) + Send + Sync + 'static,
-    ) -> Result<(), Error> {
+    pub(crate) fn compile(&self, name: ImageName<'_>, compressed: &[u8]) -> Result<(), Error> {
         let lock_path = self.directory.join("lock");
         let lock_file = File::create(&lock_path).doing(|| format!("open {}", lock_path.display()))?;
         let _lock = Flock::lock(lock_file, FlockArg::LockExclusive)
@@ -129,12 +121,7 @@ impl CodeCache {
             .map_err(|source| Error::host("unpack a guest image", source))?;
         // Merging, resetting and copying would be wrong for any other.
         guest_runtimes::rules::check(&image).map_err(|source| Error::host("accept a guest image", source))?;
-        let total = count_functions(&image);
-        let progress = Arc::new(progress);
-        let counted = Arc::clone(&progress);
-        // The count is an estimate; all is done when it is done.
-        let compiled = engine::compile(&image, move |done| counted(done.min(total.saturating_sub(1)), total))?;
-        progress(total, total);
+        let compiled = engine::compile(&image)?;
         let name = format!("{}{}.cwasm", self.prefix(name), blake3::hash(&compiled).to_hex());
         let mut file = tempfile::Builder::new()
             .prefix(".part-")
@@ -157,22 +144,4 @@ fn digest_of(file: &File) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(file)?;
     Ok(hasher.finalize().to_hex().to_string())
-}
-
-/// How many pieces of code the compiler will make: every function, and a
-/// trampoline for each that can be called through a table.
-fn count_functions(wasm: &[u8]) -> usize {
-    let count = |payload| match payload {
-        Payload::CodeSectionStart { count, .. } => count as usize,
-        Payload::ElementSection(segments) => segments
-            .into_iter()
-            .filter_map(Result::ok)
-            .map(|segment| match segment.items {
-                ElementItems::Functions(items) => items.count() as usize,
-                ElementItems::Expressions(_, items) => items.count() as usize,
-            })
-            .sum(),
-        _ => 0,
-    };
-    Parser::new(0).parse_all(wasm).filter_map(Result::ok).map(count).sum()
 }

@@ -9,13 +9,10 @@
 //! that fuel does not: yielding, fibers and the hook were not measurable next
 //! to fuel's own 12–30 %. A yield comes every 2–8 ms.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wasmtime::{CacheStore, Config, Engine, Module};
+use wasmtime::{Config, Engine, Module};
 
 use crate::error::Error;
 
@@ -89,41 +86,14 @@ fn compatibility_of(engine: &Engine) -> String {
     digest.0.finalize().to_hex()[..16].to_owned()
 }
 
-/// Compiles `wasm` and reports how many functions are done.
+/// Compiles `wasm`.
 ///
 /// # Errors
 ///
 /// [`Error::Host`] when the module is not valid.
-pub(crate) fn compile(wasm: &[u8], progress: impl Fn(usize) + Send + Sync + 'static) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::host("compile a guest image", source);
-    let mut config = config();
-    config.enable_incremental_compilation(Arc::new(Counter { done: AtomicUsize::new(0), progress })).map_err(failed)?;
-    let engine = Engine::new(&config).map_err(failed)?;
-    engine.precompile_module(wasm).map_err(failed)
-}
-
-/// A compilation cache that keeps nothing: Wasmtime offers it every compiled
-/// function, which is the only way to learn how far a compilation is.
-struct Counter<F> {
-    done: AtomicUsize,
-    progress: F,
-}
-
-impl<F> std::fmt::Debug for Counter<F> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Counter").field("done", &self.done).finish_non_exhaustive()
-    }
-}
-
-impl<F: Fn(usize) + Send + Sync + 'static> CacheStore for Counter<F> {
-    fn get(&self, _key: &[u8]) -> Option<Cow<'_, [u8]>> {
-        None
-    }
-
-    fn insert(&self, _key: &[u8], _value: Vec<u8>) -> bool {
-        (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1);
-        true
-    }
+pub(crate) fn compile(wasm: &[u8]) -> Result<Vec<u8>, Error> {
+    let compiled = new(&config())?.precompile_module(wasm);
+    compiled.map_err(|source| Error::host("compile a guest image", source))
 }
 
 /// Maps compiled code.

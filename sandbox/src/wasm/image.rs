@@ -223,7 +223,7 @@ mod tests {
         let runtime = guest_runtimes::Catalogue::built_in().first().cloned().unwrap();
         let guest_runtimes::Kind::Wasm(image) = runtime.kind() else { panic!("it has an image") };
         let name = ImageName::of(&runtime, image);
-        cache.compile(name, &image.compressed().unwrap(), |_, _| {}).unwrap();
+        cache.compile(name, &image.compressed().unwrap()).unwrap();
         let instance = change(*image.instance());
         let engine = engine::engine(instance.stack_bytes).unwrap();
         let image = Image::load(engine, cache.find(name).unwrap().unwrap(), instance, 4).unwrap();

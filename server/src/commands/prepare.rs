@@ -1,7 +1,8 @@
-//! `belljar prepare`: compiles the guest images ahead of time, with a bar.
+//! `belljar prepare`: compiles the guest images ahead of time, and shows that it does.
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use guest_runtimes::{GuestRuntime, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,6 +10,9 @@ use sandbox::{CodeCache, Error};
 
 use super::say;
 use crate::config::Config;
+
+/// How often the spinner turns.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Compiles what is not in the cache.
 pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
@@ -18,38 +22,37 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Compiles what is not in the cache of these runtimes, with a bar.
+/// Compiles what is not in the cache of these runtimes, and shows that it does.
 pub(crate) fn compile_missing<'a>(
     cache: &CodeCache,
     runtimes: impl IntoIterator<Item = &'a Arc<GuestRuntime>>,
 ) -> Result<(), Error> {
-    let mut bar = Bar::default();
     for runtime in runtimes {
         if let Kind::Wasm(image) = runtime.kind() {
-            sandbox::prepare(cache, runtime, image, |done, total| bar.show(runtime, done, total))?;
+            sandbox::prepare(cache, runtime, image, || Spinner::new(runtime))?;
         }
     }
     Ok(())
 }
 
-/// A bar on standard error, when that is a terminal. Appears with the first
-/// news and goes with the last.
-#[derive(Debug, Default)]
-pub(crate) struct Bar(Option<ProgressBar>);
+/// Says on standard error, when that is a terminal, what is compiled and since
+/// when. Goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Spinner(ProgressBar);
 
-impl Bar {
-    /// Shows that `done` of `total` functions of an image are compiled.
-    pub(crate) fn show(&mut self, runtime: &GuestRuntime, done: u64, total: u64) {
-        let bar = self.0.get_or_insert_with(|| {
-            let template = "{msg} {wide_bar} {percent}% ({elapsed}, about {eta} left)";
-            ProgressBar::new(total)
-                .with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-                .with_message(format!("compiling {} {} (once)", runtime.name(), runtime.version()))
-        });
-        bar.set_position(done);
-        if done >= total {
-            bar.finish_and_clear();
-            self.0 = None;
-        }
+impl Spinner {
+    pub(crate) fn new(runtime: &GuestRuntime) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+        let spinner = ProgressBar::new_spinner()
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+            .with_message(format!("compiling {} {}, once", runtime.name(), runtime.version()));
+        spinner.enable_steady_tick(TICK);
+        Self(spinner)
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
