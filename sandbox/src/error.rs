@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use nix::sys::statvfs::statvfs;
 
-use crate::workspace::one_line;
+use crate::text::one_line;
 
 /// Why a request has no outcome.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,6 @@ mod path;
 pub(crate) mod path_map;
 pub(crate) mod permissions;
 pub(crate) mod survey;
-mod text;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -38,11 +37,10 @@ pub use self::path::WorkspacePath;
 pub(crate) use self::path::{MAX_DEPTH, MAX_PATH_BYTES, shown};
 use self::permissions::Mode;
 use self::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyError, Time};
-use self::text::escaped;
-pub use self::text::{has_escapes, one_line, path_of};
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::directories;
 use crate::filesystem::removal::remove_tree;
+use crate::text::escaped;
 
 /// Where a guest sees its workspace.
 pub(crate) const GUEST_PATH: &str = "/workspace";

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::text::{escaped, unescaped};
 use super::{GUEST_PATH, TEMPORARY, TEMPORARY_PATH};
 use crate::error::Error;
+use crate::text::{escaped, unescaped};
 
 /// The longest path of a workspace, in bytes.
 pub(crate) const MAX_PATH_BYTES: usize = 1024;

@@ -36,7 +36,7 @@ pub fn path_of(text: &str) -> PathBuf {
 }
 
 /// The bytes that it stands for. Every text stands for some.
-pub(super) fn unescaped(text: &str) -> Vec<u8> {
+pub(crate) fn unescaped(text: &str) -> Vec<u8> {
     let (bytes, mut name, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
     while at < bytes.len() {
         let (byte, size) = escape(&bytes[at..]).map_or((bytes[at], 1), |byte| (byte, ESCAPE_BYTES));
