@@ -14,7 +14,12 @@ use crate::image::{ABI_VERSIONS, WASM_PAGE};
 const WASI: &str = "wasi_snapshot_preview1";
 /// What else it may import, and the ABI version that first had it: the guest ABI
 /// says what they do.
-const OWN: [(&str, &str, u32); 1] = [("belljar", "mode_set", 1)];
+const OWN: [(&str, &str, u32); 4] = [
+    ("belljar", "mode_set", 1),
+    ("belljar", "call_begin", 2),
+    ("belljar", "call_wait", 2),
+    ("belljar", "call_take", 2),
+];
 /// Tells the ABI version.
 const ABI_VERSION: &str = "guest_abi_version";
 
@@ -207,6 +212,7 @@ mod tests {
     /// A module that keeps every rule, with what a test changes about it.
     struct Guest {
         import_from: &'static str,
+        import: &'static str,
         memories: u32,
         run_result: Encoded,
         hidden_global: bool,
@@ -220,6 +226,7 @@ mod tests {
         fn default() -> Self {
             Guest {
                 import_from: WASI,
+                import: "sched_yield",
                 memories: 1,
                 run_result: Encoded::I64,
                 hidden_global: false,
@@ -239,7 +246,7 @@ mod tests {
             types.ty().function([Encoded::I32], [Encoded::I32]);
             types.ty().function([Encoded::I32], [self.run_result]);
             let mut imports = ImportSection::new();
-            imports.import(self.import_from, "sched_yield", EntityType::Function(1));
+            imports.import(self.import_from, self.import, EntityType::Function(1));
             let mut functions = FunctionSection::new();
             functions.function(1).function(2).function(3).function(0);
             let mut memories = MemorySection::new();
@@ -349,6 +356,24 @@ mod tests {
     fn other_imports_are_refused() {
         let refusal = Guest { import_from: "env", ..Guest::default() }.check();
         assert!(matches!(refusal, Err(Refusal::Import { .. })), "{refusal:?}");
+    }
+
+    #[test]
+    fn what_a_version_brought_is_refused_to_those_before_it() {
+        let check = |abi, import| Guest { abi, import_from: "belljar", import, ..Guest::default() }.check();
+        for (_, import, since) in OWN {
+            for abi in ABI_VERSIONS {
+                let checked = check(abi.cast_signed(), import);
+                match checked {
+                    Ok(_) => assert!(abi >= since, "{import} in ABI {abi}"),
+                    Err(Refusal::Import { name, .. }) => {
+                        assert!(abi < since && name == import, "{import} in ABI {abi}")
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+        assert!(check(1, "call_begin").is_err() && check(2, "call_begin").is_ok());
     }
 
     #[test]

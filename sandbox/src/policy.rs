@@ -18,6 +18,8 @@ pub struct Policy {
     pub environment: BTreeMap<String, String>,
     /// What programs reach of the network.
     pub network: Network,
+    /// The calls to its host that a program may make, by their names.
+    pub calls: BTreeSet<String>,
 }
 
 /// Which languages may be run.

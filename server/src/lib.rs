@@ -3,6 +3,7 @@
 //!
 //! # Layout
 //!
+//! - `calls`: what answers the calls of programs, a file for each.
 //! - `cli` and `commands`: the command line.
 //! - `config`: file, environment and flags become one checked `Config`.
 //! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
@@ -10,6 +11,7 @@
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
 
+mod calls;
 mod cli;
 mod commands;
 mod config;
@@ -17,6 +19,7 @@ mod config;
 pub mod fuzzing;
 mod handler;
 mod logging;
+mod progress;
 mod run_log;
 mod service;
 mod shutdown;

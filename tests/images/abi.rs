@@ -3,7 +3,8 @@
 use serde_json::json;
 use tests::{Reply, RuntimesFolder, Server, Tally};
 
-const FIRST: Tally = Tally { id: "tally", abi: 1, build: 10, pages: 32, besides: "", instance: Tally::INSTANCE };
+const FIRST: Tally =
+    Tally { id: "tally", text: Tally::COUNTS, abi: 1, build: 10, pages: 32, besides: "", instance: Tally::INSTANCE };
 
 fn call(server: &Server, session: &str, code: &str) -> Reply {
     server.call("execute", json!({"language": "tally", "code": code, "session": session}))

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandbox::{
-    Durability, Error, ExecuteRequest, Executor, ExecutorSettings, Limits, NativeSettings, Outcome, Principal, Program,
-    SessionChoice, SessionId, StoreBackend,
+    Durability, Error, ExecuteRequest, Executor, ExecutorSettings, Follower, Limits, NativeSettings, Outcome,
+    Principal, Program, SessionChoice, SessionId, StoreBackend,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -128,7 +128,7 @@ impl Replica {
     async fn execute(&self, session: SessionChoice, code: &str) -> Result<Outcome, Error> {
         let program = Program { code: code.into(), ..Program::default() };
         let request = ExecuteRequest { language: "python".into(), program, session, ..Default::default() };
-        self.executor.execute(&Principal::local(), request, &CancellationToken::new(), None).await
+        self.executor.execute(&Principal::local(), request, &CancellationToken::new(), Follower::default()).await
     }
 
     /// The value of the last expression of `code` in a session.

@@ -1,5 +1,5 @@
 //! A folder of runtimes as an operator has it, with guests that tests bring
-//! along: see `guests/tally.wat`.
+//! along: see `guests/tally.wat` and `guests/caller.wat`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 const TALLY: &str = include_str!("../guests/tally.wat");
+const CALLER: &str = include_str!("../guests/caller.wat");
 
 /// A folder for the setting `runtimes`.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct RuntimesFolder(TempDir);
 pub struct Tally {
     /// The language id.
     pub id: &'static str,
+    /// Its module, as text in which `ABI` stands for the version.
+    pub text: &'static str,
     /// The ABI that it speaks.
     pub abi: u32,
     /// What makes its image another than that of a second one.
@@ -33,7 +36,7 @@ pub struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let instance = Self::INSTANCE;
-        Self { id: "tally", abi: 1, build: 0, pages: 32, besides: "", instance }
+        Self { id: "tally", text: Self::COUNTS, abi: 1, build: 0, pages: 32, besides: "", instance }
     }
 }
 
@@ -49,6 +52,11 @@ impl Tally {
         ("hot_bytes", 64 << 10),
     ];
 
+    /// A guest that counts.
+    pub const COUNTS: &str = TALLY;
+    /// A guest that calls its host as it is told.
+    pub const CALLS: &str = CALLER;
+
     /// The same with another number.
     pub fn with(mut self, key: &str, value: u64) -> Self {
         let entry = self.instance.iter_mut().find(|(name, _)| *name == key).expect("it is a key of the table");
@@ -60,7 +68,7 @@ impl Tally {
     fn image(&self) -> Vec<u8> {
         let own =
             format!("(data (i32.const 32) \"{}\")\n{}\n(func (export \"guest_abi_version\")", self.build, self.besides);
-        let text = TALLY.replace("(i32.const ABI)", &format!("(i32.const {})", self.abi));
+        let text = self.text.replace("(i32.const ABI)", &format!("(i32.const {})", self.abi));
         let text = text.replace("(func (export \"guest_abi_version\")", &own);
         let text =
             text.replace("(memory (export \"memory\") 32)", &format!("(memory (export \"memory\") {})", self.pages));

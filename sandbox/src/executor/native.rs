@@ -55,7 +55,8 @@ impl Runtime for NativeRuns {
             )
         })?;
         order.workspace.serve_native();
-        let NativeReport { ran, untouched, .. } = self.runtime.run(order, caller.stop.token(), caller.live).await?;
+        let NativeReport { ran, untouched, .. } =
+            self.runtime.run(order, caller.stop.token(), caller.following).await?;
         let is_over = |resource| ran.usage.get(resource).is_some_and(|used| used > limits.get(resource));
         let is_lost = matches!(ran.status, Status::Trapped(_));
         let can_be_kept = !is_lost && !is_over(Resource::DiskBytes) && !is_over(Resource::DiskFiles);

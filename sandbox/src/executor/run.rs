@@ -17,14 +17,15 @@ use super::{Executor, remove_later};
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
 use crate::images::find_runtime;
+use crate::run::calls::Calls;
 use crate::run::finished::FinishedRun;
+use crate::run::follower::{Follower, Following};
 use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
 use crate::run::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::{ExecuteRequest, SessionChoice};
 use crate::run::results::KeptResults;
-use crate::run::stream::LiveOutput;
 use crate::session::files::Manifest;
 use crate::session::save::Change;
 use crate::session::{Life, Turn};
@@ -37,7 +38,7 @@ struct Job {
     request: ExecuteRequest,
     limits: Limits,
     stop: Stop,
-    live: Option<LiveOutput>,
+    following: Following,
     call: Call,
 }
 
@@ -68,7 +69,7 @@ impl Executor {
         principal: &Principal,
         mut request: ExecuteRequest,
         cancel: &CancellationToken,
-        live: Option<LiveOutput>,
+        follower: Follower,
     ) -> Result<Outcome, Error> {
         // A drain waits until the answer is on its way, not only for the run.
         let _running = self.tracker.token();
@@ -78,7 +79,9 @@ impl Executor {
         let stop = self.cancel_all.child_token();
         let stopped_with_us = stop.clone().drop_guard();
         let stop = Stop::new(stop, self.closing.clone());
-        let job = Job { principal: principal.clone(), runtime, request, limits, stop, live, call };
+        let Follower { live, handler } = follower;
+        let following = Following { live, calls: Calls::new(Arc::clone(&self.settings.policy), handler) };
+        let job = Job { principal: principal.clone(), runtime, request, limits, stop, following, call };
         let executor = Arc::clone(self);
         let mut run = self.tracker.spawn(async move {
             let mut job = job;
@@ -175,7 +178,8 @@ impl Executor {
             in_session: turn.is_some(),
             spool: spool.clone(),
         };
-        let caller = Caller { principal: &job.principal, stop: &job.stop, live: job.live.take() };
+        let caller =
+            Caller { principal: &job.principal, stop: &job.stop, following: std::mem::take(&mut job.following) };
         let ran = runtime.run(order, caller, turn).await?;
         Ok((Run { id, spool }, ran))
     }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::stop::Stop;
 use crate::error::Error;
 use crate::handle::Principal;
+use crate::run::follower::Following;
 use crate::run::order::Order;
 use crate::run::report::RunReport;
-use crate::run::stream::LiveOutput;
 use crate::session::Turn;
 use crate::session::save::Change;
 
@@ -35,7 +35,7 @@ pub(super) trait Runtime: Send + Sync {
 pub(super) struct Caller<'a> {
     pub(super) principal: &'a Principal,
     pub(super) stop: &'a Stop,
-    pub(super) live: Option<LiveOutput>,
+    pub(super) following: Following,
 }
 
 /// What came of a run.

@@ -17,6 +17,7 @@ use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
 use crate::native::NativeRuntime;
 use crate::policy::{Network, Policy};
+use crate::run::follower::Following;
 use crate::run::order::Order;
 use crate::run::report::RunReport;
 use crate::session::Turn;
@@ -55,19 +56,19 @@ impl Runtime for WasmRuntime {
             Kind::Native(_) => return Err(Error::host("run a guest", "its language has no image")),
         };
         let pool = self.pool().await;
-        let Caller { principal, stop, live } = caller;
+        let Caller { principal, stop, following } = caller;
         let Some(turn) = turn else {
             stop.unless(self.bases.open_current(pool, principal, &runtime, &image, || ())).await??;
-            let order = self.order(order, image.digest().to_owned(), None, live.is_some());
-            let end = pool.run(principal, order, None, stop.token(), live).await?;
+            let order = self.order(order, image.digest().to_owned(), None, &following);
+            let end = pool.run(principal, order, None, stop.token(), following).await?;
             let WorkerReport { ran, warm, .. } = report_of(end);
             return Ok(Ran { report: ran, is_warm: warm, change: None, hides_writes: false });
         };
         let (interpreter, transfer) = self.interpreter(pool, turn, (&runtime, &image), stop).await?;
         let image_digest = turn.interpreters.get(runtime.id()).map_or(image.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: turn.session.id.clone(), interpreter };
-        let order = self.order(order, image_digest, Some(session), live.is_some());
-        let end = pool.run(principal, order, Some(&transfer), stop.token(), live).await?;
+        let order = self.order(order, image_digest, Some(session), &following);
+        let end = pool.run(principal, order, Some(&transfer), stop.token(), following).await?;
         let WorkerReport { ran, warm, capture, .. } = report_of(end);
         let change = capture.map(|capture| Change {
             interpreter: Some(CapturedInterpreter { runtime, image, capture, transfer }),
@@ -130,11 +131,11 @@ impl WasmRuntime {
         }
     }
 
-    fn order(&self, order: Order, image: String, session: Option<SessionOrder>, live: bool) -> RunOrder {
+    fn order(&self, order: Order, image: String, session: Option<SessionOrder>, following: &Following) -> RunOrder {
         let Order { runtime, program, limits, policy, workspace, in_session: _, spool } = order;
         // Guests have no system call for the network; the executor has given the
-        // program its variables.
-        let Policy { languages, environment: _, network: Network::None } = &*policy;
+        // program its variables, and answers of its calls what is granted.
+        let Policy { languages, environment: _, network: Network::None, calls: _ } = &*policy;
         RunOrder {
             run: 0,
             runtime: runtime.id().to_owned(),
@@ -145,7 +146,8 @@ impl WasmRuntime {
             limits,
             program,
             left: Vec::new(),
-            live,
+            live: following.live.is_some(),
+            shown: following.sees_displays(),
             // What is found out meanwhile would make the same run another one.
             elsewhere: if self.deterministic { String::new() } else { self.native.elsewhere(languages) },
             deterministic: self.deterministic,

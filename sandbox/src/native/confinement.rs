@@ -31,8 +31,8 @@ pub(super) fn confinement(
     limits: TreeLimits,
 ) -> Confinement {
     // Every form keeps programs from making sockets; the executor has given the
-    // program its variables.
-    let Policy { languages: _, environment: _, network: Network::None } = &*launch.order.policy;
+    // program its variables, and answers of its calls what is granted.
+    let Policy { languages: _, environment: _, network: Network::None, calls: _ } = &*launch.order.policy;
     let own_root = launch.form.namespaces;
     let host_workspace = launch.order.workspace.host_path().to_path_buf();
     let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };

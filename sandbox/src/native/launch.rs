@@ -34,11 +34,11 @@ use crate::children;
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::run::abi::MAX_REPLY_BYTES;
+use crate::run::follower::Following;
 use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
 use crate::run::outcome::{GuestError, Status, Trap};
 use crate::run::report::{MAX_FILES, RunReport};
-use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
 use crate::workspace::entry::FileEntry;
 use crate::workspace::survey::Survey;
@@ -78,7 +78,7 @@ pub(super) async fn launch(
     launch: Launch,
     spawner: &Arc<Spawner>,
     stop: &CancellationToken,
-    live: Option<LiveOutput>,
+    following: Following,
 ) -> Result<NativeReport, Error> {
     let doing = || format!("start the jailer for `{}`", launch.order.runtime.id());
     let StartedChild { child, stream, .. } = spawner.start(Role::Jailer).await.doing(doing)?;
@@ -103,7 +103,7 @@ pub(super) async fn launch(
     let reaper = Arc::clone(spawner);
     let run = tokio::task::spawn_blocking(move || {
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        let ran = launch.run(&stream, pid, sent, live);
+        let ran = launch.run(&stream, pid, sent, following);
         // Its warden ends with its connection, and everything with that.
         drop(stream);
         reaper.reap(child);
@@ -127,7 +127,7 @@ impl Launch {
         control: &UnixStream,
         jailer: Pid,
         sent: oneshot::Sender<()>,
-        live: Option<LiveOutput>,
+        following: Following,
     ) -> Result<NativeReport, Error> {
         let runtime = Arc::clone(&self.order.runtime);
         let id = runtime.id();
@@ -171,7 +171,7 @@ impl Launch {
         // In the order in which the confinement names them.
         let mut writable = vec![temporary.as_fd(), workspace.as_fd()];
         writable.extend(given.cache_directory().map(AsFd::as_fd));
-        let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
+        let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, following.live);
         let stdin = std::mem::take(&mut self.order.program.stdin);
         let orders = Orders {
             confinement,

@@ -24,11 +24,11 @@ use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::random_name;
 use crate::policy::Languages;
+use crate::run::follower::Following;
 use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
 use crate::run::outcome::Status;
 use crate::run::program::Program;
-use crate::run::stream::LiveOutput;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 
 /// How native programs are to be run.
@@ -234,7 +234,7 @@ impl NativeRuntime {
         &self,
         order: Order,
         stop: &CancellationToken,
-        live: Option<LiveOutput>,
+        following: Following,
     ) -> Result<NativeReport, Error> {
         let machine = self.machine().await;
         let id = order.runtime.id().to_owned();
@@ -252,7 +252,7 @@ impl NativeRuntime {
             (Err(reason), _) | (_, Err(reason)) => return Err(denied(reason)),
         };
         let launched = Launch { form, interpreter, order };
-        launch(launched, &self.spawner, stop, live).await
+        launch(launched, &self.spawner, stop, following).await
     }
 
     async fn machine(&self) -> Arc<Machine> {
@@ -420,7 +420,7 @@ impl NativeRuntime {
             spool: place.with_extension("spool"),
         };
         let launched = Launch { form: form.clone(), interpreter: interpreter.clone(), order };
-        let ran = launch(launched, &self.spawner, &self.stop, None).await;
+        let ran = launch(launched, &self.spawner, &self.stop, Following::default()).await;
         let removed = tokio::task::spawn_blocking(move || workspace.remove()).await;
         if !matches!(removed, Ok(Ok(()))) {
             tracing::warn!("the workspace of a canary was left behind");

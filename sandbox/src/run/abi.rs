@@ -46,6 +46,9 @@ pub(crate) struct GuestRequest<'a> {
     pub(crate) fresh: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) last: bool,
+    /// Whether somebody sees what is displayed while the run goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shown: bool,
     pub(crate) result_bytes: u64,
     #[serde(skip_serializing_if = "is::<RICH_OUTPUT_BYTES>")]
     pub(crate) output_bytes: u64,
@@ -69,6 +72,7 @@ impl<'a> GuestRequest<'a> {
             env,
             fresh: false,
             last: true,
+            shown: false,
             result_bytes: text_bytes(limits),
             output_bytes: RICH_OUTPUT_BYTES,
             elsewhere: "",

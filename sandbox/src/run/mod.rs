@@ -2,8 +2,10 @@
 //! between host and guest, what is written meanwhile, and what comes out.
 
 pub(crate) mod abi;
+pub(crate) mod calls;
 pub(crate) mod event;
 pub(crate) mod finished;
+pub(crate) mod follower;
 pub(crate) mod limits;
 pub(crate) mod order;
 pub(crate) mod outcome;

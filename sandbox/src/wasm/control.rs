@@ -8,6 +8,7 @@
 //! future is dropped, which unwinds the guest at once and leaves its memory
 //! torn.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -18,7 +19,9 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::calls::Waited;
 use crate::lock::lock;
+use crate::run::calls::Answer;
 use crate::run::limits::{Limits, Resource};
 
 /// Why a run is asked to stop. The numbers are those of the guest ABI.
@@ -74,6 +77,8 @@ pub(crate) struct RunControl {
     first: AtomicU8,
     course: Mutex<Course>,
     thread: Mutex<Option<Thread>>,
+    /// Answers to calls that the guest has not been told of.
+    answers: Mutex<VecDeque<(u32, Answer)>>,
 }
 
 /// Where a run is on its way to its end. Only its own thread changes it.
@@ -107,9 +112,19 @@ impl RunControl {
     /// Asks the run to stop, from any thread.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(thread) = lock(&self.thread).as_ref() {
             thread.unpark();
         }
+    }
+
+    /// Answers a call of the guest, from any thread.
+    pub(crate) fn answer(&self, call: u32, answer: Answer) {
+        lock(&self.answers).push_back((call, answer));
+        self.wake();
     }
 
     /// Takes the soft interrupt that waits for the guest, if there is one.
@@ -179,6 +194,29 @@ impl RunControl {
             if over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    /// Waits until a call has its answer, `only` this one if one is named, or
+    /// until `until`, or until the guest is interrupted.
+    pub(super) async fn answered(&self, only: Option<u32>, until: Option<Instant>) -> Waited {
+        std::future::poll_fn(|_| {
+            let waited = if let Some((call, answer)) = self.take_answer(only) {
+                Some(Waited::Answered(call, answer))
+            } else if self.is_interrupted() {
+                Some(Waited::Interrupted)
+            } else {
+                until.filter(|until| Instant::now() >= *until).map(|_| Waited::TimedOut)
+            };
+            lock(&self.course).wake_at = until.filter(|_| waited.is_none());
+            waited.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    fn take_answer(&self, only: Option<u32>) -> Option<(u32, Answer)> {
+        let mut answers = lock(&self.answers);
+        let at = answers.iter().position(|(call, _)| only.is_none_or(|only| *call == only))?;
+        answers.remove(at)
     }
 
     /// How long the thread of the run may sleep when its guest waits: until

@@ -7,6 +7,7 @@ use wasmtime::{Memory, ResourceLimiter};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::calls::RunCalls;
 use super::control::RunControl;
 use super::wasi::clock::SessionClock;
 use super::wasi::entropy::{Determinism, Entropy};
@@ -132,6 +133,7 @@ pub(crate) struct RunParts {
     pub(crate) control: Arc<RunControl>,
     pub(crate) stdio: Stdio,
     pub(crate) quota: DiskQuota,
+    pub(crate) calls: RunCalls,
     pub(crate) limits: Limits,
 }
 

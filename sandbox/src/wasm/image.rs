@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use guest_runtimes::Instance;
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
+use super::calls;
 use super::engine;
 use super::host::{Host, MemoryLease};
 use super::memory::delta::Original;
@@ -63,7 +64,7 @@ impl Image {
         let module = engine::load(&engine, compiled)?;
         let failed = |source| Error::host("link a guest image", source);
         let mut linker = Linker::new(&engine);
-        wasi::add_to_linker(&mut linker).map_err(failed)?;
+        wasi::add_to_linker(&mut linker).and_then(|()| calls::add_to_linker(&mut linker)).map_err(failed)?;
         let instance_pre = linker.instantiate_pre(&module).map_err(failed)?;
         let mut image = Self {
             engine,
@@ -200,6 +201,7 @@ mod tests {
     use crate::run::limits::{Limits, Resource};
     use crate::run::outcome::Status;
     use crate::run::program::Program;
+    use crate::wasm::calls::RunCalls;
     use crate::wasm::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
     use crate::workspace::Workspace;
     use crate::workspace::survey::DiskUse;
@@ -241,6 +243,7 @@ mod tests {
             control: Arc::new(RunControl::default()),
             stdio: Stdio::new(Vec::new(), 4096, &parent.path().join("spool"), None),
             quota: DiskQuota::new(workspace, &limits, DiskUse::default()),
+            calls: RunCalls::new(Box::new(|_, _| {})),
             limits,
         };
         let program = Program {

@@ -2,6 +2,7 @@
 //! compiling, which has a process of its own that never hosts a guest.
 
 mod cache;
+pub(crate) mod calls;
 mod control;
 pub(crate) mod engine;
 #[cfg(feature = "fuzzing")]

@@ -17,6 +17,7 @@ use super::wire::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepar
 use super::wire::report::{Capture, WorkerReport};
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
+use crate::run::calls::{CallError, GuestCall, MAX_CALL_BYTES, MAX_NAME_BYTES};
 use crate::run::limits::{Limits, Resource, Usage};
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::run::program::Program;
@@ -45,6 +46,7 @@ pub fn worker_seeds() -> Vec<Vec<u8>> {
     let report = WorkerReport { ran: report, warm: true, capture, resident_bytes: 1 << 20 };
     let says = [
         FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 50] },
+        FromWorker::Call { run: 7, number: 3, call: GuestCall { name: "progress".into(), bytes: b"{}".to_vec() } },
         FromWorker::Finished { run: 7, report: Box::new(report) },
         FromWorker::Failed { run: 1 << 50, reason: "because".into(), passes: false },
         FromWorker::NotHere { run: 1 << 50 },
@@ -82,6 +84,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         },
         left: vec![id.clone()],
         live: true,
+        shown: true,
         elsewhere: "python-native: numpy pandas".into(),
         deterministic: false,
     };
@@ -93,6 +96,8 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         ToWorker::CloseSession { session: id },
         ToWorker::MemoryAnswer { ask: 3, granted: true },
         ToWorker::MemoryRecall,
+        ToWorker::Answer { run: 5, call: 3, answer: Ok(b"null".to_vec()) },
+        ToWorker::Answer { run: 5, call: 4, answer: Err(CallError::Denied("it may not".into())) },
     ];
     let instance = Instance {
         initial_bytes: 1 << 24,
@@ -148,6 +153,9 @@ pub fn worker_says(data: &[u8]) {
     read::<FromWorker>(&wire, |message| {
         if expected.check(message).is_ok() {
             assert!(message.run().is_none_or(|run| run == 7 || run == 300), "nobody asked for it");
+            if let FromWorker::Call { call, .. } = message {
+                assert!(call.name.len() <= MAX_NAME_BYTES && call.bytes.len() <= MAX_CALL_BYTES, "it is too long");
+            }
             let is_over = matches!(message, FromWorker::Finished { .. } | FromWorker::NotHere { .. });
             assert!(!is_over || expected.check(message).is_err(), "it is answered twice");
         }

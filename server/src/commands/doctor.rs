@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use guest_runtimes::{GuestRuntime, Kind, Probe};
 use sandbox::{
-    CodeCache, ExecuteRequest, Executor, NativeHealth, Outcome, Principal, Program, Resource, Status, StoreBackend,
+    CodeCache, ExecuteRequest, Executor, Follower, NativeHealth, Outcome, Principal, Program, Resource, Status,
+    StoreBackend,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -197,5 +198,5 @@ async fn execute(
     let program = Program { code: code.to_owned(), ..Program::default() };
     let mut request = ExecuteRequest { language: runtime.id().to_owned(), program, ..ExecuteRequest::default() };
     request.limits.set(resource, limit);
-    Ok(executor.execute(&Principal::local(), request, &CancellationToken::new(), None).await?)
+    Ok(executor.execute(&Principal::local(), request, &CancellationToken::new(), Follower::default()).await?)
 }

@@ -12,14 +12,15 @@ use anyhow::{Context, bail};
 use clap::Args;
 use guest_runtimes::Catalogue;
 use sandbox::{
-    CodeCache, ExecuteRequest, Executor, InputFile, Outcome, Principal, Program, Status, StoreBackend, Stream,
-    WorkspacePath,
+    CodeCache, ExecuteRequest, Executor, Follower, InputFile, Outcome, Principal, Program, Status, StoreBackend,
+    Stream, WorkspacePath,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{complain, event_loop, prepare};
+use crate::calls::{Audience, Handlers, Step};
 use crate::config::Config;
-use crate::{shutdown, source};
+use crate::{calls, shutdown, source};
 
 /// The largest program that is read from a file or standard input. The
 /// sandbox has a lower bound of its own and says so.
@@ -74,8 +75,12 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
             signals.next().await;
             interrupted.cancel();
         });
+        let principal = Principal::local();
+        let audience: Option<Arc<dyn Audience>> = Some(Arc::new(Terminal));
+        let handler = Handlers::new(calls::Context { principal: principal.clone(), audience });
         let live = Box::new(|stream, bytes: &[u8]| print(stream, bytes));
-        anyhow::Ok(executor.execute(&Principal::local(), request, &cancel, Some(live)).await?)
+        let follower = Follower { live: Some(live), handler: Some(handler) };
+        anyhow::Ok(executor.execute(&principal, request, &cancel, follower).await?)
     })?;
     Ok(conclude(&outcome))
 }
@@ -129,6 +134,20 @@ fn read_text(source: &mut impl Read) -> anyhow::Result<String> {
     let mut text = String::new();
     source.take(MAX_PROGRAM_BYTES).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Shows what a program tells while it runs.
+struct Terminal;
+
+impl Audience for Terminal {
+    fn step(&self, Step { message, fraction }: Step) {
+        let percent = fraction.map(|fraction| format!("{:3.0} % ", fraction * 100.0)).unwrap_or_default();
+        complain(&format!("{percent}{message}"));
+    }
+
+    fn displayed(&self, text: &str) {
+        print(Stream::Stdout, format!("{text}\n").as_bytes());
+    }
 }
 
 fn print(stream: Stream, bytes: &[u8]) {

@@ -14,7 +14,7 @@ mod machine;
 mod settings;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ use sandbox::{
 use self::machine::{base_directory, half_of_memory, personal, processors};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, amounts};
+use crate::calls;
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -86,7 +87,7 @@ impl Config {
                 "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"
             );
         }
-        let policy = policy(&catalogue, settings.languages, variables)?;
+        let policy = policy(&catalogue, settings.languages, variables, settings.calls)?;
         let workers = in_range("workers", settings.workers.unwrap_or_else(processors), 1, 256)?;
         let runs = in_range("runs", settings.runs.unwrap_or_else(|| 4 * processors()), 1, 4096)?;
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
@@ -199,6 +200,7 @@ fn policy(
     catalogue: &Catalogue,
     languages: Option<Vec<String>>,
     variables: Vec<VariableSetting>,
+    calls: Option<Vec<String>>,
 ) -> anyhow::Result<Policy> {
     let known: Vec<_> = catalogue.iter().map(|runtime| runtime.id()).collect();
     let languages = match languages {
@@ -215,7 +217,14 @@ fn policy(
     let program = Program { env: environment.clone(), ..Program::default() };
     let request = ExecuteRequest { program, ..ExecuteRequest::default() };
     request.validate().context("environment cannot be given to programs")?;
-    Ok(Policy { languages, environment, network: Network::None })
+    let answered = || calls::names().map(str::to_owned);
+    let calls: BTreeSet<_> = calls.map_or_else(|| answered().collect(), |names| names.into_iter().collect());
+    let calls: BTreeSet<_> = calls.into_iter().filter(|name| !name.is_empty()).collect();
+    for name in &calls {
+        let known: Vec<_> = answered().collect();
+        ensure!(known.contains(name), "calls must name some of {}, got `{name}`", known.join(", "));
+    }
+    Ok(Policy { languages, environment, network: Network::None, calls })
 }
 
 /// The languages of this build, and those of an operator's folder.
@@ -321,6 +330,7 @@ mod tests {
             ("runs = 0", "runs must be between 1 and 4096, got 0"),
             ("languages = [\"cobol\"]", "languages must name some of python, bash, python-native, got `cobol`"),
             ("languages = []", "languages must name at least one of"),
+            ("calls = [\"shell\"]", "calls must name some of display, progress, got `shell`"),
             ("[environment]\n\"A=B\" = \"1\"", "names must be non-empty without `=`"),
             ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),

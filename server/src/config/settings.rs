@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "BELLJAR_ENVIRONMENT", value_name = "NAME=VALUE", value_delimiter = ',')]
     #[serde(deserialize_with = "from_table")]
     pub(super) environment: Vec<VariableSetting>,
+    /// What programs may call while they run, such as progress,display [default: all]; an empty word is none
+    #[arg(long, global = true, env = "BELLJAR_CALLS", value_name = "NAME", value_delimiter = ',')]
+    pub(super) calls: Option<Vec<String>>,
     /// Limit of a run that asks for none, such as wall_time_ms=5000; may be repeated
     #[arg(long = "limit", global = true, env = "BELLJAR_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
     #[serde(deserialize_with = "from_table")]

@@ -1,36 +1,26 @@
 //! `execute`: parameters and schema; parameters become an [`ExecuteRequest`].
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use guest_runtimes::{Catalogue, GuestRuntime, Kind};
-use rmcp::RoleServer;
-use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken, Tool};
-use rmcp::service::Peer;
+use rmcp::model::{CallToolResult, JsonObject, Tool};
 use sandbox::{
-    ExecuteRequest, InputFile, Language, LiveOutput, Outcome, Output, Program, RequestedLimits, Resource,
-    SessionChoice, SessionId, WorkspacePath,
+    ExecuteRequest, Follower, InputFile, Language, Outcome, Output, Program, RequestedLimits, Resource, SessionChoice,
+    SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::arguments::{content, decode, unknown};
 use super::{Call, Hints, Result, reply, schema, tool, understood};
+use crate::calls::Handlers;
+use crate::progress::Progress;
 use crate::service::Service;
-use crate::source;
+use crate::{calls, source};
 
 pub(crate) const NAME: &str = "execute";
-
-/// How often a run that goes on is reported: five times a second is as fast as
-/// anyone reads.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
-/// A silent run is reported this often, so that clients do not give up on it.
-const PROGRESS_HEARTBEAT: Duration = Duration::from_secs(5);
-/// How much new output one report carries: the end of it.
-const PROGRESS_BYTES: usize = 1024;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,12 +112,14 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let (request, mut notes) =
         understood(arguments, request).await.inspect_err(|error| executor.refuse(call.principal, &language, error))?;
     let token = context.meta.get_progress_token();
-    let reports = token.map(|token| Reports::start(context.peer.clone(), token, call.ended.clone()));
-    let live = reports.as_ref().map(Reports::sink);
+    let progress = token.map(|token| Progress::start(context.peer.clone(), token, call.ended.clone()));
+    let audience = progress.as_ref().map(Progress::audience);
+    let handler = Handlers::new(calls::Context { principal: call.principal.clone(), audience });
+    let follower = Follower { live: progress.as_ref().map(Progress::sink), handler: Some(handler) };
     let runtime = executor.catalogue().find(&request.language);
-    let outcome = executor.execute(call.principal, request, &context.ct, live).await;
-    if let Some(reports) = reports {
-        reports.stop().await;
+    let outcome = executor.execute(call.principal, request, &context.ct, follower).await;
+    if let Some(progress) = progress {
+        progress.stop().await;
     }
     let outcome = outcome?;
     notes.extend(runtime.and_then(|runtime| hint(runtime, &outcome)));
@@ -178,83 +170,4 @@ pub(super) fn request(
     let (code, notes) = source::plain(catalogue, code, &language);
     let program = Program { code, args, env, stdin };
     Ok((ExecuteRequest { language, program, session, if_sequence, files, limits }, notes))
-}
-
-/// Reports the output of a run while it goes on, throttled.
-struct Reports {
-    news: Arc<Mutex<News>>,
-    enough: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct News {
-    text: Vec<u8>,
-    changed: bool,
-}
-
-impl Reports {
-    /// Reports to `peer` until the connection has `ended`.
-    fn start(peer: Peer<RoleServer>, token: ProgressToken, ended: CancellationToken) -> Self {
-        let news = Arc::<Mutex<News>>::default();
-        let enough = CancellationToken::new();
-        let reports = report(peer, token, Arc::clone(&news), enough.clone());
-        // After the end nobody takes what the peer is to send, and waiting for
-        // it would keep back the result, which is still sent.
-        #[expect(clippy::disallowed_methods, reason = "the call waits for it")]
-        let task = tokio::spawn(async move { ended.run_until_cancelled(reports).await.unwrap_or_default() });
-        Self { news, enough, task }
-    }
-
-    fn sink(&self) -> LiveOutput {
-        let news = Arc::clone(&self.news);
-        Box::new(move |_, bytes| {
-            let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
-            news.text.extend_from_slice(&bytes[bytes.len().saturating_sub(PROGRESS_BYTES)..]);
-            let surplus = news.text.len().saturating_sub(PROGRESS_BYTES);
-            news.text.drain(..surplus);
-            news.changed = true;
-        })
-    }
-
-    /// Ends the reports, and waits until the last is on its way: nothing may
-    /// follow a result.
-    async fn stop(mut self) {
-        self.enough.cancel();
-        // A report that panicked has nothing more to say either.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for Reports {
-    fn drop(&mut self) {
-        self.enough.cancel();
-    }
-}
-
-async fn report(peer: Peer<RoleServer>, token: ProgressToken, news: Arc<Mutex<News>>, enough: CancellationToken) {
-    let started = Instant::now();
-    let mut last = started;
-    let mut interval = tokio::time::interval(PROGRESS_INTERVAL);
-    interval.tick().await;
-    loop {
-        tokio::select! {
-            () = enough.cancelled() => return,
-            _ = interval.tick() => {}
-        }
-        let (text, changed) = {
-            let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
-            (std::mem::take(&mut news.text), std::mem::take(&mut news.changed))
-        };
-        if !changed && last.elapsed() < PROGRESS_HEARTBEAT {
-            continue;
-        }
-        last = Instant::now();
-        let seconds = started.elapsed().as_secs_f64();
-        let message = if changed { reply::text_of(&text).0 } else { format!("running for {seconds:.0} s") };
-        let progress = ProgressNotificationParam::new(token.clone(), seconds).with_message(message);
-        if peer.notify_progress(progress).await.is_err() {
-            return;
-        }
-    }
 }

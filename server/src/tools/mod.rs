@@ -30,7 +30,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::reply::Form;
+pub(crate) use self::reply::{Form, text_of};
 use crate::service::Service;
 
 /// One call of a tool: of whom, and what the tool works with.

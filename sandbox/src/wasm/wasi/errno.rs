@@ -2,11 +2,13 @@
 
 pub(in crate::wasm) const SUCCESS: i32 = 0;
 pub(in crate::wasm) const ACCES: i32 = 2;
+pub(in crate::wasm) const AGAIN: i32 = 6;
 pub(in crate::wasm) const BADF: i32 = 8;
 pub(in crate::wasm) const BUSY: i32 = 10;
 pub(in crate::wasm) const DQUOT: i32 = 19;
 pub(in crate::wasm) const EXIST: i32 = 20;
 pub(in crate::wasm) const FAULT: i32 = 21;
+pub(in crate::wasm) const INTR: i32 = 27;
 pub(in crate::wasm) const INVAL: i32 = 28;
 pub(in crate::wasm) const IO: i32 = 29;
 pub(in crate::wasm) const ISDIR: i32 = 31;
@@ -22,3 +24,4 @@ pub(in crate::wasm) const PERM: i32 = 63;
 pub(in crate::wasm) const ROFS: i32 = 69;
 pub(in crate::wasm) const SPIPE: i32 = 70;
 pub(in crate::wasm) const STALE: i32 = 72;
+pub(in crate::wasm) const TIMEDOUT: i32 = 73;

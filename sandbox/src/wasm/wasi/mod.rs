@@ -26,7 +26,7 @@ use crate::run::stream::Stream;
 const MODULE: &str = "wasi_snapshot_preview1";
 
 /// What WASI has no function for: part of the guest ABI.
-const OWN_MODULE: &str = "belljar";
+pub(super) const OWN_MODULE: &str = "belljar";
 
 /// How many bytes one call may make the host copy.
 const COPIED_BYTES: usize = 16 << 20;

@@ -38,6 +38,7 @@ use crate::run::limits::Resource;
 use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::run::stream::LiveOutput;
 use crate::sys;
+use crate::wasm::calls::RunCalls;
 use crate::wasm::{Determinism, DiskQuota, Image, MemoryLease, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
 use crate::workspace::entry::FileEntry;
@@ -244,6 +245,12 @@ impl Shared {
             }
             ToWorker::MemoryAnswer { ask, granted } => self.lease.answer(ask, granted),
             ToWorker::MemoryRecall => self.lease.release_all(),
+            ToWorker::Answer { run, call, answer } => {
+                // Its run may have ended meanwhile.
+                if let Some(control) = lock(&self.controls).get(&run) {
+                    control.answer(call, answer);
+                }
+            }
             ToWorker::Run(_) | ToWorker::CloseSession { .. } => {}
         }
     }
@@ -305,6 +312,8 @@ impl Shared {
             });
             sink
         });
+        let (writer, run) = (Arc::clone(&self.writer), order.run);
+        let call = move |number, call| send(&writer, &FromWorker::Call { run, number, call });
         let parts = RunParts {
             control,
             stdio: Stdio::new(
@@ -314,10 +323,12 @@ impl Shared {
                 live,
             ),
             quota: DiskQuota::new(Arc::clone(&workspace), &order.limits, before.disk_use),
+            calls: RunCalls::new(Box::new(call)),
             limits: order.limits,
         };
         let mut request = GuestRequest {
             last: order.session.is_none(),
+            shown: order.shown,
             elsewhere: &order.elsewhere,
             disk_bytes: order.limits.get(Resource::DiskBytes),
             disk_files: order.limits.get(Resource::DiskFiles),

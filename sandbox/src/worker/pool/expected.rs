@@ -2,9 +2,10 @@
 //! limits of its run. A worker keeps to them by itself, so one that does not was
 //! broken into, and is ended before the server holds what it sends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::run::abi::{MARK_BYTES, RICH_OUTPUT_BYTES, text_bytes};
+use crate::run::calls::{GuestCall, MAX_CALL_BYTES, MAX_CALLS, MAX_IN_FLIGHT, MAX_NAME_BYTES};
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput};
 use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
@@ -18,7 +19,17 @@ const FRAME_BYTES: u64 = 1 << 20;
 
 /// The orders that a worker has not answered yet.
 #[derive(Debug, Default)]
-pub(crate) struct Expected(HashMap<u64, Order>);
+pub(crate) struct Expected(HashMap<u64, Open>);
+
+/// An order that is not answered, and what its run called so far.
+#[derive(Debug)]
+struct Open {
+    order: Order,
+    /// Those that the worker has no answer to.
+    calls: HashSet<u32>,
+    /// How many there were.
+    made: u32,
+}
 
 /// What is known of an order that matters for its answer.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +50,10 @@ pub(crate) enum Lie {
     TooLong { what: &'static str, most: u64, length: u64 },
     #[error("it sends {0}, which nobody asked for")]
     Unasked(&'static str),
+    #[error("its run may have {most} {what}, and this would be one more")]
+    TooMany { what: &'static str, most: u64 },
+    #[error("it gives a call the number {0}, which another has that is not answered")]
+    CalledTwice(u32),
 }
 
 impl Order {
@@ -79,14 +94,39 @@ impl Order {
     }
 }
 
+impl Open {
+    fn check(&mut self, number: u32, call: &GuestCall) -> Result<(), Lie> {
+        at_most("name of a call", MAX_NAME_BYTES as u64, length(&call.name))?;
+        at_most("call", MAX_CALL_BYTES as u64, call.bytes.len() as u64)?;
+        if self.made >= MAX_CALLS {
+            return Err(Lie::TooMany { what: "calls", most: u64::from(MAX_CALLS) });
+        }
+        if self.calls.len() >= MAX_IN_FLIGHT {
+            return Err(Lie::TooMany { what: "calls in flight", most: MAX_IN_FLIGHT as u64 });
+        }
+        if !self.calls.insert(number) {
+            return Err(Lie::CalledTwice(number));
+        }
+        self.made += 1;
+        Ok(())
+    }
+}
+
 impl Expected {
     pub(crate) fn add(&mut self, run: u64, order: Order) {
-        self.0.insert(run, order);
+        self.0.insert(run, Open { order, calls: HashSet::new(), made: 0 });
+    }
+
+    /// A call of a run is about to be answered.
+    pub(crate) fn answer_call(&mut self, run: u64, number: u32) {
+        if let Some(open) = self.0.get_mut(&run) {
+            open.calls.remove(&number);
+        }
     }
 
     /// How long the next message may be.
     pub(crate) fn frame_bytes(&self) -> usize {
-        let longest = self.0.values().map(Order::report_bytes).max().unwrap_or(0);
+        let longest = self.0.values().map(|open| open.order.report_bytes()).max().unwrap_or(0);
         usize::try_from(longest.saturating_add(FRAME_BYTES)).unwrap_or(usize::MAX)
     }
 
@@ -94,14 +134,17 @@ impl Expected {
     /// expected once.
     pub(crate) fn check(&mut self, message: &FromWorker) -> Result<(), Lie> {
         match message {
-            FromWorker::Finished { run, report } => self.0.remove(run).ok_or(Lie::Unknown)?.check(report),
+            FromWorker::Finished { run, report } => self.0.remove(run).ok_or(Lie::Unknown)?.order.check(report),
             FromWorker::Failed { run, .. } | FromWorker::NotHere { run } | FromWorker::NoMemory { run, .. } => {
                 self.0.remove(run).map(drop).ok_or(Lie::Unknown)
             }
             FromWorker::Output { run, bytes, .. } => match self.0.get(run) {
-                Some(order) if order.live => at_most("output", OUTPUT_CHUNK_BYTES as u64, bytes.len() as u64),
+                Some(open) if open.order.live => at_most("output", OUTPUT_CHUNK_BYTES as u64, bytes.len() as u64),
                 _ => Err(Lie::Unasked("output")),
             },
+            FromWorker::Call { run, number, call } => {
+                self.0.get_mut(run).ok_or(Lie::Unasked("a call"))?.check(*number, call)
+            }
             FromWorker::Fault { run } => self.0.get(run).map(drop).ok_or(Lie::Unknown),
             FromWorker::MemoryAsk { .. } | FromWorker::MemoryReturn { .. } => Ok(()),
         }
@@ -187,6 +230,46 @@ mod tests {
         }
         expected.add(7, order(false));
         assert_eq!(expected.check(&finished(full())), Err(Lie::Unasked("an interpreter")));
+    }
+
+    fn call(run: u64, number: u32, name: &str, bytes: usize) -> FromWorker {
+        FromWorker::Call { run, number, call: GuestCall { name: name.to_owned(), bytes: vec![0; bytes] } }
+    }
+
+    #[test]
+    fn calls_are_taken_within_the_bounds_of_their_run_and_one_more_is_a_lie() {
+        let mut expected = Expected::default();
+        let no_order = Err(Lie::Unasked("a call"));
+        assert_eq!(expected.check(&call(7, 0, "a", 0)), no_order);
+        expected.add(7, order(false));
+        assert_eq!(expected.check(&call(8, 0, "a", 0)), no_order, "of another run");
+        let longest = call(7, 0, &"n".repeat(MAX_NAME_BYTES), MAX_CALL_BYTES);
+        assert!(postcard::to_stdvec(&longest).unwrap().len() < expected.frame_bytes());
+        expected.check(&longest).unwrap();
+        for (lie, what) in [
+            (call(7, 1, &"n".repeat(MAX_NAME_BYTES + 1), 0), "name of a call"),
+            (call(7, 1, "a", MAX_CALL_BYTES + 1), "call"),
+        ] {
+            assert!(matches!(expected.check(&lie), Err(Lie::TooLong { what: found, .. }) if found == what), "{what}");
+        }
+        assert_eq!(expected.check(&call(7, 0, "a", 0)), Err(Lie::CalledTwice(0)));
+        let most = u32::try_from(MAX_IN_FLIGHT).unwrap();
+        (1..most).for_each(|number| expected.check(&call(7, number, "a", 0)).unwrap());
+        let refused = expected.check(&call(7, most, "a", 0));
+        assert_eq!(refused, Err(Lie::TooMany { what: "calls in flight", most: MAX_IN_FLIGHT as u64 }));
+        // What is answered is in flight no more; a number may be given again.
+        expected.answer_call(7, 3);
+        expected.check(&call(7, 3, "a", 0)).unwrap();
+        for _ in most + 1..MAX_CALLS {
+            expected.answer_call(7, 3);
+            expected.check(&call(7, 3, "a", 0)).unwrap();
+        }
+        expected.answer_call(7, 3);
+        let refused = expected.check(&call(7, 3, "a", 0));
+        assert_eq!(refused, Err(Lie::TooMany { what: "calls", most: u64::from(MAX_CALLS) }));
+        // With its run they are over.
+        expected.check(&finished(WorkerReport { capture: None, ..full() })).unwrap();
+        assert_eq!(expected.check(&call(7, 3, "a", 0)), no_order);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::handle::SessionId;
 use crate::lock::lock;
 use crate::memory_budget::Share;
+use crate::run::calls::GuestCall;
 use crate::run::stream::LiveOutput;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::ToWorker;
@@ -63,6 +64,8 @@ pub(crate) struct Worker {
 pub(crate) struct Entry {
     pub(crate) done: oneshot::Sender<Result<RunEnd, Error>>,
     pub(crate) live: Option<LiveOutput>,
+    /// Takes its calls, under their numbers.
+    pub(crate) calls: mpsc::UnboundedSender<(u32, GuestCall)>,
     pub(crate) needs: Needs,
 }
 

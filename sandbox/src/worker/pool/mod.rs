@@ -16,6 +16,7 @@ mod sets;
 mod workers;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -24,8 +25,10 @@ use std::time::{Duration, Instant};
 pub(crate) use allowance::saved_bytes;
 pub(crate) use allowance::{Allowance, Baseline, Needs};
 pub(crate) use compiled::{CompiledImage, Images};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jailer::WorkerWall;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::expected::Order;
@@ -40,8 +43,9 @@ use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
 use crate::memory_budget::{MemoryBudget, Share};
+use crate::run::calls::{Calls, GuestCall};
+use crate::run::follower::Following;
 use crate::run::limits::Resource;
-use crate::run::stream::LiveOutput;
 
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.
@@ -191,13 +195,13 @@ impl Pool {
         order: RunOrder,
         transfer: Option<&Arc<Transfer>>,
         cancel: &CancellationToken,
-        live: Option<LiveOutput>,
+        following: Following,
     ) -> Result<RunEnd, Error> {
         let Some(session) = order.session.as_ref().map(|session| session.id.clone()) else {
             let image = self.image(principal, &order.image)?;
             let share = self.admit(&image, cancel).await?;
             let worker = self.least_busy(principal, Some(&order.image)).await?;
-            let end = self.run_on(&worker, order, transfer, cancel, live).await;
+            let end = self.run_on(&worker, order, transfer, cancel, following).await;
             drop(share);
             return end;
         };
@@ -221,7 +225,7 @@ impl Pool {
             }
         };
         let image = worker.images.get(&order.image).cloned();
-        let mut end = self.run_on(&worker, order, transfer, cancel, live).await;
+        let mut end = self.run_on(&worker, order, transfer, cancel, following).await;
         self.settle(session, (runtime, image), &mut end, &worker, share);
         end
     }
@@ -257,7 +261,7 @@ impl Pool {
         mut order: RunOrder,
         transfer: Option<&Arc<Transfer>>,
         cancel: &CancellationToken,
-        live: Option<LiveOutput>,
+        Following { live, calls }: Following,
     ) -> Result<RunEnd, Error> {
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
@@ -268,7 +272,9 @@ impl Pool {
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
-        lock(&worker.runs).insert(number, Entry { done, live, needs: Needs { limits, brought_bytes } });
+        let (called, calling) = mpsc::unbounded_channel();
+        let needs = Needs { limits, brought_bytes };
+        lock(&worker.runs).insert(number, Entry { done, live, calls: called, needs });
         let _guard = RunGuard { worker: Arc::clone(worker), number };
         self.allow(worker)?;
         lock(&worker.expected).add(number, expected);
@@ -279,6 +285,7 @@ impl Pool {
         }
         let end = tokio::select! {
             end = &mut ended => end,
+            never = answer(&calls, calling, worker, number) => match never {},
             () = overdue(cancel, worker, number, wall_time) => {
                 tracing::error!(run = number, "a run outstayed every deadline; its worker is ended");
                 *lock(&worker.fault) = Some(number);
@@ -379,6 +386,27 @@ impl Pool {
             memory_total_bytes: self.budget.total_bytes(),
             resets: self.resets.load(Ordering::Relaxed),
             wall: self.wall.get().copied(),
+        }
+    }
+}
+
+/// Answers the calls of a run, until it is dropped.
+async fn answer(
+    calls: &Calls,
+    mut calling: mpsc::UnboundedReceiver<(u32, GuestCall)>,
+    worker: &Worker,
+    run: u64,
+) -> Infallible {
+    let mut answering = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some((number, call)) = calling.recv() => answering.push(async move { (number, calls.answer(call).await) }),
+            Some((number, answer)) = answering.next() => {
+                lock(&worker.expected).answer_call(run, number);
+                worker.send(&ToWorker::Answer { run, call: number, answer });
+            }
+            // Its entry is gone: so is the run.
+            else => std::future::pending().await,
         }
     }
 }

@@ -92,6 +92,12 @@ impl Pool {
                     live(stream, &bytes);
                 }
             }
+            FromWorker::Call { run, number, call } => {
+                // Whoever waited for the run may be gone, and has stopped it then.
+                if let Some(entry) = lock(&worker.runs).get(&run) {
+                    let _ = entry.calls.send((number, call));
+                }
+            }
             FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
             FromWorker::Failed { run, reason, passes: true } => {
                 tracing::warn!(run, reason, "a run could not be carried out at this moment");

@@ -15,6 +15,7 @@ use jailer::{Refusal, WorkerWall};
 use serde::{Deserialize, Serialize};
 
 use crate::handle::SessionId;
+use crate::run::calls::{Answer, GuestCall};
 use crate::run::limits::Limits;
 use crate::run::program::Program;
 use crate::run::stream::Stream;
@@ -86,6 +87,8 @@ pub(crate) enum ToWorker {
     MemoryAnswer { ask: u64, granted: bool },
     /// Give unused memory back.
     MemoryRecall,
+    /// The answer to [`FromWorker::Call`].
+    Answer { run: u64, call: u32, answer: Answer },
 }
 
 /// One program to run.
@@ -107,6 +110,8 @@ pub(crate) struct RunOrder {
     pub(crate) left: Vec<SessionId>,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
+    /// Whether somebody sees what is displayed while the run goes on.
+    pub(crate) shown: bool,
     /// Other languages and the packages that each has, as a guest is told.
     pub(crate) elsewhere: String,
     /// Whether clocks and random bytes are to be the same in every run.
@@ -151,6 +156,13 @@ pub(crate) enum Interpreter {
 pub(crate) enum FromWorker {
     /// Output of a run that is going on.
     Output { run: u64, stream: Stream, bytes: Vec<u8> },
+    /// The program of a run that is going on calls its host.
+    Call {
+        run: u64,
+        /// Names the call in its run.
+        number: u32,
+        call: GuestCall,
+    },
     /// A run has ended.
     Finished { run: u64, report: Box<WorkerReport> },
     /// A run could not be carried out, through a fault of the host, or because
@@ -179,6 +191,7 @@ impl FromWorker {
     pub(crate) const fn run(&self) -> Option<u64> {
         match self {
             Self::Output { run, .. }
+            | Self::Call { run, .. }
             | Self::Finished { run, .. }
             | Self::Failed { run, .. }
             | Self::NotHere { run }
@@ -228,6 +241,7 @@ mod tests {
         let reason = || "because ".repeat(9);
         let messages = [
             FromWorker::Output { run: 300, stream: Stream::Stderr, bytes: vec![0xff; 500] },
+            FromWorker::Call { run: 7, number: 9, call: GuestCall { name: reason(), bytes: vec![1; 300] } },
             FromWorker::Finished { run: 7, report: report() },
             FromWorker::Failed { run: 1 << 50, reason: reason(), passes: false },
             FromWorker::NotHere { run: 1 << 50 },

@@ -11,6 +11,7 @@ use crate::run::abi::GuestRequest;
 use crate::run::limits::{Limits, Resource};
 use crate::run::outcome::Status;
 use crate::run::program::Program;
+use crate::wasm::calls::RunCalls;
 use crate::wasm::engine;
 use crate::wasm::slot::Slot;
 use crate::wasm::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
@@ -71,6 +72,7 @@ impl Session {
     /// Runs `code`, which must not fail, and returns what it printed.
     fn run(&mut self, code: &str) -> String {
         let parts = RunParts {
+            calls: RunCalls::new(Box::new(|_, _| {})),
             control: Arc::new(RunControl::default()),
             stdio: Stdio::new(Vec::new(), 4096, &self.parent.path().join("spool"), None),
             quota: DiskQuota::new(Arc::clone(&self.workspace), &self.limits, DiskUse::default()),
