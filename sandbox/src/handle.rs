@@ -4,19 +4,53 @@
 //! [`Principal`], and what is someone else's reads like what never was.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// Whom a session or run belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(String);
+/// Whom a session or run belongs to. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Principal(Arc<str>);
+
+/// The name of the one user of a server that serves nobody else.
+const LOCAL: &str = "local";
+/// Names of no tenant: that one, and that of the file which locks the directory
+/// in which each tenant has one.
+const RESERVED: [&str; 2] = [LOCAL, "lock"];
+/// The longest name. It is a directory on the host and a part of paths in the store.
+const MAX_NAME_BYTES: usize = 64;
 
 impl Principal {
     /// The one user of a server that was started over stdio.
     pub fn local() -> Self {
-        Self("local".into())
+        Self(LOCAL.into())
+    }
+
+    /// One of several tenants, by a name that the server chose for it. What
+    /// clients send must be mapped to one first: whoever could choose a name
+    /// would be whom it names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] for a name that is no safe component of a path,
+    /// on file systems that do not tell capitals from small letters either, and
+    /// for that of [`Principal::local`].
+    pub fn new(name: &str) -> Result<Self, Error> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
+        let refused = |reason: &str| Err(Error::invalid("principal", format!("{reason}, got {shown:?}")));
+        if name.len() > MAX_NAME_BYTES {
+            return refused(&format!("must be at most {MAX_NAME_BYTES} bytes, has {}", name.len()));
+        }
+        if !name.bytes().all(is_plain) || !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            return refused("must be made of a-z, 0-9, - and _, and begin with a letter or digit");
+        }
+        if RESERVED.contains(&name) {
+            return refused("must not be a name that the server uses itself");
+        }
+        Ok(Self(name.into()))
     }
 
     #[cfg(test)]
@@ -28,6 +62,14 @@ impl Principal {
     pub fn directory_name(&self) -> &str {
         &self.0
     }
+}
+
+/// Which session, and whose. A handle alone finds nothing: another's is looked
+/// for among one's own, and is as far away as one that never was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SessionKey {
+    pub(crate) owner: Principal,
+    pub(crate) id: SessionId,
 }
 
 /// 128 random bits as 26 letters and digits.
@@ -154,6 +196,31 @@ mod tests {
         assert_eq!(SessionId::parse(id.as_str()).unwrap(), id);
         for bad in ["", "s_", "new", "s_../../../../../etc/passwd0", "r_00000000000000000000000000"] {
             assert!(SessionId::parse(bad).unwrap_err().to_string().contains("must be a handle"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_tenant_is_a_component_of_a_path_and_nobody_elses() {
+        for good in ["a", "0", "tenant-7", "u_1", &"x".repeat(MAX_NAME_BYTES)] {
+            assert_eq!(Principal::new(good).unwrap().directory_name(), good);
+        }
+        for (bad, reason) in [
+            ("", "begin with a letter or digit"),
+            (".", "made of a-z"),
+            ("..", "made of a-z"),
+            ("-x", "begin with"),
+            ("_x", "begin with"),
+            ("a/b", "made of"),
+            ("a b", "made of"),
+            ("A", "made of"),
+            ("é", "made of"),
+            ("a\0", "made of"),
+            ("local", "uses itself"),
+            ("lock", "uses itself"),
+            (&"x".repeat(MAX_NAME_BYTES + 1), "at most 64 bytes, has 65"),
+        ] {
+            let refused = Principal::new(bad).unwrap_err().to_string();
+            assert!(refused.starts_with("principal ") && refused.contains(reason), "{bad}: {refused}");
         }
     }
 

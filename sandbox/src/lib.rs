@@ -24,6 +24,7 @@ mod children;
 mod codec;
 mod error;
 mod executor;
+mod fair;
 mod filesystem;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -38,6 +39,7 @@ mod run;
 mod session;
 mod store;
 mod sys;
+mod tenancy;
 mod text;
 mod wasm;
 mod worker;
@@ -47,7 +49,8 @@ pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
-    Drained, Executor, ExecutorSettings, Health, Language, RunEvents, SessionSummary, SnapshotSummary, Told,
+    Drained, Executor, ExecutorSettings, Health, Language, Look, Place, RunEvents, SessionSummary, SnapshotSummary,
+    Told,
 };
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;
@@ -55,7 +58,7 @@ pub use guest_runtimes::{Catalogue, CatalogueError, GuestRuntime};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::prepare;
 pub use jailer::{Enforced, WorkerWall};
-pub use native::{NativeHealth, NativeSettings, Shown, Tier};
+pub use native::{MinimumTier, NativeHealth, NativeSettings, Shown, Tier};
 pub use policy::{Languages, Network, Policy};
 pub use role::role;
 pub use run::calls::{Answer, Answering, CallError, CallHandler, GuestCall};
@@ -71,6 +74,7 @@ pub use run::spool::Spool;
 pub use run::stream::{LiveOutput, Stream};
 pub use session::SessionFiles;
 pub use store::{Durability, KeyFile, KeyId, StoreBackend};
+pub use tenancy::{Tenancy, TenantLimits, Tenants};
 pub use text::{has_escapes, one_line, path_of};
 pub use wasm::CodeCache;
 pub use wasm::engine::ENGINE_VERSION;

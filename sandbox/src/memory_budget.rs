@@ -1,4 +1,5 @@
-//! The memory that all runs and sessions together may use.
+//! The memory that all runs and sessions together may use, and of that each
+//! tenant's at most.
 //!
 //! What an instance starts with is taken before its run begins, and a run
 //! waits for it. What it grows by is taken as it grows, and refused when there
@@ -8,21 +9,24 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::fair::{Pot, Units, Urgency};
+use crate::handle::Principal;
+use crate::tenancy::TenantBounds;
 
 /// The unit of account. Coarser than a page, finer than any instance.
 const MIB: u64 = 1 << 20;
 
-/// A bounded amount of memory, given out first in, first out.
+/// A bounded amount of memory, given out fairly.
 #[derive(Clone)]
 pub(crate) struct MemoryBudget {
-    free: Arc<Semaphore>,
+    pot: Pot<Principal>,
     total_bytes: u64,
+    bounds: Arc<TenantBounds>,
     /// Who gives back what it does not need at once.
     giver: Arc<OnceLock<Giver>>,
 }
 
-type Giver = Box<dyn Fn(u64) + Send + Sync>;
+type Giver = Box<dyn Fn(&Principal, u64) + Send + Sync>;
 
 impl fmt::Debug for MemoryBudget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,36 +34,40 @@ impl fmt::Debug for MemoryBudget {
     }
 }
 
-/// Memory that is taken until this is dropped.
+/// Memory that one tenant has taken until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Share(OwnedSemaphorePermit);
+pub(crate) struct Share(Units<Principal>);
 
 impl Share {
     /// Keeps only `bytes` of this share.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
-        let keep = (units(bytes) as usize).min(self.0.num_permits());
-        drop(self.0.split(self.0.num_permits() - keep));
+        self.0.shrink_to(units(bytes));
     }
 
-    /// Adds another share.
+    /// Adds another share of the same tenant.
     pub(crate) fn merge(&mut self, other: Self) {
         self.0.merge(other.0);
     }
 
     /// How much it is.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.0.num_permits() as u64 * MIB
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.0.units() * MIB
     }
 
     /// Gives `bytes` of it back.
     pub(crate) fn give_back(&mut self, bytes: u64) {
         self.shrink_to(self.bytes().saturating_sub(bytes));
     }
+
+    /// Whose it is.
+    pub(crate) const fn owner(&self) -> &Principal {
+        self.0.key()
+    }
 }
 
 impl MemoryBudget {
-    pub(crate) fn new(total_bytes: u64) -> Self {
-        Self { free: Arc::new(Semaphore::new(units(total_bytes) as usize)), total_bytes, giver: Arc::default() }
+    pub(crate) fn new(total_bytes: u64, bounds: Arc<TenantBounds>) -> Self {
+        Self { pot: Pot::new(units(total_bytes)), total_bytes, bounds, giver: Arc::default() }
     }
 
     pub(crate) const fn total_bytes(&self) -> u64 {
@@ -67,44 +75,84 @@ impl MemoryBudget {
     }
 
     pub(crate) fn used_bytes(&self) -> u64 {
-        self.total_bytes.saturating_sub(self.free.available_permits() as u64 * MIB)
+        self.total_bytes.saturating_sub(self.free_bytes())
     }
 
     pub(crate) fn free_bytes(&self) -> u64 {
-        self.total_bytes.saturating_sub(self.used_bytes())
+        self.pot.free() * MIB
+    }
+
+    /// The most that `owner` may have.
+    pub(crate) fn most_of(&self, owner: &Principal) -> u64 {
+        self.bounds.of(owner).memory_bytes.min(self.total_bytes)
+    }
+
+    /// What `owner` has.
+    pub(crate) fn used_by(&self, owner: &Principal) -> u64 {
+        self.pot.used_by(owner) * MIB
+    }
+
+    /// What `owner` could have beside that, if it were there.
+    pub(crate) fn left_of(&self, owner: &Principal) -> u64 {
+        self.most_of(owner).saturating_sub(self.used_by(owner))
     }
 
     /// Has `giver` asked for memory when somebody needs some: the first counts.
-    pub(crate) fn set_giver(&self, giver: impl Fn(u64) + Send + Sync + 'static) {
+    pub(crate) fn set_giver(&self, giver: impl Fn(&Principal, u64) + Send + Sync + 'static) {
         let _ = self.giver.set(Box::new(giver));
     }
 
-    /// Asks for memory until `bytes` are free, or nobody has any to give.
-    pub(crate) fn ask_back(&self, bytes: u64) {
+    /// Asks for memory until `owner` can have `bytes`, or nobody has any to give.
+    pub(crate) fn ask_back(&self, owner: &Principal, bytes: u64) {
         if let Some(giver) = self.giver.get() {
-            giver(bytes);
+            giver(owner, bytes);
         }
     }
 
     /// An empty share to merge others into.
-    pub(crate) fn nothing(&self) -> Option<Share> {
-        self.try_take(0)
+    pub(crate) fn nothing(&self, owner: &Principal) -> Option<Share> {
+        self.try_take(owner, 0)
     }
 
-    /// Takes `bytes` if they are there and nobody waits.
-    pub(crate) fn try_take(&self, bytes: u64) -> Option<Share> {
-        Arc::clone(&self.free).try_acquire_many_owned(units(bytes)).ok().map(Share)
+    /// Takes `bytes` if they are there.
+    pub(crate) fn try_take(&self, owner: &Principal, bytes: u64) -> Option<Share> {
+        self.pot.try_take(owner, units(self.most_of(owner)), units(bytes)).map(Share)
     }
 
-    /// Waits for `bytes`. `None` when the budget can never have as many.
-    pub(crate) async fn take(&self, bytes: u64) -> Option<Share> {
-        if bytes > self.total_bytes {
+    /// Waits for `bytes`. `None` when `owner` can never have as many.
+    pub(crate) async fn take(&self, owner: &Principal, bytes: u64, urgency: Urgency) -> Option<Share> {
+        let most = self.most_of(owner);
+        if bytes > most {
             return None;
         }
-        Arc::clone(&self.free).acquire_many_owned(units(bytes)).await.ok().map(Share)
+        self.pot.take(owner, (units(most), units(bytes)), urgency, usize::MAX).await.ok().map(Share)
     }
 }
 
-fn units(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(MIB)).unwrap_or(u32::MAX)
+const fn units(bytes: u64) -> u64 {
+    bytes.div_ceil(MIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tenant_has_its_own_bound_and_one_that_waits_for_itself_holds_up_nobody() {
+        let budget = MemoryBudget::new(10 * MIB, TenantBounds::many(6 * MIB));
+        let (one, other) = (Principal::named("one"), Principal::named("other"));
+        assert!(budget.take(&one, 7 * MIB, Urgency::CanWait).await.is_none(), "never");
+        let held = budget.try_take(&one, 5 * MIB).unwrap();
+        assert!(budget.try_take(&one, 2 * MIB).is_none() && budget.left_of(&one) == MIB);
+        let mut waits = Box::pin(budget.take(&one, 2 * MIB, Urgency::CanWait));
+        tokio::select! {
+            biased;
+            _ = &mut waits => unreachable!(),
+            theirs = budget.take(&other, 4 * MIB, Urgency::CanWait) => assert_eq!(theirs.unwrap().bytes(), 4 * MIB),
+        }
+        assert_eq!((budget.used_bytes(), budget.used_by(&one), held.owner()), (5 * MIB, 5 * MIB, &one));
+        drop(held);
+        assert_eq!(waits.await.unwrap().bytes(), 2 * MIB);
+        assert_eq!(budget.free_bytes(), 10 * MIB);
+    }
 }

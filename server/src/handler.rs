@@ -9,16 +9,13 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use sandbox::{Error, Principal};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use sandbox::{Error, Place, Principal};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Service;
 use crate::tools::{self, Call, TOOLS, reply};
 use crate::transport::unsent::Unsent;
-
-/// How many calls of `read` go on at once: each may make a reply with an image.
-const READS: usize = 8;
 
 /// How long clients may cache the tool list: it never changes while we run.
 const TOOL_LIST_TTL_MS: u64 = 3_600_000;
@@ -37,7 +34,6 @@ pub(crate) struct Handler {
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
     unsent: Arc<Unsent>,
-    reads: Arc<Semaphore>,
 }
 
 impl Handler {
@@ -47,37 +43,34 @@ impl Handler {
         ended: CancellationToken,
         unsent: Arc<Unsent>,
     ) -> Self {
-        let (tools, reads) = (Arc::default(), Arc::new(Semaphore::new(READS)));
-        Self { service, principal, tools, ended, unsent, reads }
+        Self { service, principal, tools: Arc::default(), ended, unsent }
     }
 
     /// Every tool. What they say of this machine is found out once.
     async fn tools(&self) -> &[Tool] {
-        let define = || async { tools::definitions(&self.service, &self.service.executor.languages().await) };
+        let define =
+            || async { tools::definitions(&self.service, &self.service.executor.languages(&self.principal).await) };
         self.tools.get_or_init(define).await
     }
 }
 
 impl Handler {
-    /// Waits until a call may begin. A `read` holds one of the places for reads
-    /// until it is over.
+    /// Waits until a call may begin. What runs nothing holds a place until it is
+    /// over; a run takes its own.
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`] when nobody waits for it any longer.
-    async fn place(&self, tool: &str, cancel: &CancellationToken) -> Result<Option<OwnedSemaphorePermit>, Error> {
-        let place = async {
-            let place = match tool {
-                tools::read::NAME => Arc::clone(&self.reads).acquire_owned().await.ok(),
-                _ => None,
-            };
-            self.unsent.room().await;
-            place
+    /// [`Error::Cancelled`] when nobody waits for it any longer, [`Error::Busy`] when
+    /// too many wait.
+    async fn place(&self, tool: &tools::Entry, cancel: &CancellationToken) -> Result<Option<Place>, Error> {
+        let place = match tool.looks {
+            Some(look) => Some(self.service.executor.place(&self.principal, look, cancel).await?),
+            None => None,
         };
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Error::Cancelled),
-            place = place => Ok(place),
+            () = self.unsent.room() => Ok(place),
         }
     }
 }
@@ -112,14 +105,14 @@ impl ServerHandler for Handler {
             let shown: String = request.name.chars().take(64).collect();
             return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
         };
-        let _place = match self.place(&request.name, &context.ct).await {
+        let _place = match self.place(tool, &context.ct).await {
             Ok(place) => place,
             Err(error) => return reply::error(error).map(CallToolResponse::from),
         };
         let call = Call { service: &self.service, principal: &self.principal, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {
-            if !tool.runs {
+            if tool.looks.is_some() {
                 reply::log(&error);
             }
             reply::error(error)

@@ -130,7 +130,7 @@ impl Service {
         }
         // Both for the first list of tools, which tells what there is.
         self.executor.probe_native().await;
-        self.executor.languages().await;
+        self.executor.languages(&Principal::local()).await;
         self.advance(Stage::Ready);
     }
 

@@ -21,6 +21,7 @@ use sandbox::{
     Principal, Program, SessionChoice, SessionId, StoreBackend,
 };
 use tempfile::TempDir;
+use tests::Filter;
 use tokio_util::sync::CancellationToken;
 
 use self::weak::WeakStore;
@@ -34,12 +35,11 @@ fn main() -> ExitCode {
     if let Some(code) = sandbox::role(&arguments, || {}) {
         return code;
     }
-    let Filter { wanted, skipped } = Filter::of(&arguments);
+    let filter = Filter::of(&arguments);
     let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     macro_rules! run {
         ($($name:ident)*) => {$(
-            let has = |part: &String| stringify!($name).contains(part.as_str());
-            if (wanted.is_empty() || wanted.iter().any(has)) && !skipped.iter().any(has) {
+            if filter.wants(stringify!($name)) {
                 event_loop.block_on($name());
                 println!("test {} ... ok", stringify!($name));
             }
@@ -52,29 +52,6 @@ fn main() -> ExitCode {
         the_result_of_a_run_is_read_where_it_ran_and_others_say_so
     }
     ExitCode::SUCCESS
-}
-
-/// Which tests are to run, said as to any test program.
-#[derive(Default)]
-struct Filter {
-    wanted: Vec<String>,
-    skipped: Vec<String>,
-}
-
-impl Filter {
-    fn of(arguments: &[String]) -> Self {
-        let mut filter = Self::default();
-        let mut words = arguments.iter().skip(1).cloned();
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "--skip" => filter.skipped.extend(words.next()),
-                "--test-threads" | "--format" | "--color" | "--logfile" => drop(words.next()),
-                flag if flag.starts_with('-') => {}
-                _ => filter.wanted.push(word),
-            }
-        }
-        filter
-    }
 }
 
 /// A store that is weak in the way of `seed`, or of `BELLJAR_TEST_SEED`.
@@ -107,6 +84,7 @@ impl Replica {
             default_limits: Limits::defaults(),
             limit_ceilings: Limits::ceilings(),
             policy: Arc::default(),
+            tenancy: sandbox::Tenancy::One,
             runs: 4,
             queue: 64,
             workers: 1,
@@ -119,7 +97,12 @@ impl Replica {
             store_bytes: 1 << 30,
             principal_store_bytes: 1 << 30,
             snapshots: 64,
-            native: NativeSettings { tier: None, programs: BTreeMap::new(), secrets: Vec::new(), personal: Vec::new() },
+            native: NativeSettings {
+                tier: sandbox::MinimumTier::Off,
+                programs: BTreeMap::new(),
+                secrets: Vec::new(),
+                personal: Vec::new(),
+            },
             deterministic: false,
         };
         Self { executor: Arc::new(Executor::new(settings).unwrap()), state }

@@ -7,6 +7,7 @@
 //! - [`Reply`] is an answer, with the fields of `execute` by name.
 //! - [`RuntimesFolder`] is languages that an operator adds, [`Tally`] one of them.
 //! - [`Restriction`] is less of the machine for a server.
+//! - [`Filter`] is for test programs that are their own workers.
 //! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
 //!
 //! Nothing here sleeps to get an order right: tests wait for a reply, a
@@ -15,6 +16,7 @@
 #![expect(clippy::expect_used, reason = "a harness that cannot go on fails its test, with a message")]
 
 mod client;
+mod filter;
 mod process;
 mod program;
 mod reply;
@@ -27,6 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Pending};
+pub use filter::Filter;
 pub use process::Process;
 pub use program::Program;
 pub use reply::Reply;

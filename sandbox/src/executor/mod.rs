@@ -7,11 +7,13 @@
 
 mod events;
 mod native;
+mod places;
 mod run;
 mod runtime;
 mod scratch;
 mod sessions;
 mod stop;
+mod tenants;
 mod wasm;
 
 use std::path::PathBuf;
@@ -21,14 +23,15 @@ use std::time::{Duration, Instant};
 
 pub use events::{RunEvents, Told};
 use guest_runtimes::{Catalogue, GuestRuntime, Kind};
+pub use places::{Look, Place};
 pub use sessions::{SessionSummary, SnapshotSummary};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::events::Events;
 use self::native::NativeRuns;
-use self::stop::Stop;
+use self::places::{Count, Places};
+use self::tenants::{Tenants, Visit};
 use self::wasm::WasmRuntime;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
@@ -44,6 +47,7 @@ use crate::run::limits::{Limits, Resource};
 use crate::session::ledger::Ledger;
 use crate::session::registry::{SessionSettings, Sessions};
 use crate::store::{Durability, Store, StoreBackend, StoreSettings};
+use crate::tenancy::{Tenancy, TenantBounds, TenantLimits};
 use crate::wasm::CodeCache;
 use crate::worker::{PoolHealth, PoolSettings};
 use crate::workspace::empty::EmptyWorkspaces;
@@ -63,15 +67,17 @@ pub struct ExecutorSettings {
     pub cache_directory: PathBuf,
     /// Limits of a run that asks for none.
     pub default_limits: Limits,
-    /// The highest limits that a run may ask for.
+    /// The highest limits that a run may ask for, whoever's it is.
     pub limit_ceilings: Limits,
-    /// What programs are granted.
+    /// What programs are granted, where there is one tenant.
     pub policy: Arc<Policy>,
+    /// Whether there is one tenant or several.
+    pub tenancy: Tenancy,
     /// The most runs at once.
     pub runs: usize,
-    /// The most runs that wait.
+    /// The most runs that wait, where there is one tenant.
     pub queue: usize,
-    /// The most worker processes.
+    /// The most worker processes, unless more are in use.
     pub workers: usize,
     /// Memory of all runs and sessions together.
     pub memory_bytes: u64,
@@ -87,7 +93,8 @@ pub struct ExecutorSettings {
     pub durability: Durability,
     /// The most that all stored sessions together may take.
     pub store_bytes: u64,
-    /// The most that the stored sessions of one principal may take.
+    /// The most that the stored sessions of one principal may take, where there is
+    /// one tenant.
     pub principal_store_bytes: u64,
     /// The most snapshots of one session.
     pub snapshots: usize,
@@ -127,8 +134,9 @@ pub struct Executor {
     native: NativeRuns,
     sessions: Arc<Sessions>,
     finished: FinishedRuns,
-    places: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    bounds: Arc<TenantBounds>,
+    tenants: Arc<Tenants>,
+    places: Places,
     closing: CancellationToken,
     cancel_all: CancellationToken,
     tracker: TaskTracker,
@@ -158,6 +166,8 @@ pub struct Health {
     pub sessions_live: usize,
     /// Sessions that lie in the store alone, as far as this server has seen.
     pub sessions_hibernated: usize,
+    /// Tenants that are known, where there are several.
+    pub tenants: usize,
     /// Workers and memory; absent until the first run.
     pub pool: Option<PoolHealth>,
     /// What native programs run under; absent until that was tried.
@@ -204,6 +214,20 @@ impl Executor {
             let doing = || format!("find {}", directory.display());
             *directory = canonical(directory).doing(doing)?;
         }
+        let whole = TenantLimits {
+            runs: settings.runs,
+            queue: settings.queue,
+            workers: settings.workers,
+            memory_bytes: settings.memory_bytes,
+            sessions: settings.sessions,
+            store_bytes: match settings.tenancy {
+                Tenancy::One => settings.principal_store_bytes,
+                Tenancy::Many(_) => settings.store_bytes,
+            },
+            limit_ceilings: settings.limit_ceilings,
+            policy: Arc::clone(&settings.policy),
+        };
+        let bounds = Arc::new(TenantBounds::new(settings.tenancy.clone(), whole)?);
         let state = Arc::new(StateDirectory::create(&settings.state_directory)?);
         let pool = Arc::default();
         let store = Store::open(StoreSettings {
@@ -211,11 +235,12 @@ impl Executor {
             directory: settings.state_directory.join("store"),
             durability: settings.durability,
             bytes: settings.store_bytes,
-            principal_bytes: settings.principal_store_bytes,
+            bounds: Arc::clone(&bounds),
             lifetime: settings.session_lifetime,
         })?;
         let session_settings = SessionSettings {
             limit: settings.sessions,
+            bounds: Arc::clone(&bounds),
             hibernate_after: settings.hibernate_after,
             lifetime: settings.session_lifetime,
             snapshots: settings.snapshots,
@@ -229,18 +254,18 @@ impl Executor {
         // What the store does in the background is waited for as runs are.
         let tracker = store.background.clone();
         let cancel_all = CancellationToken::new();
-        let budget = MemoryBudget::new(settings.memory_bytes);
+        let budget = MemoryBudget::new(settings.memory_bytes, Arc::clone(&bounds));
         let ledger = Ledger::new(budget.clone());
         let sessions =
             Arc::new(Sessions::new(store.clone(), directories, (Arc::clone(&pool), ledger), session_settings));
-        let (holders, wanted) = (Arc::downgrade(&sessions), budget.clone());
-        budget.set_giver(move |bytes| {
+        let holders = Arc::downgrade(&sessions);
+        budget.set_giver(move |principal, bytes| {
             if let Some(sessions) = holders.upgrade() {
-                sessions.make_memory(|| wanted.free_bytes() >= bytes);
+                sessions.make_memory(principal, bytes);
             }
         });
         let native = Arc::new(NativeRuntime::new(
-            settings.native.clone(),
+            (settings.native.clone(), settings.native.tier.of(bounds.several().is_some())?),
             &settings.catalogue,
             Arc::clone(&state),
             Arc::clone(&spawner),
@@ -256,7 +281,7 @@ impl Executor {
                 pool: Arc::clone(&pool),
             },
             wasm: WasmRuntime {
-                settings: PoolSettings { workers: settings.workers, runs: settings.runs },
+                settings: PoolSettings { workers: settings.workers, bounds: Arc::clone(&bounds) },
                 deterministic: settings.deterministic,
                 disk_bytes: settings.limit_ceilings.get(Resource::DiskBytes),
                 bases: Bases::new(store, cache),
@@ -270,8 +295,9 @@ impl Executor {
             sessions,
             state,
             finished: FinishedRuns::new(),
-            places: Arc::new(Semaphore::new(settings.runs)),
-            waiting: AtomicUsize::new(0),
+            places: Places::new(settings.runs, Arc::clone(&bounds)),
+            tenants: Tenants::new(Arc::clone(&bounds)),
+            bounds,
             closing: CancellationToken::new(),
             cancel_all,
             tracker,
@@ -297,6 +323,11 @@ impl Executor {
         &self.settings.default_limits
     }
 
+    /// Limits of a run of `principal` that asks for none.
+    fn default_limits_of(&self, principal: &Principal) -> Limits {
+        self.settings.default_limits.at_most(&self.bounds.of(principal).limit_ceilings)
+    }
+
     /// Compiles the image of the first language that may be run, if it is not
     /// compiled yet, and starts a worker that has it, so that the first run does
     /// not wait for either. What `compiling` makes of the language is held while it
@@ -310,7 +341,9 @@ impl Executor {
         principal: &Principal,
         compiling: impl FnOnce(&GuestRuntime) -> G + Send + 'static,
     ) -> Result<(), Error> {
-        let may_run = |runtime: &&Arc<GuestRuntime>| self.settings.policy.languages.allow(runtime.id());
+        let _visit = self.enter(principal)?;
+        let policy = &self.bounds.of(principal).policy;
+        let may_run = |runtime: &&Arc<GuestRuntime>| policy.languages.allow(runtime.id());
         let Some(runtime) = self.settings.catalogue.iter().find(may_run) else { return Ok(()) };
         let Kind::Wasm(image) = runtime.kind() else { return Ok(()) };
         let (pool, shown) = (self.wasm.pool().await, Arc::clone(runtime));
@@ -332,12 +365,13 @@ impl Executor {
         self.native.runtime.probe_languages().await;
     }
 
-    /// The languages that can be run on this machine and may be, and what each has there.
-    /// The first call may take as long as a native run.
-    pub async fn languages(&self) -> Vec<Language> {
+    /// The languages that can be run on this machine and that `principal` may run,
+    /// and what each has there. The first call may take as long as a native run.
+    pub async fn languages(&self, principal: &Principal) -> Vec<Language> {
         let _running = self.tracker.token();
         let mut languages = Vec::new();
-        let may_run = |runtime: &&Arc<GuestRuntime>| self.settings.policy.languages.allow(runtime.id());
+        let policy = &self.bounds.of(principal).policy;
+        let may_run = |runtime: &&Arc<GuestRuntime>| policy.languages.allow(runtime.id());
         for runtime in self.settings.catalogue.iter().filter(may_run) {
             let native = match runtime.kind() {
                 Kind::Wasm(_) => None,
@@ -354,24 +388,39 @@ impl Executor {
         languages
     }
 
-    /// A place among the runs that go on at once, waited for in a bounded queue.
-    async fn place(&self, stop: &Stop) -> Result<OwnedSemaphorePermit, Error> {
-        struct Waiting<'a>(&'a AtomicUsize);
-        impl Drop for Waiting<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::SeqCst);
-            }
+    /// A place for a call of `principal` that runs nothing, which is held until it is
+    /// answered. [`Executor::execute`] takes places by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] when too many wait, [`Error::Cancelled`] by `cancel`.
+    pub async fn place(&self, principal: &Principal, look: Look, cancel: &CancellationToken) -> Result<Place, Error> {
+        let visit = self.enter(principal)?;
+        self.places.look(principal, look, visit, cancel).await
+    }
+
+    /// Takes note of a call, for as long as what this returns is kept.
+    fn enter(&self, principal: &Principal) -> Result<Option<Visit>, Error> {
+        self.tenants.enter(principal, |longest_unused| {
+            remove_later(self.finished.take_all_of(longest_unused));
+            self.forget(longest_unused)
+        })
+    }
+
+    /// Forgets a tenant that does nothing, unless something of it is still in use.
+    fn forget(&self, principal: &Principal) -> bool {
+        self.sessions.forget_all_of(principal);
+        if self.finished.has_any_of(principal) || self.sessions.count_of(principal) > 0 {
+            return false;
         }
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
+        if let Some(pool) = self.wasm.known_pool() {
+            pool.forget(principal);
         }
-        let ahead = self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _waiting = Waiting(&self.waiting);
-        if ahead >= self.settings.queue {
-            return Err(Error::Busy { what: "too many runs are waiting", active: ahead, limit: self.settings.queue });
+        self.spares.forget(principal);
+        if let Some(gone) = self.state.forget(principal) {
+            tokio::task::spawn_blocking(move || StateDirectory::remove(&gone));
         }
-        let place = stop.unless(Arc::clone(&self.places).acquire_owned()).await?;
-        place.map_err(|_| Error::ShuttingDown)
+        true
     }
 
     /// What happens to runs from here on.
@@ -400,21 +449,56 @@ impl Executor {
         self.sessions.hibernate_idle(now).await;
         self.sweep_if_due(now);
         remove_later(self.finished.take_expired(now));
+        for principal in self.tenants.idle(now) {
+            self.tenants.forget(&principal, || self.forget(&principal));
+            // Each renames directories, and calls in between do not wait for all.
+            tokio::task::yield_now().await;
+        }
         if let Some(pool) = self.wasm.known_pool() {
             pool.evict_idle(now);
         }
     }
 
-    /// The state of the executor for people.
+    /// The state of the executor for people, with the runs and sessions of everybody.
     pub fn health(&self) -> Health {
         Health {
-            runs_active: self.settings.runs.saturating_sub(self.places.available_permits()),
-            runs_queued: self.waiting.load(Ordering::SeqCst),
-            runs_finished: self.runs_finished.load(Ordering::Relaxed),
-            warm_starts: self.warm_starts.load(Ordering::Relaxed),
             sessions_live: self.sessions.len(),
             sessions_hibernated: self.sessions_hibernated(),
+            tenants: self.tenants.count(),
             pool: self.wasm.known_pool().map(|pool| pool.health()),
+            runs_finished: self.runs_finished.load(Ordering::Relaxed),
+            warm_starts: self.warm_starts.load(Ordering::Relaxed),
+            ..self.health_with(&self.places.count())
+        }
+    }
+
+    /// The same with what is of `principal`, who is to learn nothing of others.
+    pub fn health_of(&self, principal: &Principal) -> Health {
+        if self.bounds.several().is_none() {
+            return self.health();
+        }
+        let (runs_finished, warm_starts) = self.tenants.runs_of(principal);
+        Health {
+            sessions_live: self.sessions.count_of(principal),
+            sessions_hibernated: self.sessions.stored_of(principal),
+            tenants: 1,
+            pool: self.wasm.known_pool().map(|pool| pool.health_of(principal)),
+            runs_finished,
+            warm_starts,
+            ..self.health_with(&self.places.count_of(principal))
+        }
+    }
+
+    fn health_with(&self, &Count { active, waiting }: &Count) -> Health {
+        Health {
+            runs_active: active,
+            runs_queued: waiting,
+            runs_finished: 0,
+            warm_starts: 0,
+            sessions_live: 0,
+            sessions_hibernated: 0,
+            tenants: 0,
+            pool: None,
             native: self.native.runtime.health(),
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::runtime::{Caller, Ran, Runtime};
 use crate::error::Error;
+use crate::fair::Urgency;
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::Principal;
 use crate::memory_budget::{MemoryBudget, Share};
@@ -46,12 +47,12 @@ impl Runtime for NativeRuns {
         let limits = order.limits;
         let memory_bytes = limits.get(Resource::MemoryBytes);
         // All of it, since nothing asks before a native program grows.
-        let share = caller.stop.unless(self.take_memory(memory_bytes)).await?;
+        let share = caller.stop.unless(self.take_memory(caller.principal, memory_bytes)).await?;
         let _share = share.ok_or_else(|| {
-            let total = self.budget.total_bytes();
+            let most = self.budget.most_of(caller.principal);
             Error::invalid(
                 "limits.memory_bytes",
-                format!("must be at most {total}, all that runs share, got {memory_bytes}"),
+                format!("must be at most {most}, all that runs share, got {memory_bytes}"),
             )
         })?;
         order.workspace.serve_native();
@@ -71,8 +72,8 @@ impl Runtime for NativeRuns {
 impl NativeRuns {
     /// Waits for `bytes`, which interpreters and sessions that nobody uses give
     /// back. `None` when there will never be as many.
-    async fn take_memory(&self, bytes: u64) -> Option<Share> {
-        let mut taken = pin!(self.budget.take(bytes));
+    async fn take_memory(&self, principal: &Principal, bytes: u64) -> Option<Share> {
+        let mut taken = pin!(self.budget.take(principal, bytes, Urgency::CanWait));
         let mut again = tokio::time::interval(RECALL_INTERVAL);
         loop {
             tokio::select! {
@@ -80,8 +81,8 @@ impl NativeRuns {
                 share = &mut taken => return share,
                 // Some are idle only now.
                 _ = again.tick() => match self.pool.get() {
-                    Some(pool) => pool.recall(bytes),
-                    None => self.budget.ask_back(bytes),
+                    Some(pool) => pool.recall(principal, bytes),
+                    None => self.budget.ask_back(principal, bytes),
                 },
             }
         }

@@ -13,6 +13,7 @@ use super::events::Call;
 use super::runtime::{Caller, Ran, Runtime};
 use super::scratch::{Scratch, write_files};
 use super::stop::Stop;
+use super::tenants::Visit;
 use super::{Executor, remove_later};
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
@@ -29,11 +30,14 @@ use crate::run::results::KeptResults;
 use crate::session::files::Manifest;
 use crate::session::save::Change;
 use crate::session::{Life, Turn};
+use crate::tenancy::TenantLimits;
 use crate::workspace::Workspace;
 
 /// One program, its limits, and who may stop it.
 struct Job {
     principal: Principal,
+    /// That it is known who calls, for as long as anything goes on.
+    _visit: Option<Visit>,
     runtime: Arc<GuestRuntime>,
     request: ExecuteRequest,
     limits: Limits,
@@ -74,14 +78,15 @@ impl Executor {
         // A drain waits until the answer is on its way, not only for the run.
         let _running = self.tracker.token();
         let call = self.events.call(principal, &request.language, &mut request.program.code).await?;
-        let (runtime, limits) = call.admitted(self.check(&mut request))?;
+        let checked = self.enter(principal).and_then(|visit| Ok((visit, self.check(principal, &mut request)?)));
+        let (visit, (runtime, limits)) = call.admitted(checked)?;
         // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
         let stopped_with_us = stop.clone().drop_guard();
         let stop = Stop::new(stop, self.closing.clone());
         let Follower { live, handler } = follower;
-        let following = Following { live, calls: Calls::new(Arc::clone(&self.settings.policy), handler) };
-        let job = Job { principal: principal.clone(), runtime, request, limits, stop, following, call };
+        let following = Following { live, calls: Calls::new(Arc::clone(&self.bounds.of(principal).policy), handler) };
+        let job = Job { principal: principal.clone(), _visit: visit, runtime, request, limits, stop, following, call };
         let executor = Arc::clone(self);
         let mut run = self.tracker.spawn(async move {
             let mut job = job;
@@ -104,11 +109,11 @@ impl Executor {
     }
 
     /// What runs a request that is in order, and under which limits.
-    fn check(&self, request: &mut ExecuteRequest) -> Result<(Arc<GuestRuntime>, Limits), Error> {
+    fn check(&self, principal: &Principal, request: &mut ExecuteRequest) -> Result<(Arc<GuestRuntime>, Limits), Error> {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        let policy = &self.settings.policy;
+        let TenantLimits { policy, limit_ceilings, .. } = self.bounds.of(principal);
         for (name, value) in &policy.environment {
             request.program.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
@@ -119,9 +124,9 @@ impl Executor {
             Kind::Wasm(_) => {}
             Kind::Native(_) => request.validate_native()?,
         }
-        let limits = self.settings.default_limits.with_requested(
+        let limits = self.default_limits_of(principal).with_requested(
             &request.limits,
-            &self.settings.limit_ceilings,
+            &self.settings.limit_ceilings.at_most(limit_ceilings),
             runtime.minimum_memory_bytes(),
         )?;
         Ok((runtime, limits))
@@ -147,7 +152,7 @@ impl Executor {
     }
 
     async fn run_alone(&self, runtime: &impl Runtime, job: &mut Job) -> Result<Outcome, Error> {
-        let _place = self.place(&job.stop).await?;
+        let _place = self.places.run(&job.principal, &job.stop).await?;
         job.call.started();
         let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
@@ -173,7 +178,7 @@ impl Executor {
             runtime: Arc::clone(&job.runtime),
             program: std::mem::take(&mut job.request.program),
             limits: job.limits,
-            policy: Arc::clone(&self.settings.policy),
+            policy: Arc::clone(&self.bounds.of(&job.principal).policy),
             workspace,
             in_session: turn.is_some(),
             spool: spool.clone(),
@@ -217,7 +222,7 @@ impl Executor {
                 ),
             ));
         }
-        let _place = self.place(&job.stop).await?;
+        let _place = self.places.run(&job.principal, &job.stop).await?;
         job.call.started();
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;
@@ -267,6 +272,7 @@ impl Executor {
     ) -> Result<Outcome, Error> {
         self.runs_finished.fetch_add(1, Ordering::Relaxed);
         self.warm_starts.fetch_add(u64::from(ran.is_warm), Ordering::Relaxed);
+        self.tenants.ran(&job.principal, ran.is_warm);
         let mut report = ran.report;
         // A worker is not trusted, and it may be the guest that speaks.
         report.outputs = report.outputs.into_iter().map(RichOutput::with_plain_types).collect();

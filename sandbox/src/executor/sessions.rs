@@ -79,7 +79,7 @@ impl Executor {
         file: InputFile,
     ) -> Result<SessionReport, Error> {
         let (executor, principal, session) = (Arc::clone(self), principal.clone(), session.cloned());
-        self.to_its_end(async move {
+        self.to_its_end(&principal.clone(), async move {
             let mut turn = match &session {
                 Some(id) => executor.turn(&principal, id, &executor.cancel_all).await?,
                 None => executor.sessions.create(&principal).await?,
@@ -106,7 +106,7 @@ impl Executor {
         turn.tree.rest();
         turn.is_ahead = true;
         let files = ChangedFiles { bytes: file.bytes.len() as u64, ..ChangedFiles::default() };
-        write_files(&workspace, vec![file], &self.settings.default_limits).await?;
+        write_files(&workspace, vec![file], &self.default_limits_of(&turn.session.owner)).await?;
         // Interpreters have not gone on, and stay where they are.
         self.sessions.save(turn, Change { files: Some(files), ..Change::default() }).await
     }
@@ -118,7 +118,11 @@ impl Executor {
     /// [`Error::NotFound`].
     pub async fn session_files(self: &Arc<Self>, principal: &Principal, id: &SessionId) -> Result<SessionFiles, Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
-        self.look(async move { executor.sessions.files(&principal, &id, &executor.cancel_all).await }).await
+        self.look(
+            &principal.clone(),
+            async move { executor.sessions.files(&principal, &id, &executor.cancel_all).await },
+        )
+        .await
     }
 
     /// Every session of `principal`, the last used first.
@@ -130,7 +134,7 @@ impl Executor {
         let lifetime = self.sessions.lifetime();
         let stored = self.sessions.list(principal).await?;
         let summarise = |stored: crate::store::StoredSession| SessionSummary {
-            is_live: self.sessions.is_here(&stored.id),
+            is_live: self.sessions.is_here(principal, &stored.id),
             id: stored.id,
             sequence: stored.sequence,
             size_bytes: stored.bytes,
@@ -153,7 +157,7 @@ impl Executor {
         id: &SessionId,
     ) -> Result<(SessionReport, Vec<SnapshotSummary>), Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
-        self.look(async move {
+        self.look(&principal.clone(), async move {
             let turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
             Ok((executor.report(&turn), turn.snapshots.iter().map(SnapshotSummary::from).collect()))
         })
@@ -273,12 +277,13 @@ impl Executor {
     /// anybody still waits for it.
     async fn to_its_end<T: Send + 'static>(
         &self,
+        principal: &Principal,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.look(work).await
+        self.look(principal, work).await
     }
 
     /// The same to one that is there, in its turn.
@@ -289,7 +294,7 @@ impl Executor {
         work: impl FnOnce(Arc<Self>, Turn) -> W + Send + 'static,
     ) -> Result<T, Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
-        self.to_its_end(async move {
+        self.to_its_end(&principal.clone(), async move {
             let turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
             work(executor, turn).await
         })
@@ -299,9 +304,15 @@ impl Executor {
     /// Does what is still allowed while the server shuts down.
     async fn look<T: Send + 'static>(
         &self,
+        principal: &Principal,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         let _running = self.tracker.token();
+        let visit = self.enter(principal)?;
+        let work = async move {
+            let _visit = visit;
+            work.await
+        };
         let done = self.tracker.spawn(work).await.map_err(|source| Error::host("use a session", source))?;
         done.map_err(|error| error.on_disk_of(&self.settings.state_directory))
     }

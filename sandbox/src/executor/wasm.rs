@@ -85,7 +85,7 @@ impl WasmRuntime {
     /// The workers.
     pub(super) async fn pool(&self) -> &Arc<Pool> {
         let make = || async {
-            Pool::new(self.settings, Arc::clone(&self.spawner), self.budget.clone(), Arc::clone(&self.state))
+            Pool::new(self.settings.clone(), Arc::clone(&self.spawner), self.budget.clone(), Arc::clone(&self.state))
         };
         self.pool.get_or_init(make).await
     }
@@ -110,7 +110,7 @@ impl WasmRuntime {
                 stop.unless(self.bases.open_current(pool, &session.owner, runtime, image, || ())).await??;
                 return Ok((Interpreter::New, self.sessions.transfer(&session.owner)?));
             }
-            Some(_) if pool.hold(&session.id, runtime.id()) => {
+            Some(_) if pool.hold(&session.key(), runtime.id()) => {
                 return Ok((Interpreter::Live, self.sessions.transfer(&session.owner)?));
             }
             Some(saved) => saved,

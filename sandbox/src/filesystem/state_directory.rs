@@ -102,6 +102,31 @@ impl StateDirectory {
         self.of_principal(principal).map(|path| path.join(OWN))
     }
 
+    /// Forgets a principal of whom nothing is used. Returns where its directory
+    /// lies then, for the caller to remove.
+    pub(crate) fn forget(&self, principal: &Principal) -> Option<PathBuf> {
+        let mut principals = lock(&self.principals);
+        if !principals.remove(principal) {
+            return None;
+        }
+        // No principal's name begins so.
+        let gone = self.path.join(format!(".gone-{}", random_name()));
+        match fs::rename(self.path.join(principal.directory_name()), &gone) {
+            Ok(()) => Some(gone),
+            Err(error) => {
+                tracing::warn!(%error, "the directory of a tenant was left behind");
+                None
+            }
+        }
+    }
+
+    /// Removes what [`StateDirectory::forget`] returned. Blocks.
+    pub(crate) fn remove(gone: &Path) {
+        if let Err(error) = remove_tree(gone) {
+            tracing::warn!(%error, path = %gone.display(), "the directory of a tenant was left behind");
+        }
+    }
+
     fn of_principal(&self, principal: &Principal) -> Result<PathBuf, Error> {
         let path = self.path.join(principal.directory_name());
         let mut principals = lock(&self.principals);
@@ -203,6 +228,22 @@ mod tests {
         for path in [state.shared(&principal).unwrap(), state.own(&principal).unwrap()] {
             assert_eq!(is_spread(&path), can_be_said, "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_principal_that_is_forgotten_leaves_its_directory_to_be_removed_and_may_come_back() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let state = StateDirectory::create(parent.path()).unwrap();
+        let (one, other) = (Principal::new("one").unwrap(), Principal::new("other").unwrap());
+        let (mine, theirs) = (state.shared(&one).unwrap(), state.shared(&other).unwrap());
+        fs::write(mine.join("left"), "x").unwrap();
+        let gone = state.forget(&one).unwrap();
+        assert!(!mine.exists() && theirs.exists() && gone.join(SHARED).join("left").exists());
+        assert_eq!(state.forget(&one), None);
+        assert!(state.shared(&one).unwrap().exists() && fs::read_dir(&mine).unwrap().next().is_none());
+        StateDirectory::remove(&gone);
+        assert!(!gone.exists());
     }
 
     #[test]

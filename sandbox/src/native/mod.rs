@@ -31,4 +31,4 @@ pub(crate) use launch::NativeReport;
 pub(crate) use private::{Kind, Private};
 pub(crate) use runtime::NativeRuntime;
 pub use runtime::{NativeHealth, NativeSettings};
-pub use tier::Tier;
+pub use tier::{MinimumTier, Tier};

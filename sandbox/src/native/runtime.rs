@@ -16,7 +16,7 @@ use super::interpreter::{Interpreter, Shown};
 use super::launch::{CACHE, GIVEN, Launch, NativeReport, launch};
 use super::private::Private;
 use super::tier::probe::{Found, passes};
-use super::tier::{Form, Tier};
+use super::tier::{Form, Minimum, MinimumTier, Tier};
 use super::users::Users;
 use crate::children::jailer_executable::jailer_command;
 use crate::children::spawner::Spawner;
@@ -34,8 +34,8 @@ use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 /// How native programs are to be run.
 #[derive(Clone, Debug)]
 pub struct NativeSettings {
-    /// The weakest tier to run them in; `None` when they are not to be run.
-    pub tier: Option<Tier>,
+    /// The weakest tier to run them in.
+    pub tier: MinimumTier,
     /// For the id of a language its program, where that is not the one on the
     /// path.
     pub programs: BTreeMap<String, PathBuf>,
@@ -70,6 +70,7 @@ pub struct NativeHealth {
 /// Runs native programs.
 pub(crate) struct NativeRuntime {
     settings: NativeSettings,
+    minimum: Minimum,
     state: Arc<StateDirectory>,
     spawner: Arc<Spawner>,
     /// What programs must not see.
@@ -108,7 +109,7 @@ struct Language {
 
 impl NativeRuntime {
     pub(crate) fn new(
-        settings: NativeSettings,
+        (settings, minimum): (NativeSettings, Minimum),
         catalogue: &Catalogue,
         state: Arc<StateDirectory>,
         spawner: Arc<Spawner>,
@@ -119,7 +120,7 @@ impl NativeRuntime {
         let is_native = |runtime: &&Arc<GuestRuntime>| native(runtime).is_some();
         let languages: Vec<_> = catalogue.iter().filter(is_native).cloned().collect();
         let offers = languages.iter().map(|runtime| (runtime.id().to_owned(), Found::default())).collect();
-        Self { settings, languages, state, spawner, private, stop, machine: Found::default(), offers, cache }
+        Self { settings, minimum, languages, state, spawner, private, stop, machine: Found::default(), offers, cache }
     }
 
     /// What a language offers here; `None` when it cannot be run.
@@ -297,7 +298,8 @@ impl NativeRuntime {
     }
 
     async fn find_form(&self, missing: &mut Vec<String>) -> Result<(Form, Enforced), String> {
-        let minimum = self.settings.tier.ok_or("native programs are switched off (native_tier = \"off\")")?;
+        let Minimum { tier, asked } = self.minimum;
+        let minimum = tier.ok_or("native programs are switched off (native_tier = \"off\")")?;
         jailer_command().map_err(|error| error.to_string())?;
         let users = Users::of_this_process()?;
         if users.is_none() {
@@ -317,7 +319,7 @@ impl NativeRuntime {
             match self.try_form(&form, &interpreter, &runtime).await {
                 Ok(_) if form.tier() < minimum => {
                     let (reached, missing) = (form.tier(), missing.join("; "));
-                    return Err(format!("this machine reaches tier `{reached}`, `{minimum}` is asked for: {missing}"));
+                    return Err(format!("this machine reaches tier `{reached}`, `{minimum}` is {asked}: {missing}"));
                 }
                 Ok((enforced, _)) => {
                     if enforced.namespaces && !enforced.own_locks {

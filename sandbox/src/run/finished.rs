@@ -1,7 +1,7 @@
 //! Finished runs whose files and output can still be read.
 //!
-//! Kept for a while, at most so many, and at most so many bytes: the oldest
-//! goes first.
+//! Kept for a while, at most so many, and at most so many bytes: of the principal
+//! that has the most the oldest goes first.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -151,6 +151,14 @@ pub(crate) struct FinishedRuns {
 #[derive(Debug, Default)]
 struct Kept {
     runs: HashMap<RunId, Arc<FinishedRun>>,
+    /// Of all of them.
+    bytes: u64,
+    owners: HashMap<Principal, Own>,
+}
+
+/// The runs of one principal.
+#[derive(Debug, Default)]
+struct Own {
     order: VecDeque<RunId>,
     bytes: u64,
 }
@@ -169,14 +177,35 @@ impl FinishedRuns {
     pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Evicted {
         let mut kept = lock(&self.kept);
         kept.bytes += run.held_bytes;
-        kept.order.push_back(id.clone());
+        let own = kept.owners.entry(run.owner.clone()).or_default();
+        own.bytes += run.held_bytes;
+        own.order.push_back(id.clone());
         kept.runs.insert(id, Arc::new(run));
-        kept.take_while(|kept, _| kept.runs.len() > MAX_RUNS || kept.bytes > MAX_BYTES)
+        let mut evicted = Vec::new();
+        while let Some(owner) = kept.has_too_much() {
+            evicted.extend(kept.take_oldest(&owner, |_| true));
+        }
+        Evicted(evicted)
     }
 
     /// Returns the runs that have been kept long enough.
     pub(crate) fn take_expired(&self, now: Instant) -> Evicted {
-        lock(&self.kept).take_while(|_, run| now.saturating_duration_since(run.ended) >= RUN_LIFETIME)
+        let is_old = |run: &FinishedRun| now.saturating_duration_since(run.ended) >= RUN_LIFETIME;
+        let mut kept = lock(&self.kept);
+        let owners: Vec<_> = kept.owners.keys().cloned().collect();
+        let expired = |owner| std::iter::from_fn(|| kept.take_oldest(owner, is_old)).collect::<Vec<_>>();
+        Evicted(owners.iter().flat_map(expired).collect())
+    }
+
+    /// Returns all runs of `owner`.
+    pub(crate) fn take_all_of(&self, owner: &Principal) -> Evicted {
+        let mut kept = lock(&self.kept);
+        Evicted(std::iter::from_fn(|| kept.take_oldest(owner, |_| true)).collect())
+    }
+
+    /// Whether there are any of `owner`.
+    pub(crate) fn has_any_of(&self, owner: &Principal) -> bool {
+        lock(&self.kept).owners.contains_key(owner)
     }
 
     /// The run `id` of `owner`.
@@ -201,16 +230,28 @@ impl FinishedRuns {
 }
 
 impl Kept {
-    fn take_while(&mut self, over: impl Fn(&Self, &FinishedRun) -> bool) -> Evicted {
-        let mut evicted = Vec::new();
-        while let Some(oldest) = self.order.front().and_then(|id| self.runs.get(id))
-            && over(self, oldest)
-            && let Some(run) = self.order.pop_front().and_then(|id| self.runs.remove(&id))
-        {
-            self.bytes -= run.held_bytes;
-            evicted.push(run);
+    /// Whose oldest run has to go: of the one that has the most of what there is too
+    /// much of.
+    fn has_too_much(&self) -> Option<Principal> {
+        let (too_many, too_large) = (self.runs.len() > MAX_RUNS, self.bytes > MAX_BYTES);
+        let weight = |own: &Own| if too_large { own.bytes } else { own.order.len() as u64 };
+        let most = || self.owners.iter().max_by_key(|(_, own)| weight(own)).map(|(owner, _)| owner.clone());
+        if too_many || too_large { most() } else { None }
+    }
+
+    /// Takes out the oldest run of `owner` if it is `over`.
+    fn take_oldest(&mut self, owner: &Principal, over: impl Fn(&FinishedRun) -> bool) -> Option<Arc<FinishedRun>> {
+        let own = self.owners.get_mut(owner)?;
+        let oldest = own.order.front()?;
+        self.runs.get(oldest).filter(|run| over(run))?;
+        let run = self.runs.remove(oldest)?;
+        own.order.pop_front();
+        own.bytes -= run.held_bytes;
+        self.bytes -= run.held_bytes;
+        if own.order.is_empty() {
+            self.owners.remove(owner);
         }
-        Evicted(evicted)
+        Some(run)
     }
 }
 
@@ -232,5 +273,53 @@ impl Evicted {
                 run.remove();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(owner: &Principal, held_bytes: u64, ended: Instant) -> FinishedRun {
+        let (workspace, reply, spool) = (None, KeptResults::default(), PathBuf::from("/nonexistent/spool"));
+        FinishedRun { owner: owner.clone(), workspace, reply, spool, held_bytes, ended }
+    }
+
+    #[test]
+    fn whoever_keeps_too_much_loses_its_own_oldest_and_nobody_elses() {
+        let (runs, now) = (FinishedRuns::new(), Instant::now());
+        let (flooder, other) = (Principal::named("flooder"), Principal::named("other"));
+        let keep = |owner: &Principal, bytes| {
+            let id = runs.instance.new_run();
+            let evicted = runs.keep(id.clone(), run(owner, bytes, now));
+            (id, evicted.0.len())
+        };
+        let (theirs, _) = keep(&other, 1);
+        let (first, _) = keep(&flooder, 1);
+        let (large, gone) = keep(&flooder, MAX_BYTES - 2);
+        assert_eq!(gone, 0);
+        assert_eq!(keep(&other, 2).1, 2, "both of whoever has the most bytes");
+        for id in [&first, &large] {
+            runs.get(&flooder, id).unwrap_err();
+        }
+        (0..MAX_RUNS).for_each(|_| drop(keep(&flooder, 0)));
+        runs.get(&other, &theirs).unwrap();
+        assert_eq!(runs.take_all_of(&other).0.len(), 2);
+        assert!(!runs.has_any_of(&other) && runs.has_any_of(&flooder));
+        assert!(runs.take_expired(now).is_empty());
+        assert_eq!(runs.take_expired(now + RUN_LIFETIME).0.len(), MAX_RUNS - 2);
+        let kept = lock(&runs.kept);
+        assert_eq!((kept.runs.len(), kept.owners.len(), kept.bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_run_of_another_reads_as_one_that_never_was() {
+        let runs = FinishedRuns::new();
+        let (one, other) = (Principal::named("one"), Principal::named("other"));
+        let (theirs, never) = (runs.instance.new_run(), runs.instance.new_run());
+        drop(runs.keep(theirs.clone(), run(&other, 1, Instant::now())));
+        runs.get(&other, &theirs).unwrap();
+        let text = |id: &RunId| runs.get(&one, id).unwrap_err().to_string().replace(id.as_str(), "");
+        assert_eq!(text(&theirs), text(&never));
     }
 }

@@ -179,6 +179,14 @@ impl Limits {
         self.0[resource.index()] = amount;
     }
 
+    /// The lower of both, of each.
+    pub(crate) fn at_most(mut self, others: &Self) -> Self {
+        for (resource, other) in others.iter() {
+            self.set(resource, self.get(resource).min(other));
+        }
+        self
+    }
+
     /// These limits, with every one that `requested` names put in its place, for
     /// a run in a language that needs `minimum_memory_bytes`.
     ///

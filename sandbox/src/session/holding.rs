@@ -3,6 +3,7 @@
 //! copy of what the store has. The server pays before it keeps more, and
 //! sessions that nobody uses give theirs back: they hibernate.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ use super::store_space::collect_rest;
 use super::workspaces::Workspaces;
 use super::{Life, Session, Turn};
 use crate::error::Error;
+use crate::fair::Urgency;
+use crate::handle::Principal;
+use crate::memory_budget::MemoryBudget;
 use crate::store::Store;
 
 /// How long a session waits for memory that others give back.
@@ -68,6 +72,10 @@ impl Holding {
         &self.in_memory
     }
 
+    pub(super) fn budget(&self) -> &MemoryBudget {
+        self.ledger.budget()
+    }
+
     pub(super) const fn workspaces(&self) -> &Workspaces {
         &self.workspaces
     }
@@ -84,16 +92,22 @@ impl Holding {
     /// [`Error::Denied`] when the server could never hold as much,
     /// [`Error::Busy`] when it cannot now.
     pub(super) async fn pay(&self, turn: &mut Turn, bytes: usize) -> Result<(), Error> {
-        let (ledger, most) = (&self.ledger, self.ledger.most_bytes());
+        let (ledger, owner) = (&self.ledger, turn.session.owner.clone());
+        let most = ledger.most_of(&owner);
         let bytes = bytes as u64;
-        let mut held = turn.held.take().unwrap_or_else(|| ledger.nothing());
+        let mut held = turn.held.take().unwrap_or_else(|| ledger.nothing(&owner));
         let more = bytes.saturating_sub(held.bytes());
         let mut is_paid = held.resize(bytes);
         if !is_paid && bytes <= most {
-            self.interpreters.recall(more);
-            self.make_memory(|| ledger.bytes() + more <= most && ledger.budget().free_bytes() >= more);
+            self.interpreters.recall(&owner, more);
+            let budget = ledger.budget();
+            self.make_memory(
+                &owner,
+                || ledger.bytes_of(&owner) + more <= most && budget.left_of(&owner) >= more,
+                || ledger.bytes() + more <= ledger.most_bytes() && budget.free_bytes() >= more,
+            );
             // What workers give back comes a little later.
-            drop(tokio::time::timeout(ROOM_WAIT, ledger.budget().take(more)).await);
+            drop(tokio::time::timeout(ROOM_WAIT, budget.take(&owner, more, Urgency::GoesOn)).await);
             is_paid = held.resize(bytes);
         }
         turn.held = Some(held);
@@ -111,23 +125,25 @@ impl Holding {
         }
         Err(Error::Busy {
             what: "the memory to know files of sessions by is in use, in MiB",
-            active: usize::try_from(ledger.bytes() >> 20).unwrap_or(usize::MAX),
+            active: usize::try_from(ledger.bytes_of(&owner) >> 20).unwrap_or(usize::MAX),
             limit: usize::try_from(most >> 20).unwrap_or(usize::MAX),
         })
     }
 
-    /// Lets sessions hibernate that nobody uses, the longest unused first, until
-    /// there `is_enough`.
-    pub(super) fn make_memory(&self, is_enough: impl Fn() -> bool) {
-        if is_enough() || self.ledger.bytes() == 0 {
+    /// Lets sessions hibernate that nobody uses, the longest unused first: those of
+    /// `owner` until it has `own_room`, and then any until there `is_room`, beginning
+    /// with the tenant that holds the most.
+    pub(super) fn make_memory(&self, owner: &Principal, own_room: impl Fn() -> bool, is_room: impl Fn() -> bool) {
+        let ledger = &self.ledger;
+        if ledger.bytes() == 0 || (own_room() && is_room()) {
             return;
         }
-        for session in self.in_memory.by_last_use() {
-            if is_enough() {
-                return;
-            }
+        let mut sessions = self.in_memory.by_last_use();
+        sessions.sort_by_cached_key(|session| Reverse(ledger.bytes_of(&session.owner)));
+        for session in &sessions {
+            let is_asked = if own_room() { !is_room() } else { session.owner == *owner };
             let is_large = |turn: &Turn| turn.held.as_ref().is_some_and(|held| held.bytes() >= WORTHWHILE_BYTES);
-            if let Some(turn) = session.idle_turn().filter(is_large) {
+            if is_asked && let Some(turn) = session.idle_turn().filter(is_large) {
                 self.hibernate(turn);
             }
         }
@@ -136,8 +152,8 @@ impl Holding {
     /// Gives a session that just came here an empty workspace. If there are too
     /// many, the least recently used one hibernates for it.
     pub(super) fn admit(&self, session: &Session) -> Result<(), Error> {
-        if let Some(turn) = self.in_memory.surplus()? {
-            self.interpreters.close_later(&turn.session.id);
+        if let Some(turn) = self.in_memory.surplus(&session.owner)? {
+            self.interpreters.close_later(&turn.session.key());
             self.hibernate(turn);
         }
         self.workspaces.make(session)
@@ -156,6 +172,11 @@ impl Holding {
         }
     }
 
+    /// Lets all sessions of `owner` hibernate that nobody uses.
+    pub(super) fn hibernate_all_of(&self, owner: &Principal) {
+        self.in_memory.of(owner).iter().filter_map(Session::idle_turn).for_each(|turn| self.hibernate(turn));
+    }
+
     /// Lets a session lie in the store alone.
     fn hibernate(&self, mut turn: Turn) {
         tracing::debug!(session = %turn.session.id, "a session hibernates");
@@ -168,8 +189,9 @@ impl Holding {
         let has_files = turn.life != Life::Loaded || turn.is_ahead || !turn.tree.manifest().is_empty();
         turn.life = Life::Gone;
         turn.held = None;
-        self.in_memory.remove(&turn.session.id);
-        self.interpreters.close(&turn.session.id);
+        let key = turn.session.key();
+        self.in_memory.remove(&key);
+        self.interpreters.close(&key);
         self.workspaces.take_away(&turn.session, has_files);
     }
 }

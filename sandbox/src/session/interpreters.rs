@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::handle::SessionId;
+use crate::handle::{Principal, SessionKey};
 use crate::worker::Pool;
 
 /// The workers' side of sessions.
@@ -16,28 +16,28 @@ impl Interpreters {
     }
 
     /// Drops those of a session. None of its runs may be going on.
-    pub(super) fn close(&self, session: &SessionId) {
+    pub(super) fn close(&self, session: &SessionKey) {
         if let Some(pool) = self.0.get() {
             pool.close_session(session);
         }
     }
 
     /// The same for a session that makes room for a run to come.
-    pub(super) fn close_later(&self, session: &SessionId) {
+    pub(super) fn close_later(&self, session: &SessionKey) {
         if let Some(pool) = self.0.get() {
             pool.close_session_later(session);
         }
     }
 
-    /// Has those that nobody uses give back memory, until `bytes` are free.
-    pub(super) fn recall(&self, bytes: u64) {
+    /// Has those that nobody uses give back memory, until `owner` can have `bytes`.
+    pub(super) fn recall(&self, owner: &Principal, bytes: u64) {
         if let Some(pool) = self.0.get() {
-            pool.recall(bytes);
+            pool.recall(owner, bytes);
         }
     }
 
     /// Ends the worker of a session, which lied about them.
-    pub(super) fn distrust(&self, session: &SessionId, reason: &str) {
+    pub(super) fn distrust(&self, session: &SessionKey, reason: &str) {
         if let Some(pool) = self.0.get() {
             pool.distrust(session, reason);
         }

@@ -1,19 +1,30 @@
 //! What the server itself holds for sessions that are here, paid for by the
-//! budget of all runs, and at most half of it: runs can always go on.
+//! budget of all runs, and at most half of it, and of what each tenant may have
+//! half of that: runs can always go on.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use crate::handle::Principal;
 use crate::lock::lock;
 use crate::memory_budget::{MemoryBudget, Share};
 
-/// Less than this is free, for all sessions together.
+/// Less than this is free, for all sessions of one tenant together.
 const UNIT: u64 = 1 << 20;
 
-/// The account of all sessions.
+/// The accounts of all sessions.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     budget: MemoryBudget,
-    paid: Mutex<Paid>,
+    accounts: Mutex<Accounts>,
+}
+
+#[derive(Debug, Default)]
+struct Accounts {
+    /// Of everybody.
+    bytes: u64,
+    /// Of those who hold anything.
+    owners: HashMap<Principal, Paid>,
 }
 
 #[derive(Debug, Default)]
@@ -26,43 +37,56 @@ struct Paid {
 #[derive(Debug)]
 pub(crate) struct Held {
     ledger: Arc<Ledger>,
+    owner: Principal,
     bytes: u64,
 }
 
 impl Ledger {
     pub(crate) fn new(budget: MemoryBudget) -> Arc<Self> {
-        Arc::new(Self { budget, paid: Mutex::default() })
+        Arc::new(Self { budget, accounts: Mutex::default() })
     }
 
     pub(crate) const fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
 
-    /// The most that may be held.
+    /// The most that may be held of sessions of `owner`.
+    pub(crate) fn most_of(&self, owner: &Principal) -> u64 {
+        self.budget.most_of(owner) / 2
+    }
+
+    /// The most that may be held of all.
     pub(crate) const fn most_bytes(&self) -> u64 {
         self.budget.total_bytes() / 2
     }
 
-    /// How much is held.
+    /// How much is held of all.
     pub(crate) fn bytes(&self) -> u64 {
-        lock(&self.paid).bytes
+        lock(&self.accounts).bytes
     }
 
-    /// Nothing yet.
-    pub(crate) fn nothing(self: &Arc<Self>) -> Held {
-        Held { ledger: Arc::clone(self), bytes: 0 }
+    /// How much is held of sessions of `owner`.
+    pub(crate) fn bytes_of(&self, owner: &Principal) -> u64 {
+        lock(&self.accounts).owners.get(owner).map_or(0, |paid| paid.bytes)
     }
 
-    fn change(&self, less: u64, more: u64) -> bool {
-        let Paid { bytes, share } = &mut *lock(&self.paid);
-        let new = bytes.saturating_sub(less).saturating_add(more);
+    /// Nothing yet, of a session of `owner`.
+    pub(crate) fn nothing(self: &Arc<Self>, owner: &Principal) -> Held {
+        Held { ledger: Arc::clone(self), owner: owner.clone(), bytes: 0 }
+    }
+
+    fn change(&self, owner: &Principal, less: u64, more: u64) -> bool {
+        let mut accounts = lock(&self.accounts);
+        let Accounts { bytes: all, owners } = &mut *accounts;
+        let Paid { bytes, share } = owners.entry(owner.clone()).or_default();
+        let [new, new_all] = [*bytes, *all].map(|held| held.saturating_sub(less).saturating_add(more));
         // Units that are whole, so that a few small sessions take none.
         let (paid, due) = (share.as_ref().map_or(0, Share::bytes), new / UNIT * UNIT);
         if due > paid {
-            if new > self.most_bytes() {
+            if new > self.most_of(owner) || new_all > self.most_bytes() {
                 return false;
             }
-            let Some(taken) = self.budget.try_take(due - paid) else { return false };
+            let Some(taken) = self.budget.try_take(owner, due - paid) else { return false };
             match share {
                 Some(share) => share.merge(taken),
                 None => *share = Some(taken),
@@ -70,7 +94,10 @@ impl Ledger {
         } else if let Some(share) = share {
             share.shrink_to(due);
         }
-        *bytes = new;
+        (*bytes, *all) = (new, new_all);
+        if new == 0 {
+            owners.remove(owner);
+        }
         true
     }
 }
@@ -83,7 +110,7 @@ impl Held {
     /// Pays for `bytes` in place of what it paid for. False, and nothing
     /// changes, if there is no more.
     pub(crate) fn resize(&mut self, bytes: u64) -> bool {
-        let is_paid = self.ledger.change(self.bytes, bytes);
+        let is_paid = self.ledger.change(&self.owner, self.bytes, bytes);
         if is_paid {
             self.bytes = bytes;
         }
@@ -93,28 +120,44 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.ledger.change(self.bytes, 0);
+        self.ledger.change(&self.owner, self.bytes, 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenancy::TenantBounds;
 
     #[test]
     fn what_is_held_is_paid_for_in_whole_units_up_to_half_and_given_back() {
-        let budget = MemoryBudget::new(8 * UNIT);
+        let (budget, me) = (MemoryBudget::new(8 * UNIT, TenantBounds::one(8 * UNIT)), Principal::local());
         let ledger = Ledger::new(budget.clone());
-        let (mut one, mut other) = (ledger.nothing(), ledger.nothing());
+        let (mut one, mut other) = (ledger.nothing(&me), ledger.nothing(&me));
         assert!(one.resize(UNIT / 2) && budget.used_bytes() == 0);
         assert!(other.resize(3 * UNIT) && budget.used_bytes() == 3 * UNIT);
         assert!(!one.resize(2 * UNIT) && budget.used_bytes() == 3 * UNIT, "half is for runs");
         drop(other);
         assert!(one.resize(2 * UNIT) && budget.used_bytes() == 2 * UNIT);
-        let run = budget.try_take(6 * UNIT).unwrap();
+        let run = budget.try_take(&me, 6 * UNIT).unwrap();
         assert!(!one.resize(3 * UNIT) && one.bytes() == 2 * UNIT, "there is no more");
         assert!(one.resize(UNIT), "less is always possible");
         drop((run, one));
         assert_eq!((budget.used_bytes(), ledger.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn each_tenant_has_half_of_its_own_and_all_of_them_half_of_everything() {
+        let budget = MemoryBudget::new(12 * UNIT, TenantBounds::many(8 * UNIT));
+        let ledger = Ledger::new(budget.clone());
+        let of = |name: &str| ledger.nothing(&Principal::named(name));
+        let (mut one, mut other, mut third) = (of("one"), of("other"), of("third"));
+        assert!(!one.resize(5 * UNIT) && one.resize(4 * UNIT));
+        assert!(other.resize(2 * UNIT) && !third.resize(UNIT), "together they have their half");
+        assert_eq!((ledger.bytes(), ledger.bytes_of(&Principal::named("one"))), (6 * UNIT, 4 * UNIT));
+        drop(one);
+        assert!(third.resize(UNIT));
+        drop((other, third));
+        assert!(lock(&ledger.accounts).owners.is_empty() && budget.used_bytes() == 0);
     }
 }

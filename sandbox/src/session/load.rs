@@ -1,17 +1,16 @@
 //! Reads sessions from the store.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
-
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::files::Manifest;
 use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::{Life, Session, Turn};
 use crate::error::{Error, IoContext as _};
-use crate::handle::SnapshotId;
+use crate::fair::{Pot, Units, Urgency};
+use crate::handle::{Principal, SnapshotId};
 use crate::store::{BlobName, CloseReason, Head, Store, blocking};
 use crate::wasm::MAX_PART_BYTES;
 use crate::worker::{Transfer, Transfers};
@@ -21,15 +20,15 @@ pub(super) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
 
 /// One large manifest at a time is on its way between memory and store, which
 /// takes up to three times its size: see [`large_manifest`].
-static LARGE: Semaphore = Semaphore::const_new(1);
+static LARGE: LazyLock<Pot<Principal>> = LazyLock::new(|| Pot::new(1));
 
 /// The right to have one on its way.
-pub(super) type LargeManifest = SemaphorePermit<'static>;
+pub(super) type LargeManifest = Units<Principal>;
 
 /// Waits for that right. Whoever has it must not wait for anybody's turn.
-pub(super) async fn large_manifest() -> Option<LargeManifest> {
-    // It is never closed.
-    LARGE.acquire().await.ok()
+pub(super) async fn large_manifest(owner: &Principal) -> Option<LargeManifest> {
+    // Each that waits has a session's turn, so there are few.
+    LARGE.take(owner, (1, 1), Urgency::CanWait, usize::MAX).await.ok()
 }
 
 /// A manifest from the store.
@@ -204,7 +203,7 @@ pub(super) async fn read_manifest(store: &Store, session: &Session, files: &Save
         SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(small(Manifest::default())),
         SavedFiles::Inline(bytes) => snapshot::decode(bytes).map(small),
         SavedFiles::Blob(name) => {
-            let large = large_manifest().await;
+            let large = large_manifest(&session.owner).await;
             let bytes = store.get_blob(&session.owner, &session.id, name, MAX_MANIFEST_BYTES).await?;
             let manifest = blocking("read the files of a session", move || snapshot::decode(&bytes)).await?;
             Ok(ReadManifest { manifest, large })

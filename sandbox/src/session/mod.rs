@@ -29,7 +29,7 @@ use self::ledger::Held;
 use self::load::Fetched;
 use self::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::error::Error;
-use crate::handle::{Principal, SessionId};
+use crate::handle::{Principal, SessionId, SessionKey};
 use crate::lock::lock;
 use crate::workspace::Workspace;
 
@@ -170,6 +170,11 @@ impl Session {
             waiting: Mutex::default(),
             last_used: Mutex::new(Instant::now()),
         })
+    }
+
+    /// Which it is, and whose.
+    pub(crate) fn key(&self) -> SessionKey {
+        SessionKey { owner: self.owner.clone(), id: self.id.clone() }
     }
 
     /// Waits for the session, behind at most `limit` others.

@@ -25,9 +25,10 @@ use super::workspaces::Workspaces;
 use super::{Head, Life, Session, SessionFiles, Turn, not_found};
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
-use crate::handle::{Principal, SessionId, SnapshotId};
+use crate::handle::{Principal, SessionId, SessionKey, SnapshotId};
 use crate::run::limits::Limits;
 use crate::store::{CloseReason, Moment, Store, StoredSession};
+use crate::tenancy::TenantBounds;
 use crate::worker::{Pool, Transfer, Transfers};
 use crate::workspace::empty::EmptyWorkspaces;
 
@@ -48,10 +49,12 @@ pub(crate) struct Sessions {
 }
 
 /// How sessions come and go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SessionSettings {
     /// The most that are here at once.
     pub(crate) limit: usize,
+    /// What of that each tenant may have.
+    pub(crate) bounds: Arc<TenantBounds>,
     /// How long one stays here without use.
     pub(crate) hibernate_after: Duration,
     /// How long one lives without use.
@@ -70,7 +73,7 @@ impl Sessions {
         settings: SessionSettings,
     ) -> Self {
         let holding = Arc::new(Holding::new(
-            InMemory::new(settings.limit),
+            InMemory::new(settings.limit, Arc::clone(&settings.bounds)),
             Workspaces::new(state, empty, store.clone()),
             Interpreters::new(pool),
             ledger,
@@ -90,9 +93,19 @@ impl Sessions {
         self.holding.in_memory().len()
     }
 
+    /// How many of `owner` are.
+    pub(crate) fn count_of(&self, owner: &Principal) -> usize {
+        self.holding.in_memory().of(owner).len()
+    }
+
+    /// How many of `owner` lie in the store alone, as far as is known.
+    pub(crate) fn stored_of(&self, owner: &Principal) -> usize {
+        self.store.sessions_of(owner).saturating_sub(self.count_of(owner))
+    }
+
     /// Whether a session is in memory.
-    pub(crate) fn is_here(&self, id: &SessionId) -> bool {
-        self.holding.in_memory().has(id)
+    pub(crate) fn is_here(&self, owner: &Principal, id: &SessionId) -> bool {
+        self.holding.in_memory().has(&SessionKey { owner: owner.clone(), id: id.clone() })
     }
 
     /// Every session of `owner`, as the store has it.
@@ -144,7 +157,7 @@ impl Sessions {
         wanted: Option<&str>,
     ) -> Result<Turn, Error> {
         loop {
-            let session = self.holding.in_memory().find(owner, id)?;
+            let session = self.holding.in_memory().find(owner, id);
             let mut turn = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(Error::Cancelled),
@@ -168,7 +181,7 @@ impl Sessions {
         id: &SessionId,
         stop: &CancellationToken,
     ) -> Result<SessionFiles, Error> {
-        let session = self.holding.in_memory().find(owner, id)?;
+        let session = self.holding.in_memory().find(owner, id);
         session.touch();
         // While a run is going on, its files are those that it sees.
         if session.is_in_use()
@@ -242,7 +255,7 @@ impl Sessions {
         let ReadManifest { manifest, large } = files;
         let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
-        self.holding.interpreters().close(&session.id);
+        self.holding.interpreters().close(&session.key());
         turn.life = Life::Unknown;
         let beside = beside_files(&files, &interpreters, &snapshots);
         self.holding.pay(turn, manifest.heap_bytes_laid_out() + beside).await?;
@@ -286,7 +299,7 @@ impl Sessions {
     pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
         turn.is_ahead = true;
         turn.may_have_garbage = true;
-        self.holding.interpreters().close(&turn.session.id);
+        self.holding.interpreters().close(&turn.session.key());
         turn.tree = self.holding.workspaces().lay_out(turn, Arc::clone(turn.tree.manifest())).await?;
         turn.is_ahead = false;
         Ok(())
@@ -359,7 +372,7 @@ impl Sessions {
         // It is so from here on. If its files cannot be laid out now, they
         // will be when it is loaded.
         turn.life = Life::Unknown;
-        self.holding.interpreters().close(&turn.session.id);
+        self.holding.interpreters().close(&turn.session.key());
         turn.tree = self.holding.workspaces().lay_out(turn, manifest).await?;
         turn.seen = Arc::clone(turn.tree.manifest());
         let beside = beside_files(&turn.files, &turn.interpreters, &turn.snapshots);
@@ -405,8 +418,17 @@ impl Sessions {
         self.holding.hibernate_unused_for(self.settings.hibernate_after, now).await;
     }
 
-    /// Lets sessions hibernate that nobody uses, until there `is_enough` memory.
-    pub(crate) fn make_memory(&self, is_enough: impl Fn() -> bool) {
-        self.holding.make_memory(is_enough);
+    /// Lets sessions hibernate that nobody uses, until `owner` can have `bytes` of
+    /// memory.
+    pub(crate) fn make_memory(&self, owner: &Principal, bytes: u64) {
+        let budget = self.holding.budget();
+        self.holding.make_memory(owner, || budget.left_of(owner) >= bytes, || budget.free_bytes() >= bytes);
+    }
+
+    /// Forgets what is held of sessions of `owner` that nobody uses: they
+    /// hibernate.
+    pub(crate) fn forget_all_of(&self, owner: &Principal) {
+        self.holding.hibernate_all_of(owner);
+        self.transfers.forget(owner);
     }
 }

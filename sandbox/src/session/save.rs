@@ -213,7 +213,7 @@ impl Saver {
             || sum(tail) > MAX_TAIL_BYTES
             || state.len() > MAX_STATE_BYTES
         {
-            self.holding.interpreters().distrust(&turn.session.id, "what it saved is more than it may be");
+            self.holding.interpreters().distrust(&turn.session.key(), "what it saved is more than it may be");
             return Err(Error::host("save the state of a session", "its worker broke the protocol and was ended"));
         }
         Ok(())
@@ -289,7 +289,7 @@ impl Saver {
     async fn commit(&self, turn: &mut Turn, next: Commit, tree: Option<Tree>, later_bytes: usize) -> Result<(), Error> {
         let committed = self.try_commit(turn, next, tree, later_bytes).await;
         if committed.is_err() {
-            self.holding.interpreters().close(&turn.session.id);
+            self.holding.interpreters().close(&turn.session.key());
             turn.session.set_disordered(true);
             turn.is_ahead = true;
             turn.life = if turn.sequence == 0 { turn.life } else { Life::Unknown };

@@ -24,6 +24,7 @@ use super::seal::{Binding, OVERHEAD};
 use super::usage::Counted;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
+use crate::tenancy::TenantBounds;
 
 /// From here on sealing and opening leave the event loop: a tenth of a
 /// millisecond of work costs more than changing threads.
@@ -70,8 +71,8 @@ pub(crate) struct StoreSettings {
     pub(crate) durability: Durability,
     /// The most bytes of everybody together.
     pub(crate) bytes: u64,
-    /// The most bytes of one principal.
-    pub(crate) principal_bytes: u64,
+    /// The most bytes of each principal.
+    pub(crate) bounds: Arc<TenantBounds>,
     /// How long a session lives without use.
     pub(crate) lifetime: Duration,
 }
@@ -160,9 +161,10 @@ impl Store {
     /// [`Error::Denied`] with the bound, the value and what to do.
     pub(crate) fn check_space(&self, principal: &Principal, more: u64) -> Result<(), Error> {
         let (all, own) = self.usage.get(principal.directory_name());
+        let own_bound = self.settings.bounds.of(principal).store_bytes;
         let checks = [
             ("store_bytes", all, self.settings.bytes, "close sessions, or ask the operator for a larger store"),
-            ("principal_store_bytes", own, self.settings.principal_bytes, "close sessions that are no longer needed"),
+            ("principal_store_bytes", own, own_bound, "close sessions that are no longer needed"),
         ];
         for (name, used, bound, advice) in checks {
             let value = used.saturating_add(more);
@@ -174,6 +176,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// How many sessions `principal` had when the store was last looked over.
+    pub(crate) fn sessions_of(&self, principal: &Principal) -> usize {
+        self.usage.sessions_of(principal.directory_name())
     }
 
     /// Seals `content` for one location.

@@ -46,14 +46,14 @@ pub(crate) struct Swept {
 }
 
 impl Store {
-    /// Sweeps the store, and lets what is in use alone however old it is.
+    /// Sweeps the store, and lets what is in use, of whom and by which handle, alone however old it is.
     /// Nothing is old while the clock was set lately.
     /// Several servers may do so at once.
     ///
     /// # Cancellation
     ///
     /// Safe: the next sweep does the rest.
-    pub(crate) async fn sweep(&self, now: &Moment, in_use: &HashSet<SessionId>) -> Result<Swept, Error> {
+    pub(crate) async fn sweep(&self, now: &Moment, in_use: &HashSet<(String, SessionId)>) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let is_steady = self.clock.is_steady(now, STEADY.min(self.settings.lifetime / 2));
         // The beginning of time makes nothing old.
@@ -63,10 +63,13 @@ impl Store {
         let mut found = Usage::default();
         for ((owner, _), session) in &seen {
             found.add(owner, session.taken);
+            if session.closed.is_none() && session.head().is_some() {
+                found.add_session(owner);
+            }
         }
         self.usage.replace(&before, found);
-        for ((owner, id), session) in &seen {
-            if in_use.contains(id) {
+        for (key @ (owner, id), session) in &seen {
+            if in_use.contains(key) {
                 swept.sessions += 1;
             } else if let Err(error) = self.sweep_session(owner, id, session, now, &mut swept).await {
                 // The others must not suffer for it.

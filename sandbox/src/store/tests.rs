@@ -26,6 +26,7 @@ use super::usage::SESSION_BYTES;
 use super::*;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
+use crate::tenancy::TenantBounds;
 
 /// What a small session takes: two directories and a small object.
 const SMALL: u64 = SESSION_BYTES + 4096;
@@ -51,7 +52,14 @@ pub(crate) fn settings(directory: &Path, kind: Kind) -> StoreSettings {
     };
     let durability = if kind == Kind::Disk { Durability::Disk } else { Durability::Process };
     let (directory, lifetime) = (directory.join("store"), 30 * DAY);
-    StoreSettings { backend, directory, durability, bytes: 100 << 20, principal_bytes: 60 << 20, lifetime }
+    StoreSettings {
+        backend,
+        directory,
+        durability,
+        bytes: 100 << 20,
+        bounds: TenantBounds::storing(60 << 20),
+        lifetime,
+    }
 }
 
 pub(crate) fn store(kind: Kind) -> (TempDir, Store) {

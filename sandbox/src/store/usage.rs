@@ -22,6 +22,8 @@ pub(super) const fn taken_by(bytes: u64) -> u64 {
 pub(super) struct Usage {
     all: i64,
     principals: HashMap<String, i64>,
+    /// How many sessions each had at the last sweep.
+    sessions: HashMap<String, usize>,
 }
 
 /// The one [`Usage`] of a store.
@@ -32,6 +34,11 @@ impl Usage {
     /// Counts what `principal` has.
     pub(super) fn add(&mut self, principal: &str, bytes: u64) {
         self.change(principal, i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a session of `principal` that can be used.
+    pub(super) fn add_session(&mut self, principal: &str) {
+        *self.sessions.entry(principal.to_owned()).or_default() += 1;
     }
 
     fn change(&mut self, principal: &str, bytes: i64) {
@@ -89,6 +96,11 @@ impl Counted {
         (usage.all(), u64::try_from(usage.of(principal)).unwrap_or(0))
     }
 
+    /// How many sessions `principal` had at the last sweep.
+    pub(super) fn sessions_of(&self, principal: &str) -> usize {
+        lock(&self.0).sessions.get(principal).copied().unwrap_or(0)
+    }
+
     /// What is known now.
     pub(super) fn current(&self) -> Usage {
         lock(&self.0).clone()
@@ -101,6 +113,8 @@ impl Counted {
         for (principal, now) in &usage.principals {
             found.change(principal, now.saturating_sub(before.of(principal)));
         }
+        // Whoever has nothing is not remembered.
+        found.principals.retain(|_, bytes| *bytes != 0);
         *usage = found;
     }
 }
@@ -122,6 +136,11 @@ mod tests {
         counted.replace(&before, found);
         assert_eq!(counted.get("one"), (12 * BLOCK, 11 * BLOCK));
         assert_eq!(counted.get("two"), (12 * BLOCK, BLOCK));
+        let before = counted.current();
+        let mut found = Usage::default();
+        found.add("one", BLOCK);
+        counted.replace(&before, found);
+        assert_eq!(counted.current().principals.into_keys().collect::<Vec<_>>(), ["one"]);
     }
 
     #[test]

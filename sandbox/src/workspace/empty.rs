@@ -42,6 +42,11 @@ impl EmptyWorkspaces {
         Ok(Arc::new(spare))
     }
 
+    /// Forgets those of `principal`, whose directory goes, with them in it.
+    pub(crate) fn forget(&self, principal: &Principal) {
+        lock(&self.0).remove(principal);
+    }
+
     /// Takes over the workspace of a session that keeps no files, whose path is
     /// free then. Returns it when there is something in it, when somebody reads
     /// it still, who must not see what comes next, or when there are enough.

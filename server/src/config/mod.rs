@@ -26,12 +26,13 @@ use anyhow::{Context, ensure};
 use clap::{ArgMatches, FromArgMatches as _};
 use guest_runtimes::{Catalogue, Kind};
 use sandbox::{
-    ExecuteRequest, ExecutorSettings, Languages, Limits, NativeSettings, Network, Policy, Program, Resource, canonical,
+    ExecuteRequest, ExecutorSettings, Languages, Limits, MinimumTier, NativeSettings, Network, Policy, Program,
+    Resource, Tenancy, canonical,
 };
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, amounts};
+use self::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, amounts};
 use crate::calls;
 
 /// What is logged unless told otherwise.
@@ -111,6 +112,7 @@ impl Config {
                 default_limits,
                 limit_ceilings,
                 policy: Arc::new(policy),
+                tenancy: Tenancy::One,
                 runs,
                 queue: in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?,
                 workers,
@@ -129,7 +131,7 @@ impl Config {
                 principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
                 snapshots: in_range("snapshots", settings.snapshots.unwrap_or(64), 1, 4096)?,
                 native: NativeSettings {
-                    tier: settings.native_tier.unwrap_or(WeakestTier::Container).into(),
+                    tier: settings.native_tier.map_or(MinimumTier::ByTenants, MinimumTier::from),
                     programs: programs(
                         &catalogue,
                         [native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?],

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use sandbox::{Amounts, Durability, Resource, StoreBackend, Tier};
+use sandbox::{Amounts, Durability, MinimumTier, Resource, StoreBackend, Tier};
 use serde::{Deserialize, Deserializer};
 
 /// `NAME=VALUE`, a limit as flags and environment variables give it.
@@ -177,13 +177,13 @@ pub(crate) enum WeakestTier {
     Off,
 }
 
-impl From<WeakestTier> for Option<Tier> {
+impl From<WeakestTier> for MinimumTier {
     fn from(tier: WeakestTier) -> Self {
         match tier {
-            WeakestTier::Container => Some(Tier::Container),
-            WeakestTier::Namespaced => Some(Tier::Namespaced),
-            WeakestTier::Isolated => Some(Tier::Isolated),
-            WeakestTier::Off => None,
+            WeakestTier::Container => Self::AtLeast(Tier::Container),
+            WeakestTier::Namespaced => Self::AtLeast(Tier::Namespaced),
+            WeakestTier::Isolated => Self::AtLeast(Tier::Isolated),
+            WeakestTier::Off => Self::Off,
         }
     }
 }

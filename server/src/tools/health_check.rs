@@ -57,7 +57,7 @@ pub(crate) fn definition(form: Form) -> Tool {
 /// Reports.
 pub(crate) fn call(call: &Call<'_>) -> Result<CallToolResult> {
     let service = call.service;
-    let health = service.executor.health();
+    let health = service.executor.health_of(call.principal);
     let reply = Reply {
         status: match service.stage() {
             Stage::Starting => "starting",

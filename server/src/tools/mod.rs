@@ -24,7 +24,7 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use rmcp::service::RequestContext;
-use sandbox::{Error, Executor, Language, Principal};
+use sandbox::{Error, Executor, Language, Look, Principal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -87,8 +87,9 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     define: fn(&Service, &[Language]) -> Tool,
     pub(crate) call: for<'a> fn(&'a Call<'a>, JsonObject) -> Answer<'a>,
-    /// Whether the log has its failures from the events of runs.
-    pub(crate) runs: bool,
+    /// What kind of place it takes. One that runs code takes its own, and the log has
+    /// its failures from the events of runs.
+    pub(crate) looks: Option<Look>,
 }
 
 /// Every tool, by name.
@@ -97,31 +98,31 @@ pub(crate) const TOOLS: [Entry; 5] = [
         name: execute::NAME,
         define: execute::definition,
         call: |call, arguments| Box::pin(execute::call(call, arguments)),
-        runs: true,
+        looks: None,
     },
     Entry {
         name: health_check::NAME,
         define: |service, _| health_check::definition(service.form),
         call: |call, _| Box::pin(async { health_check::call(call) }),
-        runs: false,
+        looks: Some(Look::Other),
     },
     Entry {
         name: read::NAME,
         define: |service, _| read::definition(service.form),
         call: |call, arguments| Box::pin(read::call(call, arguments)),
-        runs: false,
+        looks: Some(Look::Read),
     },
     Entry {
         name: session::NAME,
         define: |service, _| session::definition(service.form),
         call: |call, arguments| Box::pin(session::call(call, arguments)),
-        runs: false,
+        looks: Some(Look::Other),
     },
     Entry {
         name: write::NAME,
         define: |service, _| write::definition(service.form),
         call: |call, arguments| Box::pin(write::call(call, arguments)),
-        runs: false,
+        looks: Some(Look::Other),
     },
 ];
 

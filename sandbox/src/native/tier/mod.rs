@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroups;
 use super::users::Users;
+use crate::error::Error;
 
 /// How strongly native programs are separated from the machine and from each
 /// other. A later one is stronger.
@@ -61,6 +62,53 @@ impl FromStr for Tier {
     }
 }
 
+/// The weakest tier that native programs are run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinimumTier {
+    /// What follows from whether there are several tenants.
+    ByTenants,
+    /// This one or a stronger one.
+    AtLeast(Tier),
+    /// Native programs are not run.
+    Off,
+}
+
+/// [`MinimumTier`], once it is known whether there are several tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Minimum {
+    /// `None` when native programs are not run.
+    pub(in crate::native) tier: Option<Tier>,
+    /// Who asks for it.
+    pub(in crate::native) asked: &'static str,
+}
+
+impl MinimumTier {
+    /// What is to be reached for `several` tenants, or for one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] for less than several tenants need.
+    pub(crate) fn of(self, several: bool) -> Result<Minimum, Error> {
+        let needed = if several { Tier::Isolated } else { Tier::Container };
+        let tier = match self {
+            Self::Off => None,
+            Self::ByTenants => Some(needed),
+            Self::AtLeast(tier) if tier < needed => {
+                return Err(Error::Denied {
+                    action: format!("serving several tenants with native programs in tier `{tier}`"),
+                    reason: format!(
+                        "programs of one could reach those of another; `native_tier` must be `{needed}` or `off`, or \
+                         be left out"
+                    ),
+                });
+            }
+            Self::AtLeast(tier) => Some(tier),
+        };
+        let asked = if several { "needed for several tenants" } else { "asked for" };
+        Ok(Minimum { tier, asked })
+    }
+}
+
 /// One way to confine programs on this machine.
 #[derive(Clone, Debug)]
 pub(in crate::native) struct Form {
@@ -104,6 +152,22 @@ mod tests {
             assert_eq!(tier.name().parse(), Ok(tier));
         }
         assert!("strong".parse::<Tier>().unwrap_err().contains("container, namespaced, isolated"));
+    }
+
+    #[test]
+    fn several_tenants_need_the_strongest_tier_and_one_needs_the_weakest() {
+        let of = |minimum: MinimumTier, several| minimum.of(several).unwrap().tier;
+        for (several, needed) in [(false, Tier::Container), (true, Tier::Isolated)] {
+            assert_eq!(of(MinimumTier::ByTenants, several), Some(needed));
+            assert_eq!(of(MinimumTier::Off, several), None);
+            assert_eq!(of(MinimumTier::AtLeast(Tier::Isolated), several), Some(Tier::Isolated));
+        }
+        for tier in [Tier::Container, Tier::Namespaced] {
+            assert_eq!(of(MinimumTier::AtLeast(tier), false), Some(tier));
+            let refused = MinimumTier::AtLeast(tier).of(true).unwrap_err().to_string();
+            let expected = format!("serving several tenants with native programs in tier `{tier}` is denied");
+            assert!(refused.starts_with(&expected) && refused.contains("`isolated` or `off`"), "{refused}");
+        }
     }
 
     #[test]

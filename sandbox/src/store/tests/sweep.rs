@@ -13,7 +13,8 @@ async fn trust_the_clock(store: &Store) {
 #[tokio::test]
 async fn room_is_refused_with_the_bound_and_what_to_do() {
     let (parent, _) = store(Kind::Memory);
-    let tight = StoreSettings { bytes: 30_000, principal_bytes: 20_000, ..settings(parent.path(), Kind::Memory) };
+    let tight =
+        StoreSettings { bytes: 30_000, bounds: TenantBounds::storing(20_000), ..settings(parent.path(), Kind::Memory) };
     let store = Store::open(tight).unwrap();
     let (session, other) = (SessionId::random(), Principal::named("other"));
     store.check_space(&me(), 20_000).unwrap();

@@ -2,6 +2,7 @@
 //! that are going on in it.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::expected::Expected;
 use super::{Allowance, Baseline, Images, Needs};
 use crate::error::Error;
-use crate::handle::SessionId;
+use crate::handle::{Principal, SessionId};
 use crate::lock::lock;
 use crate::memory_budget::Share;
 use crate::run::calls::GuestCall;
@@ -35,6 +36,10 @@ pub(crate) type Frame = (Vec<u8>, Option<Arc<dyn AsFd + Send + Sync>>);
 
 /// A worker process as the server sees it.
 pub(crate) struct Worker {
+    /// Whose runs it has.
+    pub(crate) owner: Principal,
+    /// How many runs go on in it or are about to.
+    pub(crate) claims: AtomicUsize,
     pub(crate) sender: mpsc::UnboundedSender<Frame>,
     /// How many messages wait to be written.
     pub(crate) queued: Arc<AtomicUsize>,
@@ -69,7 +74,42 @@ pub(crate) struct Entry {
     pub(crate) needs: Needs,
 }
 
+/// A run's claim to a worker, which is not ended for want of use meanwhile.
+pub(crate) struct Claim(Arc<Worker>);
+
+impl Claim {
+    /// One more. Only under the lock under which whoever ends it looks.
+    pub(crate) fn of(worker: &Arc<Worker>) -> Self {
+        worker.claims.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(worker))
+    }
+}
+
+impl Deref for Claim {
+    type Target = Arc<Worker>;
+
+    fn deref(&self) -> &Arc<Worker> {
+        &self.0
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.claims.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Worker {
+    /// How many runs go on in it, or are about to.
+    pub(crate) fn load(&self) -> usize {
+        self.claims.load(Ordering::SeqCst)
+    }
+
+    /// Whether no run goes on in it, or is about to.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.load() == 0 && lock(&self.runs).is_empty()
+    }
+
     /// Sends a message without waiting.
     pub(crate) fn send(&self, message: &ToWorker) {
         match frame::encode(message) {

@@ -2,6 +2,7 @@
 //! keeps, every worker for what its guests have grown by. Where there is none
 //! left, whoever needs some waits, and interpreters that nobody uses make room.
 
+use std::cmp::Reverse;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::handle::Worker;
 use super::{CompiledImage, Home, KeptInterpreter, Pool};
 use crate::error::Error;
+use crate::fair::Urgency;
+use crate::handle::{Principal, SessionKey};
 use crate::lock::lock;
 use crate::memory_budget::Share;
 use crate::run::limits::Resource;
@@ -26,31 +29,39 @@ const MAX_GUEST_BYTES: u64 = 4 << 30;
 
 impl Pool {
     /// Takes the memory that an instance of `image` starts with.
-    pub(crate) async fn admit(&self, image: &CompiledImage, cancel: &CancellationToken) -> Result<Share, Error> {
+    pub(crate) async fn admit(
+        &self,
+        principal: &Principal,
+        image: &CompiledImage,
+        cancel: &CancellationToken,
+    ) -> Result<Share, Error> {
         let bytes = image.initial_bytes();
-        if let Some(share) = self.budget.try_take(bytes) {
-            return Ok(share);
+        let mut taken = pin!(self.budget.take(principal, bytes, Urgency::CanWait));
+        // Most need not wait, and no clock is started for them.
+        tokio::select! {
+            biased;
+            share = &mut taken => return share.ok_or_else(|| self.no_memory(principal)),
+            () = std::future::ready(()) => {}
         }
-        let mut taken = pin!(self.budget.take(bytes));
         let mut patience = pin!(tokio::time::sleep(MEMORY_WAIT));
         let mut again = tokio::time::interval(RECALL_WAIT);
         loop {
             tokio::select! {
                 biased;
-                share = &mut taken => return share.ok_or_else(|| self.no_memory()),
-                () = cancel.cancelled() => return Err(self.no_memory()),
-                () = &mut patience => return Err(self.no_memory()),
+                share = &mut taken => return share.ok_or_else(|| self.no_memory(principal)),
+                () = cancel.cancelled() => return Err(self.no_memory(principal)),
+                () = &mut patience => return Err(self.no_memory(principal)),
                 // Some became idle only now.
-                _ = again.tick() => self.recall(bytes),
+                _ = again.tick() => self.recall(principal, bytes),
             }
         }
     }
 
     /// Why a session of that size does not come back.
-    pub(crate) fn no_memory_for(&self, mebibytes: u64) -> Error {
-        let total = self.budget.total_bytes() >> 20;
+    pub(crate) fn no_memory_for(&self, principal: &Principal, mebibytes: u64) -> Error {
+        let total = self.budget.most_of(principal) >> 20;
         if mebibytes <= total {
-            return self.no_memory();
+            return self.no_memory(principal);
         }
         Error::Denied {
             action: "going on with the variables of this session".into(),
@@ -61,12 +72,18 @@ impl Pool {
         }
     }
 
-    pub(crate) fn no_memory(&self) -> Error {
-        Error::Busy {
-            what: "the memory of all runs is in use, in MiB",
-            active: usize::try_from(self.budget.used_bytes() >> 20).unwrap_or(usize::MAX),
-            limit: usize::try_from(self.budget.total_bytes() >> 20).unwrap_or(usize::MAX),
-        }
+    /// Whoever shares it with others is told how much of it is its own.
+    pub(crate) fn no_memory(&self, principal: &Principal) -> Error {
+        let mebibytes = |bytes: u64| usize::try_from(bytes >> 20).unwrap_or(usize::MAX);
+        let (used, most) = (self.budget.used_by(principal), self.budget.most_of(principal));
+        let what = if most == self.budget.total_bytes() {
+            "the memory of all runs is in use, in MiB"
+        } else if self.budget.left_of(principal) < self.budget.free_bytes() {
+            "the memory of your runs and sessions is in use, in MiB"
+        } else {
+            "the memory of the machine is in use by others; of your own, in MiB"
+        };
+        Error::Busy { what, active: mebibytes(used), limit: mebibytes(most) }
     }
 
     /// Has a home pay for what its interpreters keep after a run of `runtime`,
@@ -102,7 +119,7 @@ impl Pool {
         let Some(share) = &mut home.share else { return };
         if share.bytes() >= bytes {
             share.shrink_to(bytes);
-        } else if let Some(more) = self.budget.try_take(bytes - share.bytes()) {
+        } else if let Some(more) = self.budget.try_take(share.owner(), bytes - share.bytes()) {
             share.merge(more);
         }
     }
@@ -117,42 +134,56 @@ impl Pool {
             });
             worker.send(&ToWorker::MemoryAnswer { ask, granted });
         };
-        if bytes > MAX_GUEST_BYTES.min(self.budget.total_bytes()) {
+        let owner = &worker.owner;
+        if bytes > MAX_GUEST_BYTES.min(self.budget.most_of(owner)) {
             // Nobody makes room for what can never be had.
             return grant(worker, None);
         }
-        if let Some(share) = self.budget.try_take(bytes) {
+        if let Some(share) = self.budget.try_take(owner, bytes) {
             return grant(worker, Some(share));
         }
-        self.recall(bytes);
+        self.recall(owner, bytes);
         let (budget, worker) = (self.budget.clone(), Arc::clone(worker));
         #[expect(clippy::disallowed_methods, reason = "the run that asks is tracked, and ends without an answer too")]
         tokio::spawn(async move {
-            let share = tokio::time::timeout(RECALL_WAIT, budget.take(bytes)).await.ok().flatten();
+            let taken = budget.take(&worker.owner, bytes, Urgency::GoesOn);
+            let share = tokio::time::timeout(RECALL_WAIT, taken).await.ok().flatten();
             grant(&worker, share);
         });
     }
 
-    /// Asks every worker to give back what it does not use, and drops
-    /// interpreters that nobody uses, the longest unused first, until `bytes`
-    /// are free: each is saved, and comes back when it is wanted.
-    pub(crate) fn recall(&self, bytes: u64) {
+    /// Asks workers to give back what they do not use, and drops interpreters that
+    /// nobody uses, until `principal` can have `bytes`: each is saved, and comes
+    /// back when it is wanted. Where its own bound is in the way its own go, and
+    /// else those of the tenant that has the most; the longest unused first.
+    pub(crate) fn recall(&self, principal: &Principal, bytes: u64) {
+        let budget = &self.budget;
         let mut homes = lock(&self.homes);
         // What they had grown by comes back a little later.
-        let mut coming = 0;
-        while self.budget.free_bytes() + coming < bytes {
-            let idle = homes.iter().filter(|(_, home)| !home.running).min_by_key(|(_, home)| home.last_used);
-            let Some(session) = idle.map(|(session, _)| session.clone()) else { break };
+        let (mut coming, mut own_coming) = (0, 0);
+        let mut is_own_short = false;
+        loop {
+            let is_own = budget.left_of(principal) + own_coming < bytes;
+            is_own_short |= is_own;
+            if !is_own && budget.free_bytes() + coming >= bytes {
+                break;
+            }
+            let may_go = |session: &SessionKey, home: &Home| !home.running && (!is_own || session.owner == *principal);
+            let idle = homes.iter().filter(|(session, home)| may_go(session, home));
+            let first = idle.min_by_key(|(session, home)| (Reverse(budget.used_by(&session.owner)), home.last_used));
+            let Some(session) = first.map(|(session, _)| session.clone()) else { break };
             if let Some(home) = homes.remove(&session) {
-                tracing::debug!(%session, "an interpreter made room for others");
+                tracing::debug!(session = %session.id, "an interpreter made room for others");
                 coming += home.grown_bytes();
-                home.worker.send(&ToWorker::CloseSession { session });
+                own_coming += if session.owner == *principal { home.grown_bytes() } else { 0 };
+                home.worker.send(&ToWorker::CloseSession { session: session.id });
             }
         }
         drop(homes);
         // To come back without its interpreter costs a session less.
-        self.budget.ask_back(bytes.saturating_sub(coming));
-        for worker in lock(&self.workers).values().flatten() {
+        budget.ask_back(principal, bytes.saturating_sub(if is_own_short { own_coming } else { coming }));
+        let asked = |worker: &&Arc<Worker>| !is_own_short || worker.owner == *principal;
+        for worker in lock(&self.workers).values().flatten().filter(asked) {
             worker.send(&ToWorker::MemoryRecall);
         }
     }
@@ -166,6 +197,7 @@ mod tests {
     use crate::children::spawner::Spawner;
     use crate::filesystem::state_directory::StateDirectory;
     use crate::memory_budget::MemoryBudget;
+    use crate::tenancy::TenantBounds;
     use crate::worker::pool::PoolSettings;
 
     const MIB: u64 = 1 << 20;
@@ -191,8 +223,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let state = Arc::new(StateDirectory::create(parent.path()).unwrap());
         let spawner = Arc::new(Spawner::new().unwrap());
-        let settings = PoolSettings { workers: 1, runs: 1 };
-        let pool = Pool::new(settings, spawner, MemoryBudget::new(100 * MIB), state);
+        let (bounds, me) = (TenantBounds::one(100 * MIB), Principal::local());
+        let budget = MemoryBudget::new(100 * MIB, Arc::clone(&bounds));
+        let pool = Pool::new(PoolSettings { workers: 1, bounds }, spawner, budget, state);
         let (small, large) = (instance(128 << 10), instance(40 * MIB));
         let cancel = CancellationToken::new();
         for (image, bytes) in [
@@ -200,13 +233,13 @@ mod tests {
             (CompiledImage::current(no_code(), 1, large), 40 * MIB),
             (CompiledImage::older(no_code(), 1, small), 64 * MIB),
         ] {
-            let share = pool.admit(&image, &cancel).await.unwrap();
+            let share = pool.admit(&me, &image, &cancel).await.unwrap();
             assert_eq!((share.bytes(), pool.budget.used_bytes()), (bytes, bytes));
         }
         // An older one is known once a worker has it.
         let older = CompiledImage::older(no_code(), 1, large);
         older.starts_with(3 * MIB).unwrap();
-        assert_eq!(pool.admit(&older, &cancel).await.unwrap().bytes(), 3 * MIB);
+        assert_eq!(pool.admit(&me, &older, &cancel).await.unwrap().bytes(), 3 * MIB);
     }
 
     #[test]

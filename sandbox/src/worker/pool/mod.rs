@@ -28,11 +28,11 @@ pub(crate) use compiled::{CompiledImage, Images};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jailer::WorkerWall;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::expected::Order;
-use self::handle::{Entry, RunEnd, RunGuard, Worker};
+use self::handle::{Claim, Entry, RunEnd, RunGuard, Worker};
 use self::sets::ImageSets;
 use super::wire::frame;
 use super::wire::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
@@ -40,12 +40,13 @@ use super::wire::transfer::Transfer;
 use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
-use crate::handle::{Principal, SessionId};
+use crate::handle::{Principal, SessionKey};
 use crate::lock::lock;
 use crate::memory_budget::{MemoryBudget, Share};
 use crate::run::calls::{Calls, GuestCall};
 use crate::run::follower::Following;
 use crate::run::limits::Resource;
+use crate::tenancy::TenantBounds;
 
 /// How long a run may overstay its wall time before its worker is ended: it
 /// covers the grace periods, and a reply of the largest size.
@@ -56,12 +57,12 @@ const OVERDUE: Duration = Duration::from_secs(10);
 const LEFT_WAIT: Duration = Duration::from_millis(20);
 
 /// How workers are made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PoolSettings {
-    /// The most workers per principal.
+    /// The most workers of all tenants together, unless more are in use.
     pub(crate) workers: usize,
-    /// The most runs at once, over all workers.
-    pub(crate) runs: usize,
+    /// The most workers of each tenant, and of its runs at once over all of them.
+    pub(crate) bounds: Arc<TenantBounds>,
 }
 
 /// All workers of the server.
@@ -74,10 +75,10 @@ pub(crate) struct Pool {
     state: Arc<StateDirectory>,
     budget: MemoryBudget,
     workers: Mutex<HashMap<Principal, Vec<Arc<Worker>>>>,
-    homes: Mutex<HashMap<SessionId, Home>>,
-    /// Held while a worker starts, so that two callers never start two where
-    /// one more is allowed.
-    starting: tokio::sync::Mutex<()>,
+    homes: Mutex<HashMap<SessionKey, Home>>,
+    /// Held while a worker of its principal starts, so that two callers never
+    /// start two where one more is allowed.
+    starting: Mutex<HashMap<Principal, Arc<AsyncMutex<()>>>>,
     next_run: AtomicU64,
     resets: AtomicBool,
     wall: OnceLock<WorkerWall>,
@@ -145,7 +146,7 @@ impl Pool {
             budget,
             workers: Mutex::default(),
             homes: Mutex::default(),
-            starting: tokio::sync::Mutex::default(),
+            starting: Mutex::default(),
             next_run: AtomicU64::new(0),
             resets: AtomicBool::new(false),
             wall: OnceLock::new(),
@@ -175,7 +176,7 @@ impl Pool {
 
     /// Whether a run of `runtime` in `session` will find its interpreter. If
     /// so, it is there until that run has ended, unless its worker dies.
-    pub(crate) fn hold(&self, session: &SessionId, runtime: &str) -> bool {
+    pub(crate) fn hold(&self, session: &SessionKey, runtime: &str) -> bool {
         let mut homes = lock(&self.homes);
         let home = homes.get_mut(session).filter(|home| home.has(runtime));
         home.map(|home| home.running = true).is_some()
@@ -197,9 +198,10 @@ impl Pool {
         cancel: &CancellationToken,
         following: Following,
     ) -> Result<RunEnd, Error> {
-        let Some(session) = order.session.as_ref().map(|session| session.id.clone()) else {
+        let key = |session: &SessionOrder| SessionKey { owner: principal.clone(), id: session.id.clone() };
+        let Some(session) = order.session.as_ref().map(key) else {
             let image = self.image(principal, &order.image)?;
-            let share = self.admit(&image, cancel).await?;
+            let share = self.admit(principal, &image, cancel).await?;
             let worker = self.least_busy(principal, Some(&order.image)).await?;
             let end = self.run_on(&worker, order, transfer, cancel, following).await;
             drop(share);
@@ -216,7 +218,7 @@ impl Pool {
             }
             None => {
                 let image = self.image(principal, &order.image)?;
-                let share = self.admit(&image, cancel).await?;
+                let share = self.admit(principal, &image, cancel).await?;
                 let worker = match self.join_home(&session, &order.image) {
                     Some(worker) => worker,
                     None => self.least_busy(principal, Some(&order.image)).await?,
@@ -232,25 +234,25 @@ impl Pool {
 
     /// The worker that holds the interpreter which `order` goes on with. It
     /// stays there until the run has ended.
-    fn go_home(&self, session: &SessionId, order: &RunOrder) -> Option<Arc<Worker>> {
+    fn go_home(&self, session: &SessionKey, order: &RunOrder) -> Option<Claim> {
         let mut homes = lock(&self.homes);
         let home = homes.get_mut(session).filter(|home| home.has(&order.runtime))?;
         home.running = true;
-        Some(Arc::clone(&home.worker))
+        Some(Claim::of(&home.worker))
     }
 
     /// The worker in which a session goes on with another language, if that
     /// worker can run it. If not, the session leaves it: what it has there is
     /// saved, and comes back wherever it goes.
-    fn join_home(&self, session: &SessionId, image: &str) -> Option<Arc<Worker>> {
+    fn join_home(&self, session: &SessionKey, image: &str) -> Option<Claim> {
         let mut homes = lock(&self.homes);
         let home = homes.get_mut(session)?;
         if home.worker.images.contains_key(image) {
             home.running = true;
-            return Some(Arc::clone(&home.worker));
+            return Some(Claim::of(&home.worker));
         }
         if let Some(left) = homes.remove(session) {
-            left.worker.send(&ToWorker::CloseSession { session: session.clone() });
+            left.worker.send(&ToWorker::CloseSession { session: session.id.clone() });
         }
         None
     }
@@ -299,7 +301,7 @@ impl Pool {
     /// Remembers where a session's interpreter is now, or that there is none.
     fn settle(
         &self,
-        session: SessionId,
+        session: SessionKey,
         (runtime, image): (String, Option<Arc<CompiledImage>>),
         end: &mut Result<RunEnd, Error>,
         worker: &Arc<Worker>,
@@ -331,7 +333,7 @@ impl Pool {
         }
         if home.interpreters.is_empty() {
             // Whatever it still holds, nobody will ask for it.
-            worker.send(&ToWorker::CloseSession { session });
+            worker.send(&ToWorker::CloseSession { session: session.id });
         } else {
             homes.insert(session, home);
         }
@@ -339,33 +341,33 @@ impl Pool {
 
     /// Ends the worker that has the interpreters of a session: it lied about
     /// them.
-    pub(crate) fn distrust(&self, session: &SessionId, reason: &str) {
+    pub(crate) fn distrust(&self, session: &SessionKey, reason: &str) {
         let worker = lock(&self.homes).get(session).map(|home| Arc::clone(&home.worker));
         if let Some(worker) = worker {
-            tracing::error!(%session, reason, "a worker lied and is ended");
+            tracing::error!(session = %session.id, reason, "a worker lied and is ended");
             self.bury(&worker);
         }
     }
 
     /// Drops the interpreters of a session. None of its runs may be going on.
-    pub(crate) fn close_session(&self, session: &SessionId) {
+    pub(crate) fn close_session(&self, session: &SessionKey) {
         if let Some(home) = lock(&self.homes).remove(session) {
-            home.worker.send(&ToWorker::CloseSession { session: session.clone() });
+            home.worker.send(&ToWorker::CloseSession { session: session.id.clone() });
         }
     }
 
     /// Drops the interpreters of a session that hibernates to make room for
     /// another's run. Its worker is told with the next order, so that neither a
     /// message nor the resetting of slots delays that run.
-    pub(crate) fn close_session_later(&self, session: &SessionId) {
+    pub(crate) fn close_session_later(&self, session: &SessionKey) {
         let Some(home) = lock(&self.homes).remove(session) else { return };
         let worker = Arc::clone(&home.worker);
         if home.grown_bytes() > 0 {
             // That run may need memory which the session holds.
-            return worker.send(&ToWorker::CloseSession { session: session.clone() });
+            return worker.send(&ToWorker::CloseSession { session: session.id.clone() });
         }
         let mut left = lock(&worker.left);
-        left.push(session.clone());
+        left.push(session.id.clone());
         if left.len() == 1 {
             let worker = Arc::clone(&worker);
             #[expect(clippy::disallowed_methods, reason = "a worker that ends before it is told has nothing to close")]
@@ -378,12 +380,31 @@ impl Pool {
         }
     }
 
+    /// Ends the workers of a principal, who does nothing, and forgets it.
+    pub(crate) fn forget(&self, principal: &Principal) {
+        lock(&self.homes).retain(|session, _| session.owner != *principal);
+        self.sets.forget(principal);
+        let workers = lock(&self.workers).remove(principal).unwrap_or_default();
+        workers.iter().for_each(|worker| self.retire(worker));
+    }
+
     /// The state of the pool for people.
     pub(crate) fn health(&self) -> PoolHealth {
+        let workers = lock(&self.workers).values().map(Vec::len).sum();
+        self.health_with(workers, self.budget.used_bytes(), self.budget.total_bytes())
+    }
+
+    /// What of it is of one principal.
+    pub(crate) fn health_of(&self, principal: &Principal) -> PoolHealth {
+        let workers = lock(&self.workers).get(principal).map_or(0, Vec::len);
+        self.health_with(workers, self.budget.used_by(principal), self.budget.most_of(principal))
+    }
+
+    fn health_with(&self, workers: usize, memory_used_bytes: u64, memory_total_bytes: u64) -> PoolHealth {
         PoolHealth {
-            workers: lock(&self.workers).values().map(Vec::len).sum(),
-            memory_used_bytes: self.budget.used_bytes(),
-            memory_total_bytes: self.budget.total_bytes(),
+            workers,
+            memory_used_bytes,
+            memory_total_bytes,
             resets: self.resets.load(Ordering::Relaxed),
             wall: self.wall.get().copied(),
         }

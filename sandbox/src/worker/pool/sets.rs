@@ -55,6 +55,11 @@ impl ImageSets {
         }
     }
 
+    /// Forgets those of `principal`.
+    pub(crate) fn forget(&self, principal: &Principal) {
+        lock(&self.0).remove(principal);
+    }
+
     /// Whether a worker of `principal` that starts now has the image.
     pub(crate) fn has(&self, principal: &Principal, digest: &str) -> bool {
         lock(&self.0).get(principal).is_some_and(|set| set.contains_key(digest))

@@ -14,12 +14,13 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::Pool;
-use super::handle::{Frame, RunEnd, Worker};
+use super::handle::{Claim, Frame, RunEnd, Worker};
 use super::preparation::{Ready, Unprepared, prepare};
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::handle::Principal;
 use crate::lock::lock;
+use crate::tenancy::TenantLimits;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::{Bounds, FromWorker};
 
@@ -32,13 +33,14 @@ const MAX_QUEUED: usize = 100_000;
 
 impl Pool {
     /// Starts a worker and prepares it.
-    pub(crate) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Arc<Worker>, Error> {
-        let bounds = Bounds { directory: self.state.shared(principal)?, runs: self.settings.runs };
+    pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Claim, Error> {
+        let TenantLimits { runs, workers, .. } = *self.settings.bounds.of(principal);
+        let bounds = Bounds { directory: self.state.shared(principal)?, runs };
         let images = self.sets.of(principal);
         let StartedChild { child, stream, .. } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
         let mut unready = Unready { child: Some(child), spawner: &self.spawner };
-        let warm = self.settings.runs.div_ceil(self.settings.workers);
+        let warm = runs.div_ceil(workers);
         let prepared = match prepare(stream, &images, warm, bounds).await {
             Err(Unprepared::Other(Error::Interrupted)) => Err(unready.reason().await),
             Err(Unprepared::Other(error)) => Err(error),
@@ -52,10 +54,14 @@ impl Pool {
         self.resets.store(resets, Ordering::Relaxed);
         let _ = self.wall.set(wall);
         let (sender, frames) = mpsc::unbounded_channel();
-        let nothing =
-            self.budget.nothing().ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
+        let nothing = self
+            .budget
+            .nothing(principal)
+            .ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
         let queued = Arc::new(AtomicUsize::new(0));
         let worker = Arc::new(Worker {
+            owner: principal.clone(),
+            claims: AtomicUsize::new(0),
             sender,
             queued: Arc::clone(&queued),
             images,
@@ -76,13 +82,14 @@ impl Pool {
             self.end_worker(&worker);
             return Err(error);
         }
+        let claim = Claim::of(&worker);
         lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
         #[expect(clippy::disallowed_methods, reason = "they live as long as the worker, which ends with the server")]
         {
             tokio::spawn(write_frames(writer, frames, queued));
             tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
         }
-        Ok(worker)
+        Ok(claim)
     }
 
     fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
@@ -106,7 +113,9 @@ impl Pool {
             }
             FromWorker::Failed { run, reason, .. } => worker.end_run(run, Err(Error::host("run a program", reason))),
             FromWorker::NotHere { run } => worker.end_run(run, Err(Error::Interrupted)),
-            FromWorker::NoMemory { run, mebibytes } => worker.end_run(run, Err(self.no_memory_for(mebibytes))),
+            FromWorker::NoMemory { run, mebibytes } => {
+                worker.end_run(run, Err(self.no_memory_for(&worker.owner, mebibytes)));
+            }
             FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
             FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
             FromWorker::MemoryReturn { bytes } => lock(&worker.leased).give_back(bytes),
@@ -122,10 +131,7 @@ impl Pool {
 
     /// Forgets a worker that has ended, and tells everyone who waited for it.
     pub(crate) fn bury(&self, worker: &Arc<Worker>) {
-        worker.dead.store(true, Ordering::SeqCst);
-        for mine in lock(&self.workers).values_mut() {
-            mine.retain(|other| !Arc::ptr_eq(other, worker));
-        }
+        self.remove(worker);
         lock(&self.homes).retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
         let fault = *lock(&worker.fault);
         let runs: Vec<_> = lock(&worker.runs).drain().collect();
@@ -153,15 +159,15 @@ impl Pool {
         }
     }
 
-    /// Ends workers that nobody has used for a while, except the last; and that
-    /// too if it has images which its principal does not use any more.
+    /// Ends workers that nobody has used for a while, except the last of each
+    /// principal; and that too if it has images which its principal does not use any more.
     pub(crate) fn evict_idle(&self, now: Instant) {
         self.tighten(now);
         self.sets.shrink(now);
         let homes = lock(&self.homes);
         let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
         let is_idle = |worker: &Arc<Worker>| {
-            lock(&worker.runs).is_empty()
+            worker.is_idle()
                 && !has_session(worker)
                 && now.saturating_duration_since(*lock(&worker.last_used)) >= IDLE_WORKER
         };
@@ -181,11 +187,18 @@ impl Pool {
 
     /// Ends a worker that nobody uses.
     pub(super) fn retire(&self, worker: &Arc<Worker>) {
-        worker.dead.store(true, Ordering::SeqCst);
-        for mine in lock(&self.workers).values_mut() {
-            mine.retain(|other| !Arc::ptr_eq(other, worker));
-        }
+        self.remove(worker);
         self.end_worker(worker);
+    }
+
+    fn remove(&self, worker: &Arc<Worker>) {
+        worker.dead.store(true, Ordering::SeqCst);
+        let mut workers = lock(&self.workers);
+        let Some(mine) = workers.get_mut(&worker.owner) else { return };
+        mine.retain(|other| !Arc::ptr_eq(other, worker));
+        if mine.is_empty() {
+            workers.remove(&worker.owner);
+        }
     }
 }
 

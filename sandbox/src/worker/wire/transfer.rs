@@ -99,6 +99,11 @@ impl Transfers {
         waiting.map_or_else(Transfer::new, Ok)
     }
 
+    /// Forgets those of `principal`.
+    pub(crate) fn forget(&self, principal: &Principal) {
+        lock(&self.0).remove(principal);
+    }
+
     /// Takes back one whose run has ended: its worker is done with it.
     pub(crate) fn give_back(&self, principal: &Principal, transfer: Arc<Transfer>) {
         let Some(transfer) = Arc::into_inner(transfer) else { return };
@@ -174,6 +179,10 @@ mod tests {
         let many: Vec<_> = (0..=MAX_WAITING).map(|_| used(1)).collect();
         many.into_iter().for_each(|transfer| transfers.give_back(&me, transfer));
         assert_eq!(count(&me), MAX_WAITING);
+        transfers.forget(&other);
+        assert_eq!(count(&me), MAX_WAITING);
+        transfers.forget(&me);
+        assert!(lock(&transfers.0).is_empty());
     }
 
     #[test]
