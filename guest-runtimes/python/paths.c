@@ -3,8 +3,9 @@
  * Programs write to /tmp without a thought, and to /dev/null. The linker's
  * --wrap sends the C library's look-up of absolute paths here. /tmp becomes
  * the folder .tmp of the workspace: made when it is first needed, removed
- * after a run that leaves it empty. Devices are the host's, which knows them by
- * their absolute names.
+ * after a run that leaves it empty. All else is the host's, which knows devices
+ * and what an operator has mounted by their absolute names, and says of the rest
+ * that it is not there.
  */
 #include "paths.h"
 #include <stdio.h>
@@ -13,9 +14,10 @@
 
 /* The one preopened folder, /workspace. */
 #define WORKSPACE_DESCRIPTOR 3
+#define WORKSPACE "/workspace"
 #define TEMPORARY "/tmp"
 #define BEHIND ".tmp"
-#define BEHIND_WHOLE "/workspace/" BEHIND
+#define BEHIND_WHOLE WORKSPACE "/" BEHIND
 
 /* Longer names than this do not exist in any file system below. */
 #define PATH_SIZE 4096
@@ -39,13 +41,13 @@ __wrap___wasilibc_find_abspath(const char *path, const char **prefix, const char
     while (path[0] == '/' && path[1] == '/') {
         path++;
     }
-    if (strcmp(path, "/") == 0 || is_in(path, "/dev") || is_in(path, "/proc/self/fd")) {
+    if (is_in(path, WORKSPACE)) {
+        return __real___wasilibc_find_abspath(path, prefix, relative);
+    }
+    if (!is_in(path, TEMPORARY)) {
         *prefix = "";
         *relative = path;
         return WORKSPACE_DESCRIPTOR;
-    }
-    if (!is_in(path, TEMPORARY)) {
-        return __real___wasilibc_find_abspath(path, prefix, relative);
     }
     /* The caller copies what `relative` points to before it returns. */
     static char mapped[PATH_SIZE];
@@ -61,12 +63,19 @@ __wrap___wasilibc_find_abspath(const char *path, const char **prefix, const char
 
 char *__real_getcwd(char *buffer, size_t size);
 
-/* A program that went to /tmp is there. */
+/* A program that went to /tmp is there. To the C library, what the host knows by
+ * its absolute name lies beneath a folder without a name. */
 char *
 __wrap_getcwd(char *buffer, size_t size)
 {
     char *here = __real_getcwd(buffer, size);
-    if (here != NULL && is_in(here, BEHIND_WHOLE)) {
+    if (here == NULL) {
+        return NULL;
+    }
+    if (here[0] == '/' && here[1] == '/') {
+        memmove(here, here + 1, strlen(here));
+    }
+    if (is_in(here, BEHIND_WHOLE)) {
         const char *rest = here + sizeof BEHIND_WHOLE - 1;
         memcpy(here, TEMPORARY, sizeof TEMPORARY - 1);
         memmove(here + sizeof TEMPORARY - 1, rest, strlen(rest) + 1);
