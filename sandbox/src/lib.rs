@@ -32,6 +32,7 @@ mod handle;
 mod images;
 mod lock;
 mod memory_budget;
+mod mounts;
 mod native;
 mod policy;
 mod role;
@@ -49,8 +50,8 @@ pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
-    Drained, Executor, ExecutorSettings, Health, Language, Look, Place, RunEvents, SessionSummary, SnapshotSummary,
-    Told,
+    Drained, Executor, ExecutorSettings, Health, Language, Look, Place, Reserved, RunEvents, SessionSummary,
+    SnapshotSummary, Told,
 };
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;
@@ -58,6 +59,7 @@ pub use guest_runtimes::{Catalogue, CatalogueError, GuestRuntime};
 pub use handle::{Principal, RunId, SessionId, SnapshotId};
 pub use images::prepare;
 pub use jailer::{Enforced, WorkerWall};
+pub use mounts::{Mount, MountAccess, MountedPath, Mounts};
 pub use native::{MinimumTier, NativeHealth, NativeSettings, Shown, Tier};
 pub use policy::{Languages, Network, Policy};
 pub use role::role;

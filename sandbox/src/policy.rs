@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
+use crate::mounts::Mounts;
 
 /// The grants of one principal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Policy {
     pub network: Network,
     /// The calls to its host that a program may make, by their names.
     pub calls: BTreeSet<String>,
+    /// Folders of the host that programs see.
+    pub mounts: Mounts,
 }
 
 /// Which languages may be run.

@@ -89,6 +89,13 @@ impl TenantBounds {
         }
     }
 
+    /// What anybody is granted.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
+        let several = self.several.iter().flat_map(|tenants| tenants.named.values().chain([&tenants.default]));
+        let one = self.several.is_none().then_some(&self.whole);
+        several.chain(one).map(|limits| &*limits.policy)
+    }
+
     /// The tenants, if there are several.
     pub(crate) const fn several(&self) -> Option<&Tenants> {
         self.several.as_ref()

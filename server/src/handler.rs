@@ -48,8 +48,9 @@ impl Handler {
 
     /// Every tool. What they say of this machine is found out once.
     async fn tools(&self) -> &[Tool] {
-        let define =
-            || async { tools::definitions(&self.service, &self.service.executor.languages(&self.principal).await) };
+        let executor = &self.service.executor;
+        let policy = executor.policy(&self.principal);
+        let define = || async { tools::definitions(&self.service, policy, &executor.languages(&self.principal).await) };
         self.tools.get_or_init(define).await
     }
 }

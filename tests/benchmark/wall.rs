@@ -91,7 +91,7 @@ pub(crate) fn serve(wall: &str, directory: &Path) {
     let mut stream = UnixStream::from(stream);
     let worker = Worker::new(directory);
     if wall == "confined" {
-        jailer::confine_worker(directory, || Ok(())).expect("this machine can confine workers");
+        jailer::confine_worker(directory, &[], || Ok(())).expect("this machine can confine workers");
     }
     while stream.read_exact(&mut [0]).is_ok() {
         let started = Instant::now();

@@ -26,7 +26,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, directory, seconds] = &arguments[..] else { panic!("DIRECTORY SECONDS") };
     let directory = Path::new(directory);
-    jailer::confine_worker(directory, || Ok(())).unwrap();
+    jailer::confine_worker(directory, &[], || Ok(())).unwrap();
     let shared = Dir::open_ambient_dir(directory, ambient_authority()).unwrap();
     let beside = directory.with_file_name("runs");
     let until = Instant::now() + Duration::from_secs(seconds.parse().unwrap());

@@ -16,6 +16,7 @@ mod guests;
 mod kills;
 mod left;
 mod locks;
+mod mounts;
 mod neighbours;
 mod place;
 mod resources;

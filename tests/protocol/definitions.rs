@@ -22,6 +22,14 @@ fn all_definitions_together_fit_into_their_budget() {
 }
 
 #[test]
+fn folders_of_the_operator_fit_in_as_well() {
+    let server = Server::with().text_only().flag("--mount=/etc:/data").flag("--mount=/opt:/srv/results:rw").start();
+    let tools = Value::from(tools(&server)).to_string();
+    assert!(tools.contains("Mounted: /data (read-only), /srv/results (read-write)."), "{tools}");
+    assert!(tools.len() / BYTES_PER_TOKEN < MOST_TOKENS, "{} bytes", tools.len());
+}
+
+#[test]
 fn every_tool_says_what_it_takes_gives_and_does() {
     let server = Server::start();
     let tools = tools(&server);

@@ -85,6 +85,7 @@ impl Replica {
             limit_ceilings: Limits::ceilings(),
             policy: Arc::default(),
             tenancy: sandbox::Tenancy::One,
+            reserved: Vec::new(),
             runs: 4,
             queue: 64,
             workers: 1,

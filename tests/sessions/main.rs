@@ -15,6 +15,7 @@ mod hibernation;
 mod keys;
 mod lifetime;
 mod links;
+mod mounts;
 mod names;
 mod open_files;
 mod order;

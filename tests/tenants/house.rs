@@ -68,6 +68,7 @@ impl House {
             default_limits: Limits::defaults(),
             limit_ceilings: Limits::ceilings(),
             policy: Arc::default(),
+            reserved: Vec::new(),
             tenancy: Tenancy::Many(Tenants { most, idle: IDLE, default, named }),
             runs: 4,
             queue: 0,

@@ -16,8 +16,8 @@ pub struct Confinement {
     /// What to execute.
     pub program: Program,
     /// The parts of the host's file system that it sees. Without namespaces a
-    /// destination must equal its source. Each that may be written comes as a
-    /// descriptor too, a [`Descriptor::Mount`].
+    /// destination must equal its source. Each [that is handed
+    /// over](Access::is_handed) comes as a descriptor too, a [`Descriptor::Mount`].
     pub mounts: Vec<Mount>,
     /// New namespaces (user, mount, process, network, IPC, UTS, cgroup) with a
     /// root of their own.
@@ -38,6 +38,11 @@ pub struct Confinement {
 }
 
 impl Confinement {
+    /// Whether the program can write to what is not its own.
+    pub(crate) fn shares(&self) -> bool {
+        self.mounts.iter().any(|mount| mount.access == Access::GrantedWrite)
+    }
+
     /// How many control groups the tree is to be in.
     pub(crate) fn cgroups(&self) -> usize {
         self.descriptors.iter().filter(|descriptor| **descriptor == Descriptor::CgroupProcs).count()
@@ -60,7 +65,7 @@ pub struct Program {
 /// A part of the host's file system, with what lies below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// A file or directory of the host. What may be written is where somebody
+    /// A file or directory of the host. What is handed over is where somebody
     /// else may write, too: its path only says where to look for what the
     /// descriptor is, and nothing else is taken.
     pub source: PathBuf,
@@ -75,8 +80,25 @@ pub struct Mount {
 pub enum Access {
     /// Read and execute.
     Read,
-    /// Read, execute, write, create and remove; no device, no set-user-id.
+    /// Read, execute, write, create and remove; no device, no set-user-id. It is
+    /// the run's own, and what it holds is limited.
     Write,
+    /// Read and execute what is somebody's folder.
+    Granted,
+    /// Change files and directories in it as well, and make some: no links, no
+    /// FIFOs, no set-user-id, nothing that leads who follows it astray. What is
+    /// written counts, and not what it holds.
+    GrantedWrite,
+}
+
+impl Access {
+    /// Whether a mount of this access comes as a descriptor.
+    pub const fn is_handed(self) -> bool {
+        match self {
+            Self::Read => false,
+            Self::Write | Self::Granted | Self::GrantedWrite => true,
+        }
+    }
 }
 
 /// A file system in memory, gone with the program.
@@ -117,9 +139,10 @@ pub struct TreeLimits {
     pub cpu_time_ms: u64,
     /// Memory, scratch file systems included.
     pub memory_bytes: u64,
-    /// What the writable mounts hold. The largest single file, too.
+    /// What the run's own mounts hold, and what is written to others. The largest
+    /// single file, too.
     pub disk_bytes: u64,
-    /// Files and directories in the writable mounts.
+    /// Files and directories in the run's own mounts.
     pub disk_files: u64,
     /// Open descriptors of each process.
     pub open_files: u64,
@@ -144,7 +167,7 @@ pub enum Descriptor {
     /// `cgroup.procs` of a control group that the tree is to be in. With one,
     /// its memory counts as limited by it.
     CgroupProcs,
-    /// A directory that the program may write, in the order of the mounts.
+    /// A directory that is handed over, in the order of the mounts.
     Mount,
 }
 

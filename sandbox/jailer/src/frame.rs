@@ -15,7 +15,7 @@ use crate::sys;
 pub const TAKEN_BYTES: usize = 64 << 10;
 
 /// The most descriptors that come with a frame.
-pub(crate) const MAX_DESCRIPTORS: usize = 16;
+pub(crate) const MAX_DESCRIPTORS: usize = 64;
 
 /// The bytes of a frame whose message has at most `most`.
 ///

@@ -60,6 +60,8 @@ fn confinement(descriptors: Vec<Descriptor>) -> Confinement {
         mounts: vec![
             Mount { source: "/usr".into(), destination: "/usr".into(), access: Access::Read },
             Mount { source: "/state/s".into(), destination: "/workspace".into(), access: Access::Write },
+            Mount { source: "/srv".into(), destination: "/data".into(), access: Access::Granted },
+            Mount { source: "/srv/out".into(), destination: "/out".into(), access: Access::GrantedWrite },
         ],
         namespaces: true,
         scratch: vec![Scratch { destination: "/dev/shm".into(), bytes: 1 << 28, files: 10_000 }],

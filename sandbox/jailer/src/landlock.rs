@@ -45,6 +45,8 @@ pub enum PathAccess {
     /// Reading, writing, making and removing files and directories; nothing
     /// there can be executed, and no other kind of file made.
     Data,
+    /// The same, and executing.
+    Share,
     /// Reading and writing what exists, for device files.
     Device,
 }
@@ -57,6 +59,7 @@ impl PathAccess {
             Self::Read => read,
             Self::Execute => read | AccessFs::Execute,
             Self::Write => AccessFs::from_all(ABI::V3) & !(AccessFs::MakeChar | AccessFs::MakeBlock),
+            Self::Share => Self::Data.rights() | AccessFs::Execute,
             Self::Data => {
                 read | AccessFs::WriteFile
                     | AccessFs::Truncate

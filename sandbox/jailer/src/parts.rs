@@ -48,7 +48,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Takes what `mounts` name, in a mount namespace of this process's own.
-    /// `handed` are those that may be written.
+    /// `handed` are those that come as descriptors.
     pub(crate) fn take(mounts: &[Mount], handed: Vec<OwnedFd>) -> Result<Self, Failure> {
         let none: Option<&str> = None;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).doing("keeping mounts to ourselves")?;
@@ -82,7 +82,7 @@ impl Parts {
         self.trees(mounts).find(|(mount, _)| mount.destination == path).map(|(_, tree)| tree)
     }
 
-    /// The directories that the program may write, each with the path that it
+    /// The directories that are the run's own to write, each with the path that it
     /// has inside.
     pub(crate) fn writable<'a>(&'a self, mounts: &'a [Mount]) -> impl Iterator<Item = (BorrowedFd<'a>, PathBuf)> {
         let writable = self.trees(mounts).filter(|(mount, _)| mount.access == Access::Write);
@@ -97,9 +97,9 @@ fn find(
     handed: Vec<OwnedFd>,
     mut overlays: Option<&mut Overlays>,
 ) -> Result<(Vec<Part>, bool), Failure> {
-    let writable = mounts.iter().filter(|mount| mount.access == Access::Write).count();
-    if writable != handed.len() {
-        let reason = format!("{writable} may be written, and there are {} descriptors", handed.len());
+    let wanted = mounts.iter().filter(|mount| mount.access.is_handed()).count();
+    if wanted != handed.len() {
+        let reason = format!("{wanted} are handed over, and there are {} descriptors", handed.len());
         return Err(Failure::new("taking directories", reason));
     }
     let mut handed = handed.into_iter();
@@ -119,28 +119,33 @@ fn find_one(
 ) -> Result<Part, Failure> {
     let clone = overlays.is_some();
     let source = &mount.source;
-    let writable = (mount.access == Access::Write).then(|| handed.next()).flatten();
-    let found = match writable {
+    // Where a folder that was granted lies is not for whoever reads the error.
+    let named = match mount.access {
+        Access::Granted | Access::GrantedWrite => &mount.destination,
+        Access::Read | Access::Write => source,
+    };
+    let own = mount.access.is_handed().then(|| handed.next()).flatten();
+    let found = match own {
         Some(handed) if !clone => handed,
         // A mount is taken from where this process is, and that is another
         // namespace than the one that the descriptor came from.
         Some(handed) => {
-            let found = hold(source)?;
+            let found = hold(source, named)?;
             let (wanted, is) =
-                (fstat(&handed).doing_at("looking at", source)?, fstat(&found).doing_at("looking at", source)?);
+                (fstat(&handed).doing_at("looking at", named)?, fstat(&found).doing_at("looking at", named)?);
             if (wanted.st_dev, wanted.st_ino) != (is.st_dev, is.st_ino) {
                 let reason = "it is not the directory that was handed over: something took its place";
-                return Err(Failure::new(format!("taking {}", source.display()), reason));
+                return Err(Failure::new(format!("taking {}", named.display()), reason));
             }
             found
         }
-        None => hold(source)?,
+        None => hold(source, named)?,
     };
-    match kind(found.as_fd(), source)? {
+    match kind(found.as_fd(), named)? {
         libc::S_IFLNK if mount.access == Access::Read => {
             Ok(Part::Link(readlinkat(&found, "").doing_at("reading the link", source)?.into()))
         }
-        libc::S_IFLNK => Err(Failure::new(format!("taking {}", source.display()), "it is a symbolic link")),
+        libc::S_IFLNK => Err(Failure::new(format!("taking {}", named.display()), "it is a symbolic link")),
         _ if clone => {
             // What lies elsewhere on the host is the run's own.
             if let Some(overlays) = overlays.filter(|_| mount.access == Access::Read && mount.destination == *source) {
@@ -149,22 +154,22 @@ fn find_one(
                     None => *own_locks = false,
                 }
             }
-            let tree = sys::clone_mount(found.as_fd()).doing_at("taking", source)?;
+            let tree = sys::clone_mount(found.as_fd()).doing_at("taking", named)?;
             let attributes = match mount.access {
-                Access::Read => READ_ONLY,
-                Access::Write => INERT,
+                Access::Read | Access::Granted => READ_ONLY,
+                Access::Write | Access::GrantedWrite => INERT,
             };
-            sys::set_mount_attributes(tree.as_fd(), attributes, true).doing_at("setting attributes of", source)?;
+            sys::set_mount_attributes(tree.as_fd(), attributes, true).doing_at("setting attributes of", named)?;
             Ok(Part::Tree(tree))
         }
         _ => Ok(Part::Tree(found)),
     }
 }
 
-/// What is at a path, a link itself.
-fn hold(path: &Path) -> Result<OwnedFd, Failure> {
+/// What is at a path, a link itself; `named` so where that fails.
+fn hold(path: &Path, named: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    open(path, flags, Mode::empty()).doing_at("taking", path)
+    open(path, flags, Mode::empty()).doing_at("taking", named)
 }
 
 /// The kind of file that is open.

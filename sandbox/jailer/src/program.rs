@@ -62,7 +62,12 @@ fn take_steps(
     let held = parts.at(&confinement.mounts, &confinement.program.directory);
     let directory = held.filter(|_| !confinement.namespaces);
     let executable = Executable::prepare(&confinement.program, directory).at(Step::Execute)?;
-    let filter = filters::program(confinement.namespaces, confinement.cgroups() > 0).at(Step::Seccomp)?;
+    let filter = filters::program(confinement.namespaces, confinement.cgroups() > 0);
+    let filter = filter.and_then(|filter| match confinement.shares() {
+        true => filter.refusing(filters::SET_IDS),
+        false => Ok(filter),
+    });
+    let filter = filter.at(Step::Seccomp)?;
 
     sys::lower_priority(LOWER_BY).doing("lowering the priority").at(Step::Rlimits)?;
     rlimits::set(&confinement.limits, process_bound).at(Step::Rlimits)?;
@@ -99,8 +104,9 @@ fn restrict_files(confinement: &Confinement, parts: &Parts) -> Result<u32, Failu
             path: &mount.destination,
             found: Some(tree),
             access: match mount.access {
-                Access::Read => PathAccess::Execute,
+                Access::Read | Access::Granted => PathAccess::Execute,
                 Access::Write => PathAccess::Write,
+                Access::GrantedWrite => PathAccess::Share,
             },
         })
         .collect();

@@ -110,6 +110,18 @@ impl Filter {
         Ok(self)
     }
 
+    /// Refuses these calls as well, whatever the table says of them.
+    ///
+    /// # Errors
+    ///
+    /// When the rules make no sense or are too many.
+    pub(crate) fn refusing(mut self, rules: &[Rule<'_>]) -> Result<Self, Failure> {
+        let Sorted { unconditional, conditional: mut rules } = sort(rules)?;
+        rules.extend(unconditional.into_iter().map(|call| (call, Vec::new())));
+        self.programs.insert(0, program(rules, SeccompAction::Allow, DENIED)?);
+        Ok(self)
+    }
+
     /// Applies the filter to this thread, for ever. Sets `no_new_privs`.
     ///
     /// # Errors

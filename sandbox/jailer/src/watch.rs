@@ -43,6 +43,8 @@ pub(crate) struct Watch {
     memory: Memory,
     disk: Disk,
     growth: Growth,
+    /// Whether some of what is written lies where it is not measured.
+    shares: bool,
     standstill: Standstill,
     processors: u64,
     next: Instant,
@@ -65,6 +67,7 @@ impl Watch {
             memory: Memory::new(confinement),
             disk: Disk::open(parts.writable(&confinement.mounts), &limits).doing("opening the writable mounts")?,
             growth: Growth::default(),
+            shares: confinement.shares(),
             standstill: Standstill::default(),
             processors: processors.and_then(|count| u64::try_from(count).ok()).unwrap_or(1).max(1),
             next: now + SHORTEST,
@@ -154,7 +157,9 @@ impl Watch {
         let free = self.disk.free();
         let mut usage = self.disk.measure(&pids);
         let hidden = self.growth.hidden(&usage, written);
-        if usage.bytes.saturating_add(hidden) > self.limits.disk_bytes && self.disk.hides_some(&pids, &usage) {
+        if usage.bytes.saturating_add(hidden) > self.limits.disk_bytes
+            && (self.shares || self.disk.hides_some(&pids, &usage))
+        {
             usage.bytes = usage.bytes.saturating_add(hidden);
         }
         self.growth.measured(&usage, free, written);

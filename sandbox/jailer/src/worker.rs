@@ -37,20 +37,24 @@ pub struct WorkerWall {
     pub landlock_abi: u32,
 }
 
-/// Confines this process to files in `directory`, to the descriptors and the
-/// machine code that it has, to the threads that `start_threads` starts, and to
+/// Confines this process to files in `directory` and in what is `shown`, to the
+/// descriptors and the machine code that it has, to the threads that `start_threads` starts, and to
 /// itself. It must have returned when those are ready for their work.
 ///
 /// # Errors
 ///
 /// The first step that could not be taken. Some of the wall stands then, so
 /// the process is good for nothing but ending.
-pub fn confine_worker(directory: &Path, start_threads: impl FnOnce() -> io::Result<()>) -> Result<WorkerWall, Refusal> {
+pub fn confine_worker(
+    directory: &Path,
+    shown: &[PathRule<'_>],
+    start_threads: impl FnOnce() -> io::Result<()>,
+) -> Result<WorkerWall, Refusal> {
     require_single_thread().at(Step::SingleThread)?;
     prctl::set_dumpable(false).doing("closing its memory to others").at(Step::Memory)?;
     capabilities::drop_all().at(Step::Capabilities)?;
     prctl::set_no_new_privs().doing("setting no_new_privs").at(Step::NoNewPrivileges)?;
-    let landlock_abi = restrict_files(directory).at(Step::Landlock)?;
+    let landlock_abi = restrict_files(directory, shown).at(Step::Landlock)?;
     // They inherit all of that. A filter is the one thing that others can be
     // given, and it lets none be started.
     start_threads().doing("starting threads").at(Step::Threads)?;
@@ -66,8 +70,10 @@ fn require_single_thread() -> Result<(), Failure> {
     if threads == 1 { Ok(()) } else { Err(Failure::new("counting threads", format!("there are {threads}"))) }
 }
 
-fn restrict_files(directory: &Path) -> Result<u32, Failure> {
-    restrict_paths(&[PathRule { path: directory, found: None, access: PathAccess::Data }], LANDLOCK_ABI)
+fn restrict_files(directory: &Path, shown: &[PathRule<'_>]) -> Result<u32, Failure> {
+    let own = PathRule { path: directory, found: None, access: PathAccess::Data };
+    let rules: Vec<_> = std::iter::once(own).chain(shown.iter().copied()).collect();
+    restrict_paths(&rules, LANDLOCK_ABI)
 }
 
 fn filter(process: u32) -> Result<Filter, Failure> {

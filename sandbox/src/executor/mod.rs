@@ -6,6 +6,7 @@
 //! answer every one.
 
 mod events;
+mod grants;
 mod native;
 mod places;
 mod run;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::events::Events;
+pub use self::grants::Reserved;
 use self::native::NativeRuns;
 use self::places::{Count, Places};
 use self::tenants::{Tenants, Visit};
@@ -73,6 +75,8 @@ pub struct ExecutorSettings {
     pub policy: Arc<Policy>,
     /// Whether there is one tenant or several.
     pub tenancy: Tenancy,
+    /// What no mount may hold, beside what is this executor's own.
+    pub reserved: Vec<Reserved>,
     /// The most runs at once.
     pub runs: usize,
     /// The most runs that wait, where there is one tenant.
@@ -250,7 +254,12 @@ impl Executor {
         let directories = (Arc::clone(&state), Arc::clone(&spares));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
-        let private = private(&settings)?;
+        let mut private = private(&settings)?;
+        for policy in bounds.policies() {
+            grants::check(&policy.mounts, &settings.reserved, &private)?;
+        }
+        // An interpreter that programs could change is none.
+        private.extend(bounds.policies().flat_map(|policy| grants::changeable(&policy.mounts)));
         // What the store does in the background is waited for as runs are.
         let tracker = store.background.clone();
         let cancel_all = CancellationToken::new();
@@ -316,6 +325,11 @@ impl Executor {
     /// The languages that there are, whether or not this machine can run them.
     pub const fn catalogue(&self) -> &Catalogue {
         &self.settings.catalogue
+    }
+
+    /// What `principal` is granted.
+    pub fn policy(&self, principal: &Principal) -> &Policy {
+        &self.bounds.of(principal).policy
     }
 
     /// Limits of a run that asks for none.

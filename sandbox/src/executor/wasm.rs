@@ -30,6 +30,7 @@ use crate::workspace::entry::FileEntry;
 /// Runs WebAssembly guests.
 pub(super) struct WasmRuntime {
     pub(super) settings: PoolSettings,
+    /// What programs are granted.
     /// Whether clocks and random bytes are the same in every run.
     pub(super) deterministic: bool,
     /// The most that a workspace may hold.
@@ -135,7 +136,7 @@ impl WasmRuntime {
         let Order { runtime, program, limits, policy, workspace, in_session: _, spool } = order;
         // Guests have no system call for the network; the executor has given the
         // program its variables, and answers of its calls what is granted.
-        let Policy { languages, environment: _, network: Network::None, calls: _ } = &*policy;
+        let Policy { languages, environment: _, network: Network::None, calls: _, mounts } = &*policy;
         RunOrder {
             run: 0,
             runtime: runtime.id().to_owned(),
@@ -151,6 +152,7 @@ impl WasmRuntime {
             // What is found out meanwhile would make the same run another one.
             elsewhere: if self.deterministic { String::new() } else { self.native.elsewhere(languages) },
             deterministic: self.deterministic,
+            mounts: mounts.iter().map(|mount| (&**mount.held()).into()).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use jailer::{Access, Confinement, GivenFile, Mount, Program, Scratch, TreeLimits
 
 use super::account;
 use super::account::Account;
+use super::granted::granted;
 use super::inbox;
 use super::inbox::Inbox;
 use super::interpreter::environment::{Places, environment};
@@ -21,6 +22,10 @@ use crate::workspace::TEMPORARY_PATH;
 const SCRATCH_FILES: u64 = 65_536;
 
 /// What `launch` is confined to.
+///
+/// # Errors
+///
+/// When something that is granted cannot be.
 pub(super) fn confinement(
     launch: &Launch,
     native: &Native,
@@ -29,10 +34,11 @@ pub(super) fn confinement(
     account: &Account,
     files: Vec<GivenFile>,
     limits: TreeLimits,
-) -> Confinement {
+) -> Result<Confinement, String> {
     // Every form keeps programs from making sockets; the executor has given the
     // program its variables, and answers of its calls what is granted.
-    let Policy { languages: _, environment: _, network: Network::None, calls: _ } = &*launch.order.policy;
+    let Policy { languages: _, environment: _, network: Network::None, calls: _, mounts: mounted } =
+        &*launch.order.policy;
     let own_root = launch.form.namespaces;
     let host_workspace = launch.order.workspace.host_path().to_path_buf();
     let inside = |host: PathBuf, there: &str| if own_root { PathBuf::from(there) } else { host };
@@ -61,9 +67,10 @@ pub(super) fn confinement(
         mounts.push(Mount { destination: source.clone(), source, access: Access::Write });
     }
     let places = Places { home: &workspace, temporary: &temporary, cache: &cache, runtime: &given_inside };
+    mounts.extend(granted(mounted, &launch.interpreter.mounts(), own_root)?);
     let env = environment(native, &launch.order.program.env, account, search_path, &places);
     let args = inbox::command_line(native, &launch.interpreter.path, &given_inside, &launch.order.program.args);
-    Confinement {
+    Ok(Confinement {
         parent: std::process::id(),
         program: Program {
             path: launch.interpreter.path.clone(),
@@ -79,5 +86,5 @@ pub(super) fn confinement(
         landlock_abi: launch.form.landlock_abi(),
         limits,
         descriptors: Vec::new(),
-    }
+    })
 }

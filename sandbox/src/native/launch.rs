@@ -147,6 +147,8 @@ impl Launch {
         let given = Inbox::create(inbox.clone(), self.form.namespaces).doing(doing)?;
         let account = Account::new(&self.order.program.env, &self.workspace_inside());
         let files = self.give(native, &account, &given).doing(doing)?;
+        // Before anything changes hands.
+        let confinement = confinement(&self, native, user.as_ref(), &given, &account, files, limits).map_err(denied)?;
         let group = match &self.form.cgroups {
             Some(cgroups) => {
                 let name = inbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -167,17 +169,18 @@ impl Launch {
             error => Error::host("hand over a workspace", error),
         })?;
         let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
-        let confinement = confinement(&self, native, user.as_ref(), &given, &account, files, limits);
         // In the order in which the confinement names them.
-        let mut writable = vec![temporary.as_fd(), workspace.as_fd()];
-        writable.extend(given.cache_directory().map(AsFd::as_fd));
+        let mut directories = vec![temporary.as_fd(), workspace.as_fd()];
+        directories.extend(given.cache_directory().map(AsFd::as_fd));
+        let policy = Arc::clone(&self.order.policy);
+        directories.extend(policy.mounts.iter().map(|mount| mount.held().as_fd()));
         let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, following.live);
         let stdin = std::mem::take(&mut self.order.program.stdin);
         let orders = Orders {
             confinement,
             form: &self.form,
             cgroups: group_files.as_deref().unwrap_or(&[]),
-            writable: &writable,
+            directories: &directories,
             stdin: &stdin,
             reply_bytes: MAX_REPLY_BYTES,
             sent,

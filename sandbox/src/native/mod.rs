@@ -13,6 +13,7 @@ mod account;
 mod cgroup;
 mod confinement;
 mod ending;
+mod granted;
 mod handed;
 mod inbox;
 mod interpreter;
@@ -28,7 +29,7 @@ mod users;
 
 pub use interpreter::Shown;
 pub(crate) use launch::NativeReport;
-pub(crate) use private::{Kind, Private};
+pub(crate) use private::{Guarded, Kind, Private};
 pub(crate) use runtime::NativeRuntime;
 pub use runtime::{NativeHealth, NativeSettings};
 pub use tier::{MinimumTier, Tier};

@@ -8,6 +8,27 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+/// File systems that hold no files of anybody.
+const OF_KERNEL: [&str; 17] = [
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "securityfs",
+    "sysfs",
+    "tracefs",
+];
+
 /// A place, and what to say of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Private {
@@ -30,7 +51,7 @@ pub(crate) enum Kind {
 
 /// Private places, and what is mounted where.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     places: Vec<(Private, Identity)>,
     mounted: Vec<Mounted>,
 }
@@ -57,11 +78,13 @@ struct Location {
 struct Mounted {
     root: Location,
     at: PathBuf,
+    /// The kind of its file system.
+    kind: String,
 }
 
 impl Guarded {
     /// Looks at what is mounted now.
-    pub(super) fn new(places: &[Private]) -> Result<Self, String> {
+    pub(crate) fn new(places: &[Private]) -> Result<Self, String> {
         let text = fs::read("/proc/self/mountinfo").map_err(|error| format!("what is mounted is unknown: {error}"))?;
         let mounted: Vec<_> = text.split(|byte| *byte == b'\n').filter_map(Mounted::read).collect();
         let places = places.iter().map(|place| (place.clone(), Identity::of(&place.path, &mounted))).collect();
@@ -70,7 +93,7 @@ impl Guarded {
 
     /// Says what of it would be visible if `shown`, which has no links in it,
     /// was mounted with all below it.
-    pub(super) fn in_the_way(&self, shown: &Path) -> Option<&Private> {
+    pub(crate) fn in_the_way(&self, shown: &Path) -> Option<&Private> {
         let own = Identity::of(shown, &self.mounted);
         // What is mounted below is shown with it.
         let below = self.mounted.iter().filter(|mounted| mounted.at != shown && mounted.at.starts_with(shown));
@@ -84,8 +107,21 @@ impl Guarded {
         self.places.iter().find(is_in_the_way).map(|(place, _)| place)
     }
 
+    /// A place in `shown`, or around it, whose files are none but the kernel's way
+    /// to say or do something.
+    pub(crate) fn of_kernel(&self, shown: &Path) -> Option<&Path> {
+        let around = self.mounted.iter().filter(|mounted| shown.starts_with(&mounted.at));
+        let around = around.max_by_key(|mounted| mounted.at.components().count());
+        let below = self.mounted.iter().filter(|mounted| mounted.at.starts_with(shown));
+        let is_of_kernel = |mounted: &&Mounted| OF_KERNEL.contains(&mounted.kind.as_str());
+        let found = around.into_iter().chain(below).find(is_of_kernel).map(|mounted| mounted.at.as_path());
+        // Some hosts have other file systems at these.
+        let known = ["/proc", "/sys", "/dev"].into_iter().map(Path::new).find(|known| shown.starts_with(known));
+        found.or(known)
+    }
+
     /// A secret that has another name somewhere.
-    pub(super) fn has_names(&self) -> Option<&Private> {
+    pub(crate) fn has_names(&self) -> Option<&Private> {
         let has_names = |place: &&Private| {
             place.kind == Kind::Secret
                 && fs::symlink_metadata(&place.path).is_ok_and(|found| found.is_file() && found.nlink() > 1)
@@ -142,7 +178,9 @@ impl Mounted {
         let mut words = line.split(|byte| *byte == b' ').skip(2);
         let device = String::from_utf8_lossy(words.next()?).into_owned();
         let (root, at) = (unescaped(words.next()?), unescaped(words.next()?));
-        Some(Self { root: Location { device, path: root }, at })
+        let kind = words.skip_while(|word| *word != b"-").nth(1).unwrap_or_default();
+        let kind = String::from_utf8_lossy(kind).into_owned();
+        Some(Self { root: Location { device, path: root }, at, kind })
     }
 }
 
@@ -210,6 +248,21 @@ mod tests {
         assert_eq!(mounted[1].at, Path::new("/opt/py/lib/x y"));
         assert!(of("/opt/py/lib/x y").holds(&state) && state.holds(&of("/opt/py/lib/x y/store")));
         assert!(!of("/tmp/var/lib").holds(&state) && of("/var").holds(&state));
+    }
+
+    #[test]
+    fn what_the_kernel_makes_is_told_from_files() {
+        let line = |text: &str| Mounted::read(text.as_bytes()).unwrap();
+        let mounted = vec![
+            line("22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw"),
+            line("23 22 0:5 / /srv/jail/proc rw - proc proc rw"),
+            line("24 22 0:6 / /dev rw master:2 - tmpfs tmpfs rw"),
+        ];
+        let guarded = Guarded { places: Vec::new(), mounted };
+        let found = |path: &str| guarded.of_kernel(Path::new(path)).map(|place| place.to_str().unwrap());
+        assert_eq!((found("/srv"), found("/srv/jail")), (Some("/srv/jail/proc"), Some("/srv/jail/proc")));
+        assert_eq!((found("/srv/jail/proc/1"), found("/dev/shm")), (Some("/srv/jail/proc"), Some("/dev")));
+        assert_eq!((found("/srv/jail/etc"), found("/home"), found("/procedures")), (None, None, None));
     }
 
     #[test]

@@ -86,8 +86,8 @@ pub(super) struct Orders<'a> {
     /// What must be enforced around it.
     pub(super) form: &'a Form,
     pub(super) cgroups: &'a [std::fs::File],
-    /// The directories that it may write.
-    pub(super) writable: &'a [BorrowedFd<'a>],
+    /// The directories that are handed over to it.
+    pub(super) directories: &'a [BorrowedFd<'a>],
     pub(super) stdin: &'a [u8],
     /// The largest reply.
     pub(super) reply_bytes: usize,
@@ -97,7 +97,7 @@ pub(super) struct Orders<'a> {
 
 /// Has a program run.
 pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut Streams) -> io::Result<Supervised> {
-    let Orders { mut confinement, form, cgroups, writable, stdin, reply_bytes, sent } = orders;
+    let Orders { mut confinement, form, cgroups, directories, stdin, reply_bytes, sent } = orders;
     let identity = confinement.identity;
     let limits = confinement.limits;
     let mut deadline = Instant::now() + Duration::from_millis(limits.wall_time_ms + limits.grace_ms) + OVERDUE;
@@ -110,7 +110,7 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
         confinement.descriptors.push(Descriptor::CgroupProcs);
         descriptors.push(group.as_fd());
     }
-    for directory in writable {
+    for directory in directories {
         confinement.descriptors.push(Descriptor::Mount);
         descriptors.push(*directory);
     }

@@ -14,6 +14,7 @@ use super::wasi::entropy::{Determinism, Entropy};
 use super::wasi::open_files::OpenFiles;
 use super::wasi::quota::DiskQuota;
 use crate::error::Error;
+use crate::mounts::HeldMount;
 use crate::run::limits::{Limits, Resource};
 use crate::run::output::OutputCapture;
 use crate::run::stream::{LiveOutput, Stream, spool_path};
@@ -149,6 +150,8 @@ pub(super) struct Host {
     pub(super) interrupt_block: u32,
     pub(super) memory_limit: MemoryLimit,
     pub(super) open_files: OpenFiles,
+    /// What the guest sees beside its workspace.
+    pub(super) mounts: Arc<[HeldMount]>,
     /// Below this much fuel the guest is interrupted softly.
     pub(super) fuel_reserve: u64,
     /// Absent while no run is going on.
@@ -170,6 +173,7 @@ impl Host {
             interrupt_block: 0,
             memory_limit: MemoryLimit { limit: 0, last_limit: 0, headroom, lease, grown: 0, denied: false },
             open_files: OpenFiles::default(),
+            mounts: Arc::default(),
             fuel_reserve: 0,
             run: None,
             reached_files: false,
@@ -177,8 +181,14 @@ impl Host {
     }
 
     /// Gives the instance a fresh WASI context over `workspace`: no open
-    /// files, a new clock, nothing of the host's environment.
-    pub(super) fn open(&mut self, workspace: &Workspace, determinism: Option<Determinism>) -> Result<(), Error> {
+    /// files, a new clock, nothing of the host's environment. `mounts` is what it
+    /// sees beside the workspace.
+    pub(super) fn open(
+        &mut self,
+        workspace: &Workspace,
+        mounts: &Arc<[HeldMount]>,
+        determinism: Option<Determinism>,
+    ) -> Result<(), Error> {
         let clock = if determinism.is_some() { SessionClock::counted() } else { SessionClock::real() };
         let entropy = determinism.map(Entropy::new);
         let mut builder = WasiCtxBuilder::new();
@@ -197,6 +207,7 @@ impl Host {
         self.clock = clock;
         self.entropy = entropy;
         self.open_files = OpenFiles::default();
+        self.mounts = Arc::clone(mounts);
         Ok(())
     }
 

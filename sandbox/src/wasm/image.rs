@@ -238,7 +238,7 @@ mod tests {
     fn run(slot: &mut Slot, code: &str, limits: Limits) -> super::super::slot::Finished {
         let parent = tempfile::tempdir().unwrap();
         let workspace = Arc::new(Workspace::create(parent.path().join("w")).unwrap());
-        slot.open(&workspace, None).unwrap();
+        slot.open(&workspace, &Arc::default(), None).unwrap();
         let parts = RunParts {
             control: Arc::new(RunControl::default()),
             stdio: Stdio::new(Vec::new(), 4096, &parent.path().join("spool"), None),
@@ -309,7 +309,7 @@ mod tests {
             parts.extend(delta.parts);
             let saved: Vec<_> = parts.iter().cloned().chain(delta.tail).collect();
             let mut restored = image.take(&lease).unwrap();
-            restored.open(&workspace, None).unwrap();
+            restored.open(&workspace, &Arc::default(), None).unwrap();
             restored.restore(&state, &saved).unwrap();
             assert!(restored.bytes() == slot.bytes(), "turn {turn}");
             image.give_back(restored);
@@ -333,7 +333,7 @@ mod tests {
         let parts: Vec<_> = delta.parts.into_iter().chain(delta.tail).collect();
         for _ in 0..3 {
             let mut restored = image.take(&lease).unwrap();
-            restored.open(&workspace, None).unwrap();
+            restored.open(&workspace, &Arc::default(), None).unwrap();
             restored.restore(&state, &parts).unwrap();
             assert!(restored.bytes() == slot.bytes());
             run(&mut restored, "x = 1", Limits::defaults());

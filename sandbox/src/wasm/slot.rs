@@ -31,6 +31,7 @@ use super::memory::pages::Pages;
 use super::wasi;
 use super::wasi::entropy::Determinism;
 use crate::error::{Error, IoContext as _};
+use crate::mounts::HeldMount;
 use crate::run::abi;
 use crate::run::abi::{Bounds, Cause, GuestReply, GuestRequest, MAX_REPLY_BYTES};
 use crate::run::limits::{Resource, Usage};
@@ -177,8 +178,13 @@ impl Slot {
     }
 
     /// Gives a slot that has not run, or was reset, its workspace.
-    pub(crate) fn open(&mut self, workspace: &Workspace, determinism: Option<Determinism>) -> Result<(), Error> {
-        self.store.data_mut().open(workspace, determinism)
+    pub(crate) fn open(
+        &mut self,
+        workspace: &Workspace,
+        mounts: &Arc<[HeldMount]>,
+        determinism: Option<Determinism>,
+    ) -> Result<(), Error> {
+        self.store.data_mut().open(workspace, mounts, determinism)
     }
 
     /// Runs one request to its end, under the limits in `parts`.
@@ -344,6 +350,7 @@ impl Slot {
             .map_err(|source| Error::host("reset a guest", source))?;
         let host = self.store.data_mut();
         host.wasi = None;
+        host.mounts = Arc::default();
         host.run = None;
         self.pages = Pages::default();
         self.fresh = true;

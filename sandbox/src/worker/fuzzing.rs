@@ -13,10 +13,13 @@ use serde::de::DeserializeOwned;
 
 use super::pool::expected::{Expected, Order};
 use super::wire::frame;
-use super::wire::protocol::{Bounds, FromWorker, Interpreter, Preparation, Prepared, RunOrder, SessionOrder, ToWorker};
+use super::wire::protocol::{
+    Bounds, FromWorker, Interpreter, MountName, Preparation, Prepared, RunOrder, SessionOrder, ToWorker,
+};
 use super::wire::report::{Capture, WorkerReport};
 use crate::fuzzing::{choice, chosen, same_again};
 use crate::handle::SessionId;
+use crate::mounts::MountAccess;
 use crate::run::calls::{CallError, GuestCall, MAX_CALL_BYTES, MAX_NAME_BYTES};
 use crate::run::limits::{Limits, Resource, Usage};
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
@@ -68,6 +71,7 @@ pub fn worker_seeds() -> Vec<Vec<u8>> {
 /// What the server says.
 pub fn server_seeds() -> Vec<Vec<u8>> {
     let id = SessionId::random();
+    let data = MountName { destination: "/data".into(), access: MountAccess::ReadWrite };
     let order = |session| RunOrder {
         run: 5,
         runtime: "python".into(),
@@ -87,6 +91,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         shown: true,
         elsewhere: "python-native: numpy pandas".into(),
         deterministic: false,
+        mounts: vec![data.clone()],
     };
     let saved = Interpreter::Saved { lengths: vec![300, 20], state: vec![1; 20] };
     let orders = [
@@ -110,6 +115,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
     };
     let preparations = [
         Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2, abi: 1, instance },
+        Preparation::Mount(data.clone()),
         Preparation::Confine(Bounds { directory: "/state/work".into(), runs: 8 }),
     ];
     let orders = orders.iter().flat_map(|message| framed(0, message));

@@ -10,6 +10,7 @@
 
 pub(crate) mod empty;
 pub(crate) mod entry;
+mod found;
 mod new_file;
 mod path;
 pub(crate) mod path_map;
@@ -20,7 +21,6 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,7 +30,9 @@ use nix::sys::stat::{UtimensatFlags, fchmod, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
 
-use self::entry::FileEntry;
+pub use self::found::Found;
+pub(crate) use self::found::Lookup;
+use self::found::{BEHIND_LINK, is_behind_link};
 pub(crate) use self::new_file::NewFile;
 use self::new_file::{set_modified, time_spec};
 pub use self::path::WorkspacePath;
@@ -40,7 +42,6 @@ use self::survey::{DirectoryStamp, DiskUse, FileKind, FileStamp, Survey, SurveyE
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::directories;
 use crate::filesystem::removal::remove_tree;
-use crate::text::escaped;
 
 /// Where a guest sees its workspace.
 pub(crate) const GUEST_PATH: &str = "/workspace";
@@ -49,27 +50,6 @@ pub(crate) const GUEST_PATH: &str = "/workspace";
 pub(crate) const TEMPORARY: &str = ".tmp";
 /// Where guests see it.
 pub(crate) const TEMPORARY_PATH: &str = "/tmp";
-
-/// What a read found.
-#[derive(Debug)]
-pub enum Found {
-    /// A regular file, opened.
-    File {
-        /// Positioned at its start.
-        file: std::fs::File,
-        /// Its size when it was opened.
-        size_bytes: u64,
-    },
-    /// A directory: names with sizes, sorted; directories end in `/`.
-    Directory(Vec<FileEntry>),
-    /// A symbolic link, which is not followed.
-    Link {
-        /// Its text, of which a program may make anything.
-        target: String,
-    },
-}
-
-const BEHIND_LINK: &str = "it leads through a symbolic link, which is not followed";
 
 /// A directory tree that guests write and the server reads.
 #[derive(Debug)]
@@ -170,7 +150,7 @@ impl Workspace {
         if path.is_root() {
             return Err(Error::invalid("path", "must name a file, got the workspace itself"));
         }
-        if self.is_behind_link(path) {
+        if is_behind_link(&self.dir, path.as_path()) {
             return Err(Error::Denied { action: format!("writing {path}"), reason: BEHIND_LINK.into() });
         }
         let used = self.check_quota(path, bytes.len() as u64, quota, survey)?;
@@ -230,13 +210,6 @@ impl Workspace {
         Ok(DiskUse { bytes, files })
     }
 
-    /// Whether something above `path` is a symbolic link.
-    fn is_behind_link(&self, path: &WorkspacePath) -> bool {
-        let above = path.as_path().ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
-        let is_link = |above| self.dir.symlink_metadata(above).is_ok_and(|found| found.is_symlink());
-        above.into_iter().any(is_link)
-    }
-
     /// Opens a file, lists a directory, or reads where a link says it leads.
     ///
     /// # Errors
@@ -244,46 +217,13 @@ impl Workspace {
     /// [`Error::NotFound`] when nothing is there, [`Error::Denied`] when it is
     /// of another kind, or is reached through a symbolic link.
     pub fn read(&self, path: &WorkspacePath) -> Result<Found, Error> {
-        let missing = || Error::NotFound {
-            kind: "file",
-            id: path.to_string(),
-            advice: " in the workspace; read `.` to list what is there",
-        };
-        let denied = |reason: &str| Error::Denied { action: format!("reading {path}"), reason: reason.into() };
-        if self.is_behind_link(path) {
-            return Err(denied(BEHIND_LINK));
+        let is_there = || self.dir.symlink_metadata(path.as_path());
+        // It is made when it is first used.
+        if path.is_temporary() && is_there().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(Found::Directory(Vec::new()));
         }
-        // NONBLOCK so that a FIFO cannot make the server wait for a writer.
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
-        let metadata = match self.dir.symlink_metadata(path.as_path()) {
-            // It is made when it is first used.
-            Err(error) if path.is_temporary() && error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Found::Directory(Vec::new()));
-            }
-            looked => looked.map_err(|_| missing())?,
-        };
-        if metadata.is_symlink() {
-            let target = self.dir.read_link_contents(path.as_path()).map_err(|_| missing())?;
-            return Ok(Found::Link { target: escaped(target.as_os_str().as_bytes()) });
-        }
-        if metadata.is_dir() {
-            let hidden = path.is_root().then_some(TEMPORARY);
-            let dir = if path.is_root() { self.dir.try_clone() } else { self.dir.open_dir(path.as_path()) };
-            return list(&dir.map_err(|_| missing())?, hidden)
-                .doing(|| format!("list {path} in {}", self.path.display()))
-                .map(Found::Directory);
-        }
-        if !metadata.is_file() {
-            return Err(denied("it is neither a regular file nor a directory nor a symbolic link"));
-        }
-        let file = self.dir.open_with(path.as_path(), &options).map_err(|_| missing())?.into_std();
-        // Another program may have put something else there meanwhile.
-        let opened = file.metadata().doing(|| format!("look at {path}"))?;
-        if !opened.is_file() {
-            return Err(denied("it is not a regular file"));
-        }
-        Ok(Found::File { file, size_bytes: opened.size() })
+        let advice = " in the workspace; read `.` to list what is there";
+        Lookup { dir: &self.dir, path: path.as_path(), shown: path.to_string(), advice, hidden: Some(TEMPORARY) }.read()
     }
 
     /// Whether `path`, as a guest wrote it, is a directory here.
@@ -431,30 +371,6 @@ pub fn read_range(file: &mut std::fs::File, offset: u64, limit: u64) -> Result<V
         .and_then(|_| file.take(limit).read_to_end(&mut bytes))
         .doing(|| "read a file of a workspace".into())?;
     Ok(bytes)
-}
-
-fn list(dir: &Dir, hidden: Option<&str>) -> io::Result<Vec<FileEntry>> {
-    // A program may remove what was just listed, or the directory itself.
-    let is_there = |failed: Option<&io::Error>| failed.is_none_or(|error| error.kind() != io::ErrorKind::NotFound);
-    let mut entries = Vec::new();
-    for entry in dir.entries()?.filter(|entry| is_there(entry.as_ref().err())) {
-        let entry = entry?;
-        if hidden.is_some_and(|hidden| entry.file_name() == hidden) {
-            continue;
-        }
-        let metadata = match entry.metadata() {
-            Err(error) if !is_there(Some(&error)) => continue,
-            looked => looked?,
-        };
-        let mut path = escaped(entry.file_name().as_bytes());
-        if metadata.is_dir() {
-            path.push('/');
-        }
-        let size_bytes = if metadata.is_dir() { 0 } else { metadata.len() };
-        entries.push(FileEntry { path, size_bytes, is_link: metadata.is_symlink() });
-    }
-    entries.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(entries)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 #![expect(clippy::disallowed_methods, reason = "looks from outside")]
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use super::*;
+use crate::workspace::entry::FileEntry;
 
 const QUOTA: DiskUse = DiskUse { bytes: 1 << 20, files: 10 };
 

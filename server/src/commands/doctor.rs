@@ -48,6 +48,11 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
         settings.session_lifetime.as_secs() / 86_400
     ));
 
+    for mount in &settings.policy.mounts {
+        let (source, destination) = (mount.source().display(), mount.destination().display());
+        say(&format!("mount   {source} at {destination}, {}", mount.access().name()));
+    }
+
     let mut failures = 0;
     let (executor, health) = event_loop(config.threads)?.block_on(async {
         let executor = Arc::new(Executor::new(config.executor)?);

@@ -6,11 +6,13 @@
 //!
 //! - [`settings`]: every setting, declared once.
 //! - [`values`]: limits, levels and tiers as they are written.
+//! - [`mounts`]: folders that programs see.
 //! - [`machine`]: what is true here when nothing is configured.
 
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
 
 mod machine;
+mod mounts;
 mod settings;
 mod values;
 
@@ -26,11 +28,12 @@ use anyhow::{Context, ensure};
 use clap::{ArgMatches, FromArgMatches as _};
 use guest_runtimes::{Catalogue, Kind};
 use sandbox::{
-    ExecuteRequest, ExecutorSettings, Languages, Limits, MinimumTier, NativeSettings, Network, Policy, Program,
+    ExecuteRequest, ExecutorSettings, Languages, Limits, MinimumTier, Mounts, NativeSettings, Network, Policy, Program,
     Resource, Tenancy, canonical,
 };
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
+use self::mounts::{mounts, reserved};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, amounts};
 use crate::calls;
@@ -73,6 +76,7 @@ impl Config {
         let ceilings = [file.ceilings.clone(), layered(given.ceilings, "BELLJAR_CEILINGS")?].concat();
         let native_programs = file.native_programs.clone();
         let variables = [file.environment.clone(), layered(given.environment, "BELLJAR_ENVIRONMENT")?].concat();
+        let mounted = file.mounts.clone();
         let mut settings = file;
         settings.update_from_arg_matches(command_line)?;
 
@@ -88,7 +92,7 @@ impl Config {
                 "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"
             );
         }
-        let policy = policy(&catalogue, settings.languages, variables, settings.calls)?;
+        let policy = policy(&catalogue, settings.languages, variables, settings.calls, mounts(mounted, given.mounts)?)?;
         let workers = in_range("workers", settings.workers.unwrap_or_else(processors), 1, 256)?;
         let runs = in_range("runs", settings.runs.unwrap_or_else(|| 4 * processors()), 1, 4096)?;
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
@@ -113,6 +117,7 @@ impl Config {
                 limit_ceilings,
                 policy: Arc::new(policy),
                 tenancy: Tenancy::One,
+                reserved: reserved(settings.runtimes.as_deref()),
                 runs,
                 queue: in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?,
                 workers,
@@ -203,6 +208,7 @@ fn policy(
     languages: Option<Vec<String>>,
     variables: Vec<VariableSetting>,
     calls: Option<Vec<String>>,
+    mounts: Mounts,
 ) -> anyhow::Result<Policy> {
     let known: Vec<_> = catalogue.iter().map(|runtime| runtime.id()).collect();
     let languages = match languages {
@@ -226,7 +232,7 @@ fn policy(
         let known: Vec<_> = answered().collect();
         ensure!(known.contains(name), "calls must name some of {}, got `{name}`", known.join(", "));
     }
-    Ok(Policy { languages, environment, network: Network::None, calls })
+    Ok(Policy { languages, environment, network: Network::None, calls, mounts })
 }
 
 /// The languages of this build, and those of an operator's folder.
@@ -341,6 +347,9 @@ mod tests {
                 "expected `process` or `disk`; for sessions that end with the server set store to `memory`",
             ),
             ("store = \"memory\"\ndurability = \"disk\"", "take one of the two back"),
+            ("mounts = [\"/srv/data\"]", "expected SOURCE:DESTINATION[:ro|rw]"),
+            ("mounts = [\"srv:/data\"]", "the source of a mount must be an absolute path, got srv"),
+            ("mounts = [\"/etc:/usr/x\"]", "mounts cannot be used: the destination of a mount must not lie in /usr"),
             ("[native_programs]\npython = \"/bin/true\"", "must name one of bash, python-native, got `python`"),
             ("[native_programs]\nbash = \"bash\"", "native_programs.bash must be an absolute path, got bash"),
         ] {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, from_table};
+use super::values::{
+    Level, LimitSetting, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, from_table,
+};
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
 /// also reaches the processes that the server starts.
@@ -43,6 +45,15 @@ pub(crate) struct Settings {
     /// What programs may call while they run, such as progress,display [default: all]; an empty word is none
     #[arg(long, global = true, env = "BELLJAR_CALLS", value_name = "NAME", value_delimiter = ',')]
     pub(super) calls: Option<Vec<String>>,
+    /// Folder of this machine that programs of every language see: SOURCE:DESTINATION, read-only unless :rw follows; may be repeated
+    #[arg(
+        long = "mount",
+        global = true,
+        env = "BELLJAR_MOUNTS",
+        value_name = "SOURCE:DESTINATION[:ro|rw]",
+        value_delimiter = ','
+    )]
+    pub(super) mounts: Vec<MountSetting>,
     /// Limit of a run that asks for none, such as wall_time_ms=5000; may be repeated
     #[arg(long = "limit", global = true, env = "BELLJAR_LIMITS", value_name = "NAME=VALUE", value_delimiter = ',')]
     #[serde(deserialize_with = "from_table")]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use sandbox::{Amounts, Durability, MinimumTier, Resource, StoreBackend, Tier};
+use sandbox::{Amounts, Durability, MinimumTier, MountAccess, Resource, StoreBackend, Tier};
 use serde::{Deserialize, Deserializer};
 
 /// `NAME=VALUE`, a limit as flags and environment variables give it.
@@ -53,6 +53,42 @@ impl FromStr for ProgramSetting {
     fn from_str(text: &str) -> Result<Self, String> {
         let (language, path) = text.split_once('=').ok_or("expected LANGUAGE=PATH")?;
         Ok(Self(language.to_owned(), path.into()))
+    }
+}
+
+/// `SOURCE:DESTINATION[:ro|rw]`, a folder that programs see.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct MountSetting {
+    pub(super) source: PathBuf,
+    pub(super) destination: PathBuf,
+    pub(super) access: MountAccess,
+}
+
+impl FromStr for MountSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (paths, access) = match text.rsplit_once(':') {
+            Some((paths, "ro")) => (paths, MountAccess::ReadOnly),
+            Some((paths, "rw")) => (paths, MountAccess::ReadWrite),
+            _ => (text, MountAccess::default()),
+        };
+        // A source may have colons in it, as destinations have none.
+        let (source, destination) = paths
+            .rsplit_once(":/")
+            .filter(|(source, _)| !source.is_empty())
+            .ok_or_else(|| format!("expected SOURCE:DESTINATION[:ro|rw], such as /srv/data:/data, got {text:?}"))?;
+        let destination = format!("/{}", destination.trim_end_matches('/'));
+        Ok(Self { source: source.into(), destination: destination.into(), access })
+    }
+}
+
+impl TryFrom<String> for MountSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

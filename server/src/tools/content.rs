@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use globset::{GlobBuilder, GlobMatcher};
 use rmcp::model::{CallToolResult, ContentBlock};
 use sandbox::{
-    Error, FileEntry, FinishedRun, Found, Stream, StreamText, Workspace, WorkspacePath, has_escapes, one_line, path_of,
-    read_range,
+    Error, FileEntry, FinishedRun, Found, MountedPath, Stream, StreamText, Workspace, WorkspacePath, has_escapes,
+    one_line, path_of, read_range,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -75,6 +75,17 @@ pub(super) struct Part {
 pub(super) fn find(workspace: &Workspace, path: &WorkspacePath, part: &Part) -> Result<Found> {
     match (workspace.read(path)?, &part.pattern) {
         (Found::Directory(_), Some(glob)) => matching(workspace, path, glob).map(Found::Directory),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The same in a mount.
+pub(super) fn find_mounted(path: &MountedPath, part: &Part) -> Result<Found> {
+    match (path.read()?, &part.pattern) {
+        (Found::Directory(_), Some(glob)) => {
+            let matcher = glob_of(glob)?;
+            path.search(|path| matcher.is_match(path), || part.cancel.is_cancelled()).map(Found::Directory)
+        }
         (found, _) => Ok(found),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use guest_runtimes::{Catalogue, GuestRuntime, Kind};
 use rmcp::model::{CallToolResult, JsonObject, Tool};
 use sandbox::{
-    ExecuteRequest, Follower, InputFile, Language, Outcome, Output, Program, RequestedLimits, Resource, SessionChoice,
-    SessionId, WorkspacePath,
+    ExecuteRequest, Follower, InputFile, Language, Mount, Mounts, Outcome, Output, Policy, Program, RequestedLimits,
+    Resource, SessionChoice, SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,15 +58,19 @@ fn limits_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "object", "description": names, "additionalProperties": {"type": "integer"}})
 }
 
-/// The definition, with the limits of this server and the languages of this
-/// machine.
-pub(crate) fn definition(service: &Service, languages: &[Language]) -> Tool {
+/// The definition, with the limits of this server, what its operator has mounted,
+/// and the languages of this machine.
+pub(crate) fn definition(service: &Service, policy: &Policy, languages: &[Language]) -> Tool {
     let limits = service.executor.default_limits();
     let seconds = limits.get(Resource::WallTimeMs) / 1000;
     let mebibytes = limits.get(Resource::MemoryBytes) >> 20;
+    let mounts = match mounted(&policy.mounts) {
+        None => String::new(),
+        Some(mounts) => format!(" Mounted: {mounts}."),
+    };
     let description = format!(
-        "Run code in a sandbox. Without `session` every call starts clean. Files live in /workspace. No network, no \
-         package installation. Default limits: {seconds} s, {mebibytes} MiB memory."
+        "Run code in a sandbox. Without `session` every call starts clean. Files live in /workspace.{mounts} No network, \
+         no package installation. Default limits: {seconds} s, {mebibytes} MiB memory."
     );
     let hints = Hints { read_only: false, destructive: false, idempotent: false };
     let mut tool = tool::<Arguments, reply::ExecuteReply>(NAME, "Run code", description, hints, service.form);
@@ -76,6 +80,13 @@ pub(crate) fn definition(service: &Service, languages: &[Language]) -> Tool {
         properties["language"] = json!({"type": "string", "enum": ids, "description": lines.join("\n")});
     }
     tool
+}
+
+/// What programs see beside their workspace, and what they may do there. Where it
+/// lies on the machine is none of theirs.
+pub(crate) fn mounted(mounts: &Mounts) -> Option<String> {
+    let one = |mount: &Mount| format!("{} ({})", mount.destination().display(), mount.access().name());
+    (!mounts.is_empty()).then(|| mounts.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// A language on one line, with what it has on this machine.
@@ -108,6 +119,11 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let (executor, context) = (call.executor(), call.context);
     let language = arguments.get("language").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let (catalogue, schema) = (executor.catalogue().clone(), Arc::clone(&call.service.execute_schema));
+    let files = arguments.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();
+    for (index, file) in files.enumerate() {
+        call.keep_from_mounts(&format!("files[{index}].path"), file.get("path"))
+            .inspect_err(|error| executor.refuse(call.principal, &language, error))?;
+    }
     let request = move |arguments| request(&catalogue, &schema, arguments);
     let (request, mut notes) =
         understood(arguments, request).await.inspect_err(|error| executor.refuse(call.principal, &language, error))?;

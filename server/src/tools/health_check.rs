@@ -5,6 +5,7 @@ use sandbox::{Enforced, Health, NativeHealth, Shown, WorkerWall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::execute::mounted;
 use super::reply::{self, Form};
 use super::{Call, Hints, Result, tool};
 use crate::service::Stage;
@@ -29,6 +30,8 @@ struct Reply {
     memory_used_bytes: u64,
     memory_total_bytes: u64,
     protections: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mounts: Option<String>,
 }
 
 /// Counts are as plain as their names: describing each would be half of the
@@ -41,6 +44,7 @@ struct ReplyShape {
     status: String,
     version: String,
     protections: Vec<String>,
+    mounts: Option<String>,
 }
 
 pub(crate) fn definition(form: Form) -> Tool {
@@ -76,9 +80,11 @@ pub(crate) fn call(call: &Call<'_>) -> Result<CallToolResult> {
         memory_used_bytes: health.pool.as_ref().map_or(0, |pool| pool.memory_used_bytes),
         memory_total_bytes: health.pool.as_ref().map_or(0, |pool| pool.memory_total_bytes),
         protections: protections(&health),
+        mounts: mounted(&service.executor.policy(call.principal).mounts),
     };
+    let mounts = reply.mounts.as_ref().map(|mounts| format!("; mounted: {mounts}")).unwrap_or_default();
     let text = format!(
-        "{}: {} running, {} queued, {} sessions and {} hibernated, {} workers, {} of {} MiB in use; {}",
+        "{}: {} running, {} queued, {} sessions and {} hibernated, {} workers, {} of {} MiB in use; {}{mounts}",
         reply.status,
         reply.runs_active,
         reply.runs_queued,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use rmcp::service::RequestContext;
-use sandbox::{Error, Executor, Language, Look, Principal};
+use sandbox::{Error, Executor, Language, Look, MountAccess, Policy, Principal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -49,6 +49,19 @@ impl<'a> Call<'a> {
 
     fn form(&self) -> Form {
         self.service.form
+    }
+
+    /// Fails for the path of a file to be written that lies in a mount: what is
+    /// there is the operator's, and programs alone may change it.
+    fn keep_from_mounts(&self, field: &str, path: Option<&Value>) -> Result<()> {
+        let path = path.and_then(Value::as_str).unwrap_or_default();
+        let Some(mount) = self.executor().policy(self.principal).mounts.holding(path) else { return Ok(()) };
+        let (destination, shown) = (mount.destination().display(), path.chars().take(120).collect::<String>());
+        let instead = match mount.access() {
+            MountAccess::ReadOnly => "which is read-only: write into the workspace",
+            MountAccess::ReadWrite => "which only a program can write to: let one do it, or write into the workspace",
+        };
+        Err(Error::invalid(field, format!("lies in the operator's folder {destination}, {instead}; got {shown:?}")))
     }
 }
 
@@ -85,7 +98,7 @@ fn text_bytes(value: &Value) -> usize {
 /// A tool, as the server knows it.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
-    define: fn(&Service, &[Language]) -> Tool,
+    define: fn(&Service, &Policy, &[Language]) -> Tool,
     pub(crate) call: for<'a> fn(&'a Call<'a>, JsonObject) -> Answer<'a>,
     /// What kind of place it takes. One that runs code takes its own, and the log has
     /// its failures from the events of runs.
@@ -102,33 +115,34 @@ pub(crate) const TOOLS: [Entry; 5] = [
     },
     Entry {
         name: health_check::NAME,
-        define: |service, _| health_check::definition(service.form),
+        define: |service, _, _| health_check::definition(service.form),
         call: |call, _| Box::pin(async { health_check::call(call) }),
         looks: Some(Look::Other),
     },
     Entry {
         name: read::NAME,
-        define: |service, _| read::definition(service.form),
+        define: |service, _, _| read::definition(service.form),
         call: |call, arguments| Box::pin(read::call(call, arguments)),
         looks: Some(Look::Read),
     },
     Entry {
         name: session::NAME,
-        define: |service, _| session::definition(service.form),
+        define: |service, _, _| session::definition(service.form),
         call: |call, arguments| Box::pin(session::call(call, arguments)),
         looks: Some(Look::Other),
     },
     Entry {
         name: write::NAME,
-        define: |service, _| write::definition(service.form),
+        define: |service, _, _| write::definition(service.form),
         call: |call, arguments| Box::pin(write::call(call, arguments)),
         looks: Some(Look::Other),
     },
 ];
 
-/// What clients are told of every tool, on a machine that has these `languages`.
-pub(crate) fn definitions(service: &Service, languages: &[Language]) -> Vec<Tool> {
-    TOOLS.iter().map(|tool| (tool.define)(service, languages)).collect()
+/// What a client is told of every tool, on a machine that has these `languages`,
+/// if this is its `policy`.
+pub(crate) fn definitions(service: &Service, policy: &Policy, languages: &[Language]) -> Vec<Tool> {
+    TOOLS.iter().map(|tool| (tool.define)(service, policy, languages)).collect()
 }
 
 /// What a tool does to the world, as clients are told.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::arguments::decode;
-use super::content::{Part, Reply, find, read_output, read_stream, show};
+use super::content::{Part, Reply, find, find_mounted, read_output, read_stream, show};
 use super::reply::Form;
 use super::{Call, Hints, Result, encoding, schema, tool};
 
@@ -87,7 +87,13 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let got = got();
     // Files can be large and disks slow; calls on the same connection wait
     // for neither.
+    let mounted = path.as_deref().and_then(|path| executor.policy(principal).mounts.path("path", path));
     let work: Box<dyn FnOnce() -> Result<CallToolResult> + Send> = match (session, run, path, stream, output) {
+        // It is the same for all sessions and runs, whichever is named beside it.
+        (_, _, _, None, None) if let Some(mounted) = mounted => {
+            let mounted = mounted?;
+            Box::new(move || show(find_mounted(&mounted, &part)?, &part))
+        }
         (Some(session), None, path, None, None) => {
             let id = SessionId::parse(&session)?;
             let path = workspace_path(path)?;

@@ -49,6 +49,7 @@ pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arg
 
 /// Writes a file.
 pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
+    call.keep_from_mounts("path", arguments.get("path"))?;
     let (session, file) = understood(arguments, request).await?;
     let (name, size_bytes) = (file.path.to_string(), file.bytes.len() as u64);
     let report = call.executor().write(call.principal, session.as_ref(), file).await?;

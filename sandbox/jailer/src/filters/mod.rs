@@ -12,6 +12,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod common;
+mod set_ids;
 pub(crate) mod worker;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -22,6 +23,7 @@ use nix::libc;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as architecture;
 
+pub(crate) use self::set_ids::SET_IDS;
 use crate::failure::Failure;
 use crate::seccomp::{Filter, Table};
 

@@ -15,16 +15,21 @@ use crate::End::{self, Dies, Fails, Succeeds};
 /// The directory that a worker has, and what lies beside it.
 pub(crate) struct Place {
     pub(crate) inside: PathBuf,
+    /// What guests are shown beside it, to be read.
+    pub(crate) shown: PathBuf,
+    /// The same, to be changed.
+    pub(crate) shared: PathBuf,
     outside: PathBuf,
 }
 
 impl Place {
     pub(crate) fn below(parent: &Path) -> Self {
-        Self { inside: parent.join("inside"), outside: parent.join("outside") }
+        let at = |name| parent.join(name);
+        Self { inside: at("inside"), shown: at("shown"), shared: at("shared"), outside: at("outside") }
     }
 
     pub(crate) fn furnish(&self) {
-        for directory in [&self.inside, &self.outside] {
+        for directory in [&self.inside, &self.shown, &self.shared, &self.outside] {
             fs::create_dir_all(directory.join("a")).unwrap();
             fs::create_dir_all(directory.join("b")).unwrap();
             fs::write(directory.join("file"), "content").unwrap();
@@ -53,6 +58,20 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ),
     ("large allocations", |_| allocate(), Succeeds, Succeeds),
     ("abort", |_| std::process::abort(), Dies(Signal::SIGABRT), Dies(Signal::SIGABRT)),
+    // Mounts.
+    ("read what is shown", |place| io(read(&place.shown)), Succeeds, Succeeds),
+    ("list what is shown", |place| list(&place.shown), Succeeds, Succeeds),
+    (
+        "make a file in what is shown",
+        |place| io(fs::write(place.shown.join("new"), "x")),
+        Succeeds,
+        Fails(Errno::EACCES),
+    ),
+    ("remove a file of what is shown", |place| io(remove(&place.shown.join("file"))), Succeeds, Fails(Errno::EACCES)),
+    ("move out of what is shown", |place| rename(&place.shown, &place.inside), Succeeds, Fails(Errno::EACCES)),
+    ("move into what is shown", |place| rename(&place.inside, &place.shown), Succeeds, Fails(Errno::EACCES)),
+    ("make a file in what is shared", |place| io(fs::write(place.shared.join("new"), "x")), Succeeds, Succeeds),
+    ("move what is shared out of there", |place| rename(&place.shared, &place.outside), Succeeds, Fails(Errno::EACCES)),
     // Paths.
     ("read a file outside", |place| io(read(&place.outside)), Succeeds, Fails(Errno::EACCES)),
     ("make a file outside", |place| io(fs::write(place.outside.join("new"), "x")), Succeeds, Fails(Errno::EACCES)),

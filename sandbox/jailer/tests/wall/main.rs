@@ -10,12 +10,13 @@ mod attempts;
 
 use std::fmt;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use attempts::{ATTEMPTS, Place};
-use jailer::Step;
+use jailer::{PathAccess, PathRule, Step};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
@@ -88,7 +89,15 @@ fn started(wall: &str, name: &str) -> End {
 fn attempt(confined: bool, name: &str, place: &Place) -> ExitCode {
     let (_, attempt, ..) = ATTEMPTS.iter().find(|(other, ..)| *other == name).unwrap();
     if confined {
-        jailer::confine_worker(&place.inside, || Ok(())).unwrap();
+        let held = [&place.shown, &place.shared].map(|path| std::fs::File::open(path).unwrap());
+        let access = [PathAccess::Read, PathAccess::Data];
+        let path = Path::new("/where/it/does/not/lie");
+        let shown: Vec<_> = held
+            .iter()
+            .zip(access)
+            .map(|(held, access)| PathRule { path, found: Some(held.as_fd()), access })
+            .collect();
+        jailer::confine_worker(&place.inside, &shown, || Ok(())).unwrap();
     }
     match attempt(place) {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,7 +109,7 @@ fn attempt(confined: bool, name: &str, place: &Place) -> ExitCode {
 fn refusals() -> u32 {
     // Each in a thread of its own, which has not confined the others: this
     // one is not alone, and that is one of the refusals.
-    let refused = std::thread::spawn(|| jailer::confine_worker(Path::new("/"), || Ok(()))).join().unwrap();
+    let refused = std::thread::spawn(|| jailer::confine_worker(Path::new("/"), &[], || Ok(()))).join().unwrap();
     let step = refused.map_err(|refusal| refusal.step);
     if step == Err(Step::SingleThread) {
         return 0;

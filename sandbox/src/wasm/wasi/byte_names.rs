@@ -10,21 +10,21 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RawMode, ResolveFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens,
-    mkdirat, openat2, renameat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, RawMode, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens, mkdirat, renameat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use wasmtime::component::Resource;
-use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::types::{Fdflags, Oflags, Rights};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
+use wasmtime_wasi::{FsPerms, WasiView as _};
 use wiggle::GuestMemory;
 
 use super::WORKSPACE_FD;
 use super::errno::{self, BADF, INVAL, IO, MFILE, NOSPC, NOTDIR, NOTSUP, PERM};
-use super::files::{beneath, look, number, with};
+use super::files::{self, Base, beneath, look, number, with};
 use super::guest_memory::range;
 use super::saved_files::{Opened, argument, close, open_directory, open_utf8};
 use crate::handle::random_name;
@@ -83,26 +83,25 @@ impl How {
 /// Opens what lies at `path`.
 pub(super) async fn open(host: &mut Host, fd: i32, path: &[u8], how: How) -> Result<Opened, i32> {
     let file = with(host, fd, |directory| open_beneath(directory, path, how)).ok_or(BADF)??;
-    open_as(host.wasi(), file, how).await
+    open_as(host.wasi(), file, how, FsPerms::ReadWrite).await
 }
 
 /// The same of a file of a session, from its workspace on.
 pub(super) async fn open_again(wasi: &mut WasiP1Ctx, path: &[u8], how: How) -> Option<Opened> {
     let root = root(wasi).await?;
     let file = open_beneath(root.as_fd(), path, how).ok()?;
-    open_as(wasi, file, how).await.ok()
+    open_as(wasi, file, how, FsPerms::ReadWrite).await.ok()
 }
 
-fn open_beneath(directory: BorrowedFd<'_>, path: &[u8], how: How) -> Result<OwnedFd, i32> {
+pub(super) fn open_beneath(directory: BorrowedFd<'_>, path: &[u8], how: How) -> Result<OwnedFd, i32> {
     let flags = how.for_kernel()?;
     let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o666) } else { Mode::empty() };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    openat2(directory, path, flags, mode, resolve).map_err(number)
+    files::open_beneath(directory, path, flags, mode).map_err(number)
 }
 
 /// Gives a file a descriptor: that of another which Wasmtime opened as this one
 /// is to be.
-async fn open_as(wasi: &mut WasiP1Ctx, file: OwnedFd, how: How) -> Result<Opened, i32> {
+pub(super) async fn open_as(wasi: &mut WasiP1Ctx, file: OwnedFd, how: How, perms: FsPerms) -> Result<Opened, i32> {
     let file = Arc::new(File::from(file));
     let opened = match FileType::from_raw_mode(RawMode::from(look(&file).map_err(number)?.stx_mode)) {
         FileType::Directory => open_directory(wasi, b".").await.ok_or(MFILE),
@@ -112,8 +111,8 @@ async fn open_as(wasi: &mut WasiP1Ctx, file: OwnedFd, how: How) -> Result<Opened
     let (fd, resource) = opened?;
     let entry = resource.map(Resource::<Descriptor>::new_borrow);
     match entry.as_ref().and_then(|entry| wasi.ctx().table.get_mut(entry).ok()) {
-        Some(Descriptor::File(entry)) => entry.file = file,
-        Some(Descriptor::Dir(entry)) => entry.dir = file,
+        Some(Descriptor::File(entry)) => (entry.file, entry.perms) = (file, perms),
+        Some(Descriptor::Dir(entry)) => (entry.dir, entry.perms) = (file, perms),
         None => {
             close(wasi, fd).await;
             return Err(IO);
@@ -182,7 +181,7 @@ pub(super) fn find_open(wasi: &mut WasiP1Ctx, resource: u32) -> Option<Found> {
     }
 }
 
-fn found(file: impl std::os::fd::AsFd) -> Option<Found> {
+pub(super) fn found(file: impl std::os::fd::AsFd) -> Option<Found> {
     let found = look(file).ok()?;
     let kind = FileType::from_raw_mode(RawMode::from(found.stx_mode));
     if !matches!(kind, FileType::RegularFile | FileType::Directory) {
@@ -197,35 +196,47 @@ fn found(file: impl std::os::fd::AsFd) -> Option<Found> {
 }
 
 /// Makes a directory.
-pub(super) fn make_directory(host: &mut Host, fd: i32, path: &[u8]) -> i32 {
-    at(host, fd, path, |parent, name| mkdirat(parent, name, Mode::from_raw_mode(0o777)))
+pub(super) fn make_directory(host: &mut Host, base: impl Into<Base>, path: &[u8]) -> i32 {
+    at(host, base, path, |parent, name| mkdirat(parent, name, Mode::from_raw_mode(0o777)))
 }
 
 /// Removes an empty directory.
-pub(super) fn remove_directory(host: &mut Host, fd: i32, path: &[u8]) -> i32 {
-    at(host, fd, path, |parent, name| unlinkat(parent, name, AtFlags::REMOVEDIR))
+pub(super) fn remove_directory(host: &mut Host, base: impl Into<Base>, path: &[u8]) -> i32 {
+    at(host, base, path, |parent, name| unlinkat(parent, name, AtFlags::REMOVEDIR))
 }
 
 /// Removes anything else.
-pub(super) fn unlink(host: &mut Host, fd: i32, path: &[u8]) -> i32 {
+pub(super) fn unlink(host: &mut Host, base: impl Into<Base>, path: &[u8]) -> i32 {
     if path.ends_with(b"/") {
         return NOTDIR;
     }
-    at(host, fd, path, |parent, name| unlinkat(parent, name, AtFlags::empty()))
+    at(host, base, path, |parent, name| unlinkat(parent, name, AtFlags::empty()))
 }
 
 /// Moves what lies at one path to another. One of them may be UTF-8.
-pub(super) fn rename(host: &mut Host, fd: i32, from: &[u8], to: &[u8]) -> i32 {
-    let moved = with(host, fd, |directory| {
-        let (old_parent, old) = parent(directory, from)?;
-        let (new_parent, new) = parent(directory, to)?;
-        renameat(old_parent, old, new_parent, new)
+pub(super) fn rename(host: &mut Host, from: (Base, &[u8]), to: (Base, &[u8])) -> i32 {
+    let Some(old) = with(host, from.0, |directory| parent(directory, from.1)) else { return BADF };
+    let moved = with(host, to.0, |directory| {
+        let (old_parent, old) = old?;
+        let (new_parent, new) = parent(directory, to.1)?;
+        match renameat(old_parent, old, new_parent, new) {
+            // Here it does not mean that a path leads out.
+            Err(Errno::XDEV) => Ok(errno::XDEV),
+            moved => moved.map(|()| errno::SUCCESS),
+        }
     });
-    answer(moved)
+    moved.map_or(BADF, |moved| moved.unwrap_or_else(number))
 }
 
 /// Sets the times of a file, in nanoseconds.
-pub(super) fn set_times(host: &mut Host, fd: i32, path: &[u8], follow: bool, times: (i64, i64), flags: i32) -> i32 {
+pub(super) fn set_times(
+    host: &mut Host,
+    base: impl Into<Base>,
+    path: &[u8],
+    follow: bool,
+    times: (i64, i64),
+    flags: i32,
+) -> i32 {
     let contradicts = |one, other| flags & one != 0 && flags & other != 0;
     let all = ACCESSED | ACCESSED_NOW | MODIFIED | MODIFIED_NOW;
     if flags & !all != 0 || contradicts(ACCESSED, ACCESSED_NOW) || contradicts(MODIFIED, MODIFIED_NOW) {
@@ -243,12 +254,17 @@ pub(super) fn set_times(host: &mut Host, fd: i32, path: &[u8], follow: bool, tim
         last_modification: time(times.1, MODIFIED, MODIFIED_NOW),
     };
     let open = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    answer(with(host, fd, |directory| futimens(beneath(directory, path, follow, open)?, &times)))
+    answer(with(host, base, |directory| futimens(beneath(directory, path, follow, open)?, &times)))
 }
 
 /// Does something to a name in its directory.
-fn at(host: &mut Host, fd: i32, path: &[u8], act: impl FnOnce(OwnedFd, &[u8]) -> Result<(), Errno>) -> i32 {
-    answer(with(host, fd, |directory| {
+fn at(
+    host: &mut Host,
+    base: impl Into<Base>,
+    path: &[u8],
+    act: impl FnOnce(OwnedFd, &[u8]) -> Result<(), Errno>,
+) -> i32 {
+    answer(with(host, base, |directory| {
         let (parent, name) = parent(directory, path)?;
         act(parent, name)
     }))

@@ -5,9 +5,9 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPr
 use wiggle::GuestMemory;
 
 use super::devices;
-use super::errno::{FAULT, INVAL, NOSPC, STALE, SUCCESS};
+use super::errno::{FAULT, INVAL, NOSPC, ROFS, STALE, SUCCESS};
 use super::guest_memory::{buffer, read_u32, split};
-use super::{device, is_poisoned, refusal};
+use super::{device, is_poisoned, mounts, refusal};
 use crate::wasm::host::Host;
 
 /// For reads and writes, which copy nothing: files and guest memory meet in
@@ -56,6 +56,7 @@ async fn write_file(
     if is_poisoned(&caller, fd) {
         return Ok(STALE);
     }
+    let elsewhere = lies_elsewhere(caller.data(), fd);
     let (memory, host) = split(&mut caller)?;
     // Wasmtime writes the first buffer that is not empty, and only that.
     let mut size = 0_u64;
@@ -77,8 +78,8 @@ async fn write_file(
         0 => 0,
         _ => host.wasi().fd_filestat_get(&mut memory, fd.into()).await.map_or(0, |stat| at.saturating_sub(stat.size)),
     };
-    let charge = size.saturating_add(hole);
-    if !charge_bytes(&mut caller, charge, at.saturating_add(size)).await? {
+    let charge = Charge { bytes: size.saturating_add(hole), end: at.saturating_add(size), elsewhere };
+    if !charge.take(&mut caller).await? {
         return Ok(NOSPC);
     }
     let errno = match offset {
@@ -87,30 +88,58 @@ async fn write_file(
     };
     let (memory, host) = split(&mut caller)?;
     let written = if errno == SUCCESS { read_u32(memory, out).map_or(0, u64::from) } else { 0 };
-    if let Some(run) = &mut host.run {
-        run.quota.credit_bytes(if written == 0 { charge } else { size.saturating_sub(written) });
-    }
+    charge.give_back(host, if written == 0 { charge.bytes } else { size.saturating_sub(written) });
     Ok(errno)
 }
 
-/// Takes bytes from the quota, counting again if that is what it takes.
-async fn charge_bytes(caller: &mut Caller<'_, Host>, bytes: u64, end: u64) -> Result<bool> {
-    let enough = caller.data().run.as_ref().is_some_and(|run| run.quota.has_bytes(bytes));
-    if !enough {
-        let (memory, host) = split(caller)?;
-        let nameless = nameless_bytes(host, memory).await;
-        if let Some(run) = &mut host.run {
-            run.quota.recount(nameless);
-        }
-    }
-    Ok(caller.data_mut().run.as_mut().is_some_and(|run| run.quota.charge_bytes(bytes, end)))
+/// Bytes that a file is about to take.
+#[derive(Clone, Copy)]
+struct Charge {
+    bytes: u64,
+    /// Where the file ends then.
+    end: u64,
+    /// Whether it lies in a mount.
+    elsewhere: bool,
 }
 
-/// What open files hold that have no name any more: they use the disk, and no
-/// count of the workspace finds them.
+impl Charge {
+    /// Takes them from the quota, counting again if that is what it takes.
+    async fn take(self, caller: &mut Caller<'_, Host>) -> Result<bool> {
+        let enough = caller.data().run.as_ref().is_some_and(|run| run.quota.has_bytes(self.bytes));
+        if !enough {
+            let (memory, host) = split(caller)?;
+            let nameless = nameless_bytes(host, memory).await;
+            if let Some(run) = &mut host.run {
+                run.quota.recount(nameless);
+            }
+        }
+        let Some(run) = &mut caller.data_mut().run else { return Ok(false) };
+        Ok(match self.elsewhere {
+            true => run.quota.charge_bytes_elsewhere(self.bytes),
+            false => run.quota.charge_bytes(self.bytes, self.end),
+        })
+    }
+
+    /// Gives back those that it did not take.
+    fn give_back(self, host: &mut Host, bytes: u64) {
+        let Some(run) = &mut host.run else { return };
+        match self.elsewhere {
+            true => run.quota.credit_bytes_elsewhere(bytes),
+            false => run.quota.credit_bytes(bytes),
+        }
+    }
+}
+
+fn lies_elsewhere(host: &Host, fd: i32) -> bool {
+    host.open_files.mount(fd.cast_unsigned()).is_some()
+}
+
+/// What open files of the workspace hold that have no name any more: they use the
+/// disk, and no count finds them.
 pub(in crate::wasm) async fn nameless_bytes(host: &mut Host, memory: &mut [u8]) -> u64 {
     let mut total = 0_u64;
-    let open: Vec<_> = host.open_files.numbers().collect();
+    let is_in_workspace = |number: &u32| host.open_files.mount(*number).is_none();
+    let open: Vec<_> = host.open_files.numbers().filter(is_in_workspace).collect();
     let mut memory = GuestMemory::Unshared(memory);
     for fd in open {
         if let Ok(stat) = host.wasi().fd_filestat_get(&mut memory, fd.into()).await
@@ -183,15 +212,25 @@ pub(super) async fn fd_filestat_set_size(mut caller: Caller<'_, Host>, fd: i32, 
     if let Some(errno) = refusal(&caller, fd) {
         return Ok(errno);
     }
-    let size_bytes = size.cast_unsigned();
-    if !charge_bytes(&mut caller, size_bytes, size_bytes).await? {
+    if mounts::is_read_only(caller.data(), fd) {
+        return Ok(ROFS);
+    }
+    let (size_bytes, elsewhere) = (size.cast_unsigned(), lies_elsewhere(caller.data(), fd));
+    let (memory, host) = split(&mut caller)?;
+    // What a file of an operator holds already is nothing that this run takes.
+    let held = match elsewhere {
+        true => {
+            host.wasi().fd_filestat_get(&mut GuestMemory::Unshared(memory), fd.into()).await.map_or(0, |it| it.size)
+        }
+        false => 0,
+    };
+    let charge = Charge { bytes: size_bytes.saturating_sub(held), end: size_bytes, elsewhere };
+    if !charge.take(&mut caller).await? {
         return Ok(NOSPC);
     }
     let errno = call_through!(caller, fd_filestat_set_size(fd, size).await);
-    if errno != SUCCESS
-        && let Some(run) = &mut caller.data_mut().run
-    {
-        run.quota.credit_bytes(size_bytes);
+    if errno != SUCCESS {
+        charge.give_back(caller.data_mut(), charge.bytes);
     }
     Ok(errno)
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use wasmtime::{Caller, Result};
 
-use super::errno::{BADF, EXIST, FAULT, INVAL, MFILE, NOENT, NOSPC, NOTDIR, SPIPE, SUCCESS};
+use super::errno::{BADF, EXIST, FAULT, INVAL, MFILE, NOSPC, NOTDIR, SPIPE, SUCCESS};
 use super::files;
 use super::files::{CHARACTER_DEVICE, FILESTAT_BYTES};
 use super::fill_random;
@@ -37,22 +37,20 @@ pub(in crate::wasm) enum Device {
 const OFLAGS_DIRECTORY: i32 = 2;
 const OFLAGS_EXCL: i32 = 4;
 
-const FDSTAT_BYTES: i32 = 24;
+pub(super) const FDSTAT_BYTES: i32 = 24;
 
 impl Device {
-    /// What a path beneath the workspace's descriptor names. `None` when it is
-    /// the path of a file; an inner `None` when nothing has that name.
-    pub(in crate::wasm) fn named(path: &str) -> Option<Option<Self>> {
-        let name = path.strip_prefix('/')?;
-        Some(match name {
-            "dev/null" => Some(Self::Null),
-            "dev/zero" => Some(Self::Zero),
-            "dev/full" => Some(Self::Full),
-            "dev/random" | "dev/urandom" => Some(Self::Random),
-            "dev/stdin" | "dev/fd/0" | "proc/self/fd/0" => Some(Self::Input),
-            "dev/stdout" | "dev/fd/1" | "proc/self/fd/1" => Some(Self::Output(Stream::Stdout)),
-            "dev/stderr" | "dev/fd/2" | "proc/self/fd/2" => Some(Self::Output(Stream::Stderr)),
-            _ => None,
+    /// The device that an absolute path names.
+    pub(in crate::wasm) fn named(path: &[u8]) -> Option<Self> {
+        Some(match std::str::from_utf8(path).ok()?.strip_prefix('/')? {
+            "dev/null" => Self::Null,
+            "dev/zero" => Self::Zero,
+            "dev/full" => Self::Full,
+            "dev/random" | "dev/urandom" => Self::Random,
+            "dev/stdin" | "dev/fd/0" | "proc/self/fd/0" => Self::Input,
+            "dev/stdout" | "dev/fd/1" | "proc/self/fd/1" => Self::Output(Stream::Stdout),
+            "dev/stderr" | "dev/fd/2" | "proc/self/fd/2" => Self::Output(Stream::Stderr),
+            _ => return None,
         })
     }
 
@@ -83,13 +81,7 @@ impl Device {
 }
 
 /// Opens a device. Its number is taken with a descriptor that nothing uses.
-pub(in crate::wasm) async fn open(
-    caller: &mut Caller<'_, Host>,
-    device: Option<Device>,
-    oflags: i32,
-    out: i32,
-) -> Result<i32> {
-    let Some(device) = device else { return Ok(NOENT) };
+pub(in crate::wasm) async fn open(caller: &mut Caller<'_, Host>, device: Device, oflags: i32, out: i32) -> Result<i32> {
     if oflags & OFLAGS_DIRECTORY != 0 {
         return Ok(NOTDIR);
     }

@@ -25,3 +25,4 @@ pub(in crate::wasm) const ROFS: i32 = 69;
 pub(in crate::wasm) const SPIPE: i32 = 70;
 pub(in crate::wasm) const STALE: i32 = 72;
 pub(in crate::wasm) const TIMEDOUT: i32 = 73;
+pub(in crate::wasm) const XDEV: i32 = 75;

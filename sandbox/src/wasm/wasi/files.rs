@@ -41,6 +41,9 @@ const PERMISSIONS: u16 = 0o777;
 /// The number and the mode of the root of a file system.
 const ROOT_INODE: u64 = 2;
 const ROOT_MODE: u16 = 0o755;
+/// How often the kernel is asked where a path leads. Whoever moves things without
+/// end cannot keep a guest waiting.
+const MAX_TRIES: u32 = 256;
 /// Everybody may use a device.
 const DEVICE_MODE: u16 = 0o666;
 
@@ -61,6 +64,21 @@ pub(in crate::wasm) fn next_resource(wasi: &mut WasiP1Ctx) -> Option<u32> {
     Some(next + u32::from(cfg!(debug_assertions)))
 }
 
+/// What a path is resolved beneath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    /// A directory that the guest has open.
+    Descriptor(i32),
+    /// A mount, by its index.
+    Mount(usize),
+}
+
+impl From<i32> for Base {
+    fn from(fd: i32) -> Self {
+        Self::Descriptor(fd)
+    }
+}
+
 /// The open file behind a descriptor.
 fn opened(host: &mut Host, fd: i32) -> Option<Arc<File>> {
     let resource = host.open_files.resource(fd.cast_unsigned())?;
@@ -70,20 +88,42 @@ fn opened(host: &mut Host, fd: i32) -> Option<Arc<File>> {
     }
 }
 
-/// Does something with the file behind a descriptor. `None` when there is none.
-pub(super) fn with<T>(host: &mut Host, fd: i32, act: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
-    if fd == WORKSPACE_FD {
-        host.reached_files = true;
-        return host.run.as_ref().map(|run| act(run.quota.workspace().as_fd()));
+/// Does something with the file behind a descriptor, or with a mount. `None` when
+/// there is none.
+pub(super) fn with<T>(host: &mut Host, base: impl Into<Base>, act: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+    match base.into() {
+        Base::Mount(index) => host.mounts.get(index).map(|mount| act(mount.as_fd())),
+        Base::Descriptor(WORKSPACE_FD) => {
+            host.reached_files = true;
+            host.run.as_ref().map(|run| act(run.quota.workspace().as_fd()))
+        }
+        Base::Descriptor(fd) => opened(host, fd).map(|file| act(file.as_fd())),
     }
-    opened(host, fd).map(|file| act(file.as_fd()))
+}
+
+/// Opens what lies beneath a directory. Of a path that leads upwards the kernel
+/// cannot tell where it leads while anything is moved anywhere, and wants to be
+/// asked again.
+pub(super) fn open_beneath(
+    directory: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    mode: rustix::fs::Mode,
+) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    for _ in 1..MAX_TRIES {
+        match openat2(directory, path, flags | OFlags::CLOEXEC, mode, resolve) {
+            Err(Errno::AGAIN) => {}
+            opened => return opened,
+        }
+    }
+    openat2(directory, path, flags | OFlags::CLOEXEC, mode, resolve)
 }
 
 pub(super) fn beneath(directory: BorrowedFd<'_>, path: &[u8], follow: bool, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let mut flags = flags | OFlags::CLOEXEC;
+    let mut flags = flags;
     flags.set(OFlags::NOFOLLOW, !follow);
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    openat2(directory, path, flags, rustix::fs::Mode::empty(), resolve)
+    open_beneath(directory, path, flags, rustix::fs::Mode::empty())
 }
 
 pub(super) fn look(file: impl AsFd) -> Result<Statx, Errno> {
@@ -92,7 +132,8 @@ pub(super) fn look(file: impl AsFd) -> Result<Statx, Errno> {
 
 /// A `filestat` of an open file, and with it the file's mode.
 pub(in crate::wasm) fn stat(host: &mut Host, fd: i32) -> Option<[u8; FILESTAT_BYTES]> {
-    with(host, fd, |file| look(file))?.ok().map(|found| encode(&found))
+    let device = device_of(host.open_files.mount(fd.cast_unsigned()));
+    with(host, fd, |file| look(file))?.ok().map(|found| encode(&found, device))
 }
 
 /// A `filestat` of what lies at `path`. An error is one that Wasmtime would find, too.
@@ -103,7 +144,7 @@ pub(in crate::wasm) fn stat_path(
     follow: bool,
 ) -> Option<Result<[u8; FILESTAT_BYTES], i32>> {
     match with(host, fd, |directory| look(beneath(directory, path, follow, OFlags::PATH)?))? {
-        Ok(found) => Some(Ok(encode(&found))),
+        Ok(found) => Some(Ok(encode(&found, device_of(None)))),
         // Programs look for what is not there as often as for what is.
         Err(Errno::NOENT) => Some(Err(errno::NOENT)),
         // Wasmtime would only say that it does not take such a name.
@@ -112,14 +153,23 @@ pub(in crate::wasm) fn stat_path(
     }
 }
 
-fn encode(found: &Statx) -> [u8; FILESTAT_BYTES] {
+/// The number of the device that the files of a mount are on, or those of the
+/// workspace: what tells a program that one cannot be moved to the other.
+pub(super) fn device_of(mount: Option<usize>) -> u64 {
+    mount.map_or(1, |index| 2 + index as u64)
+}
+
+pub(super) fn encode(found: &Statx, device: u64) -> [u8; FILESTAT_BYTES] {
     let time = |time: rustix::fs::StatxTimestamp| {
         let nanoseconds = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
         u64::try_from(nanoseconds).unwrap_or(0)
     };
     let times = [time(found.stx_atime), time(found.stx_mtime), time(found.stx_ctime)];
     let kind = kind(FileType::from_raw_mode(RawMode::from(found.stx_mode)));
-    filestat(found.stx_ino, kind, found.stx_mode & PERMISSIONS, found.stx_nlink.into(), found.stx_size, times)
+    let mut stat =
+        filestat(found.stx_ino, kind, found.stx_mode & PERMISSIONS, found.stx_nlink.into(), found.stx_size, times);
+    stat[..8].copy_from_slice(&device.to_le_bytes());
+    stat
 }
 
 /// The `filestat` of a directory above all that a guest has.
@@ -136,7 +186,6 @@ fn filestat(inode: u64, kind: u8, mode: u16, links: u64, size: u64, times: [u64;
     let mut stat = [0; FILESTAT_BYTES];
     stat[16] = kind;
     stat[MODE_AT..MODE_AT + 2].copy_from_slice(&(mode | MODE_TOLD).to_le_bytes());
-    // All files of a guest are on one device.
     let [accessed, modified, changed] = times;
     for (at, value) in [(0, 1), (8, inode), (24, links), (32, size), (40, accessed), (48, modified), (56, changed)] {
         stat[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));
@@ -164,16 +213,16 @@ pub(in crate::wasm) fn set_mode(host: &mut Host, fd: i32, mode: u32) -> Result<(
 
 /// Sets the mode of what lies at `path`. That is opened, since a mode that is
 /// set by path is set of whatever the kernel finds there.
-pub(in crate::wasm) fn set_path_mode(
+pub(super) fn set_path_mode(
     host: &mut Host,
-    fd: i32,
+    base: impl Into<Base>,
     path: &[u8],
     follow: bool,
     mode: u32,
 ) -> Result<(), i32> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let set = |directory: BorrowedFd<'_>| change_mode(beneath(directory, path, follow, flags)?.as_fd(), mode);
-    with(host, fd, set).ok_or(errno::BADF)?.map_err(number)
+    with(host, base, set).ok_or(errno::BADF)?.map_err(number)
 }
 
 fn change_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
@@ -206,6 +255,16 @@ pub(super) const fn number(errno: Errno) -> i32 {
     }
 }
 
+/// The head of a `dirent` of WASI preview 1; the name follows.
+pub(super) fn dirent(next: u64, number: u64, name: &[u8], of_kind: FileType) -> [u8; DIRENT_BYTES] {
+    let mut head = [0; DIRENT_BYTES];
+    head[0..8].copy_from_slice(&next.to_le_bytes());
+    head[8..16].copy_from_slice(&number.to_le_bytes());
+    head[16..20].copy_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
+    head[20] = kind(of_kind);
+    head
+}
+
 /// Lists a directory into `room`, from where `cookie` says, as `fd_readdir`
 /// does. Answers how much is filled: all of it when there is more.
 ///
@@ -234,11 +293,7 @@ pub(in crate::wasm) fn list(
             if is_root && name == TEMPORARY.as_bytes() {
                 continue;
             }
-            let mut head = [0; DIRENT_BYTES];
-            head[0..8].copy_from_slice(&entry.offset().to_le_bytes());
-            head[8..16].copy_from_slice(&numbers(entry.ino()).to_le_bytes());
-            head[16..20].copy_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
-            head[20] = kind(entry.file_type());
+            let head = dirent(entry.offset().cast_unsigned(), numbers(entry.ino()), name, entry.file_type());
             for part in [head.as_slice(), name] {
                 let written = room(filled, part);
                 filled += written;

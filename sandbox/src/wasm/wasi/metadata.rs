@@ -1,16 +1,17 @@
 //! What is known of files beside their content: size, times, modes.
 
 use wasmtime::{Caller, Result};
+use wasmtime_wasi::p1::types::Rights;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wiggle::GuestMemory;
 
-use super::devices;
-use super::devices::Device;
-use super::errno::{FAULT, NOENT, PERM, STALE, SUCCESS};
+use super::devices::{self, FDSTAT_BYTES};
+use super::errno::{FAULT, NOENT, PERM, ROFS, STALE, SUCCESS};
 use super::files;
 use super::files::FILESTAT_BYTES;
 use super::guest_memory::{range, split};
-use super::{byte_names, is_poisoned, named_device, path_bytes, path_text, refusal};
+use super::mounts::{self, Place};
+use super::{byte_names, is_poisoned, path_bytes, place, refusal};
 use crate::wasm::host::Host;
 
 /// `lookupflags::symlink_follow` of WASI preview 1.
@@ -28,6 +29,7 @@ pub(super) async fn fd_filestat_get(mut caller: Caller<'_, Host>, fd: i32, out: 
     let host = caller.data_mut();
     let stat = match host.open_files.device(fd.cast_unsigned()) {
         Some(device) => Some(device.stat()),
+        None if host.open_files.is_folder(fd.cast_unsigned()) => Some(files::root_stat()),
         None => files::stat(host, fd),
     };
     let errno = match stat {
@@ -45,16 +47,18 @@ pub(super) async fn path_filestat_get(
     size: i32,
     out: i32,
 ) -> Result<i32> {
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(errno);
-    }
+    let follow = lookup & SYMLINK_FOLLOW != 0;
+    let place = match place(&mut caller, fd, path, size)? {
+        Ok(place) => place,
+        Err(errno) => return Ok(errno),
+    };
     let (memory, host) = split(&mut caller)?;
-    let text = path_text(memory, path, size);
-    let stat = match named_device(fd, text) {
-        // They can be looked at, and hold nothing but what is told of them.
-        Some(None) if matches!(text, "/" | "/dev") => Some(Ok(files::root_stat())),
-        Some(device) => Some(device.map(Device::stat).ok_or(NOENT)),
-        None => files::stat_path(host, fd, path_bytes(memory, path, size), lookup & SYMLINK_FOLLOW != 0),
+    let stat = match place {
+        Place::Beneath => files::stat_path(host, fd, path_bytes(memory, path, size), follow),
+        Place::Mounted(mounted) => Some(mounts::stat(host, &mounted, follow)),
+        Place::Folder(_) => Some(Ok(files::root_stat())),
+        Place::Device(device) => Some(Ok(device.stat())),
+        Place::Nowhere => Some(Err(NOENT)),
     };
     let errno = match stat {
         Some(Ok(stat)) => write_stat(&mut caller, &stat, out)?,
@@ -74,17 +78,20 @@ pub(super) fn mode_set(
     size: i32,
     mode: i32,
 ) -> Result<i32> {
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(if errno == STALE { STALE } else { PERM });
-    }
+    let place = match place(&mut caller, fd, path, size)? {
+        Ok(place) => place,
+        Err(errno) => return Ok(if errno == STALE { STALE } else { PERM }),
+    };
     let (memory, host) = split(&mut caller)?;
     let Some(bytes) = range(memory, path, size) else { return Ok(FAULT) };
-    let (bytes, mode) = (&memory[bytes], mode.cast_unsigned());
-    let set = match named_device(fd, path_text(memory, path, size)) {
-        Some(Some(_)) => Err(PERM),
-        Some(None) => Err(NOENT),
-        None if bytes.is_empty() => files::set_mode(host, fd, mode),
-        None => files::set_path_mode(host, fd, bytes, lookup & SYMLINK_FOLLOW != 0, mode),
+    let (bytes, mode, follow) = (&memory[bytes], mode.cast_unsigned(), lookup & SYMLINK_FOLLOW != 0);
+    let set = match place {
+        _ if bytes.is_empty() && mounts::is_read_only(host, fd) => Err(ROFS),
+        Place::Beneath | Place::Mounted(_) if bytes.is_empty() => files::set_mode(host, fd, mode),
+        Place::Beneath => files::set_path_mode(host, fd, bytes, follow, mode),
+        Place::Mounted(mounted) => mounts::set_mode(host, &mounted, follow, mode),
+        Place::Folder(_) | Place::Device(_) => Err(PERM),
+        Place::Nowhere => Err(NOENT),
     };
     Ok(set.err().unwrap_or(SUCCESS))
 }
@@ -94,15 +101,39 @@ type SetTimes = (i32, i32, i32, i32, i64, i64, i32);
 
 pub(super) async fn path_filestat_set_times(mut caller: Caller<'_, Host>, arguments: SetTimes) -> Result<i32> {
     let (fd, lookup, path, size, accessed, modified, flags) = arguments;
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(errno);
-    }
+    let place = place(&mut caller, fd, path, size)?;
     let (memory, host) = split(&mut caller)?;
+    match place {
+        Err(errno) => return Ok(errno),
+        Ok(Place::Beneath) => {}
+        Ok(Place::Mounted(mounted)) => {
+            let follow = lookup & SYMLINK_FOLLOW != 0;
+            return Ok(mounts::set_times(host, &mounted, follow, (accessed, modified), flags));
+        }
+        Ok(Place::Folder(_) | Place::Device(_)) => return Ok(PERM),
+        Ok(Place::Nowhere) => return Ok(NOENT),
+    }
     if let Some(bytes) = byte_names::path(memory, path, size) {
         let follow = lookup & SYMLINK_FOLLOW != 0;
         return Ok(byte_names::set_times(host, fd, &bytes, follow, (accessed, modified), flags));
     }
     Ok(call_through!(caller, path_filestat_set_times(fd, lookup, path, size, accessed, modified, flags).await))
+}
+
+pub(super) async fn fd_filestat_set_times(
+    mut caller: Caller<'_, Host>,
+    fd: i32,
+    accessed: i64,
+    modified: i64,
+    flags: i32,
+) -> Result<i32> {
+    if let Some(errno) = refusal(&caller, fd) {
+        return Ok(errno);
+    }
+    if mounts::is_read_only(caller.data(), fd) {
+        return Ok(ROFS);
+    }
+    Ok(call_through!(caller, fd_filestat_set_times(fd, accessed, modified, flags).await))
 }
 
 pub(super) async fn fd_fdstat_get(mut caller: Caller<'_, Host>, fd: i32, out: i32) -> Result<i32> {
@@ -112,7 +143,16 @@ pub(super) async fn fd_fdstat_get(mut caller: Caller<'_, Host>, fd: i32, out: i3
     if is_poisoned(&caller, fd) {
         return Ok(STALE);
     }
-    Ok(call_through!(caller, fd_fdstat_get(fd, out).await))
+    let errno = call_through!(caller, fd_fdstat_get(fd, out).await);
+    // A C library would ask for less than its program wants, and succeed, where
+    // the program is to learn that all there is read-only.
+    if errno == SUCCESS && caller.data().open_files.mount(fd.cast_unsigned()).is_some() {
+        let (memory, _) = split(&mut caller)?;
+        if let Some(inheriting) = range(memory, out, FDSTAT_BYTES).map(|stat| stat.end - 8..stat.end) {
+            memory[inheriting].copy_from_slice(&Rights::all().bits().to_le_bytes());
+        }
+    }
+    Ok(errno)
 }
 
 fn write_stat(caller: &mut Caller<'_, Host>, stat: &[u8; FILESTAT_BYTES], out: i32) -> Result<i32> {

@@ -19,6 +19,7 @@ use wiggle::GuestMemory;
 use self::devices::Device;
 use self::errno::{INVAL, NOTSUP, PERM, STALE, SUCCESS};
 use self::guest_memory::{range, split};
+use self::mounts::Place;
 use self::poll::poll_oneoff;
 use super::host::Host;
 use crate::run::stream::Stream;
@@ -76,8 +77,10 @@ pub(in crate::wasm) mod devices;
 pub(in crate::wasm) mod entropy;
 pub(in crate::wasm) mod errno;
 pub(in crate::wasm) mod files;
+mod folders;
 pub(in crate::wasm) mod guest_memory;
 mod metadata;
+mod mounts;
 mod names;
 pub(in crate::wasm) mod open_files;
 pub(in crate::wasm) mod poll;
@@ -86,8 +89,13 @@ pub(in crate::wasm) mod saved_files;
 
 pub(super) use contents::nameless_bytes;
 use contents::{fd_filestat_set_size, fd_pread, fd_pwrite, fd_read, fd_seek, fd_tell, fd_write};
-use metadata::{fd_fdstat_get, fd_filestat_get, mode_set, path_filestat_get, path_filestat_set_times};
-use names::{fd_readdir, path_create_directory, path_open, path_remove_directory, path_rename, path_unlink_file};
+use metadata::{
+    fd_fdstat_get, fd_filestat_get, fd_filestat_set_times, mode_set, path_filestat_get, path_filestat_set_times,
+};
+use names::{
+    fd_readdir, path_create_directory, path_link, path_open, path_readlink, path_remove_directory, path_rename,
+    path_symlink, path_unlink_file,
+};
 
 /// Adds all of WASI preview 1.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
@@ -168,8 +176,24 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
             Box::new(path_filestat_get(caller, fd, lookup, path, size, out))
         },
     )?;
-    linker.func_wrap(MODULE, "path_symlink", |_: i32, _: i32, _: i32, _: i32, _: i32| PERM)?;
-    linker.func_wrap(MODULE, "path_link", |_: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32| PERM)?;
+    linker.func_wrap(MODULE, "path_symlink", path_symlink)?;
+    linker.func_wrap(
+        MODULE,
+        "path_link",
+        |caller: Caller<'_, Host>, from: i32, _: i32, old: i32, old_size: i32, fd: i32, path: i32, size: i32| {
+            path_link(caller, (from, old, old_size), (fd, path, size))
+        },
+    )?;
+    linker.func_wrap_async(MODULE, "path_readlink", |caller, arguments: (i32, i32, i32, i32, i32, i32)| {
+        Box::new(path_readlink(caller, arguments))
+    })?;
+    linker.func_wrap_async(
+        MODULE,
+        "fd_filestat_set_times",
+        |caller, (fd, accessed, modified, flags): (i32, i64, i64, i32)| {
+            Box::new(fd_filestat_set_times(caller, fd, accessed, modified, flags))
+        },
+    )?;
     linker.func_wrap_async(
         MODULE,
         "poll_oneoff",
@@ -198,9 +222,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> Result<()> {
         fd_allocate(offset: i64, size: i64);
         fd_datasync().await;
         fd_fdstat_set_rights(rights: i64, inheriting: i64);
-        fd_filestat_set_times(accessed: i64, modified: i64, flags: i32).await;
         fd_sync().await;
-        path_readlink(path: i32, size: i32, buffer: i32, room: i32, out: i32).await;
         sock_accept(flags: i32, out: i32);
         sock_recv(iovs: i32, count: i32, flags: i32, out: i32, flags_out: i32);
         sock_send(iovs: i32, count: i32, flags: i32, out: i32);
@@ -220,8 +242,20 @@ fn refusal(caller: &Caller<'_, Host>, fd: i32) -> Option<i32> {
     let fd = fd.cast_unsigned();
     match open_files.device(fd) {
         Some(_) => Some(devices::SENSELESS),
+        None if open_files.is_folder(fd) => Some(devices::SENSELESS),
         None => open_files.is_poisoned(fd).then_some(STALE),
     }
+}
+
+/// What a path is about, or what is answered for a descriptor that is no
+/// directory.
+fn place(caller: &mut Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<std::result::Result<Place, i32>> {
+    let is_folder = caller.data().open_files.is_folder(fd.cast_unsigned());
+    if let Some(errno) = refusal(caller, fd).filter(|_| !is_folder) {
+        return Ok(Err(errno));
+    }
+    let (memory, host) = split(caller)?;
+    Ok(Ok(mounts::place(host, fd, path_bytes(memory, path, size))))
 }
 
 /// The device behind a descriptor, the standard streams among them.
@@ -232,11 +266,6 @@ fn device(caller: &Caller<'_, Host>, fd: i32) -> Option<Device> {
         2 => Some(Device::Output(Stream::Stderr)),
         _ => caller.data().open_files.device(fd.cast_unsigned()),
     }
-}
-
-/// What a path names that is no file: `None` when it can be one.
-fn named_device(fd: i32, path: &str) -> Option<Option<Device>> {
-    Device::named(path).filter(|_| fd == WORKSPACE_FD)
 }
 
 /// The bytes of the path at `path`.
@@ -250,11 +279,6 @@ pub(super) fn fill_random(caller: &mut Caller<'_, Host>, address: i32, size: i32
     let wasi = host.wasi_beside_files();
     wasi.set_hostcall_fuel(COPIED_BYTES);
     preview1::random_get(wasi, &mut GuestMemory::Unshared(data), address, size)
-}
-
-/// The path at `path`, empty where it is not UTF-8.
-fn path_text(memory: &[u8], path: i32, size: i32) -> &str {
-    range(memory, path, size).and_then(|path| std::str::from_utf8(&memory[path]).ok()).unwrap_or_default()
 }
 
 async fn fd_close(mut caller: Caller<'_, Host>, fd: i32) -> Result<i32> {

@@ -1,4 +1,4 @@
-//! Names in directories: opening, listing, making, moving and removing.
+//! Names in directories: opening, listing, making, linking, moving and removing.
 
 use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::types::{Fdflags, Oflags, Rights};
@@ -7,18 +7,23 @@ use wiggle::GuestMemory;
 
 use super::byte_names::{self, How};
 use super::devices;
-use super::errno::{BADF, FAULT, INVAL, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS};
+use super::errno::{
+    BADF, BUSY, EXIST, FAULT, INVAL, ISDIR, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS, XDEV,
+};
 use super::files;
+use super::folders;
 use super::guest_memory::{range, read_u32, split, write_u32};
 use super::metadata::SYMLINK_FOLLOW;
+use super::mounts::{self, Place};
 use super::quota::DiskQuota;
-use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, named_device, path_bytes, path_text, refusal};
+use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, path_bytes, place};
 use crate::wasm::host::Host;
 
 /// `oflags::creat` of WASI preview 1.
 const OFLAGS_CREAT: i32 = 1;
 /// All of the `oflags`.
 const OFLAGS: i32 = 0b1111;
+const OFLAGS_DIRECTORY: i32 = 2;
 
 /// The most significant bit of the number of a file.
 const INODE_TOP: u64 = 0x80 << 56;
@@ -27,9 +32,10 @@ type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
 pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<i32> {
     let (fd, lookup, path, size, oflags, rights, inheriting, flags, out) = arguments;
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(errno);
-    }
+    let place = match place(&mut caller, fd, path, size)? {
+        Ok(place) => place,
+        Err(errno) => return Ok(errno),
+    };
     // A bit that has no meaning would end the run as a trap.
     if oflags & !OFLAGS != 0 || flags & !FDFLAGS != 0 {
         return Ok(INVAL);
@@ -39,11 +45,35 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
     if out % 4 != 0 || range(memory, out, 4).is_none() {
         return Ok(FAULT);
     }
-    if let Some(device) = named_device(fd, path_text(memory, path, size)) {
-        return devices::open(&mut caller, device, oflags, out).await;
+    match &place {
+        Place::Device(device) => return devices::open(&mut caller, *device, oflags, out).await,
+        Place::Nowhere => return Ok(NOENT),
+        Place::Beneath | Place::Mounted(_) | Place::Folder(_) => {}
     }
     if !host.open_files.admit() {
         return Ok(MFILE);
+    }
+    let how = || {
+        let rights = Rights::from_bits(rights.cast_unsigned()).ok_or(INVAL)?;
+        let (oflags, flags) = (u16::try_from(oflags).map_err(|_| INVAL)?, u16::try_from(flags).map_err(|_| INVAL)?);
+        let (oflags, flags) = (Oflags::from_bits_truncate(oflags), Fdflags::from_bits_truncate(flags));
+        Ok(How { follow: lookup & SYMLINK_FOLLOW != 0, oflags, rights, flags })
+    };
+    let opened = match place {
+        Place::Mounted(mounted) => match how() {
+            Ok(how) => Some(mounts::open(host, &mounted, how).await),
+            Err(errno) => Some(Err(errno)),
+        },
+        Place::Folder(_) if oflags & !OFLAGS_DIRECTORY != 0 => return Ok(ISDIR),
+        Place::Folder(path) => Some(folders::open(host, path).await.ok_or(MFILE)),
+        _ => None,
+    };
+    if let Some(opened) = opened {
+        let (memory, _) = split(&mut caller)?;
+        return Ok(match opened {
+            Ok((number, _)) => write_u32(memory, out, number).map_or(FAULT, |()| SUCCESS),
+            Err(errno) => errno,
+        });
     }
     if oflags & OFLAGS_CREAT != 0
         && let Err(errno) = charge_new_name(&mut caller, fd, path, size)?
@@ -52,12 +82,10 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
     }
     let (memory, host) = split(&mut caller)?;
     if let Some(bytes) = byte_names::path(memory, path, size) {
-        let rights = Rights::from_bits(rights.cast_unsigned());
-        let (Some(rights), Ok(oflags), Ok(flags)) = (rights, u16::try_from(oflags), u16::try_from(flags)) else {
-            return Ok(INVAL);
+        let how = match how() {
+            Ok(how) => how,
+            Err(errno) => return Ok(errno),
         };
-        let (oflags, flags) = (Oflags::from_bits_truncate(oflags), Fdflags::from_bits_truncate(flags));
-        let how = How { follow: lookup & SYMLINK_FOLLOW != 0, oflags, rights, flags };
         return Ok(match byte_names::open(host, fd, &bytes, how).await {
             Ok((number, resource)) => {
                 host.open_files.opened(number, resource, fd.cast_unsigned(), &bytes);
@@ -78,8 +106,12 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
 }
 
 pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(errno);
+    match place(&mut caller, fd, path, size)? {
+        Err(errno) => return Ok(errno),
+        Ok(Place::Beneath) => {}
+        Ok(Place::Mounted(mounted)) => return Ok(mounts::make_directory(caller.data_mut(), &mounted)),
+        Ok(Place::Folder(_) | Place::Device(_)) => return Ok(EXIST),
+        Ok(Place::Nowhere) => return Ok(NOENT),
     }
     let (memory, _) = split(&mut caller)?;
     let size = without_slashes(memory, path, size);
@@ -94,8 +126,13 @@ pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32,
 }
 
 pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(errno);
+    match place(&mut caller, fd, path, size)? {
+        Err(errno) => return Ok(errno),
+        Ok(Place::Beneath) => {}
+        Ok(Place::Mounted(mounted)) => return Ok(mounts::remove_directory(caller.data_mut(), &mounted)),
+        Ok(Place::Folder(_)) => return Ok(BUSY),
+        Ok(Place::Device(_)) => return Ok(NOTDIR),
+        Ok(Place::Nowhere) => return Ok(NOENT),
     }
     let (memory, host) = split(&mut caller)?;
     if let Some(bytes) = byte_names::path(memory, path, size) {
@@ -106,8 +143,13 @@ pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32,
 }
 
 pub(super) async fn path_unlink_file(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    if let Some(errno) = refusal(&caller, fd) {
-        return Ok(errno);
+    match place(&mut caller, fd, path, size)? {
+        Err(errno) => return Ok(errno),
+        Ok(Place::Beneath) => {}
+        Ok(Place::Mounted(mounted)) => return Ok(mounts::unlink(caller.data_mut(), &mounted)),
+        Ok(Place::Folder(_)) => return Ok(ISDIR),
+        Ok(Place::Device(_)) => return Ok(PERM),
+        Ok(Place::Nowhere) => return Ok(NOENT),
     }
     let (memory, host) = split(&mut caller)?;
     if let Some(bytes) = byte_names::path(memory, path, size) {
@@ -121,8 +163,11 @@ pub(super) async fn path_rename(
     arguments: (i32, i32, i32, i32, i32, i32),
 ) -> Result<i32> {
     let (fd, old, old_size, new_fd, new, new_size) = arguments;
-    if let Some(errno) = refusal(&caller, fd).or_else(|| refusal(&caller, new_fd)) {
-        return Ok(errno);
+    let places = (place(&mut caller, fd, old, old_size)?, place(&mut caller, new_fd, new, new_size)?);
+    match places {
+        (Err(errno), _) | (_, Err(errno)) => return Ok(errno),
+        (Ok(Place::Beneath), Ok(Place::Beneath)) => {}
+        (Ok(from), Ok(to)) => return Ok(mounts::rename(caller.data_mut(), &from, &to)),
     }
     let (memory, host) = split(&mut caller)?;
     let must_be_directory = (old_size, new_size);
@@ -147,13 +192,52 @@ pub(super) async fn path_rename(
         call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size).await)
     } else {
         let (from, to) = (path_bytes(memory, old, old_size), path_bytes(memory, new, new_size));
-        byte_names::rename(host, fd, from, to)
+        byte_names::rename(host, (fd.into(), from), (fd.into(), to))
     };
     if errno == SUCCESS {
         let (memory, host) = split(&mut caller)?;
         host.open_files.renamed(path_bytes(memory, old, old_size), path_bytes(memory, new, new_size));
     }
     Ok(errno)
+}
+
+/// No guest makes symbolic links: native programs alone do.
+pub(super) fn path_symlink(mut caller: Caller<'_, Host>, _: i32, _: i32, fd: i32, path: i32, size: i32) -> Result<i32> {
+    Ok(match place(&mut caller, fd, path, size)? {
+        Ok(place) => mounts::refuse_link(&place),
+        Err(errno) => errno,
+    })
+}
+
+/// No guest gives a file a second name.
+pub(super) fn path_link(
+    mut caller: Caller<'_, Host>,
+    (old_fd, old, old_size): (i32, i32, i32),
+    (fd, path, size): (i32, i32, i32),
+) -> Result<i32> {
+    Ok(match (place(&mut caller, old_fd, old, old_size)?, place(&mut caller, fd, path, size)?) {
+        (Err(errno), _) | (_, Err(errno)) => errno,
+        (Ok(Place::Mounted(from)), Ok(Place::Mounted(to))) if from.index == to.index => {
+            mounts::refuse_link(&Place::Mounted(to))
+        }
+        (Ok(Place::Mounted(_)), Ok(Place::Beneath | Place::Mounted(_)))
+        | (Ok(Place::Beneath), Ok(Place::Mounted(_))) => XDEV,
+        (Ok(_), Ok(to)) => mounts::refuse_link(&to),
+    })
+}
+
+pub(super) async fn path_readlink(
+    mut caller: Caller<'_, Host>,
+    arguments: (i32, i32, i32, i32, i32, i32),
+) -> Result<i32> {
+    let (fd, path, size, buffer, room, out) = arguments;
+    Ok(match place(&mut caller, fd, path, size)? {
+        Err(errno) => errno,
+        Ok(Place::Beneath) => call_through!(caller, path_readlink(fd, path, size, buffer, room, out).await),
+        Ok(Place::Mounted(mounted)) => mounts::read_link(caller.data_mut(), &mounted),
+        Ok(Place::Folder(_) | Place::Device(_)) => INVAL,
+        Ok(Place::Nowhere) => NOENT,
+    })
 }
 
 pub(super) async fn fd_readdir(
@@ -176,12 +260,17 @@ pub(super) async fn fd_readdir(
     };
     let top = if host.entropy.is_some() { INODE_TOP } else { 0 };
     let room_bytes = &mut memory[room_range];
-    let put = |at: usize, part: &[u8]| {
+    let cookie_bits = cookie.cast_unsigned();
+    let mut put = |at: usize, part: &[u8]| {
         let end = room_bytes.len().min(at + part.len());
         room_bytes[at..end].copy_from_slice(&part[..end - at]);
         end - at
     };
-    if let Some(filled) = files::list(host, fd, cookie.cast_unsigned(), |number| number | top, put) {
+    let filled = match folders::list(host, fd, cookie_bits, &mut put) {
+        Some(filled) => Some(filled),
+        None => files::list(host, fd, cookie_bits, |number| number | top, put),
+    };
+    if let Some(filled) = filled {
         memory[out_range].copy_from_slice(&u32::try_from(filled).unwrap_or(0).to_le_bytes());
         return Ok(SUCCESS);
     }

@@ -23,13 +23,18 @@ pub(in crate::wasm) const MAX_PATH_BYTES: usize = 4095;
 /// Open files of an instance, apart from standard streams and the workspace.
 #[derive(Debug, Default)]
 pub(in crate::wasm) struct OpenFiles {
-    /// Numbers, and paths relative to the workspace. That of a file which was
-    /// deleted or replaced since leads nowhere, or to another file.
+    /// Numbers, and paths: relative to the workspace, or absolute for what lies
+    /// elsewhere. That of a file which was deleted or replaced since leads
+    /// nowhere, or to another file.
     paths: BTreeMap<u32, Option<Vec<u8>>>,
     /// Their entries in Wasmtime's table, as far as they are known.
     resources: BTreeMap<u32, u32>,
     /// Numbers that stand for no file.
     devices: BTreeMap<u32, Device>,
+    /// Those of directories that are nowhere on the host.
+    folders: BTreeSet<u32>,
+    /// In which mount those are that lie in one.
+    mounts: BTreeMap<u32, usize>,
     poisoned: BTreeSet<u32>,
     /// Above all numbers there ever were.
     end: u32,
@@ -68,6 +73,16 @@ impl OpenFiles {
         self.devices.get(&number).copied()
     }
 
+    /// The mount in which the file `number` lies.
+    pub(in crate::wasm) fn mount(&self, number: u32) -> Option<usize> {
+        self.mounts.get(&number).copied()
+    }
+
+    /// Whether `number` is a directory that is nowhere on the host.
+    pub(in crate::wasm) fn is_folder(&self, number: u32) -> bool {
+        self.folders.contains(&number)
+    }
+
     /// Above all numbers there ever were.
     pub(in crate::wasm) fn end(&self) -> u32 {
         self.end.max(FIRST)
@@ -100,6 +115,25 @@ impl OpenFiles {
         self.devices.insert(number, device);
     }
 
+    /// Notes that `number` stands for a directory that is nowhere on the host.
+    pub(in crate::wasm) fn opened_folder(&mut self, number: u32, path: Vec<u8>) {
+        self.taken(number, Some(path));
+        self.folders.insert(number);
+    }
+
+    /// Notes that something in a mount was opened, at an absolute path.
+    pub(in crate::wasm) fn opened_in(
+        &mut self,
+        number: u32,
+        resource: Option<u32>,
+        mount: usize,
+        path: Option<Vec<u8>>,
+    ) {
+        self.taken(number, path);
+        self.resources.extend(resource.map(|resource| (number, resource)));
+        self.mounts.insert(number, mount);
+    }
+
     /// Notes that `number` is taken by what could not be brought back.
     pub(in crate::wasm) fn poison(&mut self, number: u32) {
         self.taken(number, None);
@@ -117,6 +151,8 @@ impl OpenFiles {
         self.paths.remove(&number);
         self.resources.remove(&number);
         self.devices.remove(&number);
+        self.folders.remove(&number);
+        self.mounts.remove(&number);
         self.poisoned.remove(&number);
         self.end = self.end.max(number.saturating_add(1));
     }
@@ -133,6 +169,13 @@ impl OpenFiles {
             let (resource, device) = (self.resources.remove(&from), self.devices.remove(&from));
             self.resources.extend(resource.map(|resource| (to, resource)));
             self.devices.extend(device.map(|device| (to, device)));
+            self.folders.remove(&to);
+            if self.folders.remove(&from) {
+                self.folders.insert(to);
+            }
+            self.mounts.remove(&to);
+            let mount = self.mounts.remove(&from);
+            self.mounts.extend(mount.map(|mount| (to, mount)));
         }
     }
 
@@ -142,7 +185,7 @@ impl OpenFiles {
         for path in self.paths.values_mut() {
             let beneath = path.as_deref().and_then(|path| path.strip_prefix(&from[..]));
             if let Some(rest) = beneath.filter(|rest| rest.is_empty() || rest.starts_with(b"/")) {
-                *path = join(to, rest);
+                *path = join(to, rest.strip_prefix(b"/").unwrap_or(rest));
             }
         }
     }
@@ -154,7 +197,8 @@ impl OpenFiles {
 
 /// Where `path` leads from `base`, if that can be said in one path. There are
 /// no links, so names alone tell.
-fn join(base: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::wasm) fn join(base: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    let is_absolute = base.starts_with(b"/") || path.starts_with(b"/");
     let mut parts = Vec::new();
     for part in [base, path].into_iter().flat_map(|path| path.split(|byte| *byte == b'/')) {
         match part {
@@ -165,7 +209,10 @@ fn join(base: &[u8], path: &[u8]) -> Option<Vec<u8>> {
             name => parts.push(name),
         }
     }
-    let path = parts.join(&b'/');
+    let mut path = parts.join(&b'/');
+    if is_absolute {
+        path.insert(0, b'/');
+    }
     (path.len() <= MAX_PATH_BYTES).then_some(path)
 }
 
@@ -188,6 +235,29 @@ mod tests {
         assert_eq!(paths(&files), [(4, "z/y/b/c"), (5, "ab"), (6, "z/y"), (7, "z/y/e")]);
         files.renamed(b"ab", b"cd");
         assert_eq!(paths(&files)[1], (5, "cd"));
+    }
+
+    #[test]
+    fn what_lies_elsewhere_has_an_absolute_path_and_renames_here_do_not_touch_it() {
+        let mut files = OpenFiles::default();
+        files.opened(4, None, 3, b"data/f");
+        files.opened_in(5, None, 1, join(b"", b"/data//sub/../d"));
+        files.opened_in(6, None, 1, files.path(5).and_then(|base| join(base, b"./f")));
+        files.opened_folder(7, b"/".to_vec());
+        files.renamed(b"data", b"moved");
+        assert_eq!(paths(&files), [(4, "moved/f"), (5, "/data/d"), (6, "/data/d/f"), (7, "/")]);
+        files.renamed(b"/data/d", b"/data/e");
+        assert_eq!(paths(&files), [(4, "moved/f"), (5, "/data/e"), (6, "/data/e/f"), (7, "/")]);
+        assert_eq!(
+            (files.mount(4), files.mount(5), files.is_folder(7), files.is_folder(5)),
+            (None, Some(1), true, false)
+        );
+        files.renumbered(5, 4);
+        files.renumbered(7, 6);
+        assert_eq!((files.mount(4), files.mount(5), files.is_folder(6), files.mount(6)), (Some(1), None, true, None));
+        files.closed(4);
+        files.closed(6);
+        assert_eq!((files.mount(4), files.is_folder(6)), (None, false));
     }
 
     #[test]

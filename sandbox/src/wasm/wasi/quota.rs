@@ -16,13 +16,16 @@ pub(crate) struct DiskQuota {
     workspace: Arc<Workspace>,
     limit: DiskUse,
     left: DiskUse,
+    /// What was written and made elsewhere than in the workspace, where nothing
+    /// counts it again.
+    elsewhere: DiskUse,
     denied: Option<Resource>,
 }
 
 impl DiskQuota {
     pub(crate) fn new(workspace: Arc<Workspace>, limits: &Limits, used: DiskUse) -> Self {
         let limit = DiskUse { bytes: limits.get(Resource::DiskBytes), files: limits.get(Resource::DiskFiles) };
-        Self { workspace, limit, left: remaining(limit, used), denied: None }
+        Self { workspace, limit, left: remaining(limit, used), elsewhere: DiskUse::default(), denied: None }
     }
 
     /// What it is about.
@@ -62,7 +65,7 @@ impl DiskQuota {
         if self.left.files == 0
             && let Ok(survey) = self.workspace.survey()
         {
-            self.left.files = remaining(self.limit, survey.disk_use).files;
+            self.left.files = self.remaining(survey.disk_use).files;
         }
         if self.left.files == 0 {
             self.denied = Some(Resource::DiskFiles);
@@ -70,6 +73,29 @@ impl DiskQuota {
         }
         self.left.files -= 1;
         true
+    }
+
+    /// The same of a name that does not lie in the workspace.
+    pub(in crate::wasm) fn charge_file_elsewhere(&mut self) -> bool {
+        let is_charged = self.charge_file();
+        self.elsewhere.files += u64::from(is_charged);
+        is_charged
+    }
+
+    /// Takes `bytes` that are about to be written elsewhere than in the workspace:
+    /// how long the file is already is nobody's doing here.
+    pub(in crate::wasm) const fn charge_bytes_elsewhere(&mut self, bytes: u64) -> bool {
+        let is_charged = self.charge_bytes(bytes, bytes);
+        if is_charged {
+            self.elsewhere.bytes += bytes;
+        }
+        is_charged
+    }
+
+    /// Gives back what was charged so and not written.
+    pub(in crate::wasm) const fn credit_bytes_elsewhere(&mut self, bytes: u64) {
+        self.elsewhere.bytes -= bytes;
+        self.credit_bytes(bytes);
     }
 
     /// Whether a new name at `path` keeps the tree within its depth and names
@@ -89,8 +115,14 @@ impl DiskQuota {
     /// which is the safe side.
     pub(in crate::wasm) fn recount(&mut self, nameless: u64) {
         if let Ok(survey) = self.workspace.survey() {
-            self.left.bytes = remaining(self.limit, survey.disk_use).bytes.saturating_sub(nameless);
+            self.left.bytes = self.remaining(survey.disk_use).bytes.saturating_sub(nameless);
         }
+    }
+
+    fn remaining(&self, used: DiskUse) -> DiskUse {
+        let DiskUse { bytes, files } = self.elsewhere;
+        let used = DiskUse { bytes: used.bytes.saturating_add(bytes), files: used.files.saturating_add(files) };
+        remaining(self.limit, used)
     }
 
     /// Takes what files hold that an earlier run left open without a name.
@@ -116,6 +148,25 @@ fn depth(path: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_elsewhere_is_not_forgotten_when_the_workspace_is_counted_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = Arc::new(Workspace::create(parent.path().join("w")).unwrap());
+        let mut limits = Limits::defaults();
+        limits.set(Resource::DiskBytes, 1000);
+        limits.set(Resource::DiskFiles, 2);
+        let mut quota = DiskQuota::new(workspace, &limits, DiskUse::default());
+        assert!(quota.charge_bytes_elsewhere(700) && quota.charge_file_elsewhere() && quota.charge_file());
+        quota.recount(0);
+        assert!(!quota.charge_bytes(301, 301) && quota.charge_bytes(300, 300));
+        quota.credit_bytes_elsewhere(200);
+        quota.recount(0);
+        assert!(!quota.charge_bytes_elsewhere(501) && quota.charge_bytes_elsewhere(500));
+        // Of two names one was made in the workspace, where it is not.
+        assert!(quota.charge_file_elsewhere() && !quota.charge_file());
+        assert_eq!(quota.denied(), Some(Resource::DiskFiles));
+    }
 
     #[test]
     fn the_depth_of_a_path_is_where_it_leads() {

@@ -14,16 +14,18 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as _;
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::WORKSPACE_FD;
-use super::byte_names::{self, How};
+use super::byte_names::{self, Found, How};
 use super::devices::Device;
 use super::entropy::Entropy;
 use super::files::next_resource;
+use super::folders;
+use super::mounts::{self, Place};
 use super::open_files::{FIRST, MAX_OPEN_FILES, MAX_PATH_BYTES};
 use crate::error::Error;
 use crate::wasm::host::Host;
 
 /// The state of a [`Host`] between runs. Whatever it holds when it comes back,
-/// it opens nothing but files of the workspace, and boundedly many.
+/// it opens nothing but files of the workspace and of mounts, and boundedly many.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HostState {
     /// What the session's clock shows.
@@ -103,7 +105,11 @@ impl Host {
             let path = self.open_files.path(number).map(<[u8]>::to_vec);
             let resource = self.open_files.resource(number);
             let file = match path {
-                Some(path) => describe(self.wasi(), (number, resource), path).await,
+                Some(path) if self.open_files.is_folder(number) => Some(OpenFile::Directory { path }),
+                Some(path) => {
+                    let mounted = mounts::still_at(self, (number, resource), &path);
+                    describe(self.wasi(), (number, resource), path, mounted).await
+                }
                 None => None,
             };
             files.insert(number, file.unwrap_or(OpenFile::Stale));
@@ -129,9 +135,11 @@ impl Host {
         let mut unused = Vec::new();
         for number in FIRST..state.end.max(last) {
             let file = state.files.get(&number);
-            let reopened = match file {
-                Some(file) => reopen(self.wasi(), file).await,
-                None => None,
+            let elsewhere = file.and_then(OpenFile::path).filter(|path| path.starts_with(b"/"));
+            let reopened = match (file, elsewhere) {
+                (Some(file), Some(path)) => reopen_elsewhere(self, file, path).await,
+                (Some(file), None) => reopen(self.wasi(), file).await,
+                (None, _) => None,
             };
             let taken = match reopened {
                 Some(taken) => Some(taken),
@@ -141,6 +149,7 @@ impl Host {
                 return Err(Error::host("restore the open files of a guest", "a descriptor got no number or another"));
             };
             match (file.and_then(OpenFile::path), reopened) {
+                (Some(_), Some(_)) if elsewhere.is_some() => {}
                 (Some(path), Some(_)) => self.open_files.opened(number, resource, WORKSPACE_FD.cast_unsigned(), path),
                 _ => match file {
                     Some(OpenFile::Device(device)) => self.open_files.opened_device(number, *device),
@@ -157,9 +166,18 @@ impl Host {
     }
 }
 
-/// What `number` stands for, if it still lies at `path`.
-async fn describe(wasi: &mut WasiP1Ctx, (number, resource): Opened, path: Vec<u8>) -> Option<OpenFile> {
-    let (is_directory, version) = described(wasi, (number, resource), &path).await?;
+/// What `number` stands for, if it still lies at `path`. `mounted` is what is
+/// found there if that is in a mount.
+async fn describe(
+    wasi: &mut WasiP1Ctx,
+    (number, resource): Opened,
+    path: Vec<u8>,
+    mounted: Option<Option<Found>>,
+) -> Option<OpenFile> {
+    let (is_directory, version) = match mounted {
+        Some(found) => found.map(|found| (found.is_directory, found.version))?,
+        None => described(wasi, (number, resource), &path).await?,
+    };
     if is_directory {
         return Some(OpenFile::Directory { path });
     }
@@ -236,6 +254,40 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
         return None;
     }
     Some((number, resource))
+}
+
+/// The same of what does not lie in the workspace, as far as it is to be seen here.
+async fn reopen_elsewhere(host: &mut Host, file: &OpenFile, path: &[u8]) -> Option<Opened> {
+    let (known, read, write, append, nonblocking, offset) = match file {
+        OpenFile::File { version, read, write, append, nonblocking, offset, .. } => {
+            (Some(*version), *read, *write, *append, *nonblocking, *offset)
+        }
+        OpenFile::Directory { .. } => (None, true, false, false, false, 0),
+        OpenFile::Stale | OpenFile::Device(_) => return None,
+    };
+    let mounted = match (mounts::place(host, WORKSPACE_FD, path), known) {
+        (Place::Mounted(mounted), _) => mounted,
+        (Place::Folder(path), None) => return folders::open(host, path).await,
+        _ => return None,
+    };
+    if mounted.version(host)? != known {
+        return None;
+    }
+    let mut rights = Rights::empty();
+    rights.set(Rights::FD_READ, read);
+    rights.set(Rights::FD_WRITE, write);
+    let mut flags = Fdflags::empty();
+    flags.set(Fdflags::APPEND, append);
+    flags.set(Fdflags::NONBLOCK, nonblocking);
+    let oflags = if known.is_none() { Oflags::DIRECTORY } else { Oflags::empty() };
+    let opened = mounts::open(host, &mounted, How { follow: false, oflags, rights, flags }).await.ok()?;
+    let (memory, offset) = (&mut GuestMemory::Unshared(&mut []), i64::try_from(offset).ok()?);
+    if known.is_some() && host.wasi().fd_seek(memory, opened.0.into(), offset, Whence::Set).await.is_err() {
+        close(host.wasi(), opened.0).await;
+        host.open_files.closed(opened.0);
+        return None;
+    }
+    Some(opened)
 }
 
 /// Opens a directory. Where a guest was in reading it, the guest knows.

@@ -27,12 +27,13 @@ use wasmtime::Engine;
 use self::lease::{Lease, Writer, send};
 use self::preparation::Loaded;
 use super::wire::frame;
-use super::wire::protocol::{FromWorker, Interpreter, OUTPUT_CHUNK_BYTES, RunOrder, SessionOrder, ToWorker};
+use super::wire::protocol::{FromWorker, Interpreter, MountName, OUTPUT_CHUNK_BYTES, RunOrder, SessionOrder, ToWorker};
 use super::wire::report::{Capture, WorkerReport};
 use super::wire::transfer::Transfer;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 use crate::lock::lock;
+use crate::mounts::HeldMount;
 use crate::run::abi::GuestRequest;
 use crate::run::limits::Resource;
 use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
@@ -77,11 +78,13 @@ pub(crate) fn main() -> ExitCode {
 /// Loads what the server sends, starts all threads, and confines this process.
 /// `None` when the server went away instead.
 fn prepare(stream: UnixStream, writer: UnixStream) -> Result<Option<Arc<Shared>>, Error> {
-    let Some(Loaded { images, abis, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
-    let shared = Arc::new(Shared::new(images, stream, writer));
+    let Some(Loaded { images, abis, mounts, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
+    let shared = Arc::new(Shared::new(images, mounts, stream, writer));
     // None of the others takes an order before this process is confined.
     let reader = lock(&shared.reader);
-    preparation::confine(&reader, &bounds, (&shared.images, &abis), || shared.start_threads(bounds.runs))?;
+    preparation::confine(&reader, &bounds, &shared.mounts, (&shared.images, &abis), || {
+        shared.start_threads(bounds.runs)
+    })?;
     drop(reader);
     Ok(Some(shared))
 }
@@ -110,6 +113,8 @@ struct Shared {
     lease: Arc<Lease>,
     /// By digest.
     images: HashMap<String, Arc<Image>>,
+    /// What guests see beside their workspace.
+    mounts: Arc<[HeldMount]>,
     sessions: Mutex<HashMap<SessionId, HashMap<String, Kept>>>,
     /// What is left of sessions that are over here.
     left: Mutex<Vec<Kept>>,
@@ -119,7 +124,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(images: HashMap<String, Arc<Image>>, reader: UnixStream, writer: UnixStream) -> Self {
+    fn new(
+        images: HashMap<String, Arc<Image>>,
+        mounts: Arc<[HeldMount]>,
+        reader: UnixStream,
+        writer: UnixStream,
+    ) -> Self {
         let writer = Arc::new(Mutex::new(writer));
         Self {
             reader: Mutex::new(reader),
@@ -127,6 +137,7 @@ impl Shared {
             lease: Arc::new(Lease::new(Arc::clone(&writer))),
             writer,
             images,
+            mounts,
             sessions: Mutex::default(),
             left: Mutex::default(),
             controls: Mutex::default(),
@@ -299,6 +310,9 @@ impl Shared {
         control: Arc<RunControl>,
         transfer: Option<&Transfer>,
     ) -> Result<(WorkerReport, Option<Slot>), Error> {
+        if !self.mounts.iter().map(MountName::from).eq(order.mounts.iter().cloned()) {
+            return Err(Error::host("run a program", "its worker has not the mounts that it is granted"));
+        }
         let workspace = Arc::new(Workspace::open(order.workspace.clone())?);
         let before = workspace.survey()?;
         let mut slot = self.slot(image, &order, &workspace, transfer)?;
@@ -412,17 +426,16 @@ impl Shared {
         }
         let lease: Arc<dyn MemoryLease> = Arc::clone(&self.lease) as _;
         let mut slot = image.take(&lease)?;
-        let opened = slot.open(workspace, order.deterministic.then(Determinism::default)).and_then(|()| {
-            match (saved, transfer) {
-                (Some((lengths, state)), Some(transfer)) => {
-                    let doing = || "take over a saved session".to_owned();
-                    let parts = transfer.parts(lengths.clone()).collect::<io::Result<Vec<_>>>().doing(doing)?;
-                    transfer.clear().doing(doing)?;
-                    slot.restore(state, &parts)
-                }
-                (Some(_), None) => Err(Error::host("take over a saved session", "nothing came with the order")),
-                (None, _) => Ok(()),
+        let determinism = order.deterministic.then(Determinism::default);
+        let opened = slot.open(workspace, &self.mounts, determinism).and_then(|()| match (saved, transfer) {
+            (Some((lengths, state)), Some(transfer)) => {
+                let doing = || "take over a saved session".to_owned();
+                let parts = transfer.parts(lengths.clone()).collect::<io::Result<Vec<_>>>().doing(doing)?;
+                transfer.clear().doing(doing)?;
+                slot.restore(state, &parts)
             }
+            (Some(_), None) => Err(Error::host("take over a saved session", "nothing came with the order")),
+            (None, _) => Ok(()),
         });
         match opened {
             Ok(()) => Ok(slot),

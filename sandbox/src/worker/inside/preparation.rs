@@ -7,18 +7,20 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use guest_runtimes::Instance;
+use jailer::{PathAccess, PathRule};
 use wasmtime::Engine;
 
 use crate::error::{Error, IoContext as _};
+use crate::mounts::{HeldMount, MountAccess};
 use crate::sys;
 use crate::wasm::{Image, engine};
 use crate::worker::wire::frame;
-use crate::worker::wire::protocol::{Bounds, Preparation, Prepared};
+use crate::worker::wire::protocol::{Bounds, MountName, Preparation, Prepared};
 
 /// What a thread has mapped: its stack, and one for signals.
 const THREAD_BYTES: u64 = 4 << 20;
@@ -29,6 +31,8 @@ pub(crate) struct Loaded {
     pub(crate) images: HashMap<String, Arc<Image>>,
     /// The version of the guest ABI that each should speak.
     pub(crate) abis: HashMap<String, u32>,
+    /// What guests see beside their workspace.
+    pub(crate) mounts: Arc<[HeldMount]>,
     /// What it is to keep itself to from now on.
     pub(crate) bounds: Bounds,
 }
@@ -41,7 +45,7 @@ pub(crate) struct Loaded {
 /// When this process must end.
 pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
     let doing = || "be prepared".to_owned();
-    let (mut images, mut abis) = (HashMap::new(), HashMap::new());
+    let (mut images, mut abis, mut mounts) = (HashMap::new(), HashMap::new(), Vec::new());
     // By how much stack their guests have.
     let mut engines = HashMap::new();
     while let Some((message, descriptor)) = frame::read::<Preparation>(stream).doing(doing)? {
@@ -55,7 +59,11 @@ pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
                 }
                 Err(error) => say(stream, &Prepared::LoadFailed { image, reason: error.with_causes() })?,
             },
-            Preparation::Confine(bounds) => return Ok(Some(Loaded { images, abis, bounds })),
+            Preparation::Mount(MountName { destination, access }) => {
+                let missing = || Error::host("show a folder to guests", "no descriptor came with its name");
+                mounts.push(HeldMount { destination, access, directory: descriptor.ok_or_else(missing)? });
+            }
+            Preparation::Confine(bounds) => return Ok(Some(Loaded { images, abis, mounts: mounts.into(), bounds })),
         }
     }
     Ok(None)
@@ -71,13 +79,25 @@ pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
 pub(crate) fn confine(
     stream: &UnixStream,
     bounds: &Bounds,
+    mounts: &[HeldMount],
     (images, abis): (&HashMap<String, Arc<Image>>, &HashMap<String, u32>),
     start_threads: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Error> {
     // Of threads that are still to be started, their stacks.
     let stacks = bounds.runs as u64 * THREAD_BYTES;
     let data_bytes = mapped_data().doing(|| "ask how much memory it has".into())? + stacks;
-    match jailer::confine_worker(&bounds.directory, start_threads) {
+    let shown: Vec<_> = mounts
+        .iter()
+        .map(|mount| PathRule {
+            path: &mount.destination,
+            found: Some(mount.as_fd()),
+            access: match mount.access {
+                MountAccess::ReadOnly => PathAccess::Read,
+                MountAccess::ReadWrite => PathAccess::Data,
+            },
+        })
+        .collect();
+    match jailer::confine_worker(&bounds.directory, &shown, start_threads) {
         Ok(wall) => {
             for (image, abi) in abis {
                 let Some(loaded) = images.get(image) else { continue };

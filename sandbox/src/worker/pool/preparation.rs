@@ -13,6 +13,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::{Baseline, Images};
 use crate::error::{Error, IoContext as _};
+use crate::mounts::Mounts;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::{Bounds, Preparation, Prepared};
 
@@ -48,7 +49,7 @@ impl From<Error> for Unprepared {
     }
 }
 
-/// Has a worker load `images`, and confine itself. It runs `runs` at once.
+/// Has a worker load `images`, show its guests `mounts`, and confine itself. It runs `runs` at once.
 ///
 /// # Errors
 ///
@@ -61,6 +62,7 @@ impl From<Error> for Unprepared {
 pub(crate) async fn prepare(
     stream: UnixStream,
     images: &Images,
+    mounts: &Mounts,
     runs: usize,
     bounds: Bounds,
 ) -> Result<Ready, Unprepared> {
@@ -73,6 +75,10 @@ pub(crate) async fn prepare(
         let warm = compiled.warm_slots(runs);
         let order = Preparation::Load { image: digest.clone(), warm, abi: compiled.abi, instance: compiled.instance };
         frame::write_with_descriptor(&stream, &order, compiled.code.as_fd()).map_err(gone)?;
+    }
+    for mount in mounts {
+        let held = mount.held();
+        frame::write_with_descriptor(&stream, &Preparation::Mount((&**held).into()), held.as_fd()).map_err(gone)?;
     }
     let confine = frame::encode(&Preparation::Confine(bounds)).doing(doing)?;
     (&stream).write_all(&confine).map_err(gone)?;

@@ -34,14 +34,14 @@ const MAX_QUEUED: usize = 100_000;
 impl Pool {
     /// Starts a worker and prepares it.
     pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Claim, Error> {
-        let TenantLimits { runs, workers, .. } = *self.settings.bounds.of(principal);
+        let TenantLimits { runs, workers, ref policy, .. } = *self.settings.bounds.of(principal);
         let bounds = Bounds { directory: self.state.shared(principal)?, runs };
         let images = self.sets.of(principal);
         let StartedChild { child, stream, .. } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;
         let mut unready = Unready { child: Some(child), spawner: &self.spawner };
         let warm = runs.div_ceil(workers);
-        let prepared = match prepare(stream, &images, warm, bounds).await {
+        let prepared = match prepare(stream, &images, &policy.mounts, warm, bounds).await {
             Err(Unprepared::Other(Error::Interrupted)) => Err(unready.reason().await),
             Err(Unprepared::Other(error)) => Err(error),
             Err(Unprepared::Image { digest, error }) => {

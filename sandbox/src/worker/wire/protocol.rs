@@ -15,6 +15,7 @@ use jailer::{Refusal, WorkerWall};
 use serde::{Deserialize, Serialize};
 
 use crate::handle::SessionId;
+use crate::mounts::{HeldMount, MountAccess};
 use crate::run::calls::{Answer, GuestCall};
 use crate::run::limits::Limits;
 use crate::run::program::Program;
@@ -37,8 +38,24 @@ pub(crate) enum Preparation {
         /// What an instance takes.
         instance: Instance,
     },
+    /// Show guests the folder whose descriptor comes with this frame.
+    Mount(MountName),
     /// That was all; no code can be loaded after it.
     Confine(Bounds),
+}
+
+/// What a mount is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MountName {
+    /// Where guests see it.
+    pub(crate) destination: PathBuf,
+    pub(crate) access: MountAccess,
+}
+
+impl From<&HeldMount> for MountName {
+    fn from(mount: &HeldMount) -> Self {
+        Self { destination: mount.destination.clone(), access: mount.access }
+    }
 }
 
 /// What a worker is to keep itself to.
@@ -116,6 +133,9 @@ pub(crate) struct RunOrder {
     pub(crate) elsewhere: String,
     /// Whether clocks and random bytes are to be the same in every run.
     pub(crate) deterministic: bool,
+    /// What the program sees beside its workspace: all that this worker was given,
+    /// or it does not run here.
+    pub(crate) mounts: Vec<MountName>,
 }
 
 /// The session that a run belongs to, and where its interpreter is.

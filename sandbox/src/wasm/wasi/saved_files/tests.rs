@@ -65,7 +65,7 @@ impl Session {
         let parent = tempfile::tempdir().unwrap();
         let workspace = Arc::new(Workspace::create(parent.path().join("w")).unwrap());
         let mut slot = Slot::new(&IMAGE, Arc::new(Plenty)).unwrap();
-        slot.parts().1.open(&workspace, determinism).unwrap();
+        slot.parts().1.open(&workspace, &Arc::default(), determinism).unwrap();
         Self { parent, workspace, determinism, limits: Limits::defaults(), slot }
     }
 
@@ -99,7 +99,7 @@ impl Session {
         assert_eq!(bytes.len(), memory.len(), "the tests' programs must not make memory grow");
         bytes.copy_from_slice(memory);
         *fresh = false;
-        host.open(&self.workspace, self.determinism).unwrap();
+        host.open(&self.workspace, &Arc::default(), self.determinism).unwrap();
         ready(host.restore(state)).unwrap();
     }
 
