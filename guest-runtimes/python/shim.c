@@ -23,6 +23,7 @@
 #include "internal/pycore_runtime.h"
 #include "internal/pycore_signal.h"
 
+#include "calls.h"
 #include "derive.h"
 #include "generator.h"
 #include "locks.h"
@@ -33,7 +34,7 @@
 
 #define EXPORT(name) __attribute__((export_name(name), used))
 
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 #define WORKSPACE "/workspace"
 
 /* The hash seed is part of the image: the same sources give the same bytes. */
@@ -303,6 +304,8 @@ files_were_opened(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
 static PyMethodDef native_methods[] = {
     {"compile_cell", compile_cell, METH_VARARGS, NULL},
     {"arm", arm, METH_O, NULL},
+    {"call_begin", call_begin, METH_VARARGS, NULL},
+    {"call_wait", call_wait, METH_O, NULL},
     {"was_interrupted", was_interrupted, METH_NOARGS, NULL},
     {"enter_workspace", enter_workspace, METH_NOARGS, NULL},
     {"set_zone", zone_set, METH_O, NULL},

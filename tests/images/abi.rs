@@ -51,5 +51,5 @@ fn two_abis_run_beside_each_other_and_in_one_session() {
     for (language, expected) in [("second", "1"), ("tally", "2"), ("second", "2")] {
         assert_eq!(run(language, &session).value(), Some(expected), "{language}");
     }
-    assert_eq!(server.execute_in(&session, "n = 1; n").value(), Some("1"), "and Python, which speaks the first");
+    assert_eq!(server.execute_in(&session, "n = 1; n").value(), Some("1"), "and Python, which speaks the second");
 }

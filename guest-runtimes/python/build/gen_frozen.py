@@ -35,7 +35,7 @@ FROZEN_EVERYWHERE = {
 # CPython freezes these itself, under names of its own.
 BOOTSTRAP = {"importlib._bootstrap", "importlib._bootstrap_external", "zipimport"}
 # Packages that no other Python has: what is called through them is not shown.
-OWN = {"_belljar", "IPython"}
+OWN = {"_belljar", "belljar", "IPython"}
 # What sysconfig says about the build must not depend on where it ran.
 BUILD_FOLDER = "/build"
 
@@ -74,7 +74,8 @@ def sysconfig_data(folder, work):
 
 
 def session_modules(folder):
-    yield from modules_below(folder / "IPython", "IPython")
+    for package in ("IPython", "belljar"):
+        yield from modules_below(folder / package, package)
     for path in sorted(folder.glob("*.py")):
         package = path.stem == "__init__"
         yield "_belljar" if package else f"_belljar.{path.stem}", path.read_bytes(), package

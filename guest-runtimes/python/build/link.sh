@@ -7,7 +7,7 @@ cd "$FROZEN"
 defines="-D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_PROCESS_CLOCKS"
 includes="-I$INTERPRETER -I$SOURCE/Include -I$SOURCE/Include/internal -I$LIBRARIES/include -I$HERE"
 includes+=" -I$SOURCE/Modules/_hacl -I$SOURCE/Modules/_hacl/include"
-for name in shim zone paths modes locks opened allocate derive generator errno; do
+for name in shim calls zone paths modes locks opened allocate derive generator errno; do
   $CLANG -O2 -DNDEBUG -Wall -Wextra -Wno-macro-redefined $FEATURES $MAPPED $defines $includes -c "$HERE/$name.c" -o $name.o
 done
 $CLANG -O2 $FEATURES $MAPPED $defines $includes -c frozen.c -o frozen_table.o
@@ -33,7 +33,7 @@ link_options=(
   -Wl,--wrap=PyObject_Malloc -Wl,--wrap=PyObject_Free
 )
 PATH=$(without_wasm_opt) $CLANG $FEATURES -O2 -o linked.wasm "${link_options[@]}" \
-  shim.o zone.o paths.o modes.o locks.o opened.o allocate.o derive.o generator.o errno.o frozen_table.o frozen_blob.o \
+  shim.o calls.o zone.o paths.o modes.o locks.o opened.o allocate.o derive.o generator.o errno.o frozen_table.o frozen_blob.o \
   "$INTERPRETER/libpython$PYTHON_MAJOR.a" \
   "$INTERPRETER"/Modules/_decimal/libmpdec/libmpdec.a "$INTERPRETER"/Modules/expat/libexpat.a \
   "$INTERPRETER"/Modules/_hacl/libHacl_Hash_SHA2.a \

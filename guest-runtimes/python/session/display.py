@@ -28,17 +28,21 @@ ELEMENT_BYTES = 3
 
 _outputs = []
 _text_limit = _output_limit = 0
+# Takes each output of `display` at once.
+_show = None
 _output_size = 0
 
 
-def begin(text_limit, output_limit):
-    """Starts the outputs of a run."""
-    global _outputs, _text_limit, _output_limit, _output_size
+def begin(text_limit, output_limit, show=None):
+    """Starts the outputs of a run. `show` is given each that is displayed, if
+    somebody sees them while the run goes on."""
+    global _outputs, _text_limit, _output_limit, _output_size, _show
     if _outputs:
         _outputs = []
     _text_limit = text_limit
     _output_limit = output_limit
     _output_size = 0
+    _show = show
 
 
 def collected():
@@ -168,6 +172,8 @@ def display(*values, **options):
             if "text/plain" not in bundle:
                 bundle["text/plain"] = represent(value, _text_limit)
         _add(bundle)
+        if _show is not None:
+            _show(bundle)
 
 
 def install():

@@ -80,7 +80,7 @@ ALTERNATIVES = {
     "tabulate": "use str.format",
     "rich": "use print",
     "colorama": "use print",
-    "tqdm": "leave the progress bar out",
+    "tqdm": "tell progress by belljar.progress(message, fraction)",
     "psutil": "use time.process_time and resource.getrusage",
     "pytest": "use unittest",
     "hypothesis": "use unittest and random",

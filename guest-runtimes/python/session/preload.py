@@ -16,4 +16,4 @@ import secrets, shlex, shutil, signal, sqlite3, statistics, string, struct, sys,
 import textwrap, threading, time, timeit, token, tokenize, tomllib, traceback, types, typing  # noqa: E401
 import unicodedata, unittest, unittest.mock, urllib.parse, urllib.request, uuid, warnings  # noqa: E401
 import weakref, xml.etree.ElementTree, zipfile, zlib, zoneinfo  # noqa: E401
-import IPython.display  # noqa: F401
+import IPython.display, belljar  # noqa: E401, F401

@@ -14,7 +14,7 @@ from collections import deque
 from .errors import LIBRARIES
 
 # Names of methods and functions that wait.
-WAITING = frozenset(("acquire", "wait", "wait_for", "get", "put", "join", "sleep", "run", "result",
+WAITING = frozenset(("acquire", "wait", "wait_for", "get", "put", "join", "sleep", "run", "result", "call",
                      "is_alive", "is_set", "run_forever", "run_until_complete"))
 GENERATOR_FLAGS = 0x20 | 0x80 | 0x100 | 0x200
 # What `from __future__ import annotations` sets.

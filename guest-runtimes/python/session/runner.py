@@ -26,7 +26,7 @@ builtins.ExecutionTimeout = ExecutionTimeout
 ExecutionTimeout.__module__ = "builtins"
 
 from . import (  # noqa: E402
-    clocks, console, derive, display, ending, entropy, errors, event_loop, executors, locales, magics,
+    api, calls, clocks, console, derive, display, ending, entropy, errors, event_loop, executors, locales, magics,
     missing, notebook, pairs, seeds, signals, source, strftime, system, threads)
 
 WORKSPACE = "/workspace"
@@ -139,9 +139,17 @@ def _begin(text):
         clocks.begin()
     console.begin(request)
     missing.begin(request)
+    if calls.in_flight:
+        calls.forget()
     display.begin(request.get("result_bytes", DEFAULT_RESULT_BYTES),
-                  request.get("output_bytes", DEFAULT_OUTPUT_BYTES))
+                  request.get("output_bytes", DEFAULT_OUTPUT_BYTES), _show if request.get("shown") else None)
     return request
+
+
+def _show(bundle):
+    # What was printed before it comes before it.
+    console.flush()
+    api.show(bundle)
 
 
 # What a program may replace and the way into a run needs, as it was.

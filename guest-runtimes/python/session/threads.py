@@ -22,6 +22,7 @@ from time import monotonic
 
 from _belljar_native import on_wait, was_interrupted
 
+from . import calls
 from .errors import LIBRARIES, own_frames
 
 _real_sleep = time.sleep
@@ -246,10 +247,12 @@ def _idle(until, ready=None):
              if not task.is_running and task.wait is not None and task.wait.until is not None]
     if until is not None:
         times.append(until)
-    if not times:
+    left = min(times) - monotonic() if times else None
+    if calls.in_flight:
+        calls.collect(left)
+    elif left is None:
         raise _deadlock()
-    left = min(times) - monotonic()
-    if left > 0:
+    elif left > 0:
         _real_sleep(left)
 
 
@@ -318,6 +321,8 @@ def begin_last():
 
 def give_turn():
     """Lets threads go on, as a loop that never waits has to."""
+    if calls.in_flight:
+        calls.collect(0)
     if _tasks:
         _pass()
 
@@ -326,7 +331,7 @@ def idle(seconds, ready):
     """What an event loop does while it has nothing to do: lets threads go on
     until `ready()`; for `seconds`, or None. Whether there was anything to
     wait for."""
-    if seconds is None and not _tasks:
+    if seconds is None and not _tasks and not calls.in_flight:
         return False
     wait_here(ready, None if seconds is None else monotonic() + seconds)
     return True

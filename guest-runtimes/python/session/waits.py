@@ -7,7 +7,7 @@ import queue
 import threading
 from time import monotonic
 
-from . import suspend, threads
+from . import api, asking, suspend, threads
 from .suspend import acquire, acquire_semaphore, block_of, call, until_after
 from .threads import TIME, Wait
 
@@ -176,7 +176,12 @@ def _simple_queue_get(waited, block=True, timeout=None):
     return waited._queue.popleft()
 
 
+def _call(name, /, **arguments):
+    return api.answer_of(*(yield from asking.steps(name, api.encoded(arguments))))
+
+
 suspend.KNOWN.update({
+    api.call: _call,
     threads.sleep: _sleep,
     threading.Condition.wait: _condition_wait,
     threading.Condition.wait_for: _condition_wait_for,

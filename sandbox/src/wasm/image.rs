@@ -229,8 +229,8 @@ mod tests {
         let instance = change(*image.instance());
         let engine = engine::engine(instance.stack_bytes).unwrap();
         let image = Image::load(engine, cache.find(name).unwrap().unwrap(), instance, 4).unwrap();
-        image.check_abi(1).unwrap();
-        assert!(image.check_abi(2).unwrap_err().with_causes().contains("ABI version 2, and speaks 1"));
+        image.check_abi(2).unwrap();
+        assert!(image.check_abi(1).unwrap_err().with_causes().contains("ABI version 1, and speaks 2"));
         assert_eq!(image.initial_bytes(), instance.initial_bytes);
         image
     }
