@@ -10,7 +10,7 @@ use sandbox::{Error, RunEvents, RunStage, SessionChoice, Told};
 use tokio_util::sync::CancellationToken;
 
 use crate::apart::{Handles, answers};
-use crate::house::{House, IDLE, Tenant, memory_files, some};
+use crate::house::{House, IDLE, Tenant, WORKERS, memory_files, some};
 
 const OTHERS: usize = 48;
 /// What each of them does so often.
@@ -57,6 +57,9 @@ pub(crate) async fn fifty_tenants_of_whom_two_are_hostile() {
 
     // What the others made is theirs still.
     assert_eq!(victims[0].prints_in(&known.session, "print(secret, open('secret').read())").await, "theirs theirs");
+    house.executor.tidy(Instant::now()).await;
+    let health = house.executor.health();
+    assert_eq!((health.tenants, health.pool.unwrap().workers), (OTHERS + 2, WORKERS), "all of them share these");
     house.executor.tidy(Instant::now() + IDLE).await;
     assert_eq!(house.executor.health().tenants, 0);
     tests::eventually("all directories to go", || house.directories().is_empty().then_some(()));

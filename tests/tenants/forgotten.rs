@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sandbox::SessionChoice;
 use tests::eventually;
 
-use crate::house::{House, IDLE, memory_files, some};
+use crate::house::{House, IDLE, WORKERS, memory_files, some};
 
 const TENANTS: usize = 12;
 
@@ -26,7 +26,7 @@ pub(crate) async fn whoever_does_nothing_leaves_nothing_and_comes_back() {
     let health = house.executor.health();
     assert_eq!((health.tenants, house.directories().len()), (TENANTS, TENANTS));
     let workers = house.workers();
-    assert!(workers.len() == 8 && memory_files() > before, "{} {}", workers.len(), memory_files());
+    assert!(workers.len() == WORKERS && memory_files() > before, "{} {}", workers.len(), memory_files());
 
     // One of them goes on, in the midst of a call, and stays.
     let (busy, session, _) = &sessions[0];

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 const MIB: u64 = 1 << 20;
 
+/// How many workers all tenants have together.
+pub(crate) const WORKERS: usize = 8;
+
 /// How long a tenant is known who does nothing.
 pub(crate) const IDLE: Duration = Duration::from_secs(600);
 
@@ -72,7 +75,7 @@ impl House {
             tenancy: Tenancy::Many(Tenants { most, idle: IDLE, default, named }),
             runs: 4,
             queue: 0,
-            workers: 8,
+            workers: WORKERS,
             memory_bytes: 4096 * MIB,
             sessions: 256,
             hibernate_after: Duration::from_secs(300),

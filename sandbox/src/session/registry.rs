@@ -430,5 +430,6 @@ impl Sessions {
     pub(crate) fn forget_all_of(&self, owner: &Principal) {
         self.holding.hibernate_all_of(owner);
         self.transfers.forget(owner);
+        self.store.forget_principal(owner);
     }
 }

@@ -74,6 +74,9 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Forgets which commits of `owner` are left so.
+    fn forget(&self, _owner: &str) {}
+
     /// Reads an object of at most `max_bytes`. `None` when nothing is there.
     ///
     /// # Errors

@@ -178,6 +178,11 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what is known of `principal` to write faster for it.
+    pub(crate) fn forget_principal(&self, principal: &Principal) {
+        self.backend.forget(principal.directory_name());
+    }
+
     /// How many sessions `principal` had when the store was last looked over.
     pub(crate) fn sessions_of(&self, principal: &Principal) -> usize {
         self.usage.sessions_of(principal.directory_name())

@@ -77,6 +77,10 @@ impl Backend for Local {
         self.files.reusable.add(owner, commit.clone(), bytes)
     }
 
+    fn forget(&self, owner: &str) {
+        self.files.reusable.forget(owner);
+    }
+
     async fn read(&self, path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
         backend::read(&self.objects, path, max_bytes).await
     }

@@ -38,6 +38,11 @@ impl Reusable {
         true
     }
 
+    /// Forgets those of `principal`. They stay until their session is collected.
+    pub(super) fn forget(&self, principal: &str) {
+        lock(&self.0).remove(principal);
+    }
+
     /// Takes one of the session that was used last, whose pages are in memory
     /// most likely: its oldest, so that a number which is free again has none
     /// below it.
@@ -79,6 +84,9 @@ mod tests {
         assert!(reusable.add("one", "a".into(), 1), "it is there already");
         assert_eq!(reusable.take("other"), None);
         assert_eq!([(); 3].map(|()| reusable.take("one")), [Some("a".into()), Some("b".into()), None]);
+        reusable.add("one", "c".into(), 1);
+        reusable.forget("one");
+        assert!(lock(&reusable.0).is_empty());
     }
 
     #[test]

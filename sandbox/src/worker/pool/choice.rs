@@ -1,6 +1,8 @@
 //! Which worker a run goes to, if it is not at home in one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Pool;
 use super::handle::{Claim, Worker};
@@ -44,10 +46,10 @@ impl Pool {
         if let Some(worker) = choose() {
             return Ok(worker);
         }
-        match self.replaceable(principal, image) {
-            Some(worker) => self.retire(&worker),
-            None => self.evict_for(principal),
+        if let Some(worker) = self.replaceable(principal, image) {
+            self.evict(&worker);
         }
+        let _starting = self.evict_for(principal);
         let started = match self.start(principal).await {
             // No run has anything to do with it yet, and the next may do better:
             // without an image that could not be loaded, unless that is wanted.
@@ -79,35 +81,85 @@ impl Pool {
         mine.iter().filter(lacks).find(|worker| !has_session(worker)).cloned()
     }
 
-    /// Evicts a worker of another principal for one of `principal`, if there are as
-    /// many as all may have: the longest unused that nobody uses, first among those
-    /// without sessions. What interpreters it has are saved, and come back.
-    fn evict_for(&self, principal: &Principal) {
-        let chosen = {
-            let mut homes = lock(&self.homes);
+    /// Evicts workers of others for one of `principal` that is to start, as long as
+    /// there are as many as all may have: see [`Pool::evict_surplus`].
+    fn evict_for(&self, principal: &Principal) -> Starting<'_> {
+        let starting = Starting::new(&self.being_started);
+        self.evict_surplus(Some(principal));
+        starting
+    }
+
+    /// Evicts workers until there are no more than all may have, with those that are
+    /// being started: the longest unused that nobody uses, first among those without
+    /// sessions, and none of the tenant that one is started `for_whom`. What
+    /// interpreters they have are saved, and come back.
+    pub(super) fn evict_surplus(&self, for_whom: Option<&Principal>) {
+        if self.settings.bounds.several().is_none() {
+            return;
+        }
+        while let Some(worker) = self.take_surplus(for_whom) {
+            tracing::debug!(owner = worker.owner.directory_name(), "a worker is evicted for that of another tenant");
+            self.end_worker(&worker);
+        }
+    }
+
+    fn take_surplus(&self, for_whom: Option<&Principal>) -> Option<Arc<Worker>> {
+        let mut homes = lock(&self.homes);
+        let mut workers = lock(&self.workers);
+        let count = workers.values().map(Vec::len).sum::<usize>() + self.being_started.load(Ordering::SeqCst);
+        if count <= self.settings.workers {
+            return None;
+        }
+        let order = |worker: &&Arc<Worker>| {
+            let of_it = || homes.values().filter(|home| Arc::ptr_eq(&home.worker, worker));
+            let is_idle = worker.is_idle() && !of_it().any(|home| home.running);
+            is_idle.then(|| (of_it().next().is_some(), *lock(&worker.last_used)))
+        };
+        let others = workers.iter().filter(|(owner, _)| Some(*owner) != for_whom).flat_map(|(_, theirs)| theirs);
+        let idle = others.filter_map(|worker| Some((order(&worker)?, worker)));
+        let chosen = Arc::clone(idle.min_by_key(|(order, _)| *order)?.1);
+        homes.retain(|_, home| !Arc::ptr_eq(&home.worker, &chosen));
+        remove(&mut workers, &chosen);
+        Some(chosen)
+    }
+
+    /// Ends a worker unless a run has claimed it, or a session came to it, since it
+    /// was chosen.
+    pub(super) fn evict(&self, worker: &Arc<Worker>) {
+        {
+            let homes = lock(&self.homes);
             let mut workers = lock(&self.workers);
-            if workers.values().map(Vec::len).sum::<usize>() < self.settings.workers {
+            if !worker.is_idle() || homes.values().any(|home| Arc::ptr_eq(&home.worker, worker)) {
                 return;
             }
-            let others = workers.iter().filter(|(owner, _)| *owner != principal).flat_map(|(_, theirs)| theirs);
-            let of = |worker: &Arc<Worker>| {
-                let mut running =
-                    homes.values().filter(|home| Arc::ptr_eq(&home.worker, worker)).map(|home| home.running);
-                let first = running.next();
-                (first.is_some(), first.is_some_and(|is_running| is_running || running.any(|is_running| is_running)))
-            };
-            let idle = others.filter(|worker| worker.is_idle()).filter_map(|worker| {
-                let (has_sessions, is_running) = of(worker);
-                (!is_running).then(|| ((has_sessions, *lock(&worker.last_used)), Arc::clone(worker)))
-            });
-            let Some((_, chosen)) = idle.min_by_key(|(order, _)| *order) else { return };
-            if let Some(theirs) = workers.get_mut(&chosen.owner) {
-                theirs.retain(|worker| !Arc::ptr_eq(worker, &chosen));
-            }
-            homes.retain(|_, home| !Arc::ptr_eq(&home.worker, &chosen));
-            chosen
-        };
-        tracing::debug!(owner = chosen.owner.directory_name(), "a worker is evicted for that of another tenant");
-        self.retire(&chosen);
+            remove(&mut workers, worker);
+        }
+        self.end_worker(worker);
+    }
+}
+
+/// A worker that is being started, and counts already.
+struct Starting<'a>(&'a AtomicUsize);
+
+impl<'a> Starting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Takes a worker out: nobody finds it any more.
+pub(super) fn remove(workers: &mut HashMap<Principal, Vec<Arc<Worker>>>, worker: &Arc<Worker>) {
+    worker.dead.store(true, Ordering::SeqCst);
+    let Some(mine) = workers.get_mut(&worker.owner) else { return };
+    mine.retain(|other| !Arc::ptr_eq(other, worker));
+    if mine.is_empty() {
+        workers.remove(&worker.owner);
     }
 }

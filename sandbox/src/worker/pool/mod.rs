@@ -18,7 +18,7 @@ mod workers;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -79,6 +79,8 @@ pub(crate) struct Pool {
     /// Held while a worker of its principal starts, so that two callers never
     /// start two where one more is allowed.
     starting: Mutex<HashMap<Principal, Arc<AsyncMutex<()>>>>,
+    /// How many workers are starting.
+    being_started: AtomicUsize,
     next_run: AtomicU64,
     resets: AtomicBool,
     wall: OnceLock<WorkerWall>,
@@ -147,6 +149,7 @@ impl Pool {
             workers: Mutex::default(),
             homes: Mutex::default(),
             starting: Mutex::default(),
+            being_started: AtomicUsize::new(0),
             next_run: AtomicU64::new(0),
             resets: AtomicBool::new(false),
             wall: OnceLock::new(),
@@ -385,7 +388,10 @@ impl Pool {
         lock(&self.homes).retain(|session, _| session.owner != *principal);
         self.sets.forget(principal);
         let workers = lock(&self.workers).remove(principal).unwrap_or_default();
-        workers.iter().for_each(|worker| self.retire(worker));
+        for worker in &workers {
+            worker.dead.store(true, Ordering::SeqCst);
+            self.end_worker(worker);
+        }
     }
 
     /// The state of the pool for people.

@@ -14,6 +14,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::Pool;
+use super::choice::remove;
 use super::handle::{Claim, Frame, RunEnd, Worker};
 use super::preparation::{Ready, Unprepared, prepare};
 use crate::children::spawner::{Role, Spawner, StartedChild};
@@ -131,7 +132,7 @@ impl Pool {
 
     /// Forgets a worker that has ended, and tells everyone who waited for it.
     pub(crate) fn bury(&self, worker: &Arc<Worker>) {
-        self.remove(worker);
+        remove(&mut lock(&self.workers), worker);
         lock(&self.homes).retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
         let fault = *lock(&worker.fault);
         let runs: Vec<_> = lock(&worker.runs).drain().collect();
@@ -182,23 +183,8 @@ impl Pool {
             idle.extend(outdated);
         }
         drop(homes);
-        idle.iter().for_each(|worker| self.retire(worker));
-    }
-
-    /// Ends a worker that nobody uses.
-    pub(super) fn retire(&self, worker: &Arc<Worker>) {
-        self.remove(worker);
-        self.end_worker(worker);
-    }
-
-    fn remove(&self, worker: &Arc<Worker>) {
-        worker.dead.store(true, Ordering::SeqCst);
-        let mut workers = lock(&self.workers);
-        let Some(mine) = workers.get_mut(&worker.owner) else { return };
-        mine.retain(|other| !Arc::ptr_eq(other, worker));
-        if mine.is_empty() {
-            workers.remove(&worker.owner);
-        }
+        idle.iter().for_each(|worker| self.evict(worker));
+        self.evict_surplus(None);
     }
 }
 
