@@ -42,11 +42,7 @@ fn whatever_happens_bounds_hold_and_nobody_who_could_go_on_waits() {
                     Asked::Waits(ticket) => drop(waiting.insert(ticket, (key, units))),
                     Asked::Full(_) => unreachable!(),
                 },
-                5 => {
-                    if fair.try_give(&key, most, units) {
-                        held.push((key, units));
-                    }
-                }
+                5 if fair.try_give(&key, most, units) => held.push((key, units)),
                 6 => {
                     let tickets: Vec<_> = waiting.keys().copied().collect();
                     if let Some(ticket) = tickets.get(usize::try_from(numbers.below(9)).unwrap()) {
@@ -257,6 +253,7 @@ fn units_shrink_merge_and_are_all_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "the test waits for all of them")]
 async fn many_at_once_on_several_threads_all_get_their_turn_and_leave_nothing() {
     let pot = Pot::new(3);
     let tasks: Vec<_> = (0..400_u64)
