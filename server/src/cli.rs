@@ -21,7 +21,8 @@ All under limits of time, memory, output and disk. There is no network, and
 nothing of this machine's environment is visible; of its files, native programs
 see the system's programs and libraries.
 
-`belljar doctor` shows what holds on this machine.";
+`belljar serve` serves the same over HTTP, for clients on this machine.
+`belljar doctor` shows what holds on it.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +32,7 @@ Examples:
   belljar run -l bash -c \"ls /\"            run a line of shell
   echo data | belljar run --stdin script.py  give it standard input
   belljar run --limit wall_time_ms=500 -c \"while True: pass\"
+  belljar serve --listen :0                  serve over HTTP, on a free port
   belljar prepare                            compile guest images ahead of time
   belljar doctor                             check this machine, with live attempts
 
@@ -53,6 +55,18 @@ fn command_line() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve MCP over HTTP, for clients on this machine
+    ///
+    /// One endpoint, http://127.0.0.1:7411/mcp unless --listen says otherwise, for
+    /// any number of clients: Streamable HTTP of MCP 2026-07-28 and of the
+    /// `initialize` era. Every call needs `Authorization: Bearer TOKEN`. The token
+    /// is made at each start and printed once, with lines to paste into clients, or
+    /// it is yours, in a file of mode 0600 that --token-file names.
+    ///
+    /// A client that breaks its connection cancels its run. GET /healthz says that
+    /// the server lives, GET /readyz whether calls are welcome. SIGTERM lets runs
+    /// finish for --drain-seconds, cancels and answers the rest, and exits with 0.
+    Serve,
     /// Run one program, with its output as it comes and its exit code
     ///
     /// The exit code is the program's own; 124 when it reached a limit, 130
@@ -133,7 +147,8 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     logging::start(&config.log)?;
     sandbox::protect_own_process()?;
     match cli.command {
-        None => commands::serve(config),
+        None => commands::serve::over_stdio(config),
+        Some(Command::Serve) => commands::serve::over_http(config),
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),
         Some(Command::Runtimes) => commands::runtimes(&config),
         Some(Command::Prepare) => commands::prepare::run(&config),

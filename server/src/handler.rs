@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
+use hyper::http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use sandbox::{Error, Place, Principal};
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::{Caller, Held};
 use crate::service::Service;
-use crate::tools::{self, Call, TOOLS, reply};
-use crate::transport::unsent::Unsent;
+use crate::tools::{Call, TOOLS, reply};
+use crate::transport::message;
 
 /// How long clients may cache the tool list: it never changes while we run.
 const TOOL_LIST_TTL_MS: u64 = 3_600_000;
@@ -25,54 +25,18 @@ const INSTRUCTIONS: &str = "\
 which variables and files in /workspace live on. `write` puts a file into a session, `read` shows its files and \
 the full output of a run. There is no network and no package installation.";
 
-/// The server of one principal.
+/// The server of one caller, on a connection or for a request.
 #[derive(Clone)]
 pub(crate) struct Handler {
     service: Arc<Service>,
-    principal: Principal,
-    tools: Arc<OnceCell<Vec<Tool>>>,
+    caller: Arc<Caller>,
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
-    unsent: Arc<Unsent>,
 }
 
 impl Handler {
-    pub(crate) fn new(
-        service: Arc<Service>,
-        principal: Principal,
-        ended: CancellationToken,
-        unsent: Arc<Unsent>,
-    ) -> Self {
-        Self { service, principal, tools: Arc::default(), ended, unsent }
-    }
-
-    /// Every tool. What they say of this machine is found out once.
-    async fn tools(&self) -> &[Tool] {
-        let executor = &self.service.executor;
-        let policy = executor.policy(&self.principal);
-        let define = || async { tools::definitions(&self.service, policy, &executor.languages(&self.principal).await) };
-        self.tools.get_or_init(define).await
-    }
-}
-
-impl Handler {
-    /// Waits until a call may begin. What runs nothing holds a place until it is
-    /// over; a run takes its own.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Cancelled`] when nobody waits for it any longer, [`Error::Busy`] when
-    /// too many wait.
-    async fn place(&self, tool: &tools::Entry, cancel: &CancellationToken) -> Result<Option<Place>, Error> {
-        let place = match tool.looks {
-            Some(look) => Some(self.service.executor.place(&self.principal, look, cancel).await?),
-            None => None,
-        };
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::Cancelled),
-            () = self.unsent.room() => Ok(place),
-        }
+    pub(crate) const fn new(service: Arc<Service>, caller: Arc<Caller>, ended: CancellationToken) -> Self {
+        Self { service, caller, ended }
     }
 }
 
@@ -88,13 +52,13 @@ impl ServerHandler for Handler {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut result = ListToolsResult::with_all_items(self.tools().await.to_vec());
+        let mut result = ListToolsResult::with_all_items(self.service.tools().await.to_vec());
         result.ttl_ms = Some(TOOL_LIST_TTL_MS);
         Ok(result)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.get()?.iter().find(|tool| tool.name == name).cloned()
+        self.service.known_tools()?.iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -106,11 +70,17 @@ impl ServerHandler for Handler {
             let shown: String = request.name.chars().take(64).collect();
             return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
         };
-        let _place = match self.place(tool, &context.ct).await {
+        let parts = context.extensions.get::<Parts>();
+        let held = parts.and_then(|parts| parts.extensions.get::<Arc<Held>>()).cloned();
+        if let Some(held) = &held {
+            held.count_call();
+        }
+        let place = match self.caller.place(&self.service.executor, tool.looks, &context.ct).await {
             Ok(place) => place,
             Err(error) => return reply::error(error).map(CallToolResponse::from),
         };
-        let call = Call { service: &self.service, principal: &self.principal, context: &context, ended: &self.ended };
+        let principal = &self.caller.principal;
+        let call = Call { service: &self.service, principal, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {
             if tool.looks.is_some() {
@@ -118,6 +88,17 @@ impl ServerHandler for Handler {
             }
             reply::error(error)
         });
+        if let (Some(held), Ok(result)) = (held, &result) {
+            held.keep((place, self.caller.unsent.begin(result)));
+        }
         result.map(CallToolResponse::from)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(message::unknown(&request))
     }
 }

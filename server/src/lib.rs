@@ -6,11 +6,12 @@
 //! - `calls`: what answers the calls of programs, a file for each.
 //! - `cli` and `commands`: the command line.
 //! - `config`: file, environment and flags become one checked `Config`.
-//! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
+//! - `caller`: whose calls they are. `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
 
+mod caller;
 mod calls;
 mod cli;
 mod commands;

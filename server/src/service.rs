@@ -7,11 +7,13 @@
 //! still answered; and goes when it is [over](Service::over).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rmcp::model::JsonObject;
-use sandbox::{Executor, Principal};
-use tokio::sync::watch;
+use guest_runtimes::{GuestRuntime, Kind};
+use rmcp::model::{JsonObject, Tool};
+use sandbox::{Executor, ExecutorSettings, MinimumTier, Principal, Resource};
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::prepare::Spinner;
@@ -44,6 +46,13 @@ pub(crate) struct Service {
     /// What arguments of `execute` are held against.
     pub(crate) execute_schema: Arc<JsonObject>,
     pub(crate) started: Instant,
+    tools: OnceCell<Vec<Tool>>,
+    /// Whether there are native languages that may be run.
+    has_native: bool,
+    /// Whether the last try to prepare failed.
+    is_unprepared: AtomicBool,
+    /// The longest that a run may ask for.
+    longest_run: Duration,
     drain: Duration,
     stage: watch::Sender<Stage>,
     left: CancellationToken,
@@ -52,12 +61,22 @@ pub(crate) struct Service {
 impl Service {
     /// Makes what the server needs. Nothing goes on until it [lives](Self::live).
     pub(crate) fn new(config: Config) -> anyhow::Result<Self> {
+        let ExecutorSettings { catalogue, policy, native, .. } = &config.executor;
+        let is_native = |runtime: &GuestRuntime| matches!(runtime.kind(), Kind::Native(_));
+        let may_run = |runtime: &GuestRuntime| policy.languages.allow(runtime.id());
+        let has_native =
+            native.tier != MinimumTier::Off && catalogue.iter().any(|runtime| is_native(runtime) && may_run(runtime));
+        let longest_run = Duration::from_millis(config.executor.limit_ceilings.get(Resource::WallTimeMs));
         let executor = Arc::new(Executor::new(config.executor)?);
         Ok(Self {
             execute_schema: tools::execute::arguments_schema(executor.catalogue()),
             executor,
             form: Form { structured: config.structured_content },
             started: Instant::now(),
+            tools: OnceCell::new(),
+            has_native,
+            is_unprepared: AtomicBool::new(false),
+            longest_run,
             drain: config.drain,
             stage: watch::Sender::new(Stage::Starting),
             left: CancellationToken::new(),
@@ -84,6 +103,50 @@ impl Service {
         }
         run_log::write_rest(&mut events);
         self.advance(Stage::Over);
+    }
+
+    /// What clients are told of every tool, under the one policy that there is. What
+    /// they say of this machine is found out once.
+    pub(crate) async fn tools(&self) -> &[Tool] {
+        let me = Principal::local();
+        let define =
+            || async { tools::definitions(self, self.executor.policy(&me), &self.executor.languages(&me).await) };
+        self.tools.get_or_init(define).await
+    }
+
+    /// The same, if it was found out.
+    pub(crate) fn known_tools(&self) -> Option<&[Tool]> {
+        self.tools.get().map(Vec::as_slice)
+    }
+
+    /// Why calls should be sent elsewhere, in a word or a sentence each; empty where
+    /// they are welcome.
+    pub(crate) fn not_ready(&self) -> Vec<&'static str> {
+        let mut reasons = Vec::new();
+        match self.stage() {
+            Stage::Starting => reasons.push("starting: what the first call needs is being prepared"),
+            Stage::Ready => {}
+            Stage::Stopping | Stage::Over => reasons.push("stopping: no run is admitted any more"),
+        }
+        let health = self.executor.health();
+        // One that failed says nothing once there is a worker, which there is not
+        // without its wall.
+        let has_worker = health.pool.is_some_and(|pool| pool.wall.is_some());
+        if self.is_unprepared.load(Ordering::Relaxed) && !has_worker {
+            reasons.push("no worker could be prepared and confined: the log says why");
+        }
+        if self.has_native && health.native.is_some_and(|native| native.tier.is_err()) {
+            reasons.push(
+                "native programs cannot be confined as `native_tier` wants: `belljar doctor` says why, and \
+                 `native_tier = \"off\"` serves without them",
+            );
+        }
+        reasons
+    }
+
+    /// The longest that a run may take.
+    pub(crate) const fn longest_run(&self) -> Duration {
+        self.longest_run
     }
 
     /// How far it has come.
@@ -127,6 +190,7 @@ impl Service {
         if let Err(error) = self.executor.warm_up(&Principal::local(), Spinner::new).await {
             // The first call will fail with the same, and tell its caller.
             tracing::error!(error = ?error, "preparing failed");
+            self.is_unprepared.store(true, Ordering::Relaxed);
         }
         // Both for the first list of tools, which tells what there is.
         self.executor.probe_native().await;

@@ -1,18 +1,24 @@
-"""Checks a server with the official Python SDK: `sdk.py <binary> <mode>`.
+"""Checks a server with the official Python SDK: `sdk.py <binary> <transport> <mode>`.
 
-`mode` is the SDK's own: `auto` discovers the newer era, `legacy` says
+`transport` is `stdio` or `http`. `mode` is the SDK's own: `auto` discovers the newer era, `legacy` says
 `initialize`. Every check is a function; its name is printed when it passed, and
 the first that fails ends the script.
 """
 import base64
 import os
+import re
+import subprocess
 import sys
+from contextlib import asynccontextmanager
 
 import anyio
+import httpx2
+from anyio.streams.text import TextReceiveStream
 from jsonschema import Draft202012Validator
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 
-BINARY, MODE = sys.argv[1:]
+BINARY, TRANSPORT, MODE = sys.argv[1:]
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -28,9 +34,28 @@ def check(function):
     return function
 
 
-def server(*flags):
+@asynccontextmanager
+async def server(*flags):
     settings = {name: value for name, value in os.environ.items() if name.startswith("BELLJAR_")}
-    return Client(StdioServerParameters(command=BINARY, args=list(flags), env=settings), mode=MODE)
+    if TRANSPORT == "stdio":
+        async with Client(StdioServerParameters(command=BINARY, args=list(flags), env=settings), mode=MODE) as client:
+            yield client
+        return
+    command = [BINARY, "serve", "--listen", ":0", *flags]
+    async with await anyio.open_process(command, env=settings, stdin=subprocess.DEVNULL) as process:
+        said = ""
+        async for text in TextReceiveStream(process.stderr):
+            said += text
+            if "curl:" in said:
+                break
+        url = re.search(r"http://\S+/mcp", said).group()
+        token = re.search(r"shown again: (\S+)", said).group(1)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=300)) as http:
+            async with Client(streamable_http_client(url, http_client=http), mode=MODE) as client:
+                yield client
+        process.terminate()
+        assert await process.wait() == 0
 
 
 async def execute(client, code, /, progress_callback=None, **arguments):

@@ -1,5 +1,5 @@
 //! Runs `sdk.py`: the official Python SDK against the real binary, in each
-//! era.
+//! era, over each transport.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -41,12 +41,12 @@ fn python() -> PathBuf {
     python
 }
 
-fn check(mode: &str) {
+fn check(transport: &str, mode: &str) {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("protocol/sdk.py");
     let mut command = Command::new(python());
-    command.arg(script).arg(binary()).arg(mode);
+    command.arg(script).arg(binary()).args([transport, mode]);
     // The script starts the server itself, with the settings of every test.
     let settings = Server::with().command(&state);
     command.envs(settings.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -57,10 +57,14 @@ fn check(mode: &str) {
 
 #[test]
 fn the_official_sdk_works_in_the_newer_era() {
-    check("auto");
+    for transport in ["stdio", "http"] {
+        check(transport, "auto");
+    }
 }
 
 #[test]
 fn the_official_sdk_works_in_the_initialize_era() {
-    check("legacy");
+    for transport in ["stdio", "http"] {
+        check(transport, "legacy");
+    }
 }

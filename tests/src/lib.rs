@@ -1,6 +1,7 @@
-//! The harness: starts the real binary and speaks MCP to it over pipes.
+//! The harness: starts the real binary and speaks MCP to it.
 //!
 //! - [`Server`] is one running server, with a state directory of its own.
+//! - [`http`] is a server that speaks HTTP, and the raw connection to it.
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
 //! - [`Program`] is a file of `programs/`, with what is expected of it.
@@ -17,6 +18,7 @@
 
 mod client;
 mod filter;
+pub mod http;
 mod process;
 mod program;
 mod reply;

@@ -12,6 +12,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The only message that came.
+    pub const fn of(message: Value) -> Self {
+        Self { message, arrival: 0 }
+    }
+
     /// The result of a call that the protocol accepted.
     pub fn result(&self) -> &Value {
         self.message.get("result").unwrap_or_else(|| panic!("expected a result, got {}", self.message))

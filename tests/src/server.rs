@@ -41,7 +41,7 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-fn private_directory(path: PathBuf) -> PathBuf {
+pub(crate) fn private_directory(path: PathBuf) -> PathBuf {
     DirBuilder::new().recursive(true).mode(0o700).create(&path).expect("a directory for tests can be made");
     path
 }

@@ -19,6 +19,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -35,11 +36,14 @@ use sandbox::{
 use self::machine::{base_directory, half_of_memory, personal, processors};
 use self::mounts::{mounts, reserved};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::values::{Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, amounts};
+use self::values::{Address, Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, amounts};
 use crate::calls;
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
+
+/// Where a server listens unless told otherwise: a port that nothing usual has.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
 
 /// Checked settings.
 #[derive(Clone, Debug)]
@@ -52,6 +56,10 @@ pub(crate) struct Config {
     pub(crate) structured_content: bool,
     /// Threads of the event loop.
     pub(crate) threads: usize,
+    /// Where a server listens that speaks HTTP.
+    pub(crate) listen: SocketAddr,
+    /// The file of its token; without one, a token is made.
+    pub(crate) token_file: Option<PathBuf>,
     /// How long runs get to finish after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
 }
@@ -141,13 +149,15 @@ impl Config {
                         &catalogue,
                         [native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?],
                     )?,
-                    secrets: place.into_iter().collect(),
+                    secrets: place.into_iter().chain(settings.token_file.clone()).collect(),
                     personal: personal(),
                 },
                 catalogue,
                 deterministic: settings.deterministic.unwrap_or(false),
             },
             structured_content: settings.structured_content.unwrap_or(false),
+            listen: settings.listen.map_or(LISTEN, |Address(address)| address),
+            token_file: settings.token_file,
             threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
@@ -340,6 +350,7 @@ mod tests {
             ("languages = []", "languages must name at least one of"),
             ("calls = [\"shell\"]", "calls must name some of display, progress, got `shell`"),
             ("[environment]\n\"A=B\" = \"1\"", "names must be non-empty without `=`"),
+            ("listen = \"localhost\"", "expected IP:PORT"),
             ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
             (

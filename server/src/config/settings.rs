@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{
-    Level, LimitSetting, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, from_table,
+    Address, Level, LimitSetting, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, from_table,
 };
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -136,6 +136,12 @@ pub(crate) struct Settings {
     /// Threads of the server itself, beside those that wait for disks [default: 1]
     #[arg(long, global = true, env = "BELLJAR_THREADS", value_name = "N")]
     pub(super) threads: Option<usize>,
+    /// Address of this machine that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port
+    #[arg(long, global = true, env = "BELLJAR_LISTEN", value_name = "ADDRESS")]
+    pub(super) listen: Option<Address>,
+    /// File of mode 0600 with the token that `serve` asks for [default: a new token at each start]
+    #[arg(long, global = true, env = "BELLJAR_TOKEN_FILE", value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N")]
     pub(super) drain_seconds: Option<u64>,

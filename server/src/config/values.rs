@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -199,6 +200,31 @@ impl From<Level> for Durability {
     }
 }
 
+/// Where a server listens: `IP:PORT`, `localhost:PORT`, or `:PORT` for this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Address(pub(super) SocketAddr);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = text.strip_prefix("localhost").unwrap_or(text).strip_prefix(':');
+        let local = port.and_then(|port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))));
+        let address = local.or_else(|| text.parse().ok());
+        let wanted = || format!("expected IP:PORT, such as 127.0.0.1:7411, or :PORT, got `{text}`");
+        address.map(Self).ok_or_else(wanted)
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// The weakest tier that native programs may run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -220,6 +246,28 @@ impl From<WeakestTier> for MinimumTier {
             WeakestTier::Namespaced => Self::AtLeast(Tier::Namespaced),
             WeakestTier::Isolated => Self::AtLeast(Tier::Isolated),
             WeakestTier::Off => Self::Off,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_leave_the_machine_out() {
+        let address = |text: &str| text.parse::<Address>().map(|address| address.0.to_string());
+        for (text, expected) in [
+            (":0", "127.0.0.1:0"),
+            ("localhost:80", "127.0.0.1:80"),
+            ("127.0.0.2:7", "127.0.0.2:7"),
+            ("[::1]:7", "[::1]:7"),
+            ("0.0.0.0:7", "0.0.0.0:7"),
+        ] {
+            assert_eq!(address(text).unwrap(), expected);
+        }
+        for text in ["", "7411", ":", ":70000", "127.0.0.1", "localhost", "belljar.example:80"] {
+            assert!(address(text).unwrap_err().contains("expected IP:PORT"), "{text}");
         }
     }
 }

@@ -10,7 +10,8 @@ use rmcp::transport::Transport as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::lines::{Lines, Refusal, parse};
+use super::lines::Lines;
+use super::message::{Refusal, parse};
 use super::request_id::IdFinder;
 use super::unsent::Unsent;
 

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+pub(crate) mod http;
 mod lines;
+pub(crate) mod message;
 mod request_id;
 pub(crate) mod stdio;
 pub(crate) mod unsent;

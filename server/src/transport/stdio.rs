@@ -10,6 +10,7 @@ use rmcp::transport::io::stdio_pipes;
 use sandbox::Principal;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::Caller;
 use crate::handler::Handler;
 use crate::logging::Bounded;
 use crate::service::Service;
@@ -25,7 +26,8 @@ pub(crate) async fn serve(service: Arc<Service>) -> anyhow::Result<()> {
     let ended = CancellationToken::new();
     let unsent = Unsent::new();
     let transport = Lines::new(reader, writer, ended.clone(), Arc::clone(&unsent));
-    let handler = Handler::new(Arc::clone(&service), Principal::local(), ended.clone(), Arc::clone(&unsent));
+    let caller = Caller::new(Principal::local(), Arc::clone(&unsent));
+    let handler = Handler::new(Arc::clone(&service), caller, ended.clone());
     let stop = CancellationToken::new();
     let connecting = handler.serve_with_ct(transport, stop.clone());
     let connection = tokio::select! {

@@ -18,7 +18,7 @@ pub(crate) struct Unsent(watch::Sender<usize>);
 
 /// A message on its way, until this is dropped.
 #[derive(Debug)]
-pub(super) struct OnItsWay {
+pub(crate) struct OnItsWay {
     unsent: Arc<Unsent>,
     bytes: usize,
 }
@@ -29,7 +29,7 @@ impl Unsent {
     }
 
     /// Counts a message, which is about to be sent.
-    pub(super) fn begin<T: Serialize>(self: &Arc<Self>, message: &T) -> OnItsWay {
+    pub(crate) fn begin<T: Serialize>(self: &Arc<Self>, message: &T) -> OnItsWay {
         let mut length = Length(0);
         // One that cannot be written is not sent either.
         let _ = serde_json::to_writer(&mut length, message);

@@ -1,0 +1,81 @@
+//! Whose calls they are, and what those share, on however many connections.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sandbox::{Error, Executor, Look, Place, Principal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::transport::unsent::Unsent;
+
+/// A principal, and the room that its replies have.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    pub(crate) unsent: Arc<Unsent>,
+}
+
+impl Caller {
+    pub(crate) fn new(principal: Principal, unsent: Arc<Unsent>) -> Arc<Self> {
+        Arc::new(Self { principal, unsent })
+    }
+
+    /// Waits until a call may begin. What runs nothing holds a place until it is
+    /// over; a run takes its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`] when nobody waits for it any longer, [`Error::Busy`] when
+    /// too many wait.
+    pub(crate) async fn place(
+        &self,
+        executor: &Executor,
+        looks: Option<Look>,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Place>, Error> {
+        let place = match looks {
+            Some(look) => Some(executor.place(&self.principal, look, cancel).await?),
+            None => None,
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::Cancelled),
+            () = self.unsent.room() => Ok(place),
+        }
+    }
+}
+
+/// What a request holds until its answer is with the client, where a transport
+/// can tell when that is. It lies among the extensions of the request.
+#[derive(Debug)]
+pub(crate) struct Held {
+    calls: TaskTracker,
+    /// `None` once the answer is with the client.
+    things: Mutex<Option<Vec<Box<dyn Any + Send>>>>,
+}
+
+impl Held {
+    /// A request; calls of tools are counted among `calls`.
+    pub(crate) fn new(calls: TaskTracker) -> Arc<Self> {
+        Arc::new(Self { calls, things: Mutex::new(Some(Vec::new())) })
+    }
+
+    /// Holds `thing`.
+    pub(crate) fn keep(&self, thing: impl Any + Send) {
+        if let Some(things) = self.things.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            things.push(Box::new(thing));
+        }
+    }
+
+    /// Has the request counted as a call of a tool, which a server that ends waits for.
+    pub(crate) fn count_call(&self) {
+        self.keep(self.calls.token());
+    }
+
+    /// Lets go of everything, and of what may come yet.
+    pub(crate) fn release(&self) {
+        let things = self.things.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(things);
+    }
+}

@@ -1,0 +1,87 @@
+//! What there is of one principal over HTTP: the MCP service with its sessions, and
+//! the room for its requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, StatusCode};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use sandbox::Principal;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::body::Room;
+use super::bounds::{KEEP_ALIVE, REQUESTS};
+use super::exchange::Answer;
+use super::refusal::Refusal;
+use super::sessions::Sessions;
+use crate::caller::{Caller, Held};
+use crate::handler::Handler;
+use crate::service::Service;
+use crate::transport::message::{self, MAX_MESSAGE_BYTES};
+use crate::transport::unsent::Unsent;
+
+/// One principal.
+pub(super) struct Client {
+    mcp: StreamableHttpService<Handler, Sessions>,
+    requests: Arc<Semaphore>,
+    room: Room,
+}
+
+impl Client {
+    /// Serves a principal until `stop`; `longest` is how long a run may take.
+    pub(super) fn new(
+        service: &Arc<Service>,
+        principal: Principal,
+        longest: Duration,
+        stop: &CancellationToken,
+        tasks: TaskTracker,
+    ) -> Self {
+        let (service, ended) = (Arc::clone(service), stop.clone());
+        let caller = Caller::new(principal, Unsent::new());
+        let handler = move || Ok(Handler::new(Arc::clone(&service), Arc::clone(&caller), ended.clone()));
+        // Host and Origin were checked before, with reasons.
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .with_json_response(true)
+            .with_sse_retry(None)
+            .with_sse_keep_alive(Some(KEEP_ALIVE))
+            .with_max_request_body_bytes(MAX_MESSAGE_BYTES)
+            .with_cancellation_token(stop.clone());
+        let sessions = Arc::new(Sessions::new(longest, tasks));
+        let mcp = StreamableHttpService::new(handler, sessions, config);
+        Self { mcp, requests: Arc::new(Semaphore::new(REQUESTS)), room: Room::new() }
+    }
+
+    /// Answers a request of this principal.
+    pub(super) async fn answer(&self, request: Request<Incoming>, held: &Arc<Held>) -> Result<Answer, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        if parts.method != Method::POST {
+            // A stream that waits for what may come is no request of its own: connections bound it.
+            return Ok(self.mcp.handle(Request::from_parts(parts, Full::<Bytes>::default())).await);
+        }
+        held.keep(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);
+        let (body, room) = self.room.take_in(&parts.headers, body).await?;
+        held.keep(room);
+        parts.extensions.insert(Arc::clone(held));
+        let is_json = is_json(&parts.headers);
+        let answer = self.mcp.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
+        // What rmcp says when it cannot read a message, and says without an id.
+        if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
+            return Err(match message::parse(&body) {
+                Err(Some(refusal)) => Refusal::NoMessage(refusal),
+                Ok(_) | Err(None) => Refusal::Nothing,
+            });
+        }
+        Ok(answer)
+    }
+}
+
+fn is_json(headers: &hyper::HeaderMap) -> bool {
+    let value = headers.get(hyper::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}

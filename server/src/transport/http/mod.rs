@@ -1,0 +1,210 @@
+//! MCP over HTTP: one endpoint, both protocol eras, and every check that comes
+//! before MCP. What a request passes, in this order: health, Host and Origin, path,
+//! method, token, room, and then rmcp.
+//!
+//! - `listener`, `token`, `hello`: what is settled before anything is served.
+//! - `connection`, `socket`: connections, bounded in number and patience.
+//! - `authority`, `body`, `bounds`, `refusal`: what a request may be.
+//! - `exchange`: a request and what it holds until its answer is out.
+//! - `client`, `sessions`: one principal, and its sessions of the `initialize` era.
+
+mod authority;
+mod body;
+mod bounds;
+mod client;
+mod connection;
+mod exchange;
+pub(crate) mod hello;
+pub(crate) mod listener;
+mod refusal;
+mod sessions;
+mod socket;
+pub(crate) mod token;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::RETRY_AFTER;
+use hyper::http::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use sandbox::Principal;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::authority::Authorities;
+use self::bounds::{GOODBYE, HEAD_BYTES, HEAD_FIELDS, IDLE_TIME, LAST_WORDS, RETRY_AFTER_SECONDS};
+use self::client::Client;
+use self::connection::{Connection, Connections};
+use self::exchange::{Answer, AnswerBody, Exchange};
+use self::refusal::{Refusal, json_answer};
+use self::socket::Socket;
+use self::token::Token;
+use crate::caller::Held;
+use crate::service::Service;
+
+/// How long nothing is accepted when there are no descriptors left for it.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// What every connection is served with.
+struct Server {
+    service: Arc<Service>,
+    authorities: Authorities,
+    token: Token,
+    client: Client,
+    connections: Arc<Connections>,
+    /// Calls of tools whose answers are not with their clients yet.
+    calls: TaskTracker,
+    /// Cancelled when what is left of streams is to end.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Serves until the server is over.
+pub(crate) async fn serve(
+    service: Arc<Service>,
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    token: Token,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let client = Client::new(&service, Principal::local(), service.longest_run(), &stop, tasks.clone());
+    let server = Arc::new(Server {
+        service: Arc::clone(&service),
+        authorities: Authorities::of(address),
+        token,
+        client,
+        connections: Connections::new(),
+        calls: TaskTracker::new(),
+        stop,
+        tasks,
+    });
+    tokio::select! {
+        () = accept(&server, &listener) => {}
+        () = service.over() => {}
+    }
+    drop(listener);
+    // The answers of drained calls are on their way out. Only when they are there, or
+    // nobody takes them, streams end that would have no end.
+    server.calls.close();
+    if timeout(LAST_WORDS, server.calls.wait()).await.is_err() {
+        tracing::warn!("clients do not read: the last answers are left unsent");
+    }
+    server.stop.cancel();
+    server.tasks.close();
+    // What does not close in time is closed by the end of the process.
+    let _ = timeout(GOODBYE, server.tasks.wait()).await;
+    Ok(())
+}
+
+async fn accept(server: &Arc<Server>, listener: &TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => take(server, stream).await,
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+async fn take(server: &Arc<Server>, mut stream: TcpStream) {
+    // An event of a stream would wait for the acknowledgement of the one before, 40 ms.
+    if stream.set_nodelay(true).is_err() {
+        // It has gone already.
+        return;
+    }
+    match server.connections.enter().await {
+        Ok(connection) => drop(server.tasks.spawn(converse(Arc::clone(server), stream, connection))),
+        Err(refusal) => {
+            // As much as fits without waiting for anybody.
+            let _ = stream.try_write(&refusal.bytes());
+            let _ = stream.shutdown().await;
+        }
+    }
+}
+
+/// Answers requests on a connection, one after the other, until either side ends it.
+async fn converse(server: Arc<Server>, stream: TcpStream, connection: Arc<Connection>) {
+    let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection)));
+    let (of_requests, of_connection) = (Arc::clone(&server), Arc::clone(&connection));
+    let answer = service_fn(move |request| {
+        let exchange = Exchange::begin(&of_connection, Held::new(of_requests.calls.clone()));
+        let server = Arc::clone(&of_requests);
+        async move { Ok::<_, Infallible>(server.answer(request, exchange).await) }
+    });
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIME)
+        .max_headers(HEAD_FIELDS)
+        .max_header_size(HEAD_BYTES);
+    let mut conversation = pin!(protocol.serve_connection(io, answer));
+    let ended = tokio::select! {
+        ended = conversation.as_mut() => ended,
+        () = connection.leave() => return,
+        () = server.stop.cancelled() => {
+            conversation.as_mut().graceful_shutdown();
+            conversation.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+impl Server {
+    async fn answer(&self, request: Request<Incoming>, exchange: Exchange) -> Response<AnswerBody> {
+        let answer = match self.admit(request, exchange.held()).await {
+            Ok(answer) => answer,
+            Err(refusal) => refusal.answer(),
+        };
+        exchange.answer(answer)
+    }
+
+    async fn admit(&self, request: Request<Incoming>, held: &Arc<Held>) -> Result<Answer, Refusal> {
+        match request.uri().path() {
+            // They are asked by address, and tell nothing that is worth a check.
+            "/healthz" => return probe(request.method(), || json_answer(StatusCode::OK, &json!({"status": "alive"}))),
+            "/readyz" => return probe(request.method(), || self.readiness()),
+            _ => {}
+        }
+        self.authorities.check(request.uri(), request.headers())?;
+        if request.uri().path() != "/mcp" {
+            return Err(Refusal::NoSuchPath);
+        }
+        if ![Method::POST, Method::GET, Method::DELETE].contains(request.method()) {
+            return Err(Refusal::Method("POST, GET, DELETE"));
+        }
+        self.token.check(request.headers())?;
+        // Beside the connection, which has the room for it also while it is idle.
+        Box::pin(self.client.answer(request, held)).await
+    }
+
+    fn readiness(&self) -> Answer {
+        let reasons = self.service.not_ready();
+        if reasons.is_empty() {
+            return json_answer(StatusCode::OK, &json!({"status": "ready"}));
+        }
+        let body = json!({"status": "not_ready", "reasons": reasons});
+        let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        answer
+    }
+}
+
+fn probe(method: &Method, answer: impl FnOnce() -> Answer) -> Result<Answer, Refusal> {
+    if [Method::GET, Method::HEAD].contains(method) { Ok(answer()) } else { Err(Refusal::Method("GET, HEAD")) }
+}

@@ -1,0 +1,153 @@
+//! Why a request is not handed on, each with its status, a word for programs and a
+//! sentence that says what to do. The body is a JSON-RPC error without an id, which
+//! is what the specification has for an answer to no message.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::http::HeaderValue;
+use hyper::{Response, StatusCode};
+use rmcp::model::ErrorCode;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::bounds::{BODY_TIME, REQUESTS, RETRY_AFTER_SECONDS};
+use super::exchange::Answer;
+use crate::logging::Bounded;
+use crate::transport::message::{self, MAX_MESSAGE_BYTES};
+
+/// Code of what is refused before it is a message: the range -32000 to -32019 is
+/// for servers to use.
+const REFUSED: ErrorCode = ErrorCode(-32000);
+
+/// Why.
+#[derive(Debug, Error)]
+pub(super) enum Refusal {
+    #[error("a request must have one Host field")]
+    NoHost,
+    #[error(
+        "Host is {}, and this server answers to {allowed} alone: a name that others can direct here is not trusted",
+        Bounded(name)
+    )]
+    ForeignHost { name: String, allowed: String },
+    #[error("Origin is {}, and pages of http://{allowed} alone may send requests here", Bounded(origin))]
+    ForeignOrigin { origin: String, allowed: String },
+    #[error("there is nothing here; MCP is spoken at /mcp")]
+    NoSuchPath,
+    #[error("the method must be one of {0}")]
+    Method(&'static str),
+    #[error(
+        "no token was given: send `Authorization: Bearer TOKEN`, with the token that the server printed when it \
+         started, or that of its token file"
+    )]
+    NoToken,
+    #[error("the token is not that of this server, which makes a new one at each start unless it has a token file")]
+    WrongToken,
+    #[error("a request must be at most {MAX_MESSAGE_BYTES} bytes; `write` large files in several calls")]
+    TooLong,
+    #[error("the body did not come within {} s", BODY_TIME.as_secs())]
+    TooSlow,
+    #[error("the body cannot be read to its end")]
+    Broken,
+    #[error("{REQUESTS} requests of this principal are being answered already; send it again in a moment")]
+    TooMany,
+    #[error("requests of this principal take all of the memory that they may; send it again in a moment")]
+    NoMemory,
+    #[error("no connection is free; try again in a moment")]
+    NoConnection,
+    #[error("{}", .0.reason)]
+    NoMessage(message::Refusal),
+    #[error("the body is no message that anything could be done with")]
+    Nothing,
+}
+
+impl Refusal {
+    /// The word for programs.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoHost => "no_host",
+            Self::ForeignHost { .. } => "foreign_host",
+            Self::ForeignOrigin { .. } => "foreign_origin",
+            Self::NoSuchPath => "no_such_path",
+            Self::Method(_) => "wrong_method",
+            Self::NoToken => "no_token",
+            Self::WrongToken => "wrong_token",
+            Self::TooLong => "too_long",
+            Self::TooSlow => "too_slow",
+            Self::Broken => "broken_body",
+            Self::TooMany => "too_many_requests",
+            Self::NoMemory => "no_memory",
+            Self::NoConnection => "no_connection",
+            Self::NoMessage(_) | Self::Nothing => "no_message",
+        }
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::NoHost | Self::Broken | Self::NoMessage(_) | Self::Nothing => StatusCode::BAD_REQUEST,
+            Self::ForeignHost { .. } | Self::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
+            Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoMemory | Self::NoConnection => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn field(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
+            // RFC 6750, section 3.1: who gave no token is told of no error.
+            Self::NoToken => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"belljar\""))),
+            Self::WrongToken => {
+                let challenge = "Bearer realm=\"belljar\", error=\"invalid_token\"";
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)))
+            }
+            Self::TooMany | Self::NoMemory | Self::NoConnection => {
+                Some((RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)))
+            }
+            _ => None,
+        }
+    }
+
+    fn body(&self) -> Value {
+        let (id, code) = match self {
+            Self::NoMessage(refusal) => (json!(refusal.id), refusal.code),
+            _ => (Value::Null, REFUSED),
+        };
+        let error = json!({"code": code.0, "message": self.to_string(), "data": {"reason": self.reason()}});
+        json!({"jsonrpc": "2.0", "id": id, "error": error})
+    }
+
+    /// The answer.
+    pub(super) fn answer(&self) -> Answer {
+        tracing::debug!(reason = self.reason(), "a request was refused");
+        let mut answer = json_answer(self.status(), &self.body());
+        if let Some((name, value)) = self.field() {
+            answer.headers_mut().insert(name, value);
+        }
+        answer
+    }
+
+    /// The answer in bytes, for a connection that nobody speaks HTTP on.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let (status, body) = (self.status(), self.body().to_string());
+        let retry = format!("Retry-After: {RETRY_AFTER_SECONDS}\r\n");
+        format!(
+            "HTTP/1.1 {status}\r\n{retry}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: \
+             close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+/// An answer in JSON.
+pub(super) fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())).boxed());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}

@@ -1,0 +1,230 @@
+//! Sessions of the `initialize` era: what a client is known by between its requests.
+//! Each principal has sessions of its own, so that the id of another's is none. They
+//! hold no state of the sandbox.
+//!
+//! rmcp's keep a request going when its connection breaks, for a client that comes
+//! back to ask what became of it. Here it is cancelled, as in the newer era, and no
+//! event has an id by which anybody could come back.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::Stream;
+use rmcp::model::{
+    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, RequestId,
+    ServerJsonRpcMessage,
+};
+use rmcp::transport::streamable_http_server::SessionManager;
+use rmcp::transport::streamable_http_server::session::local::{
+    LocalSessionManager, LocalSessionManagerError, SessionConfig, SessionError, SessionTransport,
+};
+use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId};
+use tokio_util::task::TaskTracker;
+
+use super::bounds::{MCP_SESSION_IDLE, MCP_SESSIONS};
+
+type Result<T> = std::result::Result<T, LocalSessionManagerError>;
+
+/// The sessions of one principal.
+pub(super) struct Sessions {
+    local: Arc<LocalSessionManager>,
+    known: Arc<Mutex<HashMap<SessionId, Known>>>,
+    /// Cancellations that are on their way.
+    tasks: TaskTracker,
+}
+
+struct Known {
+    used: Instant,
+    /// Requests that are being answered.
+    open: HashSet<RequestId>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self { used: Instant::now(), open: HashSet::new() }
+    }
+}
+
+impl Sessions {
+    /// None yet. A session lives for as long as the `longest` run without a sign of
+    /// life, and then some.
+    pub(super) fn new(longest: Duration, tasks: TaskTracker) -> Self {
+        let mut config = SessionConfig::default();
+        config.keep_alive = Some(longest + MCP_SESSION_IDLE);
+        config.sse_retry = None;
+        config.completed_cache_ttl = Duration::ZERO;
+        let mut local = LocalSessionManager::default();
+        local.session_config = config;
+        Self { local: Arc::new(local), known: Arc::default(), tasks }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the sessions that were not used for the longest until there is room for
+    /// another; one that answers a request is not among them.
+    async fn make_room(&self) -> Result<()> {
+        loop {
+            let oldest = {
+                let known = self.known();
+                let idle = known.iter().filter(|(_, session)| session.open.is_empty());
+                let oldest = idle.min_by_key(|(_, session)| session.used).map(|(id, _)| Arc::clone(id));
+                oldest.filter(|_| known.len() >= MCP_SESSIONS)
+            };
+            let Some(oldest) = oldest else { return Ok(()) };
+            self.close_session(&oldest).await?;
+        }
+    }
+
+    fn touch(&self, id: &SessionId) {
+        if let Some(session) = self.known().get_mut(id) {
+            session.used = Instant::now();
+        }
+    }
+}
+
+fn cancellation(id: RequestId) -> ClientJsonRpcMessage {
+    let params = CancelledNotificationParam::new(Some(id), Some("the connection has gone".to_owned()));
+    ClientJsonRpcMessage::notification(ClientNotification::CancelledNotification(CancelledNotification::new(params)))
+}
+
+impl SessionManager for Sessions {
+    type Error = LocalSessionManagerError;
+    type Transport = SessionTransport;
+
+    async fn create_session(&self) -> Result<(SessionId, SessionTransport)> {
+        self.make_room().await?;
+        let (id, transport) = self.local.create_session().await?;
+        self.known().insert(Arc::clone(&id), Known::new());
+        Ok((id, transport))
+    }
+
+    async fn initialize_session(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<ServerJsonRpcMessage> {
+        self.local.initialize_session(id, message).await
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool> {
+        self.touch(id);
+        self.local.has_session(id).await
+    }
+
+    async fn close_session(&self, id: &SessionId) -> Result<()> {
+        let session = self.known().remove(id);
+        for request in session.into_iter().flat_map(|session| session.open) {
+            // A session that has ended by itself has nothing to cancel any more.
+            let _ = self.local.accept_message(id, cancellation(request)).await;
+        }
+        self.local.close_session(id).await
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
+        let request = match &message {
+            ClientJsonRpcMessage::Request(request) => Some(request.id.clone()),
+            _ => None,
+        };
+        if let (Some(request), Some(session)) = (&request, self.known().get_mut(id)) {
+            session.open.insert(request.clone());
+        }
+        // From here on, so that it is cancelled whenever the client leaves.
+        let open = Open {
+            id: Arc::clone(id),
+            request,
+            local: Arc::clone(&self.local),
+            known: Arc::clone(&self.known),
+            tasks: self.tasks.clone(),
+        };
+        let stream = Box::pin(self.local.create_stream(id, message).await?);
+        Ok(Answers { stream, open })
+    }
+
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<()> {
+        self.touch(id);
+        self.local.accept_message(id, message).await
+    }
+
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
+        self.touch(id);
+        self.local.create_standalone_stream(id).await
+    }
+
+    async fn resume(
+        &self,
+        _id: &SessionId,
+        _last_event_id: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
+        Err::<futures_util::stream::Empty<_>, _>(SessionError::InvalidEventId.into())
+    }
+}
+
+/// A request of a session that is being answered.
+struct Open {
+    id: SessionId,
+    /// `None` once it is answered.
+    request: Option<RequestId>,
+    local: Arc<LocalSessionManager>,
+    known: Arc<Mutex<HashMap<SessionId, Known>>>,
+    tasks: TaskTracker,
+}
+
+impl Open {
+    fn end(&mut self) -> Option<RequestId> {
+        let request = self.request.take()?;
+        if let Some(session) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.id) {
+            session.open.remove(&request);
+            session.used = Instant::now();
+        }
+        Some(request)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(request) = self.end() else { return };
+        let (id, local) = (Arc::clone(&self.id), Arc::clone(&self.local));
+        self.tasks.spawn(async move {
+            // One that has ended meanwhile has nothing to cancel any more.
+            let _ = local.accept_message(&id, cancellation(request)).await;
+        });
+    }
+}
+
+/// What comes of it, which nobody can ask for a second time.
+struct Answers<S> {
+    stream: Pin<Box<S>>,
+    open: Open,
+}
+
+impl<S: Stream<Item = ServerSseMessage>> Stream for Answers<S> {
+    type Item = ServerSseMessage;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ServerSseMessage>> {
+        let mut event = self.stream.as_mut().poll_next(context);
+        match &mut event {
+            Poll::Ready(Some(event)) => {
+                event.event_id = None;
+                let is_last = |message: &ServerJsonRpcMessage| {
+                    matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_))
+                };
+                if event.message.as_deref().is_some_and(is_last) {
+                    self.open.end();
+                }
+            }
+            Poll::Ready(None) => {
+                self.open.end();
+            }
+            Poll::Pending => {}
+        }
+        event
+    }
+}
