@@ -146,7 +146,6 @@ impl WasmRuntime {
             spool,
             limits,
             program,
-            left: Vec::new(),
             live: following.live.is_some(),
             shown: following.sees_displays(),
             // What is found out meanwhile would make the same run another one.

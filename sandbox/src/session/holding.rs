@@ -153,7 +153,7 @@ impl Holding {
     /// many, the least recently used one hibernates for it.
     pub(super) fn admit(&self, session: &Session) -> Result<(), Error> {
         if let Some(turn) = self.in_memory.surplus(&session.owner)? {
-            self.interpreters.close_later(&turn.session.key());
+            self.interpreters.close(&turn.session.key());
             self.hibernate(turn);
         }
         self.workspaces.make(session)

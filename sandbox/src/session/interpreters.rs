@@ -22,13 +22,6 @@ impl Interpreters {
         }
     }
 
-    /// The same for a session that makes room for a run to come.
-    pub(super) fn close_later(&self, session: &SessionKey) {
-        if let Some(pool) = self.0.get() {
-            pool.close_session_later(session);
-        }
-    }
-
     /// Has those that nobody uses give back memory, until `owner` can have `bytes`.
     pub(super) fn recall(&self, owner: &Principal, bytes: u64) {
         if let Some(pool) = self.0.get() {

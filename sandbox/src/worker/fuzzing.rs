@@ -86,7 +86,6 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
             env: [("NAME".to_owned(), "value".to_owned())].into(),
             stdin: b"in".to_vec(),
         },
-        left: vec![id.clone()],
         live: true,
         shown: true,
         elsewhere: "python-native: numpy pandas".into(),

@@ -93,8 +93,8 @@ fn prepare(stream: UnixStream, writer: UnixStream) -> Result<Option<Arc<Shared>>
 enum Work {
     /// A run that this process was asked for.
     Run { order: Box<RunOrder>, control: Arc<RunControl>, transfer: Option<Transfer> },
-    /// What is left of sessions.
-    TidyUp,
+    /// Interpreters of closed sessions are to be reset.
+    ResetClosed,
 }
 
 /// The interpreter of a session between two runs.
@@ -116,8 +116,8 @@ struct Shared {
     /// What guests see beside their workspace.
     mounts: Arc<[HeldMount]>,
     sessions: Mutex<HashMap<SessionId, HashMap<String, Kept>>>,
-    /// What is left of sessions that are over here.
-    left: Mutex<Vec<Kept>>,
+    /// Interpreters of sessions that were closed, yet to be reset.
+    closed: Mutex<Vec<Kept>>,
     controls: Mutex<HashMap<u64, Arc<RunControl>>>,
     /// Work that no thread was left for but the one that reads.
     backlog: Mutex<VecDeque<Work>>,
@@ -139,7 +139,7 @@ impl Shared {
             images,
             mounts,
             sessions: Mutex::default(),
-            left: Mutex::default(),
+            closed: Mutex::default(),
             controls: Mutex::default(),
             backlog: Mutex::default(),
         }
@@ -171,7 +171,7 @@ impl Shared {
             // an unknown state, and so may be what it shares with others.
             let outcome = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Run { order, control, transfer } => self.run_one(*order, control, transfer),
-                Work::TidyUp => self.tidy_up(),
+                Work::ResetClosed => self.reset_closed(),
             }));
             if outcome.is_err() {
                 if let Some(run) = number {
@@ -205,7 +205,6 @@ impl Shared {
             };
             let work = match message {
                 ToWorker::Run(order) => {
-                    order.left.iter().for_each(|session| self.forget(session));
                     let control = Arc::new(RunControl::default());
                     lock(&self.controls).insert(order.run, Arc::clone(&control));
                     Work::Run { order, control, transfer: descriptor.map(Transfer::received) }
@@ -214,10 +213,10 @@ impl Shared {
                     self.forget(&session);
                     // Where no thread is free: many sessions may end at once.
                     if self.waiting.load(Ordering::SeqCst) == 0 {
-                        self.take_left().for_each(|kept| self.drop_slot(kept.slot));
+                        self.take_closed().for_each(|kept| self.drop_slot(kept.slot));
                         continue;
                     }
-                    Work::TidyUp
+                    Work::ResetClosed
                 }
                 message => {
                     // A thread that fails here leaves nobody to read.
@@ -280,9 +279,9 @@ impl Shared {
             Ok((report, leftover)) => {
                 send(&self.writer, &FromWorker::Finished { run: number, report: Box::new(report) });
                 // After the reply: cleaning up is not the caller's time.
-                self.tidy_up();
+                self.reset_closed();
                 match leftover {
-                    Some((image, Some(slot))) => self.recycle(&image, slot),
+                    Some((image, Some(slot))) => self.reuse(&image, slot),
                     // A session kept its own.
                     Some((image, None)) => {
                         let lease: Arc<dyn MemoryLease> = Arc::clone(&self.lease) as _;
@@ -449,19 +448,19 @@ impl Shared {
     /// Takes the interpreters of a session out of the way.
     fn forget(&self, session: &SessionId) {
         let kept = lock(&self.sessions).remove(session);
-        lock(&self.left).extend(kept.into_iter().flat_map(HashMap::into_values));
+        lock(&self.closed).extend(kept.into_iter().flat_map(HashMap::into_values));
     }
 
-    fn take_left(&self) -> impl Iterator<Item = Kept> + use<> {
-        std::mem::take(&mut *lock(&self.left)).into_iter()
+    fn take_closed(&self) -> impl Iterator<Item = Kept> + use<> {
+        std::mem::take(&mut *lock(&self.closed)).into_iter()
     }
 
-    /// Clears away what is left of sessions.
-    fn tidy_up(&self) {
-        self.take_left().for_each(|kept| self.recycle(&kept.image, kept.slot));
+    /// Resets the interpreters of closed sessions, for others to use.
+    fn reset_closed(&self) {
+        self.take_closed().for_each(|kept| self.reuse(&kept.image, kept.slot));
     }
 
-    fn recycle(&self, image: &Image, slot: Slot) {
+    fn reuse(&self, image: &Image, slot: Slot) {
         if slot.grown_bytes() > 0 {
             self.drop_slot(slot);
         } else {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::expected::Expected;
 use super::{Allowance, Baseline, Images, Needs};
 use crate::error::Error;
-use crate::handle::{Principal, SessionId};
+use crate::handle::Principal;
 use crate::lock::lock;
 use crate::memory_budget::Share;
 use crate::run::calls::GuestCall;
@@ -61,8 +61,6 @@ pub(crate) struct Worker {
     pub(crate) child: Mutex<Option<Child>>,
     pub(crate) dead: AtomicBool,
     pub(crate) last_used: Mutex<Instant>,
-    /// Sessions that left it, which it has not been told yet.
-    pub(crate) left: Mutex<Vec<SessionId>>,
 }
 
 /// A run that is going on in a worker.

@@ -52,10 +52,6 @@ use crate::tenancy::TenantBounds;
 /// covers the grace periods, and a reply of the largest size.
 const OVERDUE: Duration = Duration::from_secs(10);
 
-/// How long a worker is not told of sessions that left it, unless an order
-/// comes first.
-const LEFT_WAIT: Duration = Duration::from_millis(20);
-
 /// How workers are made.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolSettings {
@@ -270,7 +266,6 @@ impl Pool {
     ) -> Result<RunEnd, Error> {
         let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
-        order.left = std::mem::take(&mut *lock(&worker.left));
         let (number, limits) = (order.run, order.limits);
         let brought_bytes = order.session.as_ref().map_or(0, SessionOrder::brought_bytes);
         let expected = Order { limits, in_session: order.session.is_some(), live: order.live };
@@ -356,30 +351,6 @@ impl Pool {
     pub(crate) fn close_session(&self, session: &SessionKey) {
         if let Some(home) = lock(&self.homes).remove(session) {
             home.worker.send(&ToWorker::CloseSession { session: session.id.clone() });
-        }
-    }
-
-    /// Drops the interpreters of a session that hibernates to make room for
-    /// another's run. Its worker is told with the next order, so that neither a
-    /// message nor the resetting of slots delays that run.
-    pub(crate) fn close_session_later(&self, session: &SessionKey) {
-        let Some(home) = lock(&self.homes).remove(session) else { return };
-        let worker = Arc::clone(&home.worker);
-        if home.grown_bytes() > 0 {
-            // That run may need memory which the session holds.
-            return worker.send(&ToWorker::CloseSession { session: session.id.clone() });
-        }
-        let mut left = lock(&worker.left);
-        left.push(session.id.clone());
-        if left.len() == 1 {
-            let worker = Arc::clone(&worker);
-            #[expect(clippy::disallowed_methods, reason = "a worker that ends before it is told has nothing to close")]
-            tokio::spawn(async move {
-                tokio::time::sleep(LEFT_WAIT).await;
-                for session in std::mem::take(&mut *lock(&worker.left)) {
-                    worker.send(&ToWorker::CloseSession { session });
-                }
-            });
         }
     }
 

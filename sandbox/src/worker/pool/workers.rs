@@ -76,7 +76,6 @@ impl Pool {
             child: Mutex::new(unready.child.take()),
             dead: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
-            left: Mutex::default(),
         });
         if let Err(error) = self.allow(&worker) {
             tracing::error!(error = error.with_causes(), "the memory of a worker is not bounded and it was ended");

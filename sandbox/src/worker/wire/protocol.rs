@@ -122,9 +122,6 @@ pub(crate) struct RunOrder {
     pub(crate) spool: PathBuf,
     pub(crate) limits: Limits,
     pub(crate) program: Program,
-    /// Sessions that made room for this run: their interpreters are dropped,
-    /// and what is left of them is cleared away after the reply.
-    pub(crate) left: Vec<SessionId>,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
     /// Whether somebody sees what is displayed while the run goes on.
