@@ -10,6 +10,7 @@ mod bounds;
 mod fifty;
 mod forgotten;
 mod house;
+mod mounts;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         bounds::several_tenants_need_programs_that_are_isolated
         bounds::a_tenant_too_many_is_known_once_another_is_forgotten
         fifty::fifty_tenants_of_whom_two_are_hostile
+        mounts::each_sees_its_own_folder_at_the_same_path_and_others_none
         forgotten::whoever_does_nothing_leaves_nothing_and_comes_back
     }
     ExitCode::SUCCESS
