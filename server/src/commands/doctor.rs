@@ -71,7 +71,15 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
             }
             for resource in Resource::ALL {
                 let (verdict, holds) = match runtime.probes().get(resource.name()) {
-                    Some(probe) => attempt(&executor, runtime, resource, probe).await?,
+                    Some(probe) => match attempt(&executor, runtime, resource, probe).await {
+                        // It is the same for every limit.
+                        Err(sandbox::Error::Denied { reason, .. }) => {
+                            say(&format!("  NONE {reason}"));
+                            failures += 1;
+                            break;
+                        }
+                        attempted => attempted?,
+                    },
                     None if runtime.has_none_of(resource.name()) => {
                         ("does not apply: there is nothing of the kind in this guest".to_owned(), true)
                     }
@@ -168,7 +176,7 @@ async fn attempt(
     runtime: &GuestRuntime,
     resource: Resource,
     probe: &Probe,
-) -> anyhow::Result<(String, bool)> {
+) -> Result<(String, bool), sandbox::Error> {
     let exceeded = execute(executor, runtime, resource, probe.limit, &probe.exceeds).await?;
     let obeyed = execute(executor, runtime, resource, probe.limit, &probe.obeys).await?;
     let limit = probe.limit;
@@ -199,9 +207,9 @@ async fn execute(
     resource: Resource,
     limit: u64,
     code: &str,
-) -> anyhow::Result<Outcome> {
+) -> Result<Outcome, sandbox::Error> {
     let program = Program { code: code.to_owned(), ..Program::default() };
     let mut request = ExecuteRequest { language: runtime.id().to_owned(), program, ..ExecuteRequest::default() };
     request.limits.set(resource, limit);
-    Ok(executor.execute(&Principal::local(), request, &CancellationToken::new(), Follower::default()).await?)
+    executor.execute(&Principal::local(), request, &CancellationToken::new(), Follower::default()).await
 }

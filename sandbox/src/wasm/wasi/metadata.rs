@@ -10,8 +10,8 @@ use super::errno::{FAULT, NOENT, PERM, ROFS, STALE, SUCCESS};
 use super::files;
 use super::files::FILESTAT_BYTES;
 use super::guest_memory::{range, split};
-use super::mounts::{self, Place};
-use super::{byte_names, is_poisoned, path_bytes, place, refusal};
+use super::mounts::{self, Target};
+use super::{byte_names, is_poisoned, path_bytes, refusal, target};
 use crate::wasm::host::Host;
 
 /// `lookupflags::symlink_follow` of WASI preview 1.
@@ -48,17 +48,17 @@ pub(super) async fn path_filestat_get(
     out: i32,
 ) -> Result<i32> {
     let follow = lookup & SYMLINK_FOLLOW != 0;
-    let place = match place(&mut caller, fd, path, size)? {
-        Ok(place) => place,
+    let target = match target(&mut caller, fd, path, size)? {
+        Ok(target) => target,
         Err(errno) => return Ok(errno),
     };
     let (memory, host) = split(&mut caller)?;
-    let stat = match place {
-        Place::Beneath => files::stat_path(host, fd, path_bytes(memory, path, size), follow),
-        Place::Mounted(mounted) => Some(mounts::stat(host, &mounted, follow)),
-        Place::Folder(_) => Some(Ok(files::root_stat())),
-        Place::Device(device) => Some(Ok(device.stat())),
-        Place::Nowhere => Some(Err(NOENT)),
+    let stat = match target {
+        Target::Beneath => files::stat_path(host, fd, path_bytes(memory, path, size), follow),
+        Target::Mounted(mounted) => Some(mounts::stat(host, &mounted, follow)),
+        Target::Folder(_) => Some(Ok(files::root_stat())),
+        Target::Device(device) => Some(Ok(device.stat())),
+        Target::Nowhere => Some(Err(NOENT)),
     };
     let errno = match stat {
         Some(Ok(stat)) => write_stat(&mut caller, &stat, out)?,
@@ -78,20 +78,20 @@ pub(super) fn mode_set(
     size: i32,
     mode: i32,
 ) -> Result<i32> {
-    let place = match place(&mut caller, fd, path, size)? {
-        Ok(place) => place,
+    let target = match target(&mut caller, fd, path, size)? {
+        Ok(target) => target,
         Err(errno) => return Ok(if errno == STALE { STALE } else { PERM }),
     };
     let (memory, host) = split(&mut caller)?;
     let Some(bytes) = range(memory, path, size) else { return Ok(FAULT) };
     let (bytes, mode, follow) = (&memory[bytes], mode.cast_unsigned(), lookup & SYMLINK_FOLLOW != 0);
-    let set = match place {
+    let set = match target {
         _ if bytes.is_empty() && mounts::is_read_only(host, fd) => Err(ROFS),
-        Place::Beneath | Place::Mounted(_) if bytes.is_empty() => files::set_mode(host, fd, mode),
-        Place::Beneath => files::set_path_mode(host, fd, bytes, follow, mode),
-        Place::Mounted(mounted) => mounts::set_mode(host, &mounted, follow, mode),
-        Place::Folder(_) | Place::Device(_) => Err(PERM),
-        Place::Nowhere => Err(NOENT),
+        Target::Beneath | Target::Mounted(_) if bytes.is_empty() => files::set_mode(host, fd, mode),
+        Target::Beneath => files::set_path_mode(host, fd, bytes, follow, mode),
+        Target::Mounted(mounted) => mounts::set_mode(host, &mounted, follow, mode),
+        Target::Folder(_) | Target::Device(_) => Err(PERM),
+        Target::Nowhere => Err(NOENT),
     };
     Ok(set.err().unwrap_or(SUCCESS))
 }
@@ -101,17 +101,17 @@ type SetTimes = (i32, i32, i32, i32, i64, i64, i32);
 
 pub(super) async fn path_filestat_set_times(mut caller: Caller<'_, Host>, arguments: SetTimes) -> Result<i32> {
     let (fd, lookup, path, size, accessed, modified, flags) = arguments;
-    let place = place(&mut caller, fd, path, size)?;
+    let target = target(&mut caller, fd, path, size)?;
     let (memory, host) = split(&mut caller)?;
-    match place {
+    match target {
         Err(errno) => return Ok(errno),
-        Ok(Place::Beneath) => {}
-        Ok(Place::Mounted(mounted)) => {
+        Ok(Target::Beneath) => {}
+        Ok(Target::Mounted(mounted)) => {
             let follow = lookup & SYMLINK_FOLLOW != 0;
             return Ok(mounts::set_times(host, &mounted, follow, (accessed, modified), flags));
         }
-        Ok(Place::Folder(_) | Place::Device(_)) => return Ok(PERM),
-        Ok(Place::Nowhere) => return Ok(NOENT),
+        Ok(Target::Folder(_) | Target::Device(_)) => return Ok(PERM),
+        Ok(Target::Nowhere) => return Ok(NOENT),
     }
     if let Some(bytes) = byte_names::path(memory, path, size) {
         let follow = lookup & SYMLINK_FOLLOW != 0;

@@ -19,7 +19,7 @@ use wiggle::GuestMemory;
 use self::devices::Device;
 use self::errno::{INVAL, NOTSUP, PERM, STALE, SUCCESS};
 use self::guest_memory::{range, split};
-use self::mounts::Place;
+use self::mounts::Target;
 use self::poll::poll_oneoff;
 use super::host::Host;
 use crate::run::stream::Stream;
@@ -249,13 +249,13 @@ fn refusal(caller: &Caller<'_, Host>, fd: i32) -> Option<i32> {
 
 /// What a path is about, or what is answered for a descriptor that is no
 /// directory.
-fn place(caller: &mut Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<std::result::Result<Place, i32>> {
+fn target(caller: &mut Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<std::result::Result<Target, i32>> {
     let is_folder = caller.data().open_files.is_folder(fd.cast_unsigned());
     if let Some(errno) = refusal(caller, fd).filter(|_| !is_folder) {
         return Ok(Err(errno));
     }
     let (memory, host) = split(caller)?;
-    Ok(Ok(mounts::place(host, fd, path_bytes(memory, path, size))))
+    Ok(Ok(mounts::target(host, fd, path_bytes(memory, path, size))))
 }
 
 /// The device behind a descriptor, the standard streams among them.

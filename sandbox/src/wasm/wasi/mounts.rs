@@ -23,7 +23,7 @@ use crate::wasm::host::Host;
 
 /// What a path of a guest is about.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Target {
     /// The workspace, or what else Wasmtime resolves beneath the descriptor.
     Beneath,
     /// Something in a mount.
@@ -47,17 +47,17 @@ pub(super) struct Mounted {
 }
 
 /// What `path` beneath `fd` is about.
-pub(super) fn place(host: &Host, fd: i32, path: &[u8]) -> Place {
+pub(super) fn target(host: &Host, fd: i32, path: &[u8]) -> Target {
     if fd == WORKSPACE_FD {
-        return if path.starts_with(b"/") { locate(host, path) } else { Place::Beneath };
+        return if path.starts_with(b"/") { locate(host, path) } else { Target::Beneath };
     }
     let number = fd.cast_unsigned();
     if let Some(index) = host.open_files.mount(number) {
         // As Wasmtime has it: what starts from a directory does not leave it.
         return if path.starts_with(b"/") {
-            Place::Nowhere
+            Target::Nowhere
         } else {
-            Place::Mounted(Mounted {
+            Target::Mounted(Mounted {
                 index,
                 base: Base::Descriptor(fd),
                 path: path.to_vec(),
@@ -66,12 +66,12 @@ pub(super) fn place(host: &Host, fd: i32, path: &[u8]) -> Place {
         };
     }
     if host.open_files.is_folder(number) {
-        let Some(mut whole) = host.open_files.path(number).map(<[u8]>::to_vec) else { return Place::Nowhere };
+        let Some(mut whole) = host.open_files.path(number).map(<[u8]>::to_vec) else { return Target::Nowhere };
         whole.push(b'/');
         whole.extend(path);
         return locate(host, &whole);
     }
-    Place::Beneath
+    Target::Beneath
 }
 
 fn is_writable(host: &Host, index: usize) -> bool {
@@ -84,7 +84,7 @@ pub(super) fn is_read_only(host: &Host, fd: i32) -> bool {
 }
 
 /// What an absolute path is about.
-fn locate(host: &Host, path: &[u8]) -> Place {
+fn locate(host: &Host, path: &[u8]) -> Target {
     let mut names: Vec<&[u8]> = Vec::new();
     let mut rest = path;
     loop {
@@ -93,7 +93,7 @@ fn locate(host: &Host, path: &[u8]) -> Place {
             let below = &rest[slashes..];
             let path = if below.is_empty() { b"." } else { below };
             let writable = is_writable(host, index);
-            return Place::Mounted(Mounted { index, base: Base::Mount(index), path: path.to_vec(), writable });
+            return Target::Mounted(Mounted { index, base: Base::Mount(index), path: path.to_vec(), writable });
         }
         let Some(start) = rest.iter().position(|byte| *byte != b'/') else { break };
         let end = rest[start..].iter().position(|byte| *byte == b'/').map_or(rest.len(), |length| start + length);
@@ -108,9 +108,9 @@ fn locate(host: &Host, path: &[u8]) -> Place {
     }
     let whole = [b"/", names.join(&b'/').as_slice()].concat();
     if let Some(device) = Device::named(&whole) {
-        return Place::Device(device);
+        return Target::Device(device);
     }
-    if folders::is_one(&host.mounts, &names) { Place::Folder(whole) } else { Place::Nowhere }
+    if folders::is_one(&host.mounts, &names) { Target::Folder(whole) } else { Target::Nowhere }
 }
 
 impl Mounted {
@@ -176,8 +176,8 @@ fn found_at(host: &mut Host, mounted: &Mounted) -> Option<Found> {
 /// path of the workspace.
 pub(super) fn still_at(host: &mut Host, (number, resource): Opened, path: &[u8]) -> Option<Option<Found>> {
     host.open_files.mount(number)?;
-    let named = match place(host, WORKSPACE_FD, path) {
-        Place::Mounted(mounted) => found_at(host, &mounted),
+    let named = match target(host, WORKSPACE_FD, path) {
+        Target::Mounted(mounted) => found_at(host, &mounted),
         _ => None,
     };
     let open = resource.and_then(|resource| byte_names::find_open(host.wasi_beside_files(), resource));
@@ -243,10 +243,10 @@ pub(super) fn unlink(host: &mut Host, mounted: &Mounted) -> i32 {
 
 /// Moves what lies at one path to another, of which one at least is not beneath
 /// the workspace.
-pub(super) fn rename(host: &mut Host, from: &Place, to: &Place) -> i32 {
+pub(super) fn rename(host: &mut Host, from: &Target, to: &Target) -> i32 {
     let (from, to) = match (from, to) {
-        (Place::Nowhere, _) | (_, Place::Nowhere) => return NOENT,
-        (Place::Mounted(from), Place::Mounted(to)) if from.index == to.index => (from, to),
+        (Target::Nowhere, _) | (_, Target::Nowhere) => return NOENT,
+        (Target::Mounted(from), Target::Mounted(to)) if from.index == to.index => (from, to),
         // What is there is on another device, or on none.
         _ => return XDEV,
     };
@@ -285,10 +285,10 @@ pub(super) fn read_link(host: &mut Host, mounted: &Mounted) -> i32 {
 }
 
 /// What making a link answers, symbolic or not: no guest makes any.
-pub(super) fn refuse_link(to: &Place) -> i32 {
+pub(super) fn refuse_link(to: &Target) -> i32 {
     match to {
-        Place::Mounted(mounted) if !mounted.writable => ROFS,
-        Place::Nowhere => NOENT,
+        Target::Mounted(mounted) if !mounted.writable => ROFS,
+        Target::Nowhere => NOENT,
         _ => PERM,
     }
 }

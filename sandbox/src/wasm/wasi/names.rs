@@ -14,9 +14,9 @@ use super::files;
 use super::folders;
 use super::guest_memory::{range, read_u32, split, write_u32};
 use super::metadata::SYMLINK_FOLLOW;
-use super::mounts::{self, Place};
+use super::mounts::{self, Target};
 use super::quota::DiskQuota;
-use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, path_bytes, place};
+use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, path_bytes, target};
 use crate::wasm::host::Host;
 
 /// `oflags::creat` of WASI preview 1.
@@ -32,8 +32,8 @@ type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
 pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<i32> {
     let (fd, lookup, path, size, oflags, rights, inheriting, flags, out) = arguments;
-    let place = match place(&mut caller, fd, path, size)? {
-        Ok(place) => place,
+    let target = match target(&mut caller, fd, path, size)? {
+        Ok(target) => target,
         Err(errno) => return Ok(errno),
     };
     // A bit that has no meaning would end the run as a trap.
@@ -45,10 +45,10 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
     if out % 4 != 0 || range(memory, out, 4).is_none() {
         return Ok(FAULT);
     }
-    match &place {
-        Place::Device(device) => return devices::open(&mut caller, *device, oflags, out).await,
-        Place::Nowhere => return Ok(NOENT),
-        Place::Beneath | Place::Mounted(_) | Place::Folder(_) => {}
+    match &target {
+        Target::Device(device) => return devices::open(&mut caller, *device, oflags, out).await,
+        Target::Nowhere => return Ok(NOENT),
+        Target::Beneath | Target::Mounted(_) | Target::Folder(_) => {}
     }
     if !host.open_files.admit() {
         return Ok(MFILE);
@@ -59,13 +59,13 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
         let (oflags, flags) = (Oflags::from_bits_truncate(oflags), Fdflags::from_bits_truncate(flags));
         Ok(How { follow: lookup & SYMLINK_FOLLOW != 0, oflags, rights, flags })
     };
-    let opened = match place {
-        Place::Mounted(mounted) => match how() {
+    let opened = match target {
+        Target::Mounted(mounted) => match how() {
             Ok(how) => Some(mounts::open(host, &mounted, how).await),
             Err(errno) => Some(Err(errno)),
         },
-        Place::Folder(_) if oflags & !OFLAGS_DIRECTORY != 0 => return Ok(ISDIR),
-        Place::Folder(path) => Some(folders::open(host, path).await.ok_or(MFILE)),
+        Target::Folder(_) if oflags & !OFLAGS_DIRECTORY != 0 => return Ok(ISDIR),
+        Target::Folder(path) => Some(folders::open(host, path).await.ok_or(MFILE)),
         _ => None,
     };
     if let Some(opened) = opened {
@@ -106,12 +106,12 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
 }
 
 pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    match place(&mut caller, fd, path, size)? {
+    match target(&mut caller, fd, path, size)? {
         Err(errno) => return Ok(errno),
-        Ok(Place::Beneath) => {}
-        Ok(Place::Mounted(mounted)) => return Ok(mounts::make_directory(caller.data_mut(), &mounted)),
-        Ok(Place::Folder(_) | Place::Device(_)) => return Ok(EXIST),
-        Ok(Place::Nowhere) => return Ok(NOENT),
+        Ok(Target::Beneath) => {}
+        Ok(Target::Mounted(mounted)) => return Ok(mounts::make_directory(caller.data_mut(), &mounted)),
+        Ok(Target::Folder(_) | Target::Device(_)) => return Ok(EXIST),
+        Ok(Target::Nowhere) => return Ok(NOENT),
     }
     let (memory, _) = split(&mut caller)?;
     let size = without_slashes(memory, path, size);
@@ -126,13 +126,13 @@ pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32,
 }
 
 pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    match place(&mut caller, fd, path, size)? {
+    match target(&mut caller, fd, path, size)? {
         Err(errno) => return Ok(errno),
-        Ok(Place::Beneath) => {}
-        Ok(Place::Mounted(mounted)) => return Ok(mounts::remove_directory(caller.data_mut(), &mounted)),
-        Ok(Place::Folder(_)) => return Ok(BUSY),
-        Ok(Place::Device(_)) => return Ok(NOTDIR),
-        Ok(Place::Nowhere) => return Ok(NOENT),
+        Ok(Target::Beneath) => {}
+        Ok(Target::Mounted(mounted)) => return Ok(mounts::remove_directory(caller.data_mut(), &mounted)),
+        Ok(Target::Folder(_)) => return Ok(BUSY),
+        Ok(Target::Device(_)) => return Ok(NOTDIR),
+        Ok(Target::Nowhere) => return Ok(NOENT),
     }
     let (memory, host) = split(&mut caller)?;
     if let Some(bytes) = byte_names::path(memory, path, size) {
@@ -143,13 +143,13 @@ pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32,
 }
 
 pub(super) async fn path_unlink_file(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    match place(&mut caller, fd, path, size)? {
+    match target(&mut caller, fd, path, size)? {
         Err(errno) => return Ok(errno),
-        Ok(Place::Beneath) => {}
-        Ok(Place::Mounted(mounted)) => return Ok(mounts::unlink(caller.data_mut(), &mounted)),
-        Ok(Place::Folder(_)) => return Ok(ISDIR),
-        Ok(Place::Device(_)) => return Ok(PERM),
-        Ok(Place::Nowhere) => return Ok(NOENT),
+        Ok(Target::Beneath) => {}
+        Ok(Target::Mounted(mounted)) => return Ok(mounts::unlink(caller.data_mut(), &mounted)),
+        Ok(Target::Folder(_)) => return Ok(ISDIR),
+        Ok(Target::Device(_)) => return Ok(PERM),
+        Ok(Target::Nowhere) => return Ok(NOENT),
     }
     let (memory, host) = split(&mut caller)?;
     if let Some(bytes) = byte_names::path(memory, path, size) {
@@ -163,10 +163,10 @@ pub(super) async fn path_rename(
     arguments: (i32, i32, i32, i32, i32, i32),
 ) -> Result<i32> {
     let (fd, old, old_size, new_fd, new, new_size) = arguments;
-    let places = (place(&mut caller, fd, old, old_size)?, place(&mut caller, new_fd, new, new_size)?);
-    match places {
+    let targets = (target(&mut caller, fd, old, old_size)?, target(&mut caller, new_fd, new, new_size)?);
+    match targets {
         (Err(errno), _) | (_, Err(errno)) => return Ok(errno),
-        (Ok(Place::Beneath), Ok(Place::Beneath)) => {}
+        (Ok(Target::Beneath), Ok(Target::Beneath)) => {}
         (Ok(from), Ok(to)) => return Ok(mounts::rename(caller.data_mut(), &from, &to)),
     }
     let (memory, host) = split(&mut caller)?;
@@ -203,8 +203,8 @@ pub(super) async fn path_rename(
 
 /// No guest makes symbolic links: native programs alone do.
 pub(super) fn path_symlink(mut caller: Caller<'_, Host>, _: i32, _: i32, fd: i32, path: i32, size: i32) -> Result<i32> {
-    Ok(match place(&mut caller, fd, path, size)? {
-        Ok(place) => mounts::refuse_link(&place),
+    Ok(match target(&mut caller, fd, path, size)? {
+        Ok(target) => mounts::refuse_link(&target),
         Err(errno) => errno,
     })
 }
@@ -215,13 +215,13 @@ pub(super) fn path_link(
     (old_fd, old, old_size): (i32, i32, i32),
     (fd, path, size): (i32, i32, i32),
 ) -> Result<i32> {
-    Ok(match (place(&mut caller, old_fd, old, old_size)?, place(&mut caller, fd, path, size)?) {
+    Ok(match (target(&mut caller, old_fd, old, old_size)?, target(&mut caller, fd, path, size)?) {
         (Err(errno), _) | (_, Err(errno)) => errno,
-        (Ok(Place::Mounted(from)), Ok(Place::Mounted(to))) if from.index == to.index => {
-            mounts::refuse_link(&Place::Mounted(to))
+        (Ok(Target::Mounted(from)), Ok(Target::Mounted(to))) if from.index == to.index => {
+            mounts::refuse_link(&Target::Mounted(to))
         }
-        (Ok(Place::Mounted(_)), Ok(Place::Beneath | Place::Mounted(_)))
-        | (Ok(Place::Beneath), Ok(Place::Mounted(_))) => XDEV,
+        (Ok(Target::Mounted(_)), Ok(Target::Beneath | Target::Mounted(_)))
+        | (Ok(Target::Beneath), Ok(Target::Mounted(_))) => XDEV,
         (Ok(_), Ok(to)) => mounts::refuse_link(&to),
     })
 }
@@ -231,12 +231,12 @@ pub(super) async fn path_readlink(
     arguments: (i32, i32, i32, i32, i32, i32),
 ) -> Result<i32> {
     let (fd, path, size, buffer, room, out) = arguments;
-    Ok(match place(&mut caller, fd, path, size)? {
+    Ok(match target(&mut caller, fd, path, size)? {
         Err(errno) => errno,
-        Ok(Place::Beneath) => call_through!(caller, path_readlink(fd, path, size, buffer, room, out).await),
-        Ok(Place::Mounted(mounted)) => mounts::read_link(caller.data_mut(), &mounted),
-        Ok(Place::Folder(_) | Place::Device(_)) => INVAL,
-        Ok(Place::Nowhere) => NOENT,
+        Ok(Target::Beneath) => call_through!(caller, path_readlink(fd, path, size, buffer, room, out).await),
+        Ok(Target::Mounted(mounted)) => mounts::read_link(caller.data_mut(), &mounted),
+        Ok(Target::Folder(_) | Target::Device(_)) => INVAL,
+        Ok(Target::Nowhere) => NOENT,
     })
 }
 

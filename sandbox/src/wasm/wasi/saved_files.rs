@@ -19,7 +19,7 @@ use super::devices::Device;
 use super::entropy::Entropy;
 use super::files::next_resource;
 use super::folders;
-use super::mounts::{self, Place};
+use super::mounts::{self, Target};
 use super::open_files::{FIRST, MAX_OPEN_FILES, MAX_PATH_BYTES};
 use crate::error::Error;
 use crate::wasm::host::Host;
@@ -265,9 +265,9 @@ async fn reopen_elsewhere(host: &mut Host, file: &OpenFile, path: &[u8]) -> Opti
         OpenFile::Directory { .. } => (None, true, false, false, false, 0),
         OpenFile::Stale | OpenFile::Device(_) => return None,
     };
-    let mounted = match (mounts::place(host, WORKSPACE_FD, path), known) {
-        (Place::Mounted(mounted), _) => mounted,
-        (Place::Folder(path), None) => return folders::open(host, path).await,
+    let mounted = match (mounts::target(host, WORKSPACE_FD, path), known) {
+        (Target::Mounted(mounted), _) => mounted,
+        (Target::Folder(path), None) => return folders::open(host, path).await,
         _ => return None,
     };
     if mounted.version(host)? != known {
