@@ -8,6 +8,7 @@ mod disk;
 mod held;
 mod memory;
 mod output;
+mod places;
 mod replies;
 mod requests;
 mod time;

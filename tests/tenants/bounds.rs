@@ -113,6 +113,19 @@ pub(crate) async fn several_tenants_need_programs_that_are_isolated() {
         Ok(tier) => {
             assert_eq!(tier, Tier::Isolated);
             assert_eq!(ran.unwrap().status, Status::Exited(0));
+            let begin = ExecuteRequest {
+                session: SessionChoice::New,
+                ..request("bash", "echo theirs > secret\nchmod a+r secret", 20_000)
+            };
+            let session = one.request(begin).await.unwrap().session.unwrap().id;
+            let secret = house.files_of(&session).unwrap().join("secret");
+            assert_eq!(std::fs::read_to_string(&secret).unwrap(), "theirs\n", "the control");
+            let look = format!("cat {0}; ls {1}; echo x > {0}", secret.display(), secret.parent().unwrap().display());
+            let ran = house.tenant("two").request(request("bash", &look, 20_000)).await.unwrap();
+            assert_eq!((ran.status, ran.stdout.head.as_slice()), (Status::Exited(1), &b""[..]));
+            let said = String::from_utf8(ran.stderr.head).unwrap();
+            assert_eq!(said.matches("No such file or directory").count(), 3, "{said}");
+            assert_eq!(std::fs::read_to_string(&secret).unwrap(), "theirs\n");
         }
         Err(reason) => {
             println!("  this machine does not isolate programs: {reason}");

@@ -20,8 +20,10 @@ use crate::tenancy::TenantBounds;
 pub enum Look {
     /// Reading, which may make a reply with an image in it.
     Read,
-    /// Whatever takes little memory. It may wait for a session.
-    Other,
+    /// What is done to sessions, and may wait for one.
+    Session,
+    /// What waits for nothing.
+    Glance,
 }
 
 /// How many go on at once, and how many more of one tenant wait.
@@ -36,7 +38,8 @@ impl Look {
         match self {
             // A reply has up to 16 MiB.
             Self::Read => Bound { of_one: 8, of_all: 64, queue: 256 },
-            Self::Other => Bound { of_one: 64, of_all: 1024, queue: 256 },
+            Self::Session => Bound { of_one: 64, of_all: 1024, queue: 256 },
+            Self::Glance => Bound { of_one: 8, of_all: 64, queue: 256 },
         }
     }
 }
@@ -53,7 +56,8 @@ pub(super) struct Places {
     runs: Pot<Principal>,
     total: usize,
     reads: Pot<Principal>,
-    others: Pot<Principal>,
+    sessions: Pot<Principal>,
+    glances: Pot<Principal>,
     bounds: Arc<TenantBounds>,
 }
 
@@ -66,7 +70,14 @@ pub(super) struct Count {
 impl Places {
     pub(super) fn new(runs: usize, bounds: Arc<TenantBounds>) -> Self {
         let of = |look: Look| Pot::new(look.bound().of_all);
-        Self { runs: Pot::new(runs as u64), total: runs, reads: of(Look::Read), others: of(Look::Other), bounds }
+        Self {
+            runs: Pot::new(runs as u64),
+            total: runs,
+            reads: of(Look::Read),
+            sessions: of(Look::Session),
+            glances: of(Look::Glance),
+            bounds,
+        }
     }
 
     /// A place for a run of `principal`, waited for in its own queue.
@@ -102,7 +113,8 @@ impl Places {
         let Bound { of_one, queue, .. } = look.bound();
         let pot = match look {
             Look::Read => &self.reads,
-            Look::Other => &self.others,
+            Look::Session => &self.sessions,
+            Look::Glance => &self.glances,
         };
         let taken = tokio::select! {
             biased;
@@ -162,7 +174,7 @@ mod tests {
         }
         let mut waits = Box::pin(places.look(&one, Look::Read, None, &cancel));
         assert!(futures_util::poll!(&mut waits).is_pending());
-        places.look(&one, Look::Other, None, &cancel).await.unwrap();
+        places.look(&one, Look::Session, None, &cancel).await.unwrap();
         places.look(&other, Look::Read, None, &cancel).await.unwrap();
         cancel.cancel();
         assert!(matches!(waits.await, Err(Error::Cancelled)));

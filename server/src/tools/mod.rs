@@ -117,7 +117,7 @@ pub(crate) const TOOLS: [Entry; 5] = [
         name: health_check::NAME,
         define: |service, _, _| health_check::definition(service.form),
         call: |call, _| Box::pin(async { health_check::call(call) }),
-        looks: Some(Look::Other),
+        looks: Some(Look::Glance),
     },
     Entry {
         name: read::NAME,
@@ -129,13 +129,13 @@ pub(crate) const TOOLS: [Entry; 5] = [
         name: session::NAME,
         define: |service, _, _| session::definition(service.form),
         call: |call, arguments| Box::pin(session::call(call, arguments)),
-        looks: Some(Look::Other),
+        looks: Some(Look::Session),
     },
     Entry {
         name: write::NAME,
         define: |service, _, _| write::definition(service.form),
         call: |call, arguments| Box::pin(write::call(call, arguments)),
-        looks: Some(Look::Other),
+        looks: Some(Look::Session),
     },
 ];
 
