@@ -19,9 +19,12 @@ fn granted(source: &Path, access: MountAccess) -> TenantLimits {
 pub(crate) async fn each_sees_its_own_folder_at_the_same_path_and_others_none() {
     let folders = ["blue", "red"].map(|name| {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         std::fs::write(folder.path().join("name"), name).unwrap();
         std::fs::write(folder.path().join(name), name).unwrap();
+        // Runs of programs of the machine have users of their own.
+        for (path, mode) in [(folder.path().to_path_buf(), 0o755), (folder.path().join("name"), 0o644)] {
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
         folder
     });
     let [blue, red] = &folders;
