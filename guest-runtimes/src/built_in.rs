@@ -43,7 +43,6 @@ const FOLDERS: &[Folder] = &[
             ("belljar/errors.py", include_str!("../python-native/belljar/errors.py")),
             ("belljar/advice.py", include_str!("../python-native/belljar/advice.py")),
             // The same results as from the image, so the same code makes them.
-            ("belljar/display.py", include_str!("../python/session/display.py")),
             ("belljar/source.py", include_str!("../python/session/source.py")),
             ("belljar/hooks.py", include_str!("../python/session/hooks.py")),
             ("belljar/magics.py", include_str!("../python/session/magics.py")),

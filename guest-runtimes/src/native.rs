@@ -6,11 +6,15 @@ use serde::{Deserialize, Deserializer};
 
 /// Files that every native program finds, so that a Python that it starts is
 /// fitted to the sandbox.
-const EVERYWHERE: [(&str, &str); 9] = [
+const EVERYWHERE: [(&str, &str); 12] = [
     ("site/sitecustomize.py", include_str!("../python-native/site/sitecustomize.py")),
     ("belljar/__init__.py", include_str!("../python-native/belljar/__init__.py")),
     ("belljar/accounts.py", include_str!("../python-native/belljar/accounts.py")),
+    ("belljar/api.py", include_str!("../python/session/api.py")),
+    ("belljar/asking.py", include_str!("../python-native/belljar/asking.py")),
     ("belljar/children.py", include_str!("../python-native/belljar/children.py")),
+    // The same results as from the image, so the same code makes them.
+    ("belljar/display.py", include_str!("../python/session/display.py")),
     ("belljar/files.py", include_str!("../python-native/belljar/files.py")),
     ("belljar/forks.py", include_str!("../python-native/belljar/forks.py")),
     ("belljar/late.py", include_str!("../python-native/belljar/late.py")),

@@ -71,7 +71,8 @@ def main():
 
 def begin(request):
     """What a program expects to find when it starts."""
-    display.begin(request["result_bytes"], request.get("output_bytes", OUTPUT_BYTES))
+    display.begin(request["result_bytes"], request.get("output_bytes", OUTPUT_BYTES),
+                  show if request.get("shown") else None)
     sys.argv = [os.path.join(os.getcwd(), "main.py"), *request.get("args", ())]
     sys.path.insert(0, os.getcwd())
     builtins.display = display.display
@@ -84,6 +85,13 @@ def begin(request):
     os.environ.setdefault("MPLBACKEND", "module://belljar.plots")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
+
+
+def show(bundle):
+    """Has an output seen while the run goes on, after what was printed before it."""
+    from . import api
+    flush()
+    api.show(bundle)
 
 
 def interrupt(number, frame):

@@ -164,6 +164,8 @@ pub enum Descriptor {
     Error,
     /// Descriptor 3 of the program, where its result goes.
     Result,
+    /// Descriptor 4 of the program, by which it calls its host.
+    Calls,
     /// `cgroup.procs` of a control group that the tree is to be in. With one,
     /// its memory counts as limited by it.
     CgroupProcs,

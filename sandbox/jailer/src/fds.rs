@@ -13,6 +13,8 @@ use crate::sys;
 
 /// Where the program finds its result descriptor.
 const RESULT: RawFd = 3;
+/// Where it calls its host.
+const CALLS: RawFd = 4;
 
 /// What the jailer owns itself lies above all numbers that a program is given.
 const FIRST_OWN: RawFd = 16;
@@ -24,6 +26,7 @@ pub(crate) struct Descriptors {
     output: Option<OwnedFd>,
     error: Option<OwnedFd>,
     result: Option<OwnedFd>,
+    calls: Option<OwnedFd>,
     cgroups: Vec<OwnedFd>,
     mounts: Vec<OwnedFd>,
 }
@@ -38,6 +41,7 @@ impl Descriptors {
                 Descriptor::Output => &mut sorted.output,
                 Descriptor::Error => &mut sorted.error,
                 Descriptor::Result => &mut sorted.result,
+                Descriptor::Calls => &mut sorted.calls,
                 Descriptor::CgroupProcs => {
                     sorted.cgroups.push(descriptor);
                     continue;
@@ -96,6 +100,7 @@ impl Descriptors {
             (libc::STDOUT_FILENO, own(self.output)?),
             (libc::STDERR_FILENO, own(self.error)?),
             (RESULT, own(self.result)?),
+            (CALLS, own(self.calls)?),
         ];
         for (number, descriptor) in &numbered {
             if let Some(descriptor) = descriptor {
@@ -106,7 +111,7 @@ impl Descriptors {
     }
 
     fn all(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let streams = [&self.input, &self.output, &self.error, &self.result];
+        let streams = [&self.input, &self.output, &self.error, &self.result, &self.calls];
         streams.into_iter().flatten().chain(&self.cgroups).chain(&self.mounts).map(AsFd::as_fd)
     }
 }

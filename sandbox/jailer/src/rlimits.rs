@@ -54,6 +54,13 @@ pub(crate) fn set(limits: &TreeLimits, process_bound: u64) -> Result<(), Failure
     Ok(())
 }
 
+/// Lets this process have as many open files as it may. Those of the program have
+/// a limit of their own.
+pub(crate) fn raise_open_files() -> nix::Result<()> {
+    let (_, hard) = nix::sys::resource::getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+}
+
 /// A lower bound that this process has already stays.
 fn set_one(resource: Resource, bound: u64) -> nix::Result<()> {
     let (_, hard) = nix::sys::resource::getrlimit(resource)?;

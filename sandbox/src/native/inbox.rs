@@ -41,14 +41,14 @@ struct Beside {
 
 /// Files that a program finds below what it is given: their names, and content.
 /// They tell it what to do, and how.
-pub(super) fn files(native: &Native, order: &Order) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+pub(super) fn files(native: &Native, order: &Order, shown: bool) -> io::Result<Vec<(String, Cow<'static, str>)>> {
     let of_runtime = native.files().map(|(name, content)| (name.to_owned(), Cow::from(content)));
     let mut files: Vec<_> = of_runtime.collect();
     for argument in native.arguments() {
         match argument {
             Argument::Program => files.push((program_name(native), order.program.code.clone().into())),
             Argument::Request => {
-                let request = GuestRequest { fresh: true, ..GuestRequest::new(&order.program, &order.limits) };
+                let request = GuestRequest { fresh: true, shown, ..GuestRequest::new(&order.program, &order.limits) };
                 files.push((REQUEST.to_owned(), serde_json::to_string(&request)?.into()));
             }
             Argument::Text(_) | Argument::Args => {}

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::account;
 use super::account::Account;
+use super::calls;
+use super::calls::CallSockets;
 use super::cgroup::{Group, PREFIX};
 use super::confinement::confinement;
 use super::ending::conclude;
@@ -39,6 +41,7 @@ use crate::run::limits::{Limits, Resource};
 use crate::run::order::Order;
 use crate::run::outcome::{GuestError, Status, Trap};
 use crate::run::report::{MAX_FILES, RunReport};
+use crate::run::stream::LiveOutput;
 use crate::session::files::Untouched;
 use crate::workspace::entry::FileEntry;
 use crate::workspace::survey::Survey;
@@ -58,6 +61,15 @@ pub(super) struct Launch {
     pub(super) form: Form,
     pub(super) interpreter: Interpreter,
     pub(super) order: Order,
+}
+
+/// What ties a run to whoever follows it.
+struct Ties {
+    live: Option<LiveOutput>,
+    /// Whether somebody sees what is displayed while it goes on.
+    shown: bool,
+    /// By which it calls its host, and its end of that.
+    calls: Option<(CallSockets, OwnedFd)>,
 }
 
 /// How a native run ended.
@@ -100,16 +112,34 @@ pub(super) async fn launch(
         // Without a jailer there is nothing to stop.
         let _ = jailer::send_stop(&stopping, stop);
     });
+    let shown = following.sees_displays();
+    let Following { live, calls } = following;
+    let (sockets, asking) = if calls.grants_any() {
+        let (sockets, theirs, asking) = CallSockets::new().map_err(io::Error::from).doing(doing)?;
+        (Some((sockets, theirs)), Some(asking))
+    } else {
+        (None, None)
+    };
     let reaper = Arc::clone(spawner);
-    let run = tokio::task::spawn_blocking(move || {
+    let mut run = tokio::task::spawn_blocking(move || {
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        let ran = launch.run(&stream, pid, sent, following);
+        let ran = launch.run(&stream, pid, sent, Ties { live, shown, calls: sockets });
         // Its warden ends with its connection, and everything with that.
         drop(stream);
         reaper.reap(child);
         ran
     });
-    let ran = run.await.map_err(|source| Error::host("run a native program", source))?;
+    let answer = async {
+        match asking {
+            Some(asking) => calls::answer(&calls, asking).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ran = tokio::select! {
+        ran = &mut run => ran,
+        never = answer => match never {},
+    };
+    let ran = ran.map_err(|source| Error::host("run a native program", source))?;
     stopper.abort();
     ran
 }
@@ -127,7 +157,7 @@ impl Launch {
         control: &UnixStream,
         jailer: Pid,
         sent: oneshot::Sender<()>,
-        following: Following,
+        Ties { live, shown, calls }: Ties,
     ) -> Result<NativeReport, Error> {
         let runtime = Arc::clone(&self.order.runtime);
         let id = runtime.id();
@@ -146,9 +176,15 @@ impl Launch {
         let inbox = self.order.spool.with_extension("inbox");
         let given = Inbox::create(inbox.clone(), self.form.namespaces).doing(doing)?;
         let account = Account::new(&self.order.program.env, &self.workspace_inside());
-        let files = self.give(native, &account, &given).doing(doing)?;
+        let files = self.give(native, &account, &given, shown).doing(doing)?;
         // Before anything changes hands.
-        let confinement = confinement(&self, native, user.as_ref(), &given, &account, files, limits).map_err(denied)?;
+        let confined = confinement(&self, native, user.as_ref(), &given, &account, files, limits);
+        let mut confinement = confined.map_err(denied)?;
+        if calls.is_some() {
+            let env = &mut confinement.program.env;
+            env.retain(|(name, _)| name != calls::VARIABLE);
+            env.push((calls::VARIABLE.into(), calls::DESCRIPTOR.into()));
+        }
         let group = match &self.form.cgroups {
             Some(cgroups) => {
                 let name = inbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -174,7 +210,7 @@ impl Launch {
         directories.extend(given.cache_directory().map(AsFd::as_fd));
         let policy = Arc::clone(&self.order.policy);
         directories.extend(policy.mounts.iter().map(|mount| mount.held().as_fd()));
-        let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, following.live);
+        let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
         let stdin = std::mem::take(&mut self.order.program.stdin);
         let orders = Orders {
             confinement,
@@ -183,6 +219,7 @@ impl Launch {
             directories: &directories,
             stdin: &stdin,
             reply_bytes: MAX_REPLY_BYTES,
+            calls,
             sent,
         };
         let supervised = supervise(control, orders, &mut streams);
@@ -262,8 +299,8 @@ impl Launch {
 
     /// Gives the program its files, among them who it is. Those of a root of its
     /// own are answered.
-    fn give(&self, native: &Native, account: &Account, given: &Inbox) -> io::Result<Vec<GivenFile>> {
-        let files = inbox::files(native, &self.order)?.into_iter();
+    fn give(&self, native: &Native, account: &Account, given: &Inbox, shown: bool) -> io::Result<Vec<GivenFile>> {
+        let files = inbox::files(native, &self.order, shown)?.into_iter();
         if self.form.namespaces {
             let files = files.map(|(name, content)| GivenFile { path: Path::new(GIVEN).join(name), content });
             let list = |(place, list): (&str, String)| GivenFile { path: place.into(), content: list.into() };

@@ -10,6 +10,7 @@
 //! a report of that.
 
 mod account;
+mod calls;
 mod cgroup;
 mod confinement;
 mod ending;

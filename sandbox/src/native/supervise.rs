@@ -17,6 +17,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{Gid, Uid};
 use tokio::sync::oneshot;
 
+use super::calls;
+use super::calls::CallSockets;
 use super::tier::Form;
 use crate::run::output::OutputCapture;
 use crate::run::stream::LiveOutput;
@@ -91,13 +93,15 @@ pub(super) struct Orders<'a> {
     pub(super) stdin: &'a [u8],
     /// The largest reply.
     pub(super) reply_bytes: usize,
+    /// By which the program calls its host, and its end of that.
+    pub(super) calls: Option<(CallSockets, OwnedFd)>,
     /// Told when the jailer can hear that it is to stop.
     pub(super) sent: oneshot::Sender<()>,
 }
 
 /// Has a program run.
 pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut Streams) -> io::Result<Supervised> {
-    let Orders { mut confinement, form, cgroups, directories, stdin, reply_bytes, sent } = orders;
+    let Orders { mut confinement, form, cgroups, directories, stdin, reply_bytes, calls, sent } = orders;
     let identity = confinement.identity;
     let limits = confinement.limits;
     let mut deadline = Instant::now() + Duration::from_millis(limits.wall_time_ms + limits.grace_ms) + OVERDUE;
@@ -106,6 +110,11 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
         (pipe(identity)?, pipe(identity)?, pipe(identity)?);
     confinement.descriptors = vec![Descriptor::Input, Descriptor::Output, Descriptor::Error, Descriptor::Result];
     let mut descriptors = vec![input.as_fd(), stdout.as_fd(), stderr.as_fd(), reply.as_fd()];
+    let (mut sockets, calls) = calls.unzip();
+    if let Some(calls) = &calls {
+        confinement.descriptors.push(Descriptor::Calls);
+        descriptors.push(calls.as_fd());
+    }
     for group in cgroups {
         confinement.descriptors.push(Descriptor::CgroupProcs);
         descriptors.push(group.as_fd());
@@ -120,7 +129,7 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
     drop(confinement);
     // Nobody may be waiting for it.
     let _ = sent.send(());
-    drop((input, stdout, stderr, reply));
+    drop((input, stdout, stderr, reply, calls));
 
     let mut pipes = Pipes { stdout: Some(our_stdout), stderr: Some(our_stderr), reply: Some(our_reply) };
     let mut said = Supervised { end: End::Lost, enforced: None, reply: Vec::new() };
@@ -138,7 +147,10 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
             deadline += OVERDUE / 10;
             continue;
         };
-        let ready = wait(control, &pipes, left)?;
+        let ready = wait(control, &pipes, sockets.as_ref(), left)?;
+        if let Some(sockets) = sockets.as_mut().filter(|_| ready.calls) {
+            sockets.take();
+        }
         if ready.pipes {
             pipes.drain(&mut buffer, CHUNK_BYTES, reply_bytes, streams, &mut said.reply)?;
         }
@@ -174,19 +186,25 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
 struct Ready {
     control: bool,
     pipes: bool,
+    calls: bool,
 }
 
-fn wait(control: &UnixStream, pipes: &Pipes, left: Duration) -> io::Result<Ready> {
+fn wait(control: &UnixStream, pipes: &Pipes, sockets: Option<&CallSockets>, left: Duration) -> io::Result<Ready> {
+    let left = if sockets.is_some_and(CallSockets::is_full) { left.min(calls::PAUSE) } else { left };
     let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
     let mut watched = vec![PollFd::new(control.as_fd(), PollFlags::POLLIN)];
     let open = [&pipes.stdout, &pipes.stderr, &pipes.reply].into_iter().flatten();
     watched.extend(open.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+    let pipes = watched.len();
+    let called = sockets.into_iter().flat_map(CallSockets::open);
+    watched.extend(called.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
     match poll(&mut watched, timeout) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
     }
     let is_ready = |watched: &PollFd<'_>| watched.any().unwrap_or(false);
-    Ok(Ready { control: is_ready(&watched[0]), pipes: watched[1..].iter().any(is_ready) })
+    let any = |watched: &[PollFd<'_>]| watched.iter().any(is_ready);
+    Ok(Ready { control: is_ready(&watched[0]), pipes: any(&watched[1..pipes]), calls: any(&watched[pipes..]) })
 }
 
 impl Pipes {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::abi;
 use crate::policy::Policy;
 
 /// The longest name of a call, in bytes.
@@ -83,6 +84,11 @@ impl Calls {
         self.handler.is_some() && self.policy.calls.contains(name)
     }
 
+    /// Whether any call would.
+    pub(crate) fn grants_any(&self) -> bool {
+        self.handler.is_some() && !self.policy.calls.is_empty()
+    }
+
     /// Answers a call that is within the bounds.
     ///
     /// # Cancellation
@@ -116,6 +122,21 @@ impl GuestCall {
         at_most("bytes of a call", MAX_CALL_BYTES as u64, bytes as u64)?;
         at_most("calls of a run", u64::from(MAX_CALLS), u64::from(made) + 1)
     }
+}
+
+/// An answer as a program is told: its kind, by the numbers of the guest ABI, and
+/// bytes.
+pub(crate) fn told(answer: Answer) -> (u32, Vec<u8>) {
+    let error = match answer {
+        Ok(bytes) => return (0, bytes),
+        Err(error) => error,
+    };
+    let kind = match error {
+        CallError::Failed(_) => 1,
+        CallError::Denied(_) => 2,
+        CallError::PastBound { .. } => 3,
+    };
+    (kind, abi::cut(error.to_string(), MAX_CALL_BYTES).into_bytes())
 }
 
 fn at_most(what: &str, most: u64, value: u64) -> Result<(), CallError> {

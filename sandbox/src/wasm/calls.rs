@@ -15,8 +15,8 @@ use super::host::Host;
 use super::wasi::OWN_MODULE;
 use super::wasi::errno::{AGAIN, BADF, FAULT, INTR, NOTSUP, SUCCESS, TIMEDOUT};
 use super::wasi::guest_memory::{range, split};
-use crate::run::abi;
-use crate::run::calls::{Answer, CallError, GuestCall, MAX_CALL_BYTES, MAX_IN_FLIGHT};
+use crate::run::calls;
+use crate::run::calls::{Answer, CallError, GuestCall, MAX_IN_FLIGHT};
 
 /// Brings a call to who answers it, under its number in the run.
 pub(crate) type SendCall = Box<dyn FnMut(u32, GuestCall) + Send>;
@@ -120,10 +120,7 @@ async fn call_wait(mut caller: Caller<'_, Host>, timeout: i64, out: i32) -> Resu
         }
         Waited::Interrupted => return Ok(INTR),
     };
-    let (kind, bytes) = match answer {
-        Ok(bytes) => (0, bytes),
-        Err(error) => (kind_of(&error), abi::cut(error.to_string(), MAX_CALL_BYTES).into_bytes()),
-    };
+    let (kind, bytes) = calls::told(answer);
     let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     run.calls.told.insert(number, bytes);
     let Some(out) = range(memory, out, TOLD_BYTES) else { return Ok(FAULT) };
@@ -131,15 +128,6 @@ async fn call_wait(mut caller: Caller<'_, Host>, timeout: i64, out: i32) -> Resu
         word.copy_from_slice(&value.to_le_bytes());
     }
     Ok(SUCCESS)
-}
-
-/// The numbers of the guest ABI.
-const fn kind_of(error: &CallError) -> u32 {
-    match error {
-        CallError::Failed(_) => 1,
-        CallError::Denied(_) => 2,
-        CallError::PastBound { .. } => 3,
-    }
 }
 
 /// Writes the first `size` bytes of an answer to `address`, and forgets it.
