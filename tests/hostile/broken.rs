@@ -152,3 +152,61 @@ fn a_worker_that_reports_more_than_its_run_may_say_is_ended_before_it_is_believe
     let grown = resident().saturating_sub(before);
     assert!(grown < u64::from(LONG), "the server grew by {grown} bytes");
 }
+
+/// A call of a program, as a worker brings it: the second kind of message that
+/// there is.
+fn call_frame(run: u64, number: u32, name: &str, bytes: &[u8]) -> Vec<u8> {
+    fn number_of(mut value: u64, into: &mut Vec<u8>) {
+        while value > 127 {
+            into.push((value & 127) as u8 | 128);
+            value >>= 7;
+        }
+        into.push(value as u8);
+    }
+    let mut message = vec![1];
+    number_of(run, &mut message);
+    number_of(number.into(), &mut message);
+    for part in [name.as_bytes(), bytes] {
+        number_of(part.len() as u64, &mut message);
+        message.extend_from_slice(part);
+    }
+    [&u32::try_from(message.len()).unwrap().to_le_bytes()[..], &message].concat()
+}
+
+/// What a worker says that its programs call is held against what they may call.
+#[test]
+fn a_worker_that_lies_about_calls_is_ended_with_the_reason() {
+    const STEP: &[u8] = b"{\"message\":\"from a broken worker\"}";
+    let server = Server::with().flag("--workers=1").env("NO_COLOR", "1").start();
+    server.assert_usable();
+    // Runs are numbered as they come.
+    let say = |run: u64, frames: &dyn Fn(u64) -> Vec<u8>| {
+        let worker = server.workers()[0].pid();
+        let pending = server.begin_execute("print('begun')\nimport time\ntime.sleep(60)", json!({}));
+        server.client.progress(&pending, "begun");
+        // The server may hang up before it was sent all of that.
+        let _ = connection_of(worker).write_all(&frames(run));
+        pending
+    };
+    // The control: what keeps to the bounds is answered, and the run goes on.
+    let honest = say(1, &|run| call_frame(run, 0, "progress", STEP));
+    server.client.progress(&honest, "from a broken worker");
+    let many = |run, same: bool| -> Vec<u8> {
+        (0..17).flat_map(|number| call_frame(run, if same { number / 2 } else { number }, "progress", STEP)).collect()
+    };
+    let lies: [(&dyn Fn(u64) -> Vec<u8>, &str); 6] = [
+        (&|run| call_frame(run + 700, 0, "progress", STEP), "it sends a call, which nobody asked for"),
+        (&|run| call_frame(run, 0, &"n".repeat(65), STEP), "its name of a call may be 64 bytes long, and is 65"),
+        (&|run| call_frame(run, 0, "progress", &[b'x'; 131_073]), "its call may be 131072 bytes long, and is 131073"),
+        (&|run| many(run, false), "its run may have 16 calls in flight, and this would be one more"),
+        (&|run| many(run, true), "it gives a call the number 0, which another has that is not answered"),
+        (&|_| vec![3, 0, 0, 0, 1, 0xff, 0xff], "a worker broke the protocol and is ended"),
+    ];
+    for ((frames, reason), run) in lies.into_iter().zip((2..).step_by(2)) {
+        let worker = server.workers()[0].pid();
+        say(run, frames).wait().assert_status("trapped worker_lost");
+        assert!(server.log().contains(reason), "{reason}");
+        assert_eq!(server.execute("print('well')").output(), "well\n", "{reason}");
+        assert_ne!(server.workers()[0].pid(), worker, "{reason}: it was not replaced");
+    }
+}
