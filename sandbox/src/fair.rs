@@ -10,14 +10,13 @@
 //!
 //! [`Fair`] decides and knows nothing of tasks; [`Pot`] is what is waited on.
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
-
-use crate::lock::lock;
 
 /// How many times all units may go past a request that others keep from fitting.
 const PATIENCE: u64 = 8;
@@ -265,33 +264,33 @@ impl<K: Clone + Eq + Hash> Pot<K> {
 
     /// How many nobody has.
     pub(crate) fn free(&self) -> u64 {
-        lock(&self.0).fair.free
+        self.0.lock().fair.free
     }
 
     /// How many `key` has.
     pub(crate) fn used_by(&self, key: &K) -> u64 {
-        lock(&self.0).fair.used_by(key)
+        self.0.lock().fair.used_by(key)
     }
 
     /// How many requests wait.
     pub(crate) fn waiting(&self) -> usize {
-        lock(&self.0).fair.waiting
+        self.0.lock().fair.waiting
     }
 
     /// How many of `key` wait.
     pub(crate) fn waiting_of(&self, key: &K) -> usize {
-        lock(&self.0).fair.waiting_of(key)
+        self.0.lock().fair.waiting_of(key)
     }
 
     /// How many have or want some.
     #[cfg(test)]
     pub(crate) fn accounts(&self) -> usize {
-        lock(&self.0).fair.accounts.len()
+        self.0.lock().fair.accounts.len()
     }
 
     /// Takes `units` if they are there, before whoever waits.
     pub(crate) fn try_take(&self, key: &K, most: u64, units: u64) -> Option<Units<K>> {
-        let is_given = lock(&self.0).fair.try_give(key, most, units);
+        let is_given = self.0.lock().fair.try_give(key, most, units);
         is_given.then(|| self.units(key, units))
     }
 
@@ -313,7 +312,7 @@ impl<K: Clone + Eq + Hash> Pot<K> {
         queue: usize,
     ) -> Result<Units<K>, Full> {
         let (waiting, served) = {
-            let mut state = lock(&self.0);
+            let mut state = self.0.lock();
             match state.fair.ask(key, most, units, urgency, queue) {
                 Asked::Given => return Ok(self.units(key, units)),
                 Asked::Full(waiting) => return Err(Full { waiting }),
@@ -336,7 +335,7 @@ impl<K: Clone + Eq + Hash> Pot<K> {
     /// Does something to what is known, and wakes those who are served by it.
     fn change<T>(&self, change: impl FnOnce(&mut State<K>) -> T) -> T {
         let (done, first, rest) = {
-            let mut state = lock(&self.0);
+            let mut state = self.0.lock();
             let done = change(&mut state);
             let mut next = || state.fair.serve_next().and_then(|ticket| state.waiters.remove(&ticket));
             let first = next();

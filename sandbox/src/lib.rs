@@ -30,7 +30,6 @@ mod filesystem;
 pub mod fuzzing;
 mod handle;
 mod images;
-mod lock;
 mod memory_budget;
 mod mounts;
 mod native;

@@ -235,6 +235,14 @@ pub(crate) fn has_attribute(path: &Path, name: &CStr) -> bool {
     unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
 }
 
+/// Owns a descriptor that a test has just received in a message.
+#[cfg(test)]
+pub(crate) fn own_received(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: `recvmsg` has just made this descriptor for its receiver, who passes
+    // it on to nobody else.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
 /// Takes the worker's end of its socket, which is standard input.
 pub(crate) fn own_standard_input() -> OwnedFd {
     // SAFETY: called once, at the start of the worker process, before

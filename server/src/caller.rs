@@ -1,7 +1,8 @@
 //! Whose calls they are, and what those share, on however many connections.
 
+use parking_lot::Mutex;
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sandbox::{Error, Executor, Look, Place, Principal};
 use tokio_util::sync::CancellationToken;
@@ -63,7 +64,7 @@ impl Held {
 
     /// Holds `thing`.
     pub(crate) fn keep(&self, thing: impl Any + Send) {
-        if let Some(things) = self.things.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(things) = self.things.lock().as_mut() {
             things.push(Box::new(thing));
         }
     }
@@ -75,7 +76,7 @@ impl Held {
 
     /// Lets go of everything, and of what may come yet.
     pub(crate) fn release(&self) {
-        let things = self.things.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let things = self.things.lock().take();
         drop(things);
     }
 }

@@ -6,8 +6,9 @@
 //! fraction of its work is done gives the total: the seconds that all of it takes
 //! at that pace.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rmcp::RoleServer;
@@ -86,7 +87,7 @@ impl Untold {
 
 impl News {
     fn with<T>(&self, change: impl FnOnce(&mut Untold) -> T) -> T {
-        change(&mut self.untold.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.untold.lock())
     }
 }
 

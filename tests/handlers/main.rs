@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use sandbox::{
     Answering, CallHandler, Catalogue, Durability, Error, ExecuteRequest, Executor, ExecutorSettings, Follower,
-    GuestCall, Limits, NativeSettings, Outcome, Policy, Principal, Program, Resource, SessionChoice, Status,
-    StoreBackend, Tier,
+    GuestCall, Limits, MinimumTier, NativeSettings, Outcome, Policy, Principal, Program, Resource, SessionChoice,
+    Status, StoreBackend, Tenancy, Tier,
 };
 use tempfile::TempDir;
 use tests::{Filter, RuntimesFolder, Tally};
@@ -126,6 +126,8 @@ impl Here {
             cache_directory: tests::cache_directory().to_path_buf(),
             default_limits: Limits::defaults(),
             limit_ceilings: Limits::ceilings(),
+            reserved: Vec::new(),
+            tenancy: Tenancy::One,
             policy: Arc::new(Policy { calls, ..Policy::default() }),
             runs: 4,
             queue: 64,
@@ -140,7 +142,7 @@ impl Here {
             principal_store_bytes: 1 << 30,
             snapshots: 64,
             native: NativeSettings {
-                tier: Some(Tier::Container),
+                tier: MinimumTier::AtLeast(Tier::Container),
                 programs: BTreeMap::new(),
                 secrets: Vec::new(),
                 personal: Vec::new(),

@@ -10,19 +10,18 @@ pub(crate) mod spawner;
 pub(crate) mod standard_error;
 pub(crate) mod this_binary;
 
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::Pid;
-
-use crate::lock::lock;
 
 /// How long strays are looked for: each that ends may leave others.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,7 +32,7 @@ static KNOWN: LazyLock<Mutex<HashSet<u32>>> = LazyLock::new(Mutex::default);
 
 /// Starts a child.
 pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
-    let mut known = lock(&KNOWN);
+    let mut known = KNOWN.lock();
     let child = command.spawn()?;
     known.insert(child.id());
     Ok(child)
@@ -42,7 +41,7 @@ pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
 /// Waits for a child that was started here.
 pub(crate) fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     let status = child.wait();
-    lock(&KNOWN).remove(&child.id());
+    KNOWN.lock().remove(&child.id());
     status
 }
 
@@ -73,7 +72,7 @@ pub(crate) fn end_with_strays(pid: Pid) {
 
 /// Children that this process has not started.
 fn strays() -> Vec<Pid> {
-    let known = lock(&KNOWN);
+    let known = KNOWN.lock();
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().filter_map(Result::ok);
     let text: Vec<String> = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
     if text.is_empty() {

@@ -3,15 +3,15 @@
 //! Whoever tells of a run waits for nobody: a reader that is slow loses the
 //! oldest events and learns how many.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 
 use crate::error::Error;
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::run::event::{CodeDigest, RunCall, RunEvent, RunFailure, RunStage, RunSummary};
 use crate::run::outcome::Outcome;
 
@@ -103,7 +103,7 @@ impl Call {
     }
 
     fn end(&self, end: Result<RunSummary, RunFailure>) {
-        let started = lock(&self.progress).started;
+        let started = self.progress.lock().started;
         self.tell(match end {
             Err(failure) if !started => RunStage::Refused(failure),
             end => RunStage::Ended(end),
@@ -112,7 +112,7 @@ impl Call {
 
     fn tell(&self, stage: RunStage) {
         {
-            let mut progress = lock(&self.progress);
+            let mut progress = self.progress.lock();
             progress.started |= matches!(stage, RunStage::Started);
             progress.over |= matches!(stage, RunStage::Refused(_) | RunStage::Ended(_));
         }
@@ -123,7 +123,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let is_over = lock(&self.progress).over;
+        let is_over = self.progress.lock().over;
         if !is_over {
             self.end(Err(RunFailure::ABANDONED));
         }

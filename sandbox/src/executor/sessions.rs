@@ -10,7 +10,6 @@ use super::Executor;
 use super::scratch::write_files;
 use crate::error::Error;
 use crate::handle::{Principal, SessionId, SnapshotId};
-use crate::lock::lock;
 use crate::run::outcome::{SessionReport, SessionState};
 use crate::run::request::InputFile;
 use crate::session::save::{Change, ChangedFiles};
@@ -339,7 +338,7 @@ impl Executor {
     /// Looks over the store in the background, if that was not done for long.
     pub(super) fn sweep_if_due(&self, now: Instant) {
         let interval = SWEEP_INTERVAL.min(self.sessions.lifetime() / 4).max(Duration::from_secs(1));
-        let mut last = lock(&self.last_swept);
+        let mut last = self.last_swept.lock();
         let is_due = match *last {
             Some(last) => now.saturating_duration_since(last) >= interval,
             // Soon, because until then nobody knows how full it is, but not in

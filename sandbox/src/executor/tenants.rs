@@ -5,13 +5,13 @@
 //! written down who is calling, so that it all goes when somebody has not for
 //! long, and so that there is a bound to how many are known.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Error;
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::tenancy::{TenantBounds, Tenants as Settings};
 
 /// The tenants that are known, where there are several. A single one is never
@@ -64,7 +64,7 @@ impl Tenants {
         mut forget: impl FnMut(&Principal) -> bool,
     ) -> Result<Option<Visit>, Error> {
         let Some(Settings { most, .. }) = self.bounds.several() else { return Ok(None) };
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         if let Some(known) = known.get_mut(principal) {
             known.calls += 1;
         } else {
@@ -90,14 +90,14 @@ impl Tenants {
     pub(super) fn idle(&self, now: Instant) -> Vec<Principal> {
         let Some(Settings { idle, .. }) = self.bounds.several() else { return Vec::new() };
         let is_idle = |known: &Known| known.calls == 0 && now.saturating_duration_since(known.last_used) >= *idle;
-        let known = lock(&self.known);
+        let known = self.known.lock();
         known.iter().filter(|(_, known)| is_idle(known)).map(|(principal, _)| principal.clone()).collect()
     }
 
     /// Forgets `principal` if `forget` could, unless it is calling. It cannot begin
     /// to meanwhile: `forget` must not wait for anything.
     pub(super) fn forget(&self, principal: &Principal, forget: impl FnOnce() -> bool) {
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         if known.get(principal).is_some_and(|known| known.calls == 0) && forget() {
             known.remove(principal);
         }
@@ -105,7 +105,7 @@ impl Tenants {
 
     /// Counts a run of `principal`.
     pub(super) fn ran(&self, principal: &Principal, is_warm: bool) {
-        if let Some(known) = lock(&self.known).get_mut(principal) {
+        if let Some(known) = self.known.lock().get_mut(principal) {
             known.runs += 1;
             known.warm_starts += u64::from(is_warm);
         }
@@ -113,18 +113,18 @@ impl Tenants {
 
     /// How many runs of `principal` were counted, and how many of them were warm.
     pub(super) fn runs_of(&self, principal: &Principal) -> (u64, u64) {
-        lock(&self.known).get(principal).map_or((0, 0), |known| (known.runs, known.warm_starts))
+        self.known.lock().get(principal).map_or((0, 0), |known| (known.runs, known.warm_starts))
     }
 
     /// How many are known.
     pub(super) fn count(&self) -> usize {
-        lock(&self.known).len()
+        self.known.lock().len()
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        if let Some(known) = lock(&self.tenants.known).get_mut(&self.principal) {
+        if let Some(known) = self.tenants.known.lock().get_mut(&self.principal) {
             known.calls -= 1;
             known.last_used = Instant::now();
         }

@@ -279,5 +279,5 @@ async fn many_at_once_on_several_threads_all_get_their_turn_and_leave_nothing() 
         task.await.unwrap();
     }
     assert_eq!((pot.free(), pot.waiting(), pot.accounts()), (3, 0, 0));
-    assert!(lock(&pot.0).waiters.is_empty());
+    assert!(pot.0.lock().waiters.is_empty());
 }

@@ -9,12 +9,12 @@
 //! the server's alone. Only the last name of a path below the first may have
 //! been changed by somebody else, and so no such name is ever gone through.
 
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::IFlags;
@@ -24,7 +24,6 @@ use super::removal::remove_tree;
 use super::traces::shows_mapped_writes;
 use crate::error::{Error, IoContext as _};
 use crate::handle::{Principal, random_name};
-use crate::lock::lock;
 
 const PREFIX: &str = "server-";
 const LOCK: &str = "lock";
@@ -105,7 +104,7 @@ impl StateDirectory {
     /// Forgets a principal of whom nothing is used. Returns where its directory
     /// lies then, for the caller to remove.
     pub(crate) fn forget(&self, principal: &Principal) -> Option<PathBuf> {
-        let mut principals = lock(&self.principals);
+        let mut principals = self.principals.lock();
         if !principals.remove(principal) {
             return None;
         }
@@ -129,7 +128,7 @@ impl StateDirectory {
 
     fn of_principal(&self, principal: &Principal) -> Result<PathBuf, Error> {
         let path = self.path.join(principal.directory_name());
-        let mut principals = lock(&self.principals);
+        let mut principals = self.principals.lock();
         if !principals.contains(principal) {
             for path in [&path, &path.join(SHARED), &path.join(OWN)] {
                 let doing = || format!("make {}", path.display());

@@ -1,14 +1,14 @@
 //! Has an image compiled when it is first wanted, and gives it to the workers of
 //! whoever wants it.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::Error;
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::worker::{CompiledImage, Pool};
 
 /// Opens images, each once for all who want it.
@@ -40,19 +40,19 @@ impl Opening {
             return Ok(true);
         }
         let turn = {
-            let mut turns = lock(&self.turns);
+            let mut turns = self.turns.lock();
             // Those that nobody has any more.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(digest.to_owned()).or_default())
         };
         let _turn = turn.lock().await;
-        let known = lock(&self.opened).get(digest).and_then(Weak::upgrade);
+        let known = self.opened.lock().get(digest).and_then(Weak::upgrade);
         let image = match known {
             Some(image) => image,
             None => {
                 let Some(found) = find.await? else { return Ok(false) };
                 let image = Arc::new(found);
-                let mut opened = lock(&self.opened);
+                let mut opened = self.opened.lock();
                 opened.retain(|_, image| image.strong_count() > 0);
                 opened.insert(digest.to_owned(), Arc::downgrade(&image));
                 image

@@ -3,9 +3,10 @@
 //! Kept for a while, at most so many, and at most so many bytes: of the principal
 //! that has the most the oldest goes first.
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outcome::RichOutput;
@@ -14,7 +15,6 @@ use super::spool::Spool;
 use super::stream::{Stream, spool_path};
 use crate::error::Error;
 use crate::handle::{Instance, Principal, RunId};
-use crate::lock::lock;
 use crate::workspace::Workspace;
 
 /// How long a run can be read after it ended.
@@ -175,7 +175,7 @@ impl FinishedRuns {
 
     /// Keeps `run`, and returns those that have to go for it.
     pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Evicted {
-        let mut kept = lock(&self.kept);
+        let mut kept = self.kept.lock();
         kept.bytes += run.held_bytes;
         let own = kept.owners.entry(run.owner.clone()).or_default();
         own.bytes += run.held_bytes;
@@ -191,7 +191,7 @@ impl FinishedRuns {
     /// Returns the runs that have been kept long enough.
     pub(crate) fn take_expired(&self, now: Instant) -> Evicted {
         let is_old = |run: &FinishedRun| now.saturating_duration_since(run.ended) >= RUN_LIFETIME;
-        let mut kept = lock(&self.kept);
+        let mut kept = self.kept.lock();
         let owners: Vec<_> = kept.owners.keys().cloned().collect();
         let expired = |owner| std::iter::from_fn(|| kept.take_oldest(owner, is_old)).collect::<Vec<_>>();
         Evicted(owners.iter().flat_map(expired).collect())
@@ -199,18 +199,18 @@ impl FinishedRuns {
 
     /// Returns all runs of `owner`.
     pub(crate) fn take_all_of(&self, owner: &Principal) -> Evicted {
-        let mut kept = lock(&self.kept);
+        let mut kept = self.kept.lock();
         Evicted(std::iter::from_fn(|| kept.take_oldest(owner, |_| true)).collect())
     }
 
     /// Whether there are any of `owner`.
     pub(crate) fn has_any_of(&self, owner: &Principal) -> bool {
-        lock(&self.kept).owners.contains_key(owner)
+        self.kept.lock().owners.contains_key(owner)
     }
 
     /// The run `id` of `owner`.
     pub(crate) fn get(&self, owner: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
-        let found = lock(&self.kept).runs.get(id).filter(|run| run.owner == *owner).cloned();
+        let found = self.kept.lock().runs.get(id).filter(|run| run.owner == *owner).cloned();
         found.ok_or_else(|| self.not_here(id))
     }
 
@@ -308,7 +308,7 @@ mod tests {
         assert!(!runs.has_any_of(&other) && runs.has_any_of(&flooder));
         assert!(runs.take_expired(now).is_empty());
         assert_eq!(runs.take_expired(now + RUN_LIFETIME).0.len(), MAX_RUNS - 2);
-        let kept = lock(&runs.kept);
+        let kept = runs.kept.lock();
         assert_eq!((kept.runs.len(), kept.owners.len(), kept.bytes), (0, 0, 0));
     }
 

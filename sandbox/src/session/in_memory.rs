@@ -4,15 +4,15 @@
 //! another's session names one of its own that is not there: it is looked for in
 //! the store, among its own, like any that never was.
 
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Session, Turn};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId, SessionKey};
-use crate::lock::lock;
 use crate::tenancy::TenantBounds;
 
 /// The sessions in memory, and those that are being looked up.
@@ -30,24 +30,24 @@ impl InMemory {
     }
 
     pub(super) fn len(&self) -> usize {
-        lock(&self.sessions).len()
+        self.sessions.lock().len()
     }
 
     /// Those of `owner`.
     pub(super) fn of(&self, owner: &Principal) -> Vec<Arc<Session>> {
-        lock(&self.sessions).values().filter(|session| session.owner == *owner).cloned().collect()
+        self.sessions.lock().values().filter(|session| session.owner == *owner).cloned().collect()
     }
 
     pub(super) fn has(&self, key: &SessionKey) -> bool {
-        lock(&self.sessions).contains_key(key)
+        self.sessions.lock().contains_key(key)
     }
 
     pub(super) fn add(&self, session: &Arc<Session>) {
-        lock(&self.sessions).insert(session.key(), Arc::clone(session));
+        self.sessions.lock().insert(session.key(), Arc::clone(session));
     }
 
     pub(super) fn remove(&self, key: &SessionKey) {
-        lock(&self.sessions).remove(key);
+        self.sessions.lock().remove(key);
     }
 
     /// The session as it is known here; one that is not known is looked up by
@@ -55,12 +55,12 @@ impl InMemory {
     pub(super) fn find(&self, owner: &Principal, id: &SessionId) -> Arc<Session> {
         let key = SessionKey { owner: owner.clone(), id: id.clone() };
         let new = || Session::new(id.clone(), owner.clone());
-        Arc::clone(lock(&self.sessions).entry(key).or_insert_with(new))
+        Arc::clone(self.sessions.lock().entry(key).or_insert_with(new))
     }
 
     /// Those that are in use, or were within `lifetime`.
     pub(super) fn in_use(&self, now: Instant, lifetime: Duration) -> HashSet<(String, SessionId)> {
-        let sessions: Vec<_> = lock(&self.sessions).values().cloned().collect();
+        let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         let is_in_use = |session: &&Arc<Session>| {
             now.saturating_duration_since(session.last_used()) < lifetime || session.idle_turn().is_none()
         };
@@ -74,12 +74,12 @@ impl InMemory {
     /// Those that nobody has used for so long.
     pub(super) fn unused_for(&self, idle_time: Duration, now: Instant) -> Vec<Arc<Session>> {
         let is_unused = |session: &&Arc<Session>| now.saturating_duration_since(session.last_used()) >= idle_time;
-        lock(&self.sessions).values().filter(is_unused).cloned().collect()
+        self.sessions.lock().values().filter(is_unused).cloned().collect()
     }
 
     /// All of them, the least recently used first.
     pub(super) fn by_last_use(&self) -> Vec<Arc<Session>> {
-        let mut sessions: Vec<_> = lock(&self.sessions).values().cloned().collect();
+        let mut sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         sessions.sort_by_cached_key(|session| session.last_used());
         sessions
     }
@@ -94,7 +94,7 @@ impl InMemory {
     pub(super) fn surplus(&self, owner: &Principal) -> Result<Option<Turn>, Error> {
         let most = self.bounds.of(owner).sessions.min(self.limit);
         let (mut sessions, counts) = {
-            let sessions = lock(&self.sessions);
+            let sessions = self.sessions.lock();
             // Some may only be being looked up, which need not be counted then.
             if sessions.len() <= most {
                 return Ok(None);

@@ -2,11 +2,11 @@
 //! budget of all runs, and at most half of it, and of what each tenant may have
 //! half of that: runs can always go on.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::memory_budget::{MemoryBudget, Share};
 
 /// Less than this is free, for all sessions of one tenant together.
@@ -62,12 +62,12 @@ impl Ledger {
 
     /// How much is held of all.
     pub(crate) fn bytes(&self) -> u64 {
-        lock(&self.accounts).bytes
+        self.accounts.lock().bytes
     }
 
     /// How much is held of sessions of `owner`.
     pub(crate) fn bytes_of(&self, owner: &Principal) -> u64 {
-        lock(&self.accounts).owners.get(owner).map_or(0, |paid| paid.bytes)
+        self.accounts.lock().owners.get(owner).map_or(0, |paid| paid.bytes)
     }
 
     /// Nothing yet, of a session of `owner`.
@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     fn change(&self, owner: &Principal, less: u64, more: u64) -> bool {
-        let mut accounts = lock(&self.accounts);
+        let mut accounts = self.accounts.lock();
         let Accounts { bytes: all, owners } = &mut *accounts;
         let Paid { bytes, share } = owners.entry(owner.clone()).or_default();
         let [new, new_all] = [*bytes, *all].map(|held| held.saturating_sub(less).saturating_add(more));
@@ -158,6 +158,6 @@ mod tests {
         drop(one);
         assert!(third.resize(UNIT));
         drop((other, third));
-        assert!(lock(&ledger.accounts).owners.is_empty() && budget.used_bytes() == 0);
+        assert!(ledger.accounts.lock().owners.is_empty() && budget.used_bytes() == 0);
     }
 }

@@ -16,10 +16,11 @@ pub(crate) mod snapshot;
 mod store_space;
 mod workspaces;
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
@@ -30,7 +31,6 @@ use self::load::Fetched;
 use self::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId, SessionKey};
-use crate::lock::lock;
 use crate::workspace::Workspace;
 
 /// A session that this server holds, or is about to load.
@@ -190,11 +190,11 @@ impl Session {
         struct Place<'a>(&'a Session);
         impl Drop for Place<'_> {
             fn drop(&mut self) {
-                *lock(&self.0.waiting) -= 1;
+                *self.0.waiting.lock() -= 1;
             }
         }
         {
-            let mut waiting = lock(&self.waiting);
+            let mut waiting = self.waiting.lock();
             if *waiting >= limit {
                 return Err(Error::Busy { what: "this session already has calls waiting", active: *waiting, limit });
             }
@@ -207,12 +207,12 @@ impl Session {
 
     /// Whether somebody uses it or waits for it.
     pub(crate) fn is_in_use(&self) -> bool {
-        *lock(&self.waiting) > 0 || self.head.try_lock().is_err()
+        *self.waiting.lock() > 0 || self.head.try_lock().is_err()
     }
 
     /// The session, if nobody uses it, waits for it or looks at its files.
     pub(crate) fn idle_turn(self: &Arc<Self>) -> Option<Turn> {
-        let waiting = lock(&self.waiting);
+        let waiting = self.waiting.lock();
         if *waiting > 0 || self.layout.try_write().is_err() {
             return None;
         }
@@ -222,7 +222,7 @@ impl Session {
 
     /// Its files, if they are here.
     pub(crate) fn workspace(&self) -> Option<Arc<Workspace>> {
-        lock(&self.workspace).clone()
+        self.workspace.lock().clone()
     }
 
     /// Its files, to be looked at while a program may change them. Waits while
@@ -252,16 +252,16 @@ impl Session {
     }
 
     pub(crate) fn set_workspace(&self, workspace: Option<Arc<Workspace>>) -> Option<Arc<Workspace>> {
-        std::mem::replace(&mut *lock(&self.workspace), workspace)
+        std::mem::replace(&mut *self.workspace.lock(), workspace)
     }
 
     /// Counts this moment as use.
     pub(crate) fn touch(&self) {
-        *lock(&self.last_used) = Instant::now();
+        *self.last_used.lock() = Instant::now();
     }
 
     pub(crate) fn last_used(&self) -> Instant {
-        *lock(&self.last_used)
+        *self.last_used.lock()
     }
 }
 

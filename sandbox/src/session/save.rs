@@ -10,8 +10,9 @@
 //! What fails before the commit leaves blobs that nothing refers to, which
 //! garbage collection removes, and the session as it was.
 
+use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use guest_runtimes::{GuestRuntime, Image};
@@ -25,7 +26,6 @@ use super::store_space::{collect, make_space};
 use super::{Life, Session, Turn, changed};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{SessionId, SnapshotId};
-use crate::lock::lock;
 use crate::run::limits::{Limits, Resource};
 use crate::store::{Committed, Store};
 use crate::wasm::engine::ENGINE_VERSION;
@@ -274,12 +274,12 @@ impl Saver {
     /// Has the store keep the image of this build. Later calls do nothing.
     async fn keep_image(&self, image: &Image) -> Result<(), Error> {
         let digest = image.digest();
-        if lock(&self.kept_images).contains(digest) {
+        if self.kept_images.lock().contains(digest) {
             return Ok(());
         }
         let compressed = || image.compressed().map_err(|source| Error::host("read a guest image", source));
         self.store.keep_base(digest, compressed).await?;
-        lock(&self.kept_images).insert(digest.to_owned());
+        self.kept_images.lock().insert(digest.to_owned());
         Ok(())
     }
 

@@ -7,15 +7,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the file of the clock")]
 
+use parking_lot::Mutex;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
-
-use crate::lock::lock;
 
 /// How far the two may drift apart and still go along: more than is ever
 /// corrected without anybody setting a clock.
@@ -68,7 +66,7 @@ impl Clock {
 
     /// Whether the clock on the wall has gone along for `interval` until `now`.
     pub(super) fn is_steady(&self, now: &Moment, interval: Duration) -> bool {
-        let mut since = lock(&self.since);
+        let mut since = self.since.lock();
         let known = since.take().or_else(|| read(self.file.as_deref()?));
         let begun = match known {
             Some(begun) if now.goes_along_with(&begun) => begun,

@@ -4,7 +4,8 @@
 //! anything is sealed and at each look at a session, which costs a microsecond, and
 //! where an object names a key that is not known.
 
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use super::ends::CloseReason;
 use super::key_file::{KeyFile, Secret, Stamp, random_secret};
@@ -12,7 +13,6 @@ use super::layout::{BlobHash, Object};
 use super::seal::{Binding, Keys, header_id};
 use crate::error::Error;
 use crate::handle::SessionId;
-use crate::lock::lock;
 
 /// The keys of a store.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl KeyRing {
     /// changes nothing: sessions must not end because somebody moved it.
     pub(super) fn refresh(&self) {
         let Some(file) = &self.file else { return };
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         // Before it is read, so that what replaces it meanwhile is seen later.
         let stamp = file.stamp();
         if stamp == known.stamp {
@@ -78,7 +78,7 @@ impl KeyRing {
     }
 
     fn all(&self) -> Arc<[Arc<Keys>]> {
-        Arc::clone(&lock(&self.known).keys)
+        Arc::clone(&self.known.lock().keys)
     }
 
     /// The content of what was sealed for one location, with any of them.

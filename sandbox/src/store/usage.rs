@@ -1,10 +1,8 @@
 //! How many bytes the store takes of a disk, as far as this server knows: what
 //! the last sweep found, and what this server wrote and removed since.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Mutex;
-
-use crate::lock::lock;
 
 /// File systems give out space in blocks of this size, as a rule.
 const BLOCK: u64 = 4096;
@@ -62,13 +60,13 @@ impl Usage {
 impl Counted {
     /// Counts an object that was written.
     pub(super) fn wrote(&self, principal: &str, bytes: u64) {
-        lock(&self.0).add(principal, taken_by(bytes));
+        self.0.lock().add(principal, taken_by(bytes));
     }
 
     /// Counts objects that were linked.
     pub(super) fn linked(&self, principal: &str, objects: usize, bytes: u64) {
         let rest = BLOCK.saturating_mul(objects as u64) / 2;
-        lock(&self.0).add(principal, bytes.saturating_add(rest));
+        self.0.lock().add(principal, bytes.saturating_add(rest));
     }
 
     /// Counts an object that was removed.
@@ -78,7 +76,7 @@ impl Counted {
 
     /// Counts a session that began.
     pub(super) fn began(&self, principal: &str) {
-        lock(&self.0).add(principal, SESSION_BYTES);
+        self.0.lock().add(principal, SESSION_BYTES);
     }
 
     /// Counts a session that is over.
@@ -87,29 +85,29 @@ impl Counted {
     }
 
     fn less(&self, principal: &str, bytes: u64) {
-        lock(&self.0).change(principal, -i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.0.lock().change(principal, -i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// The bytes of everybody, and of `principal`.
     pub(super) fn get(&self, principal: &str) -> (u64, u64) {
-        let usage = lock(&self.0);
+        let usage = self.0.lock();
         (usage.all(), u64::try_from(usage.of(principal)).unwrap_or(0))
     }
 
     /// How many sessions `principal` had at the last sweep.
     pub(super) fn sessions_of(&self, principal: &str) -> usize {
-        lock(&self.0).sessions.get(principal).copied().unwrap_or(0)
+        self.0.lock().sessions.get(principal).copied().unwrap_or(0)
     }
 
     /// What is known now.
     pub(super) fn current(&self) -> Usage {
-        lock(&self.0).clone()
+        self.0.lock().clone()
     }
 
     /// Puts `found` in the location of what was known when the search began, and
     /// keeps what this server did meanwhile.
     pub(super) fn replace(&self, before: &Usage, mut found: Usage) {
-        let mut usage = lock(&self.0);
+        let mut usage = self.0.lock();
         for (principal, now) in &usage.principals {
             found.change(principal, now.saturating_sub(before.of(principal)));
         }

@@ -8,11 +8,12 @@
 //! future is dropped, which unwinds the guest at once and leaves its memory
 //! torn.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -20,7 +21,6 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 
 use super::calls::Waited;
-use crate::lock::lock;
 use crate::run::calls::Answer;
 use crate::run::limits::{Limits, Resource};
 
@@ -116,14 +116,14 @@ impl RunControl {
     }
 
     fn wake(&self) {
-        if let Some(thread) = lock(&self.thread).as_ref() {
+        if let Some(thread) = self.thread.lock().as_ref() {
             thread.unpark();
         }
     }
 
     /// Answers a call of the guest, from any thread.
     pub(crate) fn answer(&self, call: u32, answer: Answer) {
-        lock(&self.answers).push_back((call, answer));
+        self.answers.lock().push_back((call, answer));
         self.wake();
     }
 
@@ -157,7 +157,7 @@ impl RunControl {
     /// is whether to look at that one too, which costs a system call.
     pub(super) fn steer(&self, with_cpu_clock: bool) -> Verdict {
         let now = Instant::now();
-        let mut course = lock(&self.course);
+        let mut course = self.course.lock();
         let Some(limits) = course.limits else { return Verdict::GoOn };
         let reason = if self.cancelled.load(Ordering::SeqCst) {
             Reason::Cancelled
@@ -190,7 +190,7 @@ impl RunControl {
     pub(super) async fn sleep_until(&self, until: Instant) {
         std::future::poll_fn(|_| {
             let over = Instant::now() >= until || self.is_interrupted();
-            lock(&self.course).wake_at = (!over).then_some(until);
+            self.course.lock().wake_at = (!over).then_some(until);
             if over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
@@ -207,14 +207,14 @@ impl RunControl {
             } else {
                 until.filter(|until| Instant::now() >= *until).map(|_| Waited::TimedOut)
             };
-            lock(&self.course).wake_at = until.filter(|_| waited.is_none());
+            self.course.lock().wake_at = until.filter(|_| waited.is_none());
             waited.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
 
     fn take_answer(&self, only: Option<u32>) -> Option<(u32, Answer)> {
-        let mut answers = lock(&self.answers);
+        let mut answers = self.answers.lock();
         let at = answers.iter().position(|(call, _)| only.is_none_or(|only| *call == only))?;
         answers.remove(at)
     }
@@ -222,7 +222,7 @@ impl RunControl {
     /// How long the thread of the run may sleep when its guest waits: until
     /// the next thing happens that the guest cannot know of.
     fn may_sleep(&self) -> Duration {
-        let course = *lock(&self.course);
+        let course = *self.course.lock();
         // A deadline that has led to `stopping` no longer counts.
         let deadline = match (course.stopping, course.limits) {
             (Some((again, drop_at)), _) => Some(again.min(drop_at)),
@@ -266,7 +266,7 @@ pub(super) fn drive<F: Future>(
     grace: Grace,
 ) -> (Option<F::Output>, Clocks) {
     let thread = std::thread::current();
-    *lock(&control.thread) = Some(thread.clone());
+    *control.thread.lock() = Some(thread.clone());
     let unpark = Arc::new(Unpark { thread, woken: AtomicBool::new(false) });
     let waker = Waker::from(Arc::clone(&unpark));
     let mut context = Context::from_waker(&waker);
@@ -274,7 +274,7 @@ pub(super) fn drive<F: Future>(
 
     let (started, cpu_at_start) = (Instant::now(), thread_cpu_time());
     let limit = |resource| Duration::from_millis(limits.get(resource));
-    lock(&control.course).limits = Some(Deadlines {
+    control.course.lock().limits = Some(Deadlines {
         wall: started + limit(Resource::WallTimeMs),
         cpu: cpu_at_start + limit(Resource::CpuTimeMs),
         grace,

@@ -1,9 +1,10 @@
 //! A loaded guest image: compiled code, ready to make slots, and the slots
 //! that are warm.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use guest_runtimes::Instance;
 use wasmtime::{Engine, InstancePre, Linker, Module};
@@ -16,7 +17,6 @@ use super::memory::dirty::DirtyPages;
 use super::slot::Slot;
 use super::wasi;
 use crate::error::Error;
-use crate::lock::lock;
 
 /// A guest image in a worker.
 pub(crate) struct Image {
@@ -113,7 +113,7 @@ impl Image {
 
     /// The instance that never runs.
     pub(super) fn pristine(&self) -> Option<MutexGuard<'_, Slot>> {
-        self.pristine.as_ref().map(lock)
+        self.pristine.as_ref().map(Mutex::lock)
     }
 
     /// How much linear memory an instance starts with.
@@ -134,7 +134,7 @@ impl Image {
 
     /// An instance in the state of the image: a warm one, or a new one.
     pub(crate) fn take(&self, lease: &Arc<dyn MemoryLease>) -> Result<Slot, Error> {
-        let warm = lock(&self.warm).pop();
+        let warm = self.warm.lock().pop();
         warm.map_or_else(|| Slot::new(self, Arc::clone(lease)), Ok)
     }
 
@@ -142,7 +142,7 @@ impl Image {
     /// its hot pages written to, so that its first run does not stumble over
     /// each.
     pub(crate) fn make_ready(&self, lease: &Arc<dyn MemoryLease>) {
-        let is_short = lock(&self.warm).len() < READY.min(self.warm_limit);
+        let is_short = self.warm.lock().len() < READY.min(self.warm_limit);
         let Some(hot) = self.hot.get().filter(|_| is_short) else { return };
         match Slot::new(self, Arc::clone(lease)) {
             Ok(mut slot) => {
@@ -164,7 +164,7 @@ impl Image {
 
     /// Resets a slot for another run, or drops it.
     pub(crate) fn give_back(&self, slot: Slot) {
-        if !self.resets() || lock(&self.warm).len() >= self.warm_limit {
+        if !self.resets() || self.warm.lock().len() >= self.warm_limit {
             return;
         }
         match slot.reset(self) {
@@ -177,7 +177,7 @@ impl Image {
     /// Keeps a slot that is as in the image, unless all of them would then have
     /// more of their own than they may.
     fn keep_warm(&self, slot: Slot) {
-        let mut warm = lock(&self.warm);
+        let mut warm = self.warm.lock();
         let own: u64 = warm.iter().chain([&slot]).map(Slot::own_when_ready).sum();
         if warm.len() < self.warm_limit && own <= self.instance.warm_bytes {
             warm.push(slot);
@@ -377,7 +377,7 @@ mod tests {
             slots.iter_mut().for_each(|slot| drop(run(slot, code, Limits::defaults())));
             assert!(slots.iter().all(|slot| slot.grown_bytes() == 0));
             slots.into_iter().for_each(|slot| image.give_back(slot));
-            lock(&image.warm).len()
+            image.warm.lock().len()
         };
         assert_eq!(kept(16, 128 * MIB, &large), 3, "there is room for all");
         assert_eq!(kept(16, 128 * MIB, "x = 1"), 3);

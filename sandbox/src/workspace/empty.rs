@@ -3,15 +3,15 @@
 //! Most runs leave no file, most sessions have none, and making and removing a
 //! directory costs as much as the rest of the server's work for a small run.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::Workspace;
 use crate::error::Error;
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, random_name};
-use crate::lock::lock;
 
 /// How many a principal may have: as many as run at once on a large machine.
 const MAX_EMPTY: usize = 64;
@@ -23,7 +23,7 @@ pub(crate) struct EmptyWorkspaces(Mutex<HashMap<Principal, Vec<Arc<Workspace>>>>
 impl EmptyWorkspaces {
     /// An empty workspace.
     pub(crate) fn take(&self, principal: &Principal, state: &StateDirectory) -> Result<Arc<Workspace>, Error> {
-        if let Some(spare) = lock(&self.0).get_mut(principal).and_then(Vec::pop) {
+        if let Some(spare) = self.0.lock().get_mut(principal).and_then(Vec::pop) {
             return Ok(spare);
         }
         Workspace::create(state.shared(principal)?.join(random_name())).map(Arc::new)
@@ -32,7 +32,7 @@ impl EmptyWorkspaces {
     /// An empty workspace that lies at `path`, where nothing is yet.
     pub(crate) fn take_as(&self, principal: &Principal, path: PathBuf) -> Result<Arc<Workspace>, Error> {
         let taken = {
-            let mut spares = lock(&self.0);
+            let mut spares = self.0.lock();
             let mine = spares.get_mut(principal);
             // Somebody may still be about to let go of one.
             mine.and_then(|mine| Some(mine.swap_remove(mine.iter().position(|spare| Arc::strong_count(spare) == 1)?)))
@@ -44,7 +44,7 @@ impl EmptyWorkspaces {
 
     /// Forgets those of `principal`, whose directory goes, with them in it.
     pub(crate) fn forget(&self, principal: &Principal) {
-        lock(&self.0).remove(principal);
+        self.0.lock().remove(principal);
     }
 
     /// Takes over the workspace of a session that keeps no files, whose path is
@@ -65,7 +65,7 @@ impl EmptyWorkspaces {
         if !workspace.is_as_new() {
             return Some(workspace);
         }
-        let mut spares = lock(&self.0);
+        let mut spares = self.0.lock();
         let mine = spares.entry(principal.clone()).or_default();
         if mine.len() >= MAX_EMPTY {
             return Some(workspace);
@@ -94,7 +94,7 @@ mod tests {
         let one = spares.take_over(&me, one).expect("something is in it");
         one.remove_directory(Path::new("left")).unwrap();
         assert!(at("one").exists() && spares.take_over(&me, one).is_none() && !at("one").exists());
-        let count = || lock(&spares.0).values().map(Vec::len).sum::<usize>();
+        let count = || spares.0.lock().values().map(Vec::len).sum::<usize>();
         drop(spares.take_as(&other, at("theirs")).unwrap());
         assert_eq!(count(), 1, "it is of another principal");
         let two = spares.take_as(&me, at("two")).unwrap();

@@ -1,12 +1,11 @@
 //! What was found out about this machine, and is found out again after a while
 //! if it came to nothing because the machine was short of something.
 
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-
-use crate::lock::lock;
 
 /// How long until something is tried again at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -55,12 +54,12 @@ impl<T> Default for Found<T> {
 impl<T> Found<T> {
     /// What is known without asking anyone.
     pub(in crate::native) fn known(&self) -> Option<Arc<T>> {
-        lock(&self.known).as_ref().map(|known| Arc::clone(&known.value))
+        self.known.lock().as_ref().map(|known| Arc::clone(&known.value))
     }
 
     /// What is known at `now`, unless it is time to try again.
     fn current(&self, now: Instant) -> Option<Arc<T>> {
-        let known = lock(&self.known);
+        let known = self.known.lock();
         let known = known.as_ref().filter(|known| known.again.is_none_or(|(at, _)| now < at))?;
         Some(Arc::clone(&known.value))
     }
@@ -79,7 +78,7 @@ impl<T> Found<T> {
             return known;
         }
         let (value, passes) = find(self.known()).await;
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         let wait = known.as_ref().and_then(|known| known.again).map_or(FIRST_WAIT, |(_, wait)| wait);
         let again = passes.then(|| (Instant::now() + wait, LONGEST_WAIT.min(2 * wait)));
         *known = Some(Known { value: Arc::clone(&value), again });
@@ -120,13 +119,13 @@ mod tests {
         assert_eq!(*found.get(find(1, true)).await, 1);
         assert_eq!(*found.get(find(2, true)).await, 1, "not at once");
         for (number, wait) in [1_u64, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
-            let (at, _) = lock(&found.known).as_ref().unwrap().again.unwrap();
+            let (at, _) = found.known.lock().as_ref().unwrap().again.unwrap();
             assert!(at <= Instant::now() + Duration::from_secs(wait), "{number}");
             assert!(at > Instant::now() + Duration::from_secs(wait / 2), "{number}");
-            lock(&found.known).as_mut().unwrap().again.as_mut().unwrap().0 = Instant::now();
+            found.known.lock().as_mut().unwrap().again.as_mut().unwrap().0 = Instant::now();
             assert_eq!(*found.get(find(number, true)).await, number);
         }
-        lock(&found.known).as_mut().unwrap().again.as_mut().unwrap().0 = Instant::now();
+        found.known.lock().as_mut().unwrap().again.as_mut().unwrap().0 = Instant::now();
         assert_eq!(*found.get(find(100, false)).await, 100);
         assert_eq!((*found.get(find(101, true)).await, found.known()), (100, Some(Arc::new(100))));
     }

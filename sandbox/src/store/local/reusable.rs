@@ -1,12 +1,10 @@
 //! Commits that nobody needs any longer and whose files are there still: each
 //! takes in another commit of the same principal.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use object_store::path::Path;
-
-use crate::lock::lock;
 
 /// How many a principal may have: as many as sessions that come back one after
 /// the other leave behind before the first of them leaves.
@@ -26,7 +24,7 @@ impl Reusable {
         if bytes > MAX_BYTES {
             return false;
         }
-        let mut all = lock(&self.0);
+        let mut all = self.0.lock();
         let mine = all.entry(principal.to_owned()).or_default();
         if mine.contains(&commit) {
             return true;
@@ -40,14 +38,14 @@ impl Reusable {
 
     /// Forgets those of `principal`. They stay until their session is collected.
     pub(super) fn forget(&self, principal: &str) {
-        lock(&self.0).remove(principal);
+        self.0.lock().remove(principal);
     }
 
     /// Takes one of the session that was used last, whose pages are in memory
     /// most likely: its oldest, so that a number which is free again has none
     /// below it.
     pub(super) fn take(&self, principal: &str) -> Option<Path> {
-        let mut all = lock(&self.0);
+        let mut all = self.0.lock();
         let mine = all.get_mut(principal)?;
         let session = session_of(mine.last()?).to_owned();
         let oldest = (0..mine.len()).filter(|at| session_of(&mine[*at]) == session).min_by_key(|at| &mine[*at])?;
@@ -86,7 +84,7 @@ mod tests {
         assert_eq!([(); 3].map(|()| reusable.take("one")), [Some("a".into()), Some("b".into()), None]);
         reusable.add("one", "c".into(), 1);
         reusable.forget("one");
-        assert!(lock(&reusable.0).is_empty());
+        assert!(reusable.0.lock().is_empty());
     }
 
     #[test]

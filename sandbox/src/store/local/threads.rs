@@ -5,16 +5,16 @@
 //! back, and waking two threads takes longer than the operation. Outside the
 //! event loop's own threads they happen where they are called.
 
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_executor::block_on;
 use futures_util::future::BoxFuture;
 
 use crate::error::{Error, IoContext as _};
-use crate::lock::lock;
 
 /// Enough to keep a disk busy that has to be waited for.
 const THREADS: usize = 4;
@@ -40,8 +40,9 @@ struct State {
 impl Queue {
     fn next(&self) -> Option<BoxFuture<'static, ()>> {
         let is_idle = |state: &mut State| state.work.is_empty() && !state.closed;
-        let waited = self.changed.wait_while(lock(&self.state), is_idle);
-        waited.unwrap_or_else(PoisonError::into_inner).work.pop_front()
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, is_idle);
+        state.work.pop_front()
     }
 }
 
@@ -71,14 +72,14 @@ impl Threads {
 
     /// Does `work` on one of them, whoever waits for it or not.
     pub(super) fn start_work(&self, work: BoxFuture<'static, ()>) {
-        lock(&self.0.state).work.push_back(work);
+        self.0.state.lock().work.push_back(work);
         self.0.changed.notify_one();
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        lock(&self.0.state).closed = true;
+        self.0.state.lock().closed = true;
         self.0.changed.notify_all();
     }
 }

@@ -15,10 +15,11 @@
 //! What S3 promises since 2020 holds: a listing that begins after a write or a
 //! removal was answered shows it.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -110,12 +111,12 @@ impl WeakStore {
 
     /// Notes when something is written.
     fn note(&self, path: &Path) {
-        self.state.written.lock().unwrap().insert(path.clone(), self.state.ahead.load(Ordering::Relaxed));
+        self.state.written.lock().insert(path.clone(), self.state.ahead.load(Ordering::Relaxed));
     }
 
     /// An object as this store tells of it.
     fn told(&self, mut meta: ObjectMeta) -> ObjectMeta {
-        let ahead = self.state.written.lock().unwrap().get(&meta.location).copied().unwrap_or_default();
+        let ahead = self.state.written.lock().get(&meta.location).copied().unwrap_or_default();
         let time = SystemTime::from(meta.last_modified).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         meta.last_modified = (SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs() + ahead)).into();
         meta

@@ -4,12 +4,12 @@
 //! here; this is about growth. Memory is asked for in lumps, and a little is
 //! kept, so that an ordinary run costs no message.
 
+use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::lock::lock;
 use crate::wasm::MemoryLease;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::FromWorker;
@@ -30,7 +30,7 @@ pub(crate) type Writer = Mutex<UnixStream>;
 pub(crate) fn send(writer: &Writer, message: &FromWorker) {
     match frame::encode(message) {
         Ok(bytes) => {
-            if let Err(error) = lock(writer).write_all(&bytes) {
+            if let Err(error) = writer.lock().write_all(&bytes) {
                 tracing::debug!(%error, "a message to the server was lost");
             }
         }
@@ -69,14 +69,14 @@ impl Lease {
 
     /// The server's answer, from the thread that reads.
     pub(crate) fn answer(&self, ask: u64, granted: bool) {
-        lock(&self.questions).answers.insert(ask, granted);
+        self.questions.lock().answers.insert(ask, granted);
         self.answered.notify_all();
     }
 
     /// Gives `bytes` back.
     pub(crate) fn release(&self, bytes: u64) {
         let surplus = {
-            let mut free = lock(&self.free);
+            let mut free = self.free.lock();
             *free += bytes;
             whole_units(free.saturating_sub(CUSHION), &mut free)
         };
@@ -86,7 +86,7 @@ impl Lease {
     /// Gives back everything that is not in use.
     pub(crate) fn release_all(&self) {
         let surplus = {
-            let mut free = lock(&self.free);
+            let mut free = self.free.lock();
             whole_units(*free, &mut free)
         };
         self.give_back(surplus);
@@ -99,7 +99,7 @@ impl Lease {
     }
 
     fn take_free(&self, bytes: u64) -> bool {
-        let mut free = lock(&self.free);
+        let mut free = self.free.lock();
         let enough = *free >= bytes;
         if enough {
             *free -= bytes;
@@ -109,7 +109,7 @@ impl Lease {
 
     /// Asks the server, which always answers, and soon.
     fn ask(&self, bytes: u64) -> bool {
-        let mut questions = lock(&self.questions);
+        let mut questions = self.questions.lock();
         let ask = questions.next;
         questions.next += 1;
         send(&self.writer, &FromWorker::MemoryAsk { ask, bytes });
@@ -117,7 +117,7 @@ impl Lease {
             if let Some(granted) = questions.answers.remove(&ask) {
                 return granted;
             }
-            questions = self.answered.wait(questions).unwrap_or_else(PoisonError::into_inner);
+            self.answered.wait(&mut questions);
         }
     }
 }
@@ -131,7 +131,7 @@ impl MemoryLease for Lease {
         let needed = bytes.next_multiple_of(UNIT);
         let granted = [needed.max(LUMP), needed].into_iter().find(|bytes| self.ask(*bytes));
         if let Some(granted) = granted {
-            *lock(&self.free) += granted - bytes;
+            *self.free.lock() += granted - bytes;
         }
         granted.is_some()
     }

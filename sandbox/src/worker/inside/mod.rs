@@ -11,13 +11,14 @@
 mod lease;
 mod preparation;
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier};
 
 use nix::sys::prctl::set_thp_disable;
 use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
@@ -32,7 +33,6 @@ use super::wire::report::{Capture, WorkerReport};
 use super::wire::transfer::Transfer;
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
-use crate::lock::lock;
 use crate::mounts::HeldMount;
 use crate::run::abi::GuestRequest;
 use crate::run::limits::Resource;
@@ -81,7 +81,7 @@ fn prepare(stream: UnixStream, writer: UnixStream) -> Result<Option<Arc<Shared>>
     let Some(Loaded { images, abis, mounts, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
     let shared = Arc::new(Shared::new(images, mounts, stream, writer));
     // None of the others takes an order before this process is confined.
-    let reader = lock(&shared.reader);
+    let reader = shared.reader.lock();
     preparation::confine(&reader, &bounds, &shared.mounts, (&shared.images, &abis), || {
         shared.start_threads(bounds.runs)
     })?;
@@ -192,7 +192,7 @@ impl Shared {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             return left;
         }
-        let stream = lock(&self.reader);
+        let stream = self.reader.lock();
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         loop {
             let (message, descriptor) = match frame::read::<ToWorker>(&stream) {
@@ -206,7 +206,7 @@ impl Shared {
             let work = match message {
                 ToWorker::Run(order) => {
                     let control = Arc::new(RunControl::default());
-                    lock(&self.controls).insert(order.run, Arc::clone(&control));
+                    self.controls.lock().insert(order.run, Arc::clone(&control));
                     Work::Run { order, control, transfer: descriptor.map(Transfer::received) }
                 }
                 ToWorker::CloseSession { session } => {
@@ -228,7 +228,7 @@ impl Shared {
             };
             if self.waiting.load(Ordering::SeqCst) == 0 {
                 // Nobody would hear a cancellation.
-                lock(&self.backlog).push_back(work);
+                self.backlog.lock().push_back(work);
                 if self.waiting.load(Ordering::SeqCst) == 0 {
                     continue;
                 }
@@ -242,14 +242,14 @@ impl Shared {
     }
 
     fn take_backlog(&self) -> Option<Work> {
-        lock(&self.backlog).pop_front()
+        self.backlog.lock().pop_front()
     }
 
     /// Does at once what a message says that is no run. Never waits for a guest.
     fn obey(&self, message: ToWorker) {
         match message {
             ToWorker::Cancel { run } => {
-                if let Some(control) = lock(&self.controls).get(&run) {
+                if let Some(control) = self.controls.lock().get(&run) {
                     control.cancel();
                 }
             }
@@ -257,7 +257,7 @@ impl Shared {
             ToWorker::MemoryRecall => self.lease.release_all(),
             ToWorker::Answer { run, call, answer } => {
                 // Its run may have ended meanwhile.
-                if let Some(control) = lock(&self.controls).get(&run) {
+                if let Some(control) = self.controls.lock().get(&run) {
                     control.answer(call, answer);
                 }
             }
@@ -274,7 +274,7 @@ impl Shared {
                 .map(|(report, leftover)| (report, Some((image, leftover)))),
             None => Err(Error::host("run a program", "its guest image is not loaded")),
         };
-        lock(&self.controls).remove(&number);
+        self.controls.lock().remove(&number);
         match result {
             Ok((report, leftover)) => {
                 send(&self.writer, &FromWorker::Finished { run: number, report: Box::new(report) });
@@ -391,7 +391,7 @@ impl Shared {
         match order.session.filter(|_| report.capture.is_some()) {
             Some(session) => {
                 let kept = Kept { image: Arc::clone(image), slot };
-                lock(&self.sessions).entry(session.id).or_default().insert(order.runtime, kept);
+                self.sessions.lock().entry(session.id).or_default().insert(order.runtime, kept);
                 Ok((report, None))
             }
             None => Ok((report, Some(slot))),
@@ -409,7 +409,7 @@ impl Shared {
     ) -> Result<Slot, Error> {
         let mut saved = None;
         if let Some(SessionOrder { id, interpreter }) = &order.session {
-            let live = lock(&self.sessions).get_mut(id).and_then(|slots| slots.remove(&order.runtime));
+            let live = self.sessions.lock().get_mut(id).and_then(|slots| slots.remove(&order.runtime));
             match (interpreter, live) {
                 (Interpreter::Live, Some(kept)) => return Ok(kept.slot),
                 (Interpreter::Live, None) => {
@@ -447,12 +447,12 @@ impl Shared {
 
     /// Takes the interpreters of a session out of the way.
     fn forget(&self, session: &SessionId) {
-        let kept = lock(&self.sessions).remove(session);
-        lock(&self.closed).extend(kept.into_iter().flat_map(HashMap::into_values));
+        let kept = self.sessions.lock().remove(session);
+        self.closed.lock().extend(kept.into_iter().flat_map(HashMap::into_values));
     }
 
     fn take_closed(&self) -> impl Iterator<Item = Kept> + use<> {
-        std::mem::take(&mut *lock(&self.closed)).into_iter()
+        std::mem::take(&mut *self.closed.lock()).into_iter()
     }
 
     /// Resets the interpreters of closed sessions, for others to use.

@@ -13,7 +13,6 @@ use rustix::process::{Pid, Resource as KernelResource, Rlimit, getrlimit, prlimi
 use super::Pool;
 use super::handle::Worker;
 use crate::error::Error;
-use crate::lock::lock;
 use crate::run::limits::{Limits, Resource};
 use crate::run::output::SPOOL_BYTES;
 
@@ -104,7 +103,7 @@ impl Pool {
     /// [`Error::Unconfined`] when the kernel does not bound it.
     pub(crate) fn allow(&self, worker: &Arc<Worker>) -> Result<(), Error> {
         let needed = self.needed(worker);
-        let mut allowance = lock(&worker.allowance);
+        let mut allowance = worker.allowance.lock();
         let wanted = allowance.max(needed);
         if wanted != *allowance {
             set(worker, wanted).map_err(|source| Error::Unconfined { step: "rlimits", source: Box::new(source) })?;
@@ -115,12 +114,12 @@ impl Pool {
 
     /// Takes back from workers at rest what they do not need any more.
     pub(crate) fn tighten(&self, now: Instant) {
-        let all: Vec<_> = lock(&self.workers).values().flatten().cloned().collect();
+        let all: Vec<_> = self.workers.lock().values().flatten().cloned().collect();
         for worker in all {
             let is_at_rest =
-                lock(&worker.runs).is_empty() && now.saturating_duration_since(*lock(&worker.last_used)) >= REST_TIME;
+                worker.runs.lock().is_empty() && now.saturating_duration_since(*worker.last_used.lock()) >= REST_TIME;
             let needed = self.needed(&worker);
-            let mut allowance = lock(&worker.allowance);
+            let mut allowance = worker.allowance.lock();
             if !is_at_rest || *allowance == needed {
                 continue;
             }
@@ -134,9 +133,9 @@ impl Pool {
     fn needed(&self, worker: &Arc<Worker>) -> Allowance {
         let of_worker = |home: &&super::Home| Arc::ptr_eq(&home.worker, worker);
         let homes: u64 =
-            lock(&self.homes).values().filter(of_worker).map(|home| home.interpreters.len().max(1) as u64).sum();
-        let runs: Vec<_> = lock(&worker.runs).values().map(|entry| entry.needs).collect();
-        let leased = lock(&worker.leased).bytes();
+            self.homes.lock().values().filter(of_worker).map(|home| home.interpreters.len().max(1) as u64).sum();
+        let runs: Vec<_> = worker.runs.lock().values().map(|entry| entry.needs).collect();
+        let leased = worker.leased.lock().bytes();
         let most_runs = worker.most_runs.fetch_max(runs.len() as u64, Ordering::Relaxed).max(runs.len() as u64);
         // A slot that was in use stays warm, as far as that goes.
         let warm = (most_runs + READY).min(worker.baseline.most_warm);
@@ -146,7 +145,7 @@ impl Pool {
 
 fn set(worker: &Worker, allowance: Allowance) -> io::Result<()> {
     // As long as nobody has waited for it, the number is its own.
-    let child = lock(&worker.child);
+    let child = worker.child.lock();
     let Some(pid) = child.as_ref().map(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) else {
         return Ok(());
     };

@@ -8,7 +8,6 @@ use super::Pool;
 use super::handle::{Claim, Worker};
 use crate::error::Error;
 use crate::handle::Principal;
-use crate::lock::lock;
 
 impl Pool {
     /// A worker with nothing to do, a new one, or the one with the least to do
@@ -23,7 +22,7 @@ impl Pool {
     ) -> Result<Claim, Error> {
         let most = self.settings.bounds.of(principal).workers;
         let least = || {
-            let workers = lock(&self.workers);
+            let workers = self.workers.lock();
             let mine = workers.get(principal).map(Vec::as_slice).unwrap_or_default();
             let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains_key(image)));
             let least = able.min_by_key(|worker| worker.load())?;
@@ -37,7 +36,7 @@ impl Pool {
             return Ok(worker);
         }
         let turn = {
-            let mut turns = lock(&self.starting);
+            let mut turns = self.starting.lock();
             // Those that nobody has any more.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(principal.clone()).or_default())
@@ -72,8 +71,8 @@ impl Pool {
     /// `image`, and there may be no more.
     fn replaceable(&self, principal: &Principal, image: Option<&str>) -> Option<Arc<Worker>> {
         let image = image?;
-        let homes = lock(&self.homes);
-        let workers = lock(&self.workers);
+        let homes = self.homes.lock();
+        let workers = self.workers.lock();
         let most = self.settings.bounds.of(principal).workers;
         let mine = workers.get(principal).filter(|mine| mine.len() >= most)?;
         let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
@@ -104,8 +103,8 @@ impl Pool {
     }
 
     fn take_surplus(&self, for_whom: Option<&Principal>) -> Option<Arc<Worker>> {
-        let mut homes = lock(&self.homes);
-        let mut workers = lock(&self.workers);
+        let mut homes = self.homes.lock();
+        let mut workers = self.workers.lock();
         let count = workers.values().map(Vec::len).sum::<usize>() + self.being_started.load(Ordering::SeqCst);
         if count <= self.settings.workers {
             return None;
@@ -113,7 +112,7 @@ impl Pool {
         let order = |worker: &&Arc<Worker>| {
             let of_it = || homes.values().filter(|home| Arc::ptr_eq(&home.worker, worker));
             let is_idle = worker.is_idle() && !of_it().any(|home| home.running);
-            is_idle.then(|| (of_it().next().is_some(), *lock(&worker.last_used)))
+            is_idle.then(|| (of_it().next().is_some(), *worker.last_used.lock()))
         };
         let others = workers.iter().filter(|(owner, _)| Some(*owner) != for_whom).flat_map(|(_, theirs)| theirs);
         let idle = others.filter_map(|worker| Some((order(&worker)?, worker)));
@@ -127,8 +126,8 @@ impl Pool {
     /// was chosen.
     pub(super) fn evict(&self, worker: &Arc<Worker>) {
         {
-            let homes = lock(&self.homes);
-            let mut workers = lock(&self.workers);
+            let homes = self.homes.lock();
+            let mut workers = self.workers.lock();
             if !worker.is_idle() || homes.values().any(|home| Arc::ptr_eq(&home.worker, worker)) {
                 return;
             }

@@ -1,12 +1,13 @@
 //! One worker as the server sees it: its connection, its process, and the runs
 //! that are going on in it.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::process::Child;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +16,6 @@ use super::expected::Expected;
 use super::{Allowance, Baseline, Images, Needs};
 use crate::error::Error;
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::memory_budget::Share;
 use crate::run::calls::GuestCall;
 use crate::run::stream::LiveOutput;
@@ -105,7 +105,7 @@ impl Worker {
 
     /// Whether no run goes on in it, or is about to.
     pub(crate) fn is_idle(&self) -> bool {
-        self.load() == 0 && lock(&self.runs).is_empty()
+        self.load() == 0 && self.runs.lock().is_empty()
     }
 
     /// Sends a message without waiting.
@@ -122,8 +122,8 @@ impl Worker {
 
     /// Tells whoever waits for a run how it ended.
     pub(crate) fn end_run(&self, run: u64, end: Result<RunEnd, Error>) {
-        *lock(&self.last_used) = Instant::now();
-        if let Some(entry) = lock(&self.runs).remove(&run) {
+        *self.last_used.lock() = Instant::now();
+        if let Some(entry) = self.runs.lock().remove(&run) {
             let _ = entry.done.send(end);
         }
     }
@@ -137,7 +137,7 @@ pub(crate) struct RunGuard {
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
-        if lock(&self.worker.runs).remove(&self.number).is_some() {
+        if self.worker.runs.lock().remove(&self.number).is_some() {
             self.worker.send(&ToWorker::Cancel { run: self.number });
         }
     }

@@ -14,7 +14,6 @@ use super::{CompiledImage, Home, KeptInterpreter, Pool};
 use crate::error::Error;
 use crate::fair::Urgency;
 use crate::handle::{Principal, SessionKey};
-use crate::lock::lock;
 use crate::memory_budget::Share;
 use crate::run::limits::Resource;
 use crate::worker::wire::protocol::ToWorker;
@@ -129,7 +128,7 @@ impl Pool {
         let pool = Arc::clone(self);
         let grant = move |worker: &Arc<Worker>, share: Option<Share>| {
             let granted = share.is_some_and(|share| {
-                lock(&worker.leased).merge(share);
+                worker.leased.lock().merge(share);
                 pool.allow(worker).is_ok()
             });
             worker.send(&ToWorker::MemoryAnswer { ask, granted });
@@ -158,7 +157,7 @@ impl Pool {
     /// else those of the tenant that has the most; the longest unused first.
     pub(crate) fn recall(&self, principal: &Principal, bytes: u64) {
         let budget = &self.budget;
-        let mut homes = lock(&self.homes);
+        let mut homes = self.homes.lock();
         // What they had grown by comes back a little later.
         let (mut coming, mut own_coming) = (0, 0);
         let mut is_own_short = false;
@@ -183,7 +182,7 @@ impl Pool {
         // To come back without its interpreter costs a session less.
         budget.ask_back(principal, bytes.saturating_sub(if is_own_short { own_coming } else { coming }));
         let asked = |worker: &&Arc<Worker>| !is_own_short || worker.owner == *principal;
-        for worker in lock(&self.workers).values().flatten().filter(asked) {
+        for worker in self.workers.lock().values().flatten().filter(asked) {
             worker.send(&ToWorker::MemoryRecall);
         }
     }

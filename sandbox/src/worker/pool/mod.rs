@@ -15,11 +15,12 @@ mod preparation;
 mod sets;
 mod workers;
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use allowance::saved_bytes;
@@ -41,7 +42,6 @@ use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionKey};
-use crate::lock::lock;
 use crate::memory_budget::{MemoryBudget, Share};
 use crate::run::calls::{Calls, GuestCall};
 use crate::run::follower::Following;
@@ -176,7 +176,7 @@ impl Pool {
     /// Whether a run of `runtime` in `session` will find its interpreter. If
     /// so, it is there until that run has ended, unless its worker dies.
     pub(crate) fn hold(&self, session: &SessionKey, runtime: &str) -> bool {
-        let mut homes = lock(&self.homes);
+        let mut homes = self.homes.lock();
         let home = homes.get_mut(session).filter(|home| home.has(runtime));
         home.map(|home| home.running = true).is_some()
     }
@@ -234,7 +234,7 @@ impl Pool {
     /// The worker that holds the interpreter which `order` goes on with. It
     /// stays there until the run has ended.
     fn go_home(&self, session: &SessionKey, order: &RunOrder) -> Option<Claim> {
-        let mut homes = lock(&self.homes);
+        let mut homes = self.homes.lock();
         let home = homes.get_mut(session).filter(|home| home.has(&order.runtime))?;
         home.running = true;
         Some(Claim::of(&home.worker))
@@ -244,7 +244,7 @@ impl Pool {
     /// worker can run it. If not, the session leaves it: what it has there is
     /// saved, and comes back wherever it goes.
     fn join_home(&self, session: &SessionKey, image: &str) -> Option<Claim> {
-        let mut homes = lock(&self.homes);
+        let mut homes = self.homes.lock();
         let home = homes.get_mut(session)?;
         if home.worker.images.contains_key(image) {
             home.running = true;
@@ -274,10 +274,10 @@ impl Pool {
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
         let (called, calling) = mpsc::unbounded_channel();
         let needs = Needs { limits, brought_bytes };
-        lock(&worker.runs).insert(number, Entry { done, live, calls: called, needs });
+        worker.runs.lock().insert(number, Entry { done, live, calls: called, needs });
         let _guard = RunGuard { worker: Arc::clone(worker), number };
         self.allow(worker)?;
-        lock(&worker.expected).add(number, expected);
+        worker.expected.lock().add(number, expected);
         worker.queued.fetch_add(1, Ordering::Relaxed);
         if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, descriptor)).is_err() {
             // It died between choice and use; the order never reached it.
@@ -288,7 +288,7 @@ impl Pool {
             never = answer(&calls, calling, worker, number) => match never {},
             () = overdue(cancel, worker, number, wall_time) => {
                 tracing::error!(run = number, "a run outstayed every deadline; its worker is ended");
-                *lock(&worker.fault) = Some(number);
+                *worker.fault.lock() = Some(number);
                 self.end_worker(worker);
                 ended.await
             }
@@ -305,7 +305,7 @@ impl Pool {
         worker: &Arc<Worker>,
         share: Option<Share>,
     ) {
-        let mut homes = lock(&self.homes);
+        let mut homes = self.homes.lock();
         let mut home = homes.remove(&session).unwrap_or_else(|| Home {
             worker: Arc::clone(worker),
             interpreters: HashMap::new(),
@@ -340,7 +340,7 @@ impl Pool {
     /// Ends the worker that has the interpreters of a session: it lied about
     /// them.
     pub(crate) fn distrust(&self, session: &SessionKey, reason: &str) {
-        let worker = lock(&self.homes).get(session).map(|home| Arc::clone(&home.worker));
+        let worker = self.homes.lock().get(session).map(|home| Arc::clone(&home.worker));
         if let Some(worker) = worker {
             tracing::error!(session = %session.id, reason, "a worker lied and is ended");
             self.bury(&worker);
@@ -349,16 +349,16 @@ impl Pool {
 
     /// Drops the interpreters of a session. None of its runs may be going on.
     pub(crate) fn close_session(&self, session: &SessionKey) {
-        if let Some(home) = lock(&self.homes).remove(session) {
+        if let Some(home) = self.homes.lock().remove(session) {
             home.worker.send(&ToWorker::CloseSession { session: session.id.clone() });
         }
     }
 
     /// Ends the workers of a principal, who does nothing, and forgets it.
     pub(crate) fn forget(&self, principal: &Principal) {
-        lock(&self.homes).retain(|session, _| session.owner != *principal);
+        self.homes.lock().retain(|session, _| session.owner != *principal);
         self.sets.forget(principal);
-        let workers = lock(&self.workers).remove(principal).unwrap_or_default();
+        let workers = self.workers.lock().remove(principal).unwrap_or_default();
         for worker in &workers {
             worker.dead.store(true, Ordering::SeqCst);
             self.end_worker(worker);
@@ -367,13 +367,13 @@ impl Pool {
 
     /// The state of the pool for people.
     pub(crate) fn health(&self) -> PoolHealth {
-        let workers = lock(&self.workers).values().map(Vec::len).sum();
+        let workers = self.workers.lock().values().map(Vec::len).sum();
         self.health_with(workers, self.budget.used_bytes(), self.budget.total_bytes())
     }
 
     /// What of it is of one principal.
     pub(crate) fn health_of(&self, principal: &Principal) -> PoolHealth {
-        let workers = lock(&self.workers).get(principal).map_or(0, Vec::len);
+        let workers = self.workers.lock().get(principal).map_or(0, Vec::len);
         self.health_with(workers, self.budget.used_by(principal), self.budget.most_of(principal))
     }
 
@@ -400,7 +400,7 @@ async fn answer(
         tokio::select! {
             Some((number, call)) = calling.recv() => answering.push(async move { (number, calls.answer(call).await) }),
             Some((number, answer)) = answering.next() => {
-                lock(&worker.expected).answer_call(run, number);
+                worker.expected.lock().answer_call(run, number);
                 worker.send(&ToWorker::Answer { run, call: number, answer });
             }
             // Its entry is gone: so is the run.

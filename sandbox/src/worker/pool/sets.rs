@@ -2,13 +2,13 @@
 //! runs wanted lately. An image never gets from one principal's set into
 //! another's, so neither does its code into another's worker.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{CompiledImage, Images};
 use crate::handle::Principal;
-use crate::lock::lock;
 
 /// How long an image stays that nobody uses, beside the one used last.
 const UNUSED: Duration = Duration::from_secs(600);
@@ -30,7 +30,7 @@ struct Wanted {
 impl ImageSets {
     /// An image of `principal`, which is used now.
     pub(crate) fn wanted(&self, principal: &Principal, digest: &str, now: Instant) -> Option<Arc<CompiledImage>> {
-        let mut sets = lock(&self.0);
+        let mut sets = self.0.lock();
         let wanted = sets.get_mut(principal)?.get_mut(digest)?;
         wanted.last_used = now;
         Some(Arc::clone(&wanted.image))
@@ -38,7 +38,7 @@ impl ImageSets {
 
     /// Adds an image to what workers of `principal` have that start from now on.
     pub(crate) fn add(&self, principal: &Principal, digest: &str, image: Arc<CompiledImage>, now: Instant) {
-        let mut sets = lock(&self.0);
+        let mut sets = self.0.lock();
         let set = sets.entry(principal.clone()).or_default();
         set.insert(digest.to_owned(), Wanted { image, last_used: now });
         while set.len() > MOST {
@@ -50,24 +50,24 @@ impl ImageSets {
 
     /// Takes out one that cannot be loaded: no other should suffer from it.
     pub(crate) fn remove(&self, principal: &Principal, digest: &str) {
-        if let Some(set) = lock(&self.0).get_mut(principal) {
+        if let Some(set) = self.0.lock().get_mut(principal) {
             set.remove(digest);
         }
     }
 
     /// Forgets those of `principal`.
     pub(crate) fn forget(&self, principal: &Principal) {
-        lock(&self.0).remove(principal);
+        self.0.lock().remove(principal);
     }
 
     /// Whether a worker of `principal` that starts now has the image.
     pub(crate) fn has(&self, principal: &Principal, digest: &str) -> bool {
-        lock(&self.0).get(principal).is_some_and(|set| set.contains_key(digest))
+        self.0.lock().get(principal).is_some_and(|set| set.contains_key(digest))
     }
 
     /// What a worker of `principal` has that starts now.
     pub(crate) fn of(&self, principal: &Principal) -> Images {
-        let sets = lock(&self.0);
+        let sets = self.0.lock();
         let set = sets.get(principal).into_iter().flatten();
         set.map(|(digest, wanted)| (digest.clone(), Arc::clone(&wanted.image))).collect()
     }
@@ -75,7 +75,7 @@ impl ImageSets {
     /// Takes out what nobody has used for a while. The one that a principal used
     /// last stays, so that a worker which has it alone is not started anew.
     pub(crate) fn shrink(&self, now: Instant) {
-        for set in lock(&self.0).values_mut() {
+        for set in self.0.lock().values_mut() {
             let newest = set.values().map(|wanted| wanted.last_used).max();
             set.retain(|_, Wanted { last_used, .. }| {
                 Some(*last_used) == newest || now.saturating_duration_since(*last_used) < UNUSED

@@ -1,11 +1,12 @@
 //! How workers come and go: each is started, prepared, listened to, and buried
 //! when its process has ended.
 
+use parking_lot::Mutex;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -20,7 +21,6 @@ use super::preparation::{Ready, Unprepared, prepare};
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::tenancy::TenantLimits;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::{Bounds, FromWorker};
@@ -83,7 +83,7 @@ impl Pool {
             return Err(error);
         }
         let claim = Claim::of(&worker);
-        lock(&self.workers).entry(principal.clone()).or_default().push(Arc::clone(&worker));
+        self.workers.lock().entry(principal.clone()).or_default().push(Arc::clone(&worker));
         #[expect(clippy::disallowed_methods, reason = "they live as long as the worker, which ends with the server")]
         {
             tokio::spawn(write_frames(writer, frames, queued));
@@ -95,13 +95,13 @@ impl Pool {
     fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
         match message {
             FromWorker::Output { run, stream, bytes } => {
-                if let Some(live) = lock(&worker.runs).get_mut(&run).and_then(|entry| entry.live.as_mut()) {
+                if let Some(live) = worker.runs.lock().get_mut(&run).and_then(|entry| entry.live.as_mut()) {
                     live(stream, &bytes);
                 }
             }
             FromWorker::Call { run, number, call } => {
                 // Whoever waited for the run may be gone, and has stopped it then.
-                if let Some(entry) = lock(&worker.runs).get(&run) {
+                if let Some(entry) = worker.runs.lock().get(&run) {
                     let _ = entry.calls.send((number, call));
                 }
             }
@@ -116,26 +116,26 @@ impl Pool {
             FromWorker::NoMemory { run, mebibytes } => {
                 worker.end_run(run, Err(self.no_memory_for(&worker.owner, mebibytes)));
             }
-            FromWorker::Fault { run } => *lock(&worker.fault) = Some(run),
+            FromWorker::Fault { run } => *worker.fault.lock() = Some(run),
             FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
-            FromWorker::MemoryReturn { bytes } => lock(&worker.leased).give_back(bytes),
+            FromWorker::MemoryReturn { bytes } => worker.leased.lock().give_back(bytes),
         }
     }
 
     /// Forgets a worker that lied about a run, which is lost for that.
     fn lost_to(&self, worker: &Arc<Worker>, run: Option<u64>) {
-        let known = run.filter(|run| lock(&worker.runs).contains_key(run));
-        *lock(&worker.fault) = known;
+        let known = run.filter(|run| worker.runs.lock().contains_key(run));
+        *worker.fault.lock() = known;
         self.bury(worker);
     }
 
     /// Forgets a worker that has ended, and tells everyone who waited for it.
     pub(crate) fn bury(&self, worker: &Arc<Worker>) {
-        remove(&mut lock(&self.workers), worker);
-        lock(&self.homes).retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
-        let fault = *lock(&worker.fault);
-        let runs: Vec<_> = lock(&worker.runs).drain().collect();
-        let pid = lock(&worker.child).as_ref().map(Child::id);
+        remove(&mut self.workers.lock(), worker);
+        self.homes.lock().retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
+        let fault = *worker.fault.lock();
+        let runs: Vec<_> = worker.runs.lock().drain().collect();
+        let pid = worker.child.lock().as_ref().map(Child::id);
         if !runs.is_empty() {
             tracing::error!(pid, runs = runs.len(), fault, "a worker ended with runs in it");
         }
@@ -154,7 +154,7 @@ impl Pool {
 
     /// Ends the process of a worker.
     pub(crate) fn end_worker(&self, worker: &Worker) {
-        if let Some(child) = lock(&worker.child).take() {
+        if let Some(child) = worker.child.lock().take() {
             drop(self.spawner.reap(child));
         }
     }
@@ -164,15 +164,15 @@ impl Pool {
     pub(crate) fn evict_idle(&self, now: Instant) {
         self.tighten(now);
         self.sets.shrink(now);
-        let homes = lock(&self.homes);
+        let homes = self.homes.lock();
         let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
         let is_idle = |worker: &Arc<Worker>| {
             worker.is_idle()
                 && !has_session(worker)
-                && now.saturating_duration_since(*lock(&worker.last_used)) >= IDLE_WORKER
+                && now.saturating_duration_since(*worker.last_used.lock()) >= IDLE_WORKER
         };
         let mut idle = Vec::new();
-        for (principal, mine) in lock(&self.workers).iter() {
+        for (principal, mine) in self.workers.lock().iter() {
             let (current, outdated): (Vec<_>, Vec<_>) =
                 mine.iter().partition(|worker| worker.images.keys().all(|digest| self.sets.has(principal, digest)));
             let outdated: Vec<_> = outdated.into_iter().filter(|worker| is_idle(worker)).cloned().collect();
@@ -228,7 +228,7 @@ async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceive
 
 async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, worker: Arc<Worker>) {
     loop {
-        let most = || lock(&worker.expected).frame_bytes();
+        let most = || worker.expected.lock().frame_bytes();
         let message = frame::read_async::<FromWorker>(&mut reader, most).await;
         let Some(pool) = pool.upgrade() else { return };
         match message {
@@ -237,7 +237,7 @@ async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, wor
                 return pool.bury(&worker);
             }
             Ok(Some(message)) => {
-                let checked = lock(&worker.expected).check(&message);
+                let checked = worker.expected.lock().check(&message);
                 if let Err(lie) = checked {
                     tracing::error!(%lie, "a worker lied and is ended");
                     return pool.lost_to(&worker, message.run());

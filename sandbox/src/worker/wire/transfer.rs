@@ -10,19 +10,19 @@
 //! A worker that broke out could read or spoil there what is on its way to
 //! another session of its principal, as it could in their workspaces.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::handle::Principal;
-use crate::lock::lock;
 use crate::wasm::MAX_PART_BYTES;
 
 /// The most that a file keeps which is to be reused: several times the state
@@ -95,20 +95,20 @@ pub(crate) struct Transfers(Mutex<HashMap<Principal, Vec<Transfer>>>);
 impl Transfers {
     /// An empty one.
     pub(crate) fn take(&self, principal: &Principal) -> io::Result<Transfer> {
-        let waiting = lock(&self.0).get_mut(principal).and_then(Vec::pop);
+        let waiting = self.0.lock().get_mut(principal).and_then(Vec::pop);
         waiting.map_or_else(Transfer::new, Ok)
     }
 
     /// Forgets those of `principal`.
     pub(crate) fn forget(&self, principal: &Principal) {
-        lock(&self.0).remove(principal);
+        self.0.lock().remove(principal);
     }
 
     /// Takes back one whose run has ended: its worker is done with it.
     pub(crate) fn give_back(&self, principal: &Principal, transfer: Arc<Transfer>) {
         let Some(transfer) = Arc::into_inner(transfer) else { return };
         let is_small = transfer.file.metadata().is_ok_and(|metadata| metadata.len() <= KEPT_BYTES);
-        let mut all = lock(&self.0);
+        let mut all = self.0.lock();
         let waiting = all.entry(principal.clone()).or_default();
         if is_small && waiting.len() < MAX_WAITING {
             transfer.end.store(0, Ordering::Relaxed);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_file_serves_its_principal_again_unless_it_is_large_or_in_use() {
         let (me, other, transfers) = (Principal::local(), Principal::named("other"), Transfers::default());
-        let count = |principal| lock(&transfers.0).get(principal).map_or(0, Vec::len);
+        let count = |principal| transfers.0.lock().get(principal).map_or(0, Vec::len);
         let used = |bytes: usize| {
             let transfer = Arc::new(transfers.take(&me).unwrap());
             transfer.append(&vec![7; bytes]).unwrap();
@@ -182,7 +182,7 @@ mod tests {
         transfers.forget(&other);
         assert_eq!(count(&me), MAX_WAITING);
         transfers.forget(&me);
-        assert!(lock(&transfers.0).is_empty());
+        assert!(transfers.0.lock().is_empty());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! One connection as its socket, its requests and the server see it, and all of
 //! them together: where there are too many, one that is idle makes room.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,7 @@ impl Connections {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 break place;
             }
-            let oldest = self.idle.lock().unwrap_or_else(PoisonError::into_inner).by_age.pop_first();
+            let oldest = self.idle.lock().by_age.pop_first();
             let Some((_, leave)) = oldest else { return Err(Refusal::NoConnection) };
             leave.cancel();
             if let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
@@ -54,7 +55,7 @@ impl Connections {
             state: Mutex::default(),
             _place: place,
         };
-        connection.become_idle(&mut connection.state.lock().unwrap_or_else(PoisonError::into_inner));
+        connection.become_idle(&mut connection.state.lock());
         Ok(Arc::new(connection))
     }
 }
@@ -85,26 +86,26 @@ impl Connection {
 
     /// Whether it waits for a request.
     pub(super) fn is_idle(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).idle.is_some()
+        self.state.lock().idle.is_some()
     }
 
     /// A request has come.
     pub(super) fn begin(&self) {
-        let number = self.state.lock().unwrap_or_else(PoisonError::into_inner).idle.take();
+        let number = self.state.lock().idle.take();
         if let Some(number) = number {
-            self.all.idle.lock().unwrap_or_else(PoisonError::into_inner).by_age.remove(&number);
+            self.all.idle.lock().by_age.remove(&number);
         }
     }
 
     /// Its answer is on its way out.
     pub(super) fn answered(&self, held: Arc<Held>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).answered.push(held);
+        self.state.lock().answered.push(held);
     }
 
     /// All that was to be written is with the kernel. Says whether that was the end of
     /// an answer.
     pub(super) fn flushed(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.answered.is_empty() {
             return false;
         }
@@ -116,7 +117,7 @@ impl Connection {
     }
 
     fn become_idle(&self, state: &mut State) {
-        let mut idle = self.all.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.all.idle.lock();
         let number = idle.next;
         idle.next += 1;
         idle.by_age.insert(number, self.leave.clone());
@@ -166,7 +167,7 @@ mod tests {
         assert!(matches!(all.enter().await, Err(Refusal::NoConnection)));
         drop(connections);
         assert_eq!(all.places.available_permits(), CONNECTIONS);
-        assert!(all.idle.lock().unwrap().by_age.is_empty());
+        assert!(all.idle.lock().by_age.is_empty());
     }
 
     #[tokio::test]

@@ -6,9 +6,10 @@
 //! back to ask what became of it. Here it is cancelled, as in the newer era, and no
 //! event has an id by which anybody could come back.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,7 @@ impl Sessions {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// Ends the sessions that were not used for the longest until there is room for
@@ -180,7 +181,7 @@ struct Open {
 impl Open {
     fn end(&mut self) -> Option<RequestId> {
         let request = self.request.take()?;
-        if let Some(session) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.id) {
+        if let Some(session) = self.known.lock().get_mut(&self.id) {
             session.open.remove(&request);
             session.used = Instant::now();
         }
