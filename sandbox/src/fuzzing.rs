@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::handle::{RunId, SessionId, SnapshotId};
+use crate::native::calls;
 use crate::run::abi;
 use crate::run::abi::{Bounds, GuestReply, GuestRequest};
 use crate::run::limits::Limits;
@@ -39,6 +40,16 @@ pub(crate) fn same_again<T: Serialize + DeserializeOwned>(value: &T) {
     let bytes = postcard::to_stdvec(value).expect("what was decoded can be encoded");
     let again: T = postcard::from_bytes(&bytes).expect("what was encoded can be decoded");
     assert_eq!(postcard::to_stdvec(&again).expect("as before"), bytes, "it is another value");
+}
+
+/// Calls of native programs.
+pub fn call_seeds() -> Vec<Vec<u8>> {
+    calls::seeds()
+}
+
+/// What a native program writes to the socket by which it calls its host.
+pub fn call(data: &[u8]) {
+    calls::datagram(data);
 }
 
 /// Sessions as they are stored.

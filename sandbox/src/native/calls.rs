@@ -239,6 +239,24 @@ async fn answer_one(calls: &Calls, Asked { call, back, _in_flight }: Asked) {
     }
 }
 
+/// What native programs write to their socket.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let said: [&[u8]; 4] =
+        [b"+\n", b"7 progress {\"fraction\": 0.5}", b"- display {\"text\": \"x\"}\n", b"4294967295 a  b"];
+    said.map(<[u8]>::to_vec).into()
+}
+
+/// Reads one datagram: a call says again what it said.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn datagram(data: &[u8]) {
+    let Said::Call { number, name, bytes } = parse(data) else { return };
+    assert!(!name.contains(' '), "a name ends where the bytes begin");
+    let number = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let again = [number.as_bytes(), b" ", name.as_bytes(), b" ", bytes].concat();
+    assert_eq!(parse(&again), parse(data), "it is another call");
+}
+
 #[cfg(test)]
 mod tests {
     use nix::sys::socket::{ControlMessageOwned, recvmsg};

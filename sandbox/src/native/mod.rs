@@ -10,7 +10,7 @@
 //! a report of that.
 
 mod account;
-mod calls;
+pub(crate) mod calls;
 mod cgroup;
 mod confinement;
 mod ending;

@@ -37,6 +37,7 @@ pub(crate) const TARGETS: &[Target] = &[
     target("server-says", sandbox::fuzzing::server_seeds, sandbox::fuzzing::server_says, (512, 128)),
     // What a guest says.
     target("guest", sandbox::fuzzing::guest_seeds, sandbox::fuzzing::guest, (64, 256)),
+    target("call", sandbox::fuzzing::call_seeds, sandbox::fuzzing::call, (64, 16)),
     target("displayed", server::fuzzing::displayed_seeds, server::fuzzing::displayed, (64, 128)),
     // What lies in the store.
     target("sealed", sandbox::fuzzing::sealed_seeds, sandbox::fuzzing::sealed, (64, 32)),
