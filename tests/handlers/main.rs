@@ -4,7 +4,7 @@
 //! An executor in this process with handlers of its own, which wait as none of the
 //! server's does. No harness: its workers are this program again.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test, which fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

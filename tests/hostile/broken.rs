@@ -173,6 +173,9 @@ fn call_frame(run: u64, number: u32, name: &str, bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(message.len()).unwrap().to_le_bytes()[..], &message].concat()
 }
 
+/// What a worker says of a run.
+type Frames<'a> = &'a dyn Fn(u64) -> Vec<u8>;
+
 /// What a worker says that its programs call is held against what they may call.
 #[test]
 fn a_worker_that_lies_about_calls_is_ended_with_the_reason() {
@@ -180,7 +183,7 @@ fn a_worker_that_lies_about_calls_is_ended_with_the_reason() {
     let server = Server::with().flag("--workers=1").env("NO_COLOR", "1").start();
     server.assert_usable();
     // Runs are numbered as they come.
-    let say = |run: u64, frames: &dyn Fn(u64) -> Vec<u8>| {
+    let say = |run: u64, frames: Frames<'_>| {
         let worker = server.workers()[0].pid();
         let pending = server.begin_execute("print('begun')\nimport time\ntime.sleep(60)", json!({}));
         server.client.progress(&pending, "begun");
@@ -194,7 +197,7 @@ fn a_worker_that_lies_about_calls_is_ended_with_the_reason() {
     let many = |run, same: bool| -> Vec<u8> {
         (0..17).flat_map(|number| call_frame(run, if same { number / 2 } else { number }, "progress", STEP)).collect()
     };
-    let lies: [(&dyn Fn(u64) -> Vec<u8>, &str); 6] = [
+    let lies: [(Frames<'_>, &str); 6] = [
         (&|run| call_frame(run + 700, 0, "progress", STEP), "it sends a call, which nobody asked for"),
         (&|run| call_frame(run, 0, &"n".repeat(65), STEP), "its name of a call may be 64 bytes long, and is 65"),
         (&|run| call_frame(run, 0, "progress", &[b'x'; 131_073]), "its call may be 131072 bytes long, and is 131073"),

@@ -57,7 +57,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 pub(crate) struct Handlers(Arc<Context>);
 
 impl Handlers {
-    pub(crate) fn new(context: Context) -> Arc<dyn CallHandler> {
+    pub(crate) fn of(context: Context) -> Arc<dyn CallHandler> {
         Arc::new(Self(Arc::new(context)))
     }
 }

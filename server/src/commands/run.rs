@@ -77,7 +77,7 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
         });
         let principal = Principal::local();
         let audience: Option<Arc<dyn Audience>> = Some(Arc::new(Terminal));
-        let handler = Handlers::new(calls::Context { principal: principal.clone(), audience });
+        let handler = Handlers::of(calls::Context { principal: principal.clone(), audience });
         let live = Box::new(|stream, bytes: &[u8]| print(stream, bytes));
         let follower = Follower { live: Some(live), handler: Some(handler) };
         anyhow::Ok(executor.execute(&principal, request, &cancel, follower).await?)

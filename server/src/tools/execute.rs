@@ -130,7 +130,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let token = context.meta.get_progress_token();
     let progress = token.map(|token| Progress::start(context.peer.clone(), token, call.ended.clone()));
     let audience = progress.as_ref().map(Progress::audience);
-    let handler = Handlers::new(calls::Context { principal: call.principal.clone(), audience });
+    let handler = Handlers::of(calls::Context { principal: call.principal.clone(), audience });
     let follower = Follower { live: progress.as_ref().map(Progress::sink), handler: Some(handler) };
     let runtime = executor.catalogue().find(&request.language);
     let outcome = executor.execute(call.principal, request, &context.ct, follower).await;
