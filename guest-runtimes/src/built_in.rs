@@ -79,7 +79,7 @@ fn load(folder: &Folder) -> Result<GuestRuntime, toml::de::Error> {
         }
         Content::Files(files) => {
             let native = description.native.take().ok_or_else(|| wrong("native", "is missing"))?;
-            Kind::Native(Native::new(native, toml::from_str(COMMON)?, files))
+            Kind::Native(Box::new(Native::new(native, toml::from_str(COMMON)?, files)))
         }
     };
     Ok(GuestRuntime::new(description, toml::from_str(folder.probes)?, kind))

@@ -23,7 +23,7 @@ pub enum Kind {
     /// A WebAssembly image.
     Wasm(Arc<Image>),
     /// A program of this machine.
-    Native(Native),
+    Native(Box<Native>),
 }
 
 /// Two programs that show whether a limit holds.

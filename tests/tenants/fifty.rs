@@ -85,7 +85,7 @@ struct Flood {
 /// Calls and calls again, with sessions and without, and holds its places for long.
 async fn floods(tenant: Tenant, number: usize, flood: Arc<Flood>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let session = if number % 2 == 0 { SessionChoice::New } else { SessionChoice::None };
+        let session = if number.is_multiple_of(2) { SessionChoice::New } else { SessionChoice::None };
         match tenant.execute(session, "import time\ntime.sleep(0.05)").await {
             Ok(_) => drop(flood.ran.fetch_add(1, Ordering::Relaxed)),
             Err(error @ Error::Busy { .. }) => {
