@@ -32,6 +32,9 @@ pub(super) const STALL_TIME: Duration = Duration::from_secs(30);
 /// Sessions of the `initialize` era of one principal, past which the one that was
 /// not used for the longest ends. A client has one, and few end theirs.
 pub(super) const MCP_SESSIONS: usize = 256;
+/// Streams that wait for what may come, of one principal at once: one for each of
+/// those sessions. They are connections, of which no principal may have all.
+pub(super) const STREAMS: usize = MCP_SESSIONS;
 /// How long such a session lives without use, beyond the longest run. What agents
 /// pause for is shorter, and one that comes later says hello again.
 pub(super) const MCP_SESSION_IDLE: Duration = Duration::from_secs(1800);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body::Room;
-use super::bounds::{KEEP_ALIVE, REQUESTS};
+use super::bounds::{KEEP_ALIVE, REQUESTS, STREAMS};
 use super::exchange::Answer;
 use super::refusal::Refusal;
 use super::sessions::Sessions;
@@ -28,6 +28,7 @@ use crate::transport::unsent::Unsent;
 pub(super) struct Client {
     mcp: StreamableHttpService<Handler, Sessions>,
     requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     room: Room,
 }
 
@@ -53,14 +54,17 @@ impl Client {
             .with_cancellation_token(stop.clone());
         let sessions = Arc::new(Sessions::new(longest, tasks));
         let mcp = StreamableHttpService::new(handler, sessions, config);
-        Self { mcp, requests: Arc::new(Semaphore::new(REQUESTS)), room: Room::new() }
+        let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
+        Self { mcp, requests, streams, room: Room::new() }
     }
 
     /// Answers a request of this principal.
     pub(super) async fn answer(&self, request: Request<Incoming>, held: &Arc<Held>) -> Result<Answer, Refusal> {
         let (mut parts, body) = request.into_parts();
         if parts.method != Method::POST {
-            // A stream that waits for what may come is no request of its own: connections bound it.
+            if parts.method == Method::GET {
+                held.keep(Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)?);
+            }
             return Ok(self.mcp.handle(Request::from_parts(parts, Full::<Bytes>::default())).await);
         }
         held.keep(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);

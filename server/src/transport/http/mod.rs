@@ -48,7 +48,7 @@ use self::client::Client;
 use self::connection::{Connection, Connections};
 use self::exchange::{Answer, AnswerBody, Exchange};
 use self::refusal::{Refusal, json_answer};
-use self::socket::Socket;
+use self::socket::{Patience, Socket};
 use self::token::Token;
 use crate::caller::Held;
 use crate::service::Service;
@@ -138,7 +138,7 @@ async fn take(server: &Arc<Server>, mut stream: TcpStream) {
 
 /// Answers requests on a connection, one after the other, until either side ends it.
 async fn converse(server: Arc<Server>, stream: TcpStream, connection: Arc<Connection>) {
-    let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection)));
+    let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection), Patience::default()));
     let (of_requests, of_connection) = (Arc::clone(&server), Arc::clone(&connection));
     let answer = service_fn(move |request| {
         let exchange = Exchange::begin(&of_connection, Held::new(of_requests.calls.clone()));

@@ -11,7 +11,7 @@ use rmcp::model::ErrorCode;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::bounds::{BODY_TIME, REQUESTS, RETRY_AFTER_SECONDS};
+use super::bounds::{BODY_TIME, REQUESTS, RETRY_AFTER_SECONDS, STREAMS};
 use super::exchange::Answer;
 use crate::logging::Bounded;
 use crate::transport::message::{self, MAX_MESSAGE_BYTES};
@@ -51,6 +51,8 @@ pub(super) enum Refusal {
     Broken,
     #[error("{REQUESTS} requests of this principal are being answered already; send it again in a moment")]
     TooMany,
+    #[error("{STREAMS} streams of this principal are open already; close one")]
+    TooManyStreams,
     #[error("requests of this principal take all of the memory that they may; send it again in a moment")]
     NoMemory,
     #[error("no connection is free; try again in a moment")]
@@ -76,6 +78,7 @@ impl Refusal {
             Self::TooSlow => "too_slow",
             Self::Broken => "broken_body",
             Self::TooMany => "too_many_requests",
+            Self::TooManyStreams => "too_many_streams",
             Self::NoMemory => "no_memory",
             Self::NoConnection => "no_connection",
             Self::NoMessage(_) | Self::Nothing => "no_message",
@@ -91,7 +94,7 @@ impl Refusal {
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
             Self::NoMemory | Self::NoConnection => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -105,7 +108,7 @@ impl Refusal {
                 let challenge = "Bearer realm=\"belljar\", error=\"invalid_token\"";
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)))
             }
-            Self::TooMany | Self::NoMemory | Self::NoConnection => {
+            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection => {
                 Some((RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)))
             }
             _ => None,

@@ -14,10 +14,24 @@ use tokio::time::{Sleep, sleep};
 use super::bounds::{HEAD_TIME, STALL_TIME};
 use super::connection::Connection;
 
+/// How long it waits for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    head: Duration,
+    stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: HEAD_TIME, stall: STALL_TIME }
+    }
+}
+
 /// A socket that gives up.
 pub(super) struct Socket {
     stream: TcpStream,
     connection: Arc<Connection>,
+    patience: Patience,
     /// When a head that has begun must be there.
     head: Option<Pin<Box<Sleep>>>,
     /// When the client must have taken something.
@@ -25,8 +39,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { stream, connection, head: None, stall: None }
+    pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>, patience: Patience) -> Self {
+        Self { stream, connection, patience, head: None, stall: None }
     }
 
     /// The outcome of a write, or the end of patience.
@@ -35,7 +49,8 @@ impl Socket {
             self.stall = None;
             return outcome;
         }
-        ready!(expires(&mut self.stall, STALL_TIME, context));
+        let time = self.patience.stall;
+        ready!(expires(&mut self.stall, time, context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -61,8 +76,8 @@ impl AsyncRead for Socket {
         if outcome.is_pending() && self.head.is_none() {
             return Poll::Pending;
         }
-        let has_more = buffer.filled().len() > before;
-        if (outcome.is_pending() || has_more) && expires(&mut self.head, HEAD_TIME, context).is_ready() {
+        let (has_more, time) = (buffer.filled().len() > before, self.patience.head);
+        if (outcome.is_pending() || has_more) && expires(&mut self.head, time, context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         outcome
@@ -99,5 +114,76 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_util::task::TaskTracker;
+
+    use super::super::connection::Connections;
+    use super::*;
+    use crate::caller::Held;
+
+    const SOON: Duration = Duration::from_millis(50);
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    /// A socket and its client.
+    async fn pair(patience: Patience) -> (Socket, Arc<Connection>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let connection = Connections::new().enter().await.unwrap();
+        let stream = listener.accept().await.unwrap().0;
+        (Socket::new(stream, Arc::clone(&connection), patience), connection, client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+        let (mut socket, _, mut client) = pair(Patience { head: NEVER, stall: SOON }).await;
+        let bytes = vec![b'x'; 1 << 20];
+        // What the kernel takes for it is no stall.
+        let error = async {
+            loop {
+                if let Err(error) = socket.write_all(&bytes).await {
+                    break error;
+                }
+            }
+        };
+        assert_eq!(error.await.kind(), io::ErrorKind::TimedOut);
+        // It takes something, and the clock starts anew.
+        let mut taken = vec![0; 1 << 20];
+        while let Ok(Ok(1..)) = tokio::time::timeout(SOON, client.read(&mut taken)).await {}
+        socket.stall = None;
+        socket.write_all(b"more").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_head_has_a_time_from_its_first_byte_on_and_an_idle_connection_none() {
+        let (mut socket, connection, mut client) = pair(Patience { head: SOON, stall: NEVER }).await;
+        let mut byte = [0];
+        let idle = tokio::time::timeout(4 * SOON, socket.read(&mut byte)).await;
+        assert!(idle.is_err(), "an idle connection was given up");
+        client.write_all(b"xy").await.unwrap();
+        assert_eq!(socket.read(&mut byte).await.unwrap(), 1);
+        // A request that is being answered takes its time.
+        connection.begin();
+        assert_eq!(socket.read(&mut byte).await.unwrap(), 1);
+        assert!(tokio::time::timeout(4 * SOON, socket.read(&mut byte)).await.is_err());
+        connection.answered(Held::new(TaskTracker::new()));
+        socket.flush().await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        let error = async {
+            loop {
+                if let Err(error) = socket.read(&mut byte).await {
+                    break error;
+                }
+                // One byte after the other does not help.
+                client.write_all(b"x").await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(error.await.kind(), io::ErrorKind::TimedOut);
     }
 }
