@@ -131,6 +131,22 @@ impl Connection {
         (id, Reply(reply))
     }
 
+    /// Calls per second with so many in flight.
+    pub(crate) fn throughput(&mut self, calls: usize, in_flight: usize) -> f64 {
+        let started = Instant::now();
+        let (mut sent, mut done) = (0, 0);
+        while done < calls {
+            while sent < calls && sent - done < in_flight {
+                self.send_execute(sent, &format!("print('call {sent}')"));
+                sent += 1;
+            }
+            let (call, reply) = self.receive();
+            assert_eq!(reply.stdout(), format!("call {call}\n"), "every output must be its own");
+            done += 1;
+        }
+        calls as f64 / started.elapsed().as_secs_f64()
+    }
+
     /// Memory of the server's own process alone.
     pub(crate) fn server_bytes(&self) -> Option<u64> {
         pss_of(i32::try_from(self.child.id()).expect("a process number fits"))

@@ -2,7 +2,7 @@
 //! `python3` beside it. Machines differ and are shared, so read the ratios
 //! before the figures.
 //!
-//! `cargo run --release --bin benchmark`
+//! `cargo run --release --bin benchmark`, or with `-- http` what HTTP costs alone
 
 #![expect(
     clippy::expect_used,
@@ -12,6 +12,7 @@
 
 mod connection;
 mod figures;
+mod http;
 mod native;
 mod sessions;
 mod wall;
@@ -59,11 +60,15 @@ fn main() {
         return native::launches();
     }
     println!("belljar {}; {}\n", env!("CARGO_PKG_VERSION"), machine());
+    if arguments.get(1).is_some_and(|part| part == "http") {
+        return http::measure();
+    }
     start();
     let call = hello();
     wall::measure(call);
     session();
     throughput();
+    http::measure();
     cpu_bound();
     output();
     memory();
@@ -145,18 +150,7 @@ fn throughput() {
     let mut server = Connection::start();
     warm(&mut server, None);
     for in_flight in [1, 8, 32] {
-        let started = Instant::now();
-        let (mut sent, mut done) = (0, 0);
-        while done < CALLS {
-            while sent < CALLS && sent - done < in_flight {
-                server.send_execute(sent, &format!("print('call {sent}')"));
-                sent += 1;
-            }
-            let (call, reply) = server.receive();
-            assert_eq!(reply.stdout(), format!("call {call}\n"), "every output must be its own");
-            done += 1;
-        }
-        let per_second = CALLS as f64 / started.elapsed().as_secs_f64();
+        let per_second = server.throughput(CALLS, in_flight);
         println!("isolated calls, {in_flight:>2} in flight      {per_second:.0} per second, every output correct");
     }
 }

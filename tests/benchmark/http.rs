@@ -1,0 +1,106 @@
+//! The same calls over HTTP and over standard input and output, in turn. Both have
+//! one server and one client without threads.
+
+use std::os::fd::AsFd as _;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::{Value, json};
+use tests::http::{Connection as HttpConnection, HttpServer, Request, modern};
+
+use super::connection::Connection;
+use super::figures::Samples;
+use super::{HELLO, warm};
+
+const CALLS: usize = 2000;
+
+fn request(server: &HttpServer, code: &str) -> Request {
+    let arguments = json!({"language": "python", "code": code});
+    server.request(&modern("tools/call", json!({"name": "execute", "arguments": arguments})))
+}
+
+fn stdout(message: &Value) -> &str {
+    let output = &message["result"]["structuredContent"]["stdout"];
+    output.as_str().unwrap_or_else(|| panic!("not a result: {message}"))
+}
+
+/// Prints both, and what HTTP costs.
+pub(crate) fn measure() {
+    let mut over_stdio = Connection::start();
+    let over_http = HttpServer::start();
+    let mut connection = over_http.connect();
+    warm(&mut over_stdio, None);
+    let hello = request(&over_http, HELLO);
+    for _ in 0..100 {
+        connection.ask(&hello);
+    }
+    let (mut stdio, mut http) = (Vec::new(), Vec::new());
+    let cpu = over_http.cpu_time();
+    for _ in 0..CALLS {
+        let started = Instant::now();
+        let reply = over_stdio.execute(HELLO, None);
+        stdio.push(started.elapsed());
+        assert_eq!(reply.stdout(), "hi\n");
+        let started = Instant::now();
+        let answer = connection.ask(&hello).json();
+        http.push(started.elapsed());
+        assert_eq!(stdout(&answer), "hi\n");
+    }
+    let cpu = (over_http.cpu_time() - cpu) / u32::try_from(CALLS).unwrap_or(u32::MAX);
+    let (stdio, http) = (Samples::of(stdio), Samples::of(http));
+    println!(
+        "isolated print('hi') over HTTP    p50 {}  p95 {}  CPU per call, all processes {}",
+        http.p50(),
+        http.p95(),
+        super::figures::milliseconds(cpu)
+    );
+    let more = http.median().saturating_sub(stdio.median());
+    println!("  over stdio, in turn with it     p50 {}  p95 {}  so HTTP adds {more:.2?}", stdio.p50(), stdio.p95());
+    for in_flight in [1, 8, 32] {
+        // In turn, and the best of each: the machine changes its mind.
+        let (mut stdio, mut http) = (0.0, 0.0);
+        for _ in 0..5 {
+            stdio = f64::max(stdio, over_stdio.throughput(CALLS / 2, in_flight));
+            http = f64::max(http, throughput(&over_http, CALLS / 2, in_flight));
+        }
+        let share = 100.0 * http / stdio;
+        println!(
+            "calls over HTTP, {in_flight:>2} in flight      {http:.0} per second, {share:.0} % of stdio's {stdio:.0}, every output correct"
+        );
+    }
+    let before = over_http.process().resident_bytes();
+    let idle: Vec<_> = (0..1000).map(|_| over_http.connect()).collect();
+    // The last has been accepted when a later one is answered.
+    assert_eq!(stdout(&over_http.connect().ask(&hello).json()), "hi\n");
+    let grown = over_http.process().resident_bytes().saturating_sub(before);
+    println!("memory of {} idle connections  {}", idle.len(), super::figures::mebibytes(Some(grown)));
+}
+
+/// Calls per second with so many connections that have a call each.
+fn throughput(server: &HttpServer, calls: usize, in_flight: usize) -> f64 {
+    let mut connections: Vec<_> = (0..in_flight).map(|_| (server.connect(), 0)).collect();
+    let started = Instant::now();
+    let mut sent = 0;
+    let mut send = |connection: &mut HttpConnection| {
+        connection.send(&request(server, &format!("print('call {sent}')")));
+        sent += 1;
+        sent - 1
+    };
+    for (connection, call) in &mut connections {
+        *call = send(connection);
+    }
+    let mut done = 0;
+    while done < calls {
+        let mut ready: Vec<_> =
+            connections.iter().map(|(connection, _)| PollFd::new(connection.as_fd(), PollFlags::POLLIN)).collect();
+        poll(&mut ready, PollTimeout::NONE).expect("sockets can be waited for");
+        let ready: Vec<_> = ready.iter().map(|ready| ready.any().unwrap_or(false)).collect();
+        for ((connection, call), _) in connections.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+            let answer = connection.answer().json();
+            assert_eq!(stdout(&answer), format!("call {call}\n"), "every output must be its own");
+            done += 1;
+            *call = send(connection);
+        }
+    }
+    done as f64 / started.elapsed().as_secs_f64()
+}
