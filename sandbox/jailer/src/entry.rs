@@ -73,8 +73,9 @@ enum Side {
 }
 
 fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
-    // What a server is short of is no reason for a jail to end halfway.
-    rlimits::raise_open_files().doing("raising the limit of open files").at(Step::Receive)?;
+    // What a server is short of is no reason for a jail to end halfway. Where this is
+    // not allowed a step that needs more of them fails, and says so.
+    let _ = rlimits::raise_open_files();
     let (confinement, received) = receive_confinement(connection).doing("receiving").at(Step::Receive)?;
     let mut descriptors = Descriptors::sort(&confinement.descriptors, received).at(Step::Receive)?;
     let server = i32::try_from(confinement.parent).map(Pid::from_raw).doing("reading a number").at(Step::Parent)?;
