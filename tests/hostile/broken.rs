@@ -103,7 +103,8 @@ fn a_broken_worker_leads_whoever_goes_by_paths_where_it_likes() {
         let _ = symlink(victim.path(), prep.join("given"));
     };
     let broken = Broken::into(shared.path());
-    let until = Instant::now() + Duration::from_secs(SECONDS);
+    // A race is won sooner or later, on a busy machine later.
+    let until = Instant::now() + Duration::from_secs(10 * SECONDS);
     let mut number = 0;
     while Instant::now() < until && !victim.path().join("main.sh").exists() {
         prepare();
