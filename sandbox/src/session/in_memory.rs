@@ -108,9 +108,10 @@ impl InMemory {
         let own = counts.get(owner).copied().unwrap_or(0);
         let (active, limit, what) = if own >= most {
             sessions.retain(|session| session.owner == *owner);
-            (own, most, "all sessions are in use at this moment")
+            // One that is being let in beside this one may count already.
+            (own.min(most), most, "all sessions are in use at this moment")
         } else if sessions.len() >= self.limit {
-            (sessions.len(), self.limit, "all sessions of this server are in use at this moment")
+            (sessions.len().min(self.limit), self.limit, "all sessions of this server are in use at this moment")
         } else {
             return Ok(None);
         };
