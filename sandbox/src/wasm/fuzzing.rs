@@ -171,6 +171,7 @@ pub(crate) fn open_files(data: &[u8]) {
     }
     for path in files.numbers().filter_map(|number| files.path(number)) {
         assert!(path.len() <= MAX_PATH_BYTES);
-        leads_down(Path::new(OsStr::from_bytes(path)));
+        // One that does not lie in the workspace is absolute, and looked for in mounts.
+        leads_down(Path::new(OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path))));
     }
 }
