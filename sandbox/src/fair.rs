@@ -10,12 +10,12 @@
 //!
 //! [`Fair`] decides and knows nothing of tasks; [`Pot`] is what is waited on.
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 /// How many times all units may go past a request that others keep from fitting.

@@ -1,9 +1,9 @@
 //! Whose calls they are, and what those share, on however many connections.
 
-use parking_lot::Mutex;
 use std::any::Any;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use sandbox::{Error, Executor, Look, Place, Principal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

@@ -10,7 +10,6 @@ pub(crate) mod spawner;
 pub(crate) mod standard_error;
 pub(crate) mod this_binary;
 
-use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -22,6 +21,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 
 /// How long strays are looked for: each that ends may leave others.
 const PATIENCE: Duration = Duration::from_secs(2);

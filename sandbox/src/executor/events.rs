@@ -3,10 +3,10 @@
 //! Whoever tells of a run waits for nobody: a reader that is slow loses the
 //! oldest events and learns how many.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 

@@ -7,24 +7,26 @@
 
 mod events;
 mod grants;
+mod health;
+mod languages;
 mod native;
 mod places;
 mod run;
 mod runtime;
 mod scratch;
 mod sessions;
+mod settings;
 mod stop;
 mod tenants;
 mod wasm;
 
-use parking_lot::Mutex;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
 pub use events::{RunEvents, Told};
 use guest_runtimes::{Catalogue, GuestRuntime, Kind};
+use parking_lot::Mutex;
 pub use places::{Look, Place};
 pub use sessions::{SessionSummary, SnapshotSummary};
 use tokio_util::sync::CancellationToken;
@@ -32,8 +34,11 @@ use tokio_util::task::TaskTracker;
 
 use self::events::Events;
 pub use self::grants::Reserved;
+pub use self::health::Health;
+pub use self::languages::Language;
 use self::native::NativeRuns;
-use self::places::{Count, Places};
+use self::places::Places;
+pub use self::settings::ExecutorSettings;
 use self::tenants::{Tenants, Visit};
 use self::wasm::WasmRuntime;
 use crate::children::spawner::Spawner;
@@ -43,94 +48,21 @@ use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, RunId};
 use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
-use crate::native::{Kind as PrivateKind, NativeHealth, NativeRuntime, NativeSettings, Private};
+use crate::native::NativeRuntime;
 use crate::policy::Policy;
 use crate::run::finished::{Evicted, FinishedRun, FinishedRuns};
 use crate::run::limits::{Limits, Resource};
 use crate::session::ledger::Ledger;
 use crate::session::registry::{SessionSettings, Sessions};
-use crate::store::{Durability, Store, StoreBackend, StoreSettings};
+use crate::store::{Store, StoreSettings};
 use crate::tenancy::{Tenancy, TenantBounds, TenantLimits};
 use crate::wasm::CodeCache;
-use crate::worker::{PoolHealth, PoolSettings};
+use crate::worker::PoolSettings;
 use crate::workspace::empty::EmptyWorkspaces;
 
 /// How long cancelled runs get to answer during a shutdown: the longest grace
 /// period and some.
 const CANCEL_WAIT: Duration = Duration::from_secs(3);
-
-/// What an [`Executor`] needs to know. No field has a hidden default.
-#[derive(Clone, Debug)]
-pub struct ExecutorSettings {
-    /// The languages that there are.
-    pub catalogue: Catalogue,
-    /// Where workspaces lie while the server lives.
-    pub state_directory: PathBuf,
-    /// Where compiled images lie.
-    pub cache_directory: PathBuf,
-    /// Limits of a run that asks for none.
-    pub default_limits: Limits,
-    /// The highest limits that a run may ask for, whoever's it is.
-    pub limit_ceilings: Limits,
-    /// What programs are granted, where there is one tenant.
-    pub policy: Arc<Policy>,
-    /// Whether there is one tenant or several.
-    pub tenancy: Tenancy,
-    /// What no mount may hold, beside what is this executor's own.
-    pub reserved: Vec<Reserved>,
-    /// The most runs at once.
-    pub runs: usize,
-    /// The most runs that wait, where there is one tenant.
-    pub queue: usize,
-    /// The most worker processes, unless more are in use.
-    pub workers: usize,
-    /// Memory of all runs and sessions together.
-    pub memory_bytes: u64,
-    /// The most sessions that are in memory at once; the others hibernate.
-    pub sessions: usize,
-    /// How long a session stays in memory without use.
-    pub hibernate_after: Duration,
-    /// How long a session lives without use.
-    pub session_lifetime: Duration,
-    /// Where sessions lie at rest.
-    pub store: StoreBackend,
-    /// What a state of a session in a directory outlasts once it was acknowledged.
-    pub durability: Durability,
-    /// The most that all stored sessions together may take.
-    pub store_bytes: u64,
-    /// The most that the stored sessions of one principal may take, where there is
-    /// one tenant.
-    pub principal_store_bytes: u64,
-    /// The most snapshots of one session.
-    pub snapshots: usize,
-    /// How native programs are run.
-    pub native: NativeSettings,
-    /// Whether clocks and random bytes are the same in every run. For tests:
-    /// whoever knows that can guess every secret a program makes.
-    pub deterministic: bool,
-}
-
-/// What native programs must not see, the server's own first.
-fn private(settings: &ExecutorSettings) -> Result<Vec<Private>, Error> {
-    let state = &settings.state_directory;
-    let own = [
-        ("the key of the store", state.join("store/key")),
-        ("the state directory", state.clone()),
-        ("the cache directory", settings.cache_directory.clone()),
-    ];
-    let secrets = settings.native.secrets.iter().map(|path| ("the file", path.clone()));
-    let mut private = Vec::new();
-    for (what, path) in own.into_iter().chain(secrets) {
-        let path = canonical(&path).doing(|| format!("find {}", path.display()))?;
-        private.push(Private { what, path, kind: PrivateKind::Secret });
-    }
-    private.extend(settings.native.personal.iter().map(|path| {
-        // One that this process cannot get to holds no interpreter either.
-        let path = canonical(path).unwrap_or_else(|_| path.clone());
-        Private { what: "the directory", path, kind: PrivateKind::Personal }
-    }));
-    Ok(private)
-}
 
 /// Runs programs.
 pub struct Executor {
@@ -154,43 +86,6 @@ pub struct Executor {
     stored_sessions: Arc<AtomicUsize>,
     runs_finished: AtomicU64,
     warm_starts: AtomicU64,
-}
-
-/// The state of the executor for people.
-#[derive(Clone, Debug)]
-pub struct Health {
-    /// Runs that are going on.
-    pub runs_active: usize,
-    /// Runs that wait for a place.
-    pub runs_queued: usize,
-    /// Runs that have ended.
-    pub runs_finished: u64,
-    /// Those among them that found an instance ready.
-    pub warm_starts: u64,
-    /// Sessions that are in memory.
-    pub sessions_live: usize,
-    /// Sessions that lie in the store alone, as far as this server has seen.
-    pub sessions_hibernated: usize,
-    /// Tenants that are known, where there are several.
-    pub tenants: usize,
-    /// Workers and memory; absent until the first run.
-    pub pool: Option<PoolHealth>,
-    /// What native programs run under; absent until that was tried.
-    pub native: Option<NativeHealth>,
-}
-
-/// A language that can be run on this machine.
-#[derive(Clone, Debug)]
-pub struct Language {
-    /// Its id in a request.
-    pub id: String,
-    /// One line on what it is.
-    pub description: String,
-    /// The packages that it has of those that agents ask for; `None` where it
-    /// has no such thing.
-    pub packages: Option<Vec<String>>,
-    /// How the operator adds packages.
-    pub add: Option<String>,
 }
 
 /// How a drain ended.
@@ -255,7 +150,7 @@ impl Executor {
         let directories = (Arc::clone(&state), Arc::clone(&spares));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
-        let mut private = private(&settings)?;
+        let mut private = settings::private(&settings)?;
         for policy in bounds.policies() {
             grants::check(&policy.mounts, &settings.reserved, &private)?;
         }
@@ -380,29 +275,6 @@ impl Executor {
         self.native.runtime.probe_languages().await;
     }
 
-    /// The languages that can be run on this machine and that `principal` may run,
-    /// and what each has there. The first call may take as long as a native run.
-    pub async fn languages(&self, principal: &Principal) -> Vec<Language> {
-        let _running = self.tracker.token();
-        let mut languages = Vec::new();
-        let policy = &self.bounds.of(principal).policy;
-        let may_run = |runtime: &&Arc<GuestRuntime>| policy.languages.allow(runtime.id());
-        for runtime in self.settings.catalogue.iter().filter(may_run) {
-            let native = match runtime.kind() {
-                Kind::Wasm(_) => None,
-                Kind::Native(native) => match self.native.runtime.offer(runtime).await {
-                    Some(offer) => Some((native, offer)),
-                    None => continue,
-                },
-            };
-            let packages = native.as_ref().and_then(|(_, offer)| offer.packages.clone());
-            let add = native.as_ref().and_then(|(native, _)| native.packages()).map(|packages| packages.add.clone());
-            let (id, description) = (runtime.id().to_owned(), runtime.description().to_owned());
-            languages.push(Language { id, description, packages, add });
-        }
-        languages
-    }
-
     /// A place for a call of `principal` that runs nothing, which is held until it is
     /// answered. [`Executor::execute`] takes places by itself.
     ///
@@ -471,50 +343,6 @@ impl Executor {
         }
         if let Some(pool) = self.wasm.known_pool() {
             pool.evict_idle(now);
-        }
-    }
-
-    /// The state of the executor for people, with the runs and sessions of everybody.
-    pub fn health(&self) -> Health {
-        Health {
-            sessions_live: self.sessions.len(),
-            sessions_hibernated: self.sessions_hibernated(),
-            tenants: self.tenants.count(),
-            pool: self.wasm.known_pool().map(|pool| pool.health()),
-            runs_finished: self.runs_finished.load(Ordering::Relaxed),
-            warm_starts: self.warm_starts.load(Ordering::Relaxed),
-            ..self.health_with(&self.places.count())
-        }
-    }
-
-    /// The same with what is of `principal`, who is to learn nothing of others.
-    pub fn health_of(&self, principal: &Principal) -> Health {
-        if self.bounds.several().is_none() {
-            return self.health();
-        }
-        let (runs_finished, warm_starts) = self.tenants.runs_of(principal);
-        Health {
-            sessions_live: self.sessions.count_of(principal),
-            sessions_hibernated: self.sessions.stored_of(principal),
-            tenants: 1,
-            pool: self.wasm.known_pool().map(|pool| pool.health_of(principal)),
-            runs_finished,
-            warm_starts,
-            ..self.health_with(&self.places.count_of(principal))
-        }
-    }
-
-    fn health_with(&self, &Count { active, waiting }: &Count) -> Health {
-        Health {
-            runs_active: active,
-            runs_queued: waiting,
-            runs_finished: 0,
-            warm_starts: 0,
-            sessions_live: 0,
-            sessions_hibernated: 0,
-            tenants: 0,
-            pool: None,
-            native: self.native.runtime.health(),
         }
     }
 

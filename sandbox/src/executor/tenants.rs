@@ -5,10 +5,11 @@
 //! written down who is calling, so that it all goes when somebody has not for
 //! long, and so that there is a bound to how many are known.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::handle::Principal;

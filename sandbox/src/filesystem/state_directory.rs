@@ -9,7 +9,6 @@
 //! the server's alone. Only the last name of a path below the first may have
 //! been changed by somebody else, and so no such name is ever gone through.
 
-use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -17,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use parking_lot::Mutex;
 use rustix::fs::IFlags;
 
 use super::directories::open_own;

@@ -1,10 +1,10 @@
 //! Has an image compiled when it is first wanted, and gives it to the workers of
 //! whoever wants it.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::error::Error;

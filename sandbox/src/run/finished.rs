@@ -3,11 +3,12 @@
 //! Kept for a while, at most so many, and at most so many bytes: of the principal
 //! that has the most the oldest goes first.
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::outcome::RichOutput;
 use super::results::{KeptResults, KeptStream};

@@ -4,11 +4,12 @@
 //! another's session names one of its own that is not there: it is looked for in
 //! the store, among its own, like any that never was.
 
-use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::{Session, Turn};
 use crate::error::Error;

@@ -2,9 +2,10 @@
 //! budget of all runs, and at most half of it, and of what each tenant may have
 //! half of that: runs can always go on.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::handle::Principal;
 use crate::memory_budget::{MemoryBudget, Share};

@@ -16,13 +16,13 @@ pub(crate) mod snapshot;
 mod store_space;
 mod workspaces;
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
 
 use self::files::{Manifest, Tree};

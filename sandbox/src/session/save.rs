@@ -10,12 +10,12 @@
 //! What fails before the commit leaves blobs that nothing refers to, which
 //! garbage collection removes, and the session as it was.
 
-use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use guest_runtimes::{GuestRuntime, Image};
+use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 
 use super::files::{Manifest, Tree, Untouched};

@@ -7,13 +7,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the file of the clock")]
 
-use parking_lot::Mutex;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
+use parking_lot::Mutex;
 
 /// How far the two may drift apart and still go along: more than is ever
 /// corrected without anybody setting a clock.

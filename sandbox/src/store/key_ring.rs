@@ -4,8 +4,9 @@
 //! anything is sealed and at each look at a session, which costs a microsecond, and
 //! where an object names a key that is not known.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::ends::CloseReason;
 use super::key_file::{KeyFile, Secret, Stamp, random_secret};

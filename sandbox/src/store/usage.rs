@@ -1,8 +1,9 @@
 //! How many bytes the store takes of a disk, as far as this server knows: what
 //! the last sweep found, and what this server wrote and removed since.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
+
+use parking_lot::Mutex;
 
 /// File systems give out space in blocks of this size, as a rule.
 const BLOCK: u64 = 4096;

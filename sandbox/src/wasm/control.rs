@@ -8,7 +8,6 @@
 //! future is dropped, which unwinds the guest at once and leaves its memory
 //! torn.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
@@ -19,6 +18,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
+use parking_lot::Mutex;
 
 use super::calls::Waited;
 use crate::run::calls::Answer;

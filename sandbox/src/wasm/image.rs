@@ -1,12 +1,12 @@
 //! A loaded guest image: compiled code, ready to make slots, and the slots
 //! that are warm.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use guest_runtimes::Instance;
+use parking_lot::{Mutex, MutexGuard};
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
 use super::calls;

@@ -3,10 +3,11 @@
 //! Most runs leave no file, most sessions have none, and making and removing a
 //! directory costs as much as the rest of the server's work for a small run.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::Workspace;
 use crate::error::Error;

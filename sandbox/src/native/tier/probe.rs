@@ -1,11 +1,11 @@
 //! What was found out about this machine, and is found out again after a while
 //! if it came to nothing because the machine was short of something.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use parking_lot::Mutex;
 
 /// How long until something is tried again at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);

@@ -1,10 +1,10 @@
 //! Commits that nobody needs any longer and whose files are there still: each
 //! takes in another commit of the same principal.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 
 use object_store::path::Path;
+use parking_lot::Mutex;
 
 /// How many a principal may have: as many as sessions that come back one after
 /// the other leave behind before the first of them leaves.

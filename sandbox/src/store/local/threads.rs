@@ -5,7 +5,6 @@
 //! back, and waking two threads takes longer than the operation. Outside the
 //! event loop's own threads they happen where they are called.
 
-use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +12,7 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use futures_util::future::BoxFuture;
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, IoContext as _};
 

@@ -15,7 +15,6 @@
 //! What S3 promises since 2020 holds: a listing that begins after a write or a
 //! removal was answered shows it.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
+use parking_lot::Mutex;
 
 const PAGE: usize = 2;
 /// The store. Clones are the same.

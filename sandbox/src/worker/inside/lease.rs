@@ -4,11 +4,12 @@
 //! here; this is about growth. Memory is asked for in lumps, and a little is
 //! kept, so that an ordinary run costs no message.
 
-use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::wasm::MemoryLease;
 use crate::worker::wire::frame;

@@ -11,7 +11,6 @@
 mod lease;
 mod preparation;
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -23,6 +22,7 @@ use std::sync::{Arc, Barrier};
 use nix::sys::prctl::set_thp_disable;
 use nix::sys::resource::{Resource as KernelResource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use parking_lot::Mutex;
 use wasmtime::Engine;
 
 use self::lease::{Lease, Writer, send};

@@ -1,7 +1,6 @@
 //! One worker as the server sees it: its connection, its process, and the runs
 //! that are going on in it.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::os::fd::AsFd;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::expected::Expected;

@@ -15,7 +15,6 @@ mod preparation;
 mod sets;
 mod workers;
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
@@ -29,6 +28,7 @@ pub(crate) use compiled::{CompiledImage, Images};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jailer::WorkerWall;
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 

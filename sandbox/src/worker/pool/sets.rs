@@ -2,10 +2,11 @@
 //! runs wanted lately. An image never gets from one principal's set into
 //! another's, so neither does its code into another's worker.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::{CompiledImage, Images};
 use crate::handle::Principal;

@@ -10,7 +10,6 @@
 //! A worker that broke out could read or spoil there what is on its way to
 //! another session of its principal, as it could in their workspaces.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -21,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use parking_lot::Mutex;
 
 use crate::handle::Principal;
 use crate::wasm::MAX_PART_BYTES;

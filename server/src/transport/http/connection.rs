@@ -1,10 +1,10 @@
 //! One connection as its socket, its requests and the server see it, and all of
 //! them together: where there are too many, one that is idle makes room.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 

@@ -6,7 +6,6 @@
 //! back to ask what became of it. Here it is cancelled, as in the newer era, and no
 //! event has an id by which anybody could come back.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::Stream;
+use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, RequestId,
     ServerJsonRpcMessage,
