@@ -18,7 +18,7 @@ use sandbox::{
     Status, StoreBackend, Tenancy, Tier,
 };
 use tempfile::TempDir;
-use tests::{Filter, RuntimesFolder, Tally};
+use tests::{RuntimesFolder, Tally};
 use tokio::sync::{Barrier, Notify};
 use tokio_util::sync::CancellationToken;
 
@@ -27,31 +27,21 @@ const MEET: usize = 3;
 const BOTH: [&str; 2] = ["python", "python-native"];
 
 fn main() -> ExitCode {
-    sandbox::make_files_private();
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(code) = sandbox::role(&arguments, || {}) {
-        return code;
-    }
-    let filter = Filter::of(&arguments);
-    let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    macro_rules! run {
-        ($($name:ident)*) => {$(
-            if filter.wants(stringify!($name)) {
-                event_loop.block_on($name());
-                println!("test {} ... ok", stringify!($name));
-            }
-        )*};
-    }
-    run! {
-        calls_of_tasks_and_threads_are_in_flight_together
-        bytes_come_and_go_as_they_are_up_to_the_bound
-        a_wait_uses_no_fuel_and_other_tasks_go_on
-        what_ends_a_run_ends_its_calls
-        a_call_that_outlasts_its_run_is_over_in_the_next
-        a_run_that_waits_keeps_its_place
-        the_same_run_gets_its_answers_in_the_same_order
-    }
-    ExitCode::SUCCESS
+    tests::main(|filter| {
+        let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        macro_rules! run {
+            ($($name:ident)*) => {$( filter.run(stringify!($name), || event_loop.block_on($name())); )*};
+        }
+        run! {
+            calls_of_tasks_and_threads_are_in_flight_together
+            bytes_come_and_go_as_they_are_up_to_the_bound
+            a_wait_uses_no_fuel_and_other_tasks_go_on
+            what_ends_a_run_ends_its_calls
+            a_call_that_outlasts_its_run_is_over_in_the_next
+            a_run_that_waits_keeps_its_place
+            the_same_run_gets_its_answers_in_the_same_order
+        }
+    })
 }
 
 /// Answers as the name of a call says.

@@ -33,10 +33,10 @@ fn what_files_of_sessions_are_known_by_is_small_counted_and_given_back() {
     let _alone = alone();
     let server = Server::with().flag("--runs=4").start();
     begin(&server, "bash", "true", json!({})).wait().assert_status("exited 0");
-    let before = server.own_process().peak_bytes();
+    let before = server.process().peak_bytes();
     let runs = [(); 4].map(|()| begin(&server, "bash", LONG_PATHS, json!({"session": "new"})));
     let sessions = runs.map(|run| run.wait().assert_status("exited 0").session());
-    let (held, peak) = (server.own_process().resident_bytes(), server.own_process().peak_bytes());
+    let (held, peak) = (server.process().resident_bytes(), server.process().peak_bytes());
     // 92 MiB for each, when every path stood alone, and 130 to make it.
     assert!(held < before + 48 * MIB, "{} MiB are held, {} before", held / MIB, before / MIB);
     // One list at a time is on its way to the store: 18 MB, the same sealed, and

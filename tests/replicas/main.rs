@@ -21,7 +21,6 @@ use sandbox::{
     Principal, Program, SessionChoice, SessionId, StoreBackend,
 };
 use tempfile::TempDir;
-use tests::Filter;
 use tokio_util::sync::CancellationToken;
 
 use self::weak::WeakStore;
@@ -30,28 +29,18 @@ use self::weak::WeakStore;
 const CALLS: u64 = 300;
 
 fn main() -> ExitCode {
-    sandbox::make_files_private();
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(code) = sandbox::role(&arguments, || {}) {
-        return code;
-    }
-    let filter = Filter::of(&arguments);
-    let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    macro_rules! run {
-        ($($name:ident)*) => {$(
-            if filter.wants(stringify!($name)) {
-                event_loop.block_on($name());
-                println!("test {} ... ok", stringify!($name));
-            }
-        )*};
-    }
-    run! {
-        calls_that_alternate_between_two_servers_are_never_fenced
-        a_call_that_was_overtaken_is_fenced_and_the_next_goes_on
-        what_one_server_ended_is_over_for_the_other
-        the_result_of_a_run_is_read_where_it_ran_and_others_say_so
-    }
-    ExitCode::SUCCESS
+    tests::main(|filter| {
+        let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        macro_rules! run {
+            ($($name:ident)*) => {$( filter.run(stringify!($name), || event_loop.block_on($name())); )*};
+        }
+        run! {
+            calls_that_alternate_between_two_servers_are_never_fenced
+            a_call_that_was_overtaken_is_fenced_and_the_next_goes_on
+            what_one_server_ended_is_over_for_the_other
+            the_result_of_a_run_is_read_where_it_ran_and_others_say_so
+        }
+    })
 }
 
 /// A store that is weak in the way of `seed`, or of `BELLJAR_TEST_SEED`.

@@ -1,5 +1,18 @@
-//! What a test program without a harness is told: its workers are itself again, so
-//! that its own `main` must come first.
+//! Test programs without a harness: their workers are they themselves again, so that
+//! their own `main` must come first.
+
+use std::process::ExitCode;
+
+/// Is the process that it was started as: a worker, or what runs the tests.
+pub fn main(tests: impl FnOnce(&Filter)) -> ExitCode {
+    sandbox::make_files_private();
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(code) = sandbox::role(&arguments, || {}) {
+        return code;
+    }
+    tests(&Filter::of(&arguments));
+    ExitCode::SUCCESS
+}
 
 /// Which tests are to run, said as to any test program.
 #[derive(Default)]
@@ -10,7 +23,7 @@ pub struct Filter {
 
 impl Filter {
     /// Understands the arguments of a process, the first of which is its name.
-    pub fn of(arguments: &[String]) -> Self {
+    fn of(arguments: &[String]) -> Self {
         let mut filter = Self::default();
         let mut words = arguments.iter().skip(1).cloned();
         while let Some(word) = words.next() {
@@ -24,8 +37,16 @@ impl Filter {
         filter
     }
 
-    /// Whether the test of this name is to run.
-    pub fn wants(&self, name: &str) -> bool {
+    /// Runs the test of this name, if it is wanted.
+    #[expect(clippy::print_stdout, reason = "as the harness of the standard library does")]
+    pub fn run(&self, name: &str, test: impl FnOnce()) {
+        if self.wants(name) {
+            test();
+            println!("test {name} ... ok");
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
         let has = |part: &String| name.contains(part.as_str());
         (self.wanted.is_empty() || self.wanted.iter().any(has)) && !self.skipped.iter().any(has)
     }

@@ -1,20 +1,19 @@
 //! A server that speaks HTTP, and the raw connection to it: bytes as they are, one
 //! answer after the other, events of a stream as they come.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::running::Running;
 use crate::server::{Builder, private_directory};
 use crate::{PATIENCE, Reply, eventually};
 
@@ -24,9 +23,7 @@ pub const MODERN: &str = "2026-07-28";
 /// A running `belljar serve`. It is killed when dropped, and its workers with it.
 #[derive(Debug)]
 pub struct HttpServer {
-    process: Process,
-    child: Mutex<Child>,
-    log: PathBuf,
+    running: Running,
     address: SocketAddr,
     token: String,
     home: TempDir,
@@ -44,20 +41,11 @@ impl HttpServer {
     pub fn with(builder: Builder) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory can be made");
         let state = private_directory(home.path().join("state"));
-        let log = home.path().join("log");
-        let child = builder
-            .command(&state)
-            .args(["serve", "--listen=127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("a log file can be made"))
-            .spawn()
-            .expect("the binary can be started");
-        let process =
-            child.id().try_into().ok().and_then(Process::find).expect("a process that was not waited for is there");
-        let child = Mutex::new(child);
+        let mut command = builder.command(&state);
+        command.args(["serve", "--listen=127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null());
+        let running = Running::start(&mut command, home.path().join("log"));
         let said = eventually("the server to listen", || {
-            let log = std::fs::read_to_string(&log).unwrap_or_default();
+            let log = running.log();
             log.contains("curl:").then_some(log)
         });
         let word = |after: &str| {
@@ -65,7 +53,7 @@ impl HttpServer {
             rest.split(|letter: char| letter.is_whitespace() || letter == '/').next().unwrap_or_default().to_owned()
         };
         let address = word("http://").parse().expect("the server says where it listens");
-        Self { process, child, log, address, token: word("shown again: "), home }
+        Self { running, address, token: word("shown again: "), home }
     }
 
     /// Waits until calls are welcome.
@@ -83,39 +71,15 @@ impl HttpServer {
         &self.token
     }
 
-    /// The process of the server itself.
-    pub const fn process(&self) -> &Process {
-        &self.process
-    }
-
     /// Time on a processor of the server and all its workers.
     pub fn cpu_time(&self) -> Duration {
-        let workers = Process::children_of(self.process.pid());
-        std::iter::once(self.process).chain(workers).map(|process| process.cpu_time()).sum()
+        let workers = Process::children_of(self.process().pid());
+        std::iter::once(self.process()).chain(workers).map(|process| process.cpu_time()).sum()
     }
 
     /// A directory that goes with the server.
     pub fn home(&self) -> &Path {
         self.home.path()
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Sends a signal to the server's process.
-    pub fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
-    }
-
-    /// Waits for the end of the server.
-    pub fn wait(&self) -> ExitStatus {
-        eventually("the server to end", || self.child().try_wait().expect("a child can be waited for"))
-    }
-
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new connection.
@@ -166,17 +130,11 @@ impl HttpServer {
     }
 }
 
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log();
-            // Best effort: the panic itself is what the test reports.
-            let _ = writeln!(std::io::stderr().lock(), "--- log of the server ---\n{log}--- end of the log ---");
-        }
-        let mut child = self.child();
-        // It may have ended already.
-        let _ = child.kill();
-        let _ = child.wait();
+impl Deref for HttpServer {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
     }
 }
 

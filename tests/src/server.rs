@@ -2,15 +2,14 @@
 //! its own. The compiled guest image is shared, because compiling takes long.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
-use std::io::Write as _;
+use std::fs::DirBuilder;
+use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,6 +18,7 @@ use crate::eventually;
 use crate::process::{Process, Watch};
 use crate::reply::Reply;
 use crate::restriction::Restriction;
+use crate::running::Running;
 use crate::store::Store;
 
 /// Where Cargo puts programs: those of tests lie in the folder `deps` there.
@@ -132,19 +132,12 @@ impl Builder {
         }
         let new_log = || home.path().join(format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed)));
         let log = self.log.clone().unwrap_or_else(new_log);
-        let log_file = File::create(&log).expect("a log file can be made");
-        let mut child = self
-            .command(&state)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log_file)
-            .spawn()
-            .expect("the binary can be started");
+        let running = Running::start(self.command(&state).stdin(Stdio::piped()).stdout(Stdio::piped()), log);
+        let mut child = running.child();
         let input = child.stdin.take().expect("standard input is a pipe");
         let output = child.stdout.take().expect("standard output is a pipe");
-        let process =
-            child.id().try_into().ok().and_then(Process::find).expect("a process that was not waited for is there");
-        let server = Server { client: Client::new(input, output), process, child: Mutex::new(child), state, log, home };
+        drop(child);
+        let server = Server { client: Client::new(input, output), running, state, home };
         if !self.silent {
             server.handshake();
         }
@@ -183,21 +176,14 @@ impl Builder {
 /// A running server. It is killed when dropped, and its workers with it.
 #[derive(Debug)]
 pub struct Server {
+    running: Running,
     /// The connection to it.
     pub client: Client,
-    process: Process,
-    child: Mutex<Child>,
     state: PathBuf,
-    log: PathBuf,
     home: Arc<TempDir>,
 }
 
 impl Server {
-    /// The process of the server itself.
-    pub const fn own_process(&self) -> &Process {
-        &self.process
-    }
-
     /// A server with default settings, ready for calls.
     pub fn start() -> Self {
         Builder::default().start()
@@ -324,11 +310,6 @@ impl Server {
         assert_eq!(self.execute("print(6 * 7)").output(), "42\n");
     }
 
-    /// The process of the server itself.
-    pub const fn process(&self) -> Process {
-        self.process
-    }
-
     /// Its workers, or the process that compiles.
     pub fn workers(&self) -> Vec<Process> {
         self.children(|arguments| arguments.get(1).is_some_and(|role| OWN_ROLES.contains(&role.as_str())))
@@ -342,14 +323,14 @@ impl Server {
     /// A child that has not executed its program yet has the arguments of the
     /// server, and is neither.
     fn children(&self, is_wanted: impl Fn(&[String]) -> bool) -> Vec<Process> {
-        let children = Process::children_of(self.process.pid()).into_iter().filter(Process::is_running);
+        let children = Process::children_of(self.running.process().pid()).into_iter().filter(Process::is_running);
         children.filter(|child| is_wanted(&child.arguments())).collect()
     }
 
     /// The largest amount of memory that `work` makes the workers hold
     /// together, seen from outside while it goes on.
     pub fn peak_of_workers<T>(&self, work: impl FnOnce() -> T) -> (T, u64) {
-        let pid = self.process.pid();
+        let pid = self.running.process().pid();
         let watch = Watch::start(move || Process::children_of(pid).iter().map(Process::resident_bytes).sum());
         let value = work();
         (value, watch.finish())
@@ -365,7 +346,7 @@ impl Server {
         // Not by what it has open: only root may look at that of a server, which
         // is not dumpable. Everybody sees who holds which lock.
         let locks = std::fs::read_to_string("/proc/locks").expect("the kernel lists locks");
-        let pid = self.process.pid().to_string();
+        let pid = self.running.process().pid().to_string();
         let inode = |line: &str| {
             let fields: Vec<_> = line.split_whitespace().collect();
             let place = fields.get(5).filter(|_| fields.get(4) == Some(&pid.as_str()))?;
@@ -396,37 +377,12 @@ impl Server {
     pub fn store(&self) -> Store {
         Store::new(self.state.join("store"))
     }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Sends a signal to the server's process.
-    pub fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
-    }
-
-    /// Waits for the end of the server.
-    pub fn wait(&self) -> ExitStatus {
-        eventually("the server to end", || self.child().try_wait().expect("a child can be waited for"))
-    }
-
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log();
-            // Best effort: the panic itself is what the test reports.
-            let _ = writeln!(std::io::stderr().lock(), "--- log of the server ---\n{log}--- end of the log ---");
-        }
-        let mut child = self.child();
-        // It may have ended already.
-        let _ = child.kill();
-        let _ = child.wait();
+impl Deref for Server {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
     }
 }
