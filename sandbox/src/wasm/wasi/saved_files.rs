@@ -85,6 +85,18 @@ fn bounded_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 }
 
 impl OpenFile {
+    /// What it was opened for. A directory is there to be read.
+    fn opened_for(&self) -> (Rights, Fdflags) {
+        let (mut rights, mut flags) = (Rights::FD_READ, Fdflags::empty());
+        if let Self::File { read, write, append, nonblocking, .. } = self {
+            rights.set(Rights::FD_READ, *read);
+            rights.set(Rights::FD_WRITE, *write);
+            flags.set(Fdflags::APPEND, *append);
+            flags.set(Fdflags::NONBLOCK, *nonblocking);
+        }
+        (rights, flags)
+    }
+
     fn path(&self) -> Option<&[u8]> {
         match self {
             Self::File { path, .. } | Self::Directory { path } => Some(path),
@@ -223,10 +235,8 @@ pub(in crate::wasm) type Opened = (u32, Option<u32>);
 
 /// Opens a file as it was, and never makes or empties one.
 async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
-    let (path, known, read, write, append, nonblocking, offset) = match file {
-        OpenFile::File { path, version, read, write, append, nonblocking, offset } => {
-            (path, *version, *read, *write, *append, *nonblocking, *offset)
-        }
+    let (path, known, offset) = match file {
+        OpenFile::File { path, version, offset, .. } => (path, *version, *offset),
         OpenFile::Directory { path } => return open_directory(wasi, path).await,
         OpenFile::Stale | OpenFile::Device(_) => return None,
     };
@@ -240,12 +250,7 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
     if found != Some(known) {
         return None;
     }
-    let mut rights = Rights::empty();
-    rights.set(Rights::FD_READ, read);
-    rights.set(Rights::FD_WRITE, write);
-    let mut flags = Fdflags::empty();
-    flags.set(Fdflags::APPEND, append);
-    flags.set(Fdflags::NONBLOCK, nonblocking);
+    let (rights, flags) = file.opened_for();
     let offset = i64::try_from(offset).ok()?;
     let (number, resource) = open(wasi, path, Oflags::empty(), rights, flags).await?;
     let memory = &mut GuestMemory::Unshared(&mut []);
@@ -258,11 +263,9 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
 
 /// The same of what does not lie in the workspace, as far as it is to be seen here.
 async fn reopen_elsewhere(host: &mut Host, file: &OpenFile, path: &[u8]) -> Option<Opened> {
-    let (known, read, write, append, nonblocking, offset) = match file {
-        OpenFile::File { version, read, write, append, nonblocking, offset, .. } => {
-            (Some(*version), *read, *write, *append, *nonblocking, *offset)
-        }
-        OpenFile::Directory { .. } => (None, true, false, false, false, 0),
+    let (known, offset) = match file {
+        OpenFile::File { version, offset, .. } => (Some(*version), *offset),
+        OpenFile::Directory { .. } => (None, 0),
         OpenFile::Stale | OpenFile::Device(_) => return None,
     };
     let mounted = match (mounts::target(host, WORKSPACE_FD, path), known) {
@@ -273,12 +276,7 @@ async fn reopen_elsewhere(host: &mut Host, file: &OpenFile, path: &[u8]) -> Opti
     if mounted.version(host)? != known {
         return None;
     }
-    let mut rights = Rights::empty();
-    rights.set(Rights::FD_READ, read);
-    rights.set(Rights::FD_WRITE, write);
-    let mut flags = Fdflags::empty();
-    flags.set(Fdflags::APPEND, append);
-    flags.set(Fdflags::NONBLOCK, nonblocking);
+    let (rights, flags) = file.opened_for();
     let oflags = if known.is_none() { Oflags::DIRECTORY } else { Oflags::empty() };
     let opened = mounts::open(host, &mounted, How { follow: false, oflags, rights, flags }).await.ok()?;
     let (memory, offset) = (&mut GuestMemory::Unshared(&mut []), i64::try_from(offset).ok()?);
