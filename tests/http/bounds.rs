@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 use tests::http::{HttpServer, Request, legacy, modern};
 use tests::{alone, eventually};
@@ -132,6 +133,21 @@ fn where_there_are_too_many_connections_the_one_that_is_idle_for_the_longest_goe
     eventually("the oldest to be closed", || idle[0].is_over().then_some(()));
     assert_eq!(used.ask(&health).status, 200);
     assert_eq!(server.health()["runs_active"], 1, "a connection with a run stays");
+}
+
+#[test]
+fn where_no_descriptor_is_left_the_one_that_is_idle_for_the_longest_goes() {
+    let _alone = alone();
+    let server = HttpServer::start();
+    let few = Some(server.process().open_files().len() as u64 + 40);
+    let pid = Pid::from_raw(server.process().pid());
+    prlimit(pid, Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
+    let idle: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    assert_eq!(server.get("/healthz").status, 200);
+    eventually("the oldest to be closed", || idle[0].is_over().then_some(()));
+    assert_eq!(server.log().matches("no connection can be accepted").count(), 1, "{}", server.log());
+    drop(idle);
+    assert_eq!(server.execute("print(1)").output(), "1\n");
 }
 
 #[test]

@@ -63,6 +63,22 @@ fn a_run_of_the_initialize_era_ends_with_its_connection_and_its_session_stays() 
 }
 
 #[test]
+fn an_id_that_a_session_uses_already_is_refused_and_the_first_goes_on() {
+    let server = HttpServer::start();
+    let client = LegacyClient::hello(&server);
+    let mut first = server.connect();
+    first.send(&client.request(&client.execute(7, ENDLESS)));
+    first.answer_head().unwrap();
+    first.event().unwrap();
+    let second = client.ask(&client.execute(7, "print(1)"));
+    let error = &second.messages()[0]["error"];
+    assert!(error["code"] == -32600 && error["message"].as_str().unwrap().contains("ids must differ"), "{second:?}");
+    // It is the first that its connection ends, and then the id is free.
+    assert_ends(&server, || drop(first));
+    assert_eq!(client.ask(&client.execute(7, "print(1)")).reply().output(), "1\n");
+}
+
+#[test]
 fn a_run_ends_when_its_client_says_so_or_ends_its_session() {
     let server = HttpServer::start();
     let client = LegacyClient::hello(&server);

@@ -1,7 +1,11 @@
 //! The server, over the one transport or the other.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::service::Service;
@@ -18,17 +22,32 @@ pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
 
 /// Serves MCP over HTTP.
 pub(crate) fn over_http(config: Config) -> anyhow::Result<ExitCode> {
+    let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
+    let (listener, address) = listen(config.listen)?;
+    let token = introduce(&config, address)?;
+    serve(config, move |service| transport::http::serve(service, listener, address, token, descriptors))
+}
+
+/// Says where the server listens, and to which token.
+fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Token> {
     let (token, text) = match &config.token_file {
         Some(path) => (Token::read(path)?, None),
         None => Token::random().map(|(token, text)| (token, Some(text)))?,
     };
-    let (listener, address) = listen(config.listen)?;
     let lines = match (&text, &config.token_file) {
         (None, Some(path)) => hello(address, Err(path)),
         (text, _) => hello(address, Ok(text.as_deref().unwrap_or_default())),
     };
     super::tell(&lines);
-    serve(config, move |service| transport::http::serve(service, listener, address, token))
+    Ok(token)
+}
+
+/// Lets this process have as many open files as it may, and says how many: each
+/// connection is one, and what runs needs some too.
+fn raise_open_files() -> nix::Result<usize> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 fn serve<T: Future<Output = anyhow::Result<()>>>(

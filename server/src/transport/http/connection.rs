@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::bounds::CONNECTIONS;
 use super::refusal::Refusal;
 use crate::caller::Held;
 
@@ -27,8 +26,16 @@ struct Idle {
 }
 
 impl Connections {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(CONNECTIONS)), idle: Mutex::default() })
+    /// At most `most` at once.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { places: Arc::new(Semaphore::new(most)), idle: Mutex::default() })
+    }
+
+    /// Has the one that has been idle for the longest make room. False when every one
+    /// is busy.
+    pub(super) fn evict(&self) -> bool {
+        let oldest = self.idle.lock().by_age.pop_first();
+        oldest.map(|(_, leave)| leave.cancel()).is_some()
     }
 
     /// A new one. It waits until the one that has been idle for the longest has gone,
@@ -42,9 +49,9 @@ impl Connections {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 break place;
             }
-            let oldest = self.idle.lock().by_age.pop_first();
-            let Some((_, leave)) = oldest else { return Err(Refusal::NoConnection) };
-            leave.cancel();
+            if !self.evict() {
+                return Err(Refusal::NoConnection);
+            }
             if let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
                 break place;
             }
@@ -74,6 +81,9 @@ pub(super) struct Connection {
 struct State {
     /// Its number among those that are idle.
     idle: Option<u64>,
+    /// Requests whose answers are not with the kernel. hyper reads the next while the
+    /// answer before is still on its way out.
+    open: usize,
     /// What answers hold that are on their way out.
     answered: Vec<Arc<Held>>,
 }
@@ -91,10 +101,9 @@ impl Connection {
 
     /// A request has come.
     pub(super) fn begin(&self) {
-        let number = self.state.lock().idle.take();
-        if let Some(number) = number {
-            self.all.idle.lock().by_age.remove(&number);
-        }
+        let mut state = self.state.lock();
+        state.open += 1;
+        self.leave_idle(&mut state);
     }
 
     /// Its answer is on its way out.
@@ -102,18 +111,28 @@ impl Connection {
         self.state.lock().answered.push(held);
     }
 
-    /// All that was to be written is with the kernel. Says whether that was the end of
-    /// an answer.
+    /// All that was to be written is with the kernel. Says whether the connection is
+    /// idle from here on.
     pub(super) fn flushed(&self) -> bool {
         let mut state = self.state.lock();
         if state.answered.is_empty() {
             return false;
         }
         let answered = std::mem::take(&mut state.answered);
-        self.become_idle(&mut state);
+        state.open = state.open.saturating_sub(answered.len());
+        let is_idle = state.open == 0;
+        if is_idle {
+            self.become_idle(&mut state);
+        }
         drop(state);
         answered.iter().for_each(|held| held.release());
-        true
+        is_idle
+    }
+
+    fn leave_idle(&self, state: &mut State) {
+        if let Some(number) = state.idle.take() {
+            self.all.idle.lock().by_age.remove(&number);
+        }
     }
 
     fn become_idle(&self, state: &mut State) {
@@ -127,22 +146,30 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.begin();
-        self.flushed();
-        // `flushed` makes what had an answer on its way idle, and it is gone.
-        self.begin();
+        let mut state = self.state.lock();
+        self.leave_idle(&mut state);
+        let answered = std::mem::take(&mut state.answered);
+        drop(state);
+        answered.iter().for_each(|held| held.release());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
     use tokio_util::task::TaskTracker;
 
     use super::*;
 
+    const CONNECTIONS: usize = 4;
+    /// Far more than anything here takes: whoever is waited for so long does not come.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     #[tokio::test]
     async fn the_connection_that_has_been_idle_for_the_longest_makes_room_and_a_busy_one_does_not() {
-        let all = Connections::new();
+        let all = Connections::new(CONNECTIONS);
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             connections.push(all.enter().await.unwrap());
@@ -154,13 +181,11 @@ mod tests {
         connections[1].flushed();
         let third = connections.remove(2);
         let (entered, ()) = tokio::join!(all.enter(), async {
-            third.leave().await;
+            timeout(PATIENCE, third.leave()).await.unwrap();
             drop(third);
         });
         connections.push(entered.unwrap());
-        assert!(
-            !connections[1].is_idle() || connections[1].leave.is_cancelled() || all.places.available_permits() == 0
-        );
+        assert!(connections.iter().all(|connection| !connection.leave.is_cancelled()));
         for connection in &connections {
             connection.begin();
         }
@@ -171,8 +196,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_that_came_before_the_answer_to_another_was_out_keeps_its_connection_busy() {
+        let all = Connections::new(CONNECTIONS);
+        let connection = all.enter().await.unwrap();
+        let answered = || connection.answered(Held::new(TaskTracker::new()));
+        connection.begin();
+        answered();
+        connection.begin();
+        assert!(!connection.flushed() && !connection.is_idle() && !all.evict());
+        answered();
+        assert!(connection.flushed() && connection.is_idle());
+        drop(connection);
+        assert!(all.idle.lock().by_age.is_empty());
+    }
+
+    #[tokio::test]
     async fn what_an_answer_holds_is_let_go_of_when_it_is_out_or_nobody_is_left_to_take_it() {
-        let all = Connections::new();
+        let all = Connections::new(CONNECTIONS);
         let connection = all.enter().await.unwrap();
         let kept = Arc::new(());
         let held = |connection: &Arc<Connection>| {

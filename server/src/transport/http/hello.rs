@@ -9,7 +9,10 @@ pub(crate) fn hello(address: SocketAddr, token: Result<&str, &Path>) -> String {
     let url = format!("http://{address}/mcp");
     let (bearer, says) = match token {
         Ok(token) => (token.to_owned(), format!("Its token, made for this start and not shown again: {token}")),
-        Err(path) => (format!("$(cat {})", path.display()), format!("Its token is the one in {}.", path.display())),
+        Err(path) => (
+            format!("$(cat '{}')", path.display().to_string().replace('\'', "'\\''")),
+            format!("Its token is the one in {}.", path.display()),
+        ),
     };
     let in_json = if token.is_ok() { bearer.as_str() } else { "TOKEN" };
     format!(

@@ -25,7 +25,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::RETRY_AFTER;
@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::authority::Authorities;
-use self::bounds::{GOODBYE, HEAD_BYTES, HEAD_FIELDS, IDLE_TIME, LAST_WORDS, RETRY_AFTER_SECONDS};
+use self::bounds::{CONNECTIONS, GOODBYE, HEAD_BYTES, HEAD_FIELDS, IDLE_TIME, LAST_WORDS, RETRY_AFTER_SECONDS};
 use self::client::Client;
 use self::connection::{Connection, Connections};
 use self::exchange::{Answer, AnswerBody, Exchange};
@@ -55,6 +55,13 @@ use crate::service::Service;
 
 /// How long nothing is accepted when there are no descriptors left for it.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// How often the log says so.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
+
+/// So many descriptors there are for each connection that there may be: one is its
+/// own, and the other is for what its requests run.
+const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// What every connection is served with.
 struct Server {
@@ -76,6 +83,7 @@ pub(crate) async fn serve(
     listener: std::net::TcpListener,
     address: SocketAddr,
     token: Token,
+    descriptors: usize,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -85,7 +93,7 @@ pub(crate) async fn serve(
         authorities: Authorities::of(address),
         token,
         client,
-        connections: Connections::new(),
+        connections: Connections::new(CONNECTIONS.min(descriptors / DESCRIPTORS_PER_CONNECTION)),
         calls: TaskTracker::new(),
         stop,
         tasks,
@@ -109,11 +117,17 @@ pub(crate) async fn serve(
 }
 
 async fn accept(server: &Arc<Server>, listener: &TcpListener) {
+    let mut told = None::<Instant>;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => take(server, stream).await,
             Err(error) => {
-                tracing::error!(%error, "no connection can be accepted");
+                if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
+                    told = Some(Instant::now());
+                    tracing::error!(%error, "no connection can be accepted");
+                }
+                // Its descriptor is the next one's.
+                server.connections.evict();
                 tokio::time::sleep(BREATH).await;
             }
         }

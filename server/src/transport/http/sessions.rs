@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use futures_util::Stream;
 use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{
-    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, RequestId,
-    ServerJsonRpcMessage,
+    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, ErrorCode, ErrorData,
+    RequestId, ServerJsonRpcMessage,
 };
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::{
@@ -93,6 +93,13 @@ fn cancellation(id: RequestId) -> ClientJsonRpcMessage {
     ClientJsonRpcMessage::notification(ClientNotification::CancelledNotification(CancelledNotification::new(params)))
 }
 
+/// What a request is told whose id another has that is still being answered.
+fn twice(request: &RequestId) -> ServerSseMessage {
+    let reason = "a request of this session with this id is being answered: ids must differ";
+    let error = ErrorData::new(ErrorCode::INVALID_REQUEST, reason, None);
+    ServerSseMessage::new("", ServerJsonRpcMessage::error(error, Some(request.clone())))
+}
+
 impl SessionManager for Sessions {
     type Error = LocalSessionManagerError;
     type Transport = SessionTransport;
@@ -131,8 +138,11 @@ impl SessionManager for Sessions {
             ClientJsonRpcMessage::Request(request) => Some(request.id.clone()),
             _ => None,
         };
-        if let (Some(request), Some(session)) = (&request, self.known().get_mut(id)) {
-            session.open.insert(request.clone());
+        if let (Some(request), Some(session)) = (&request, self.known().get_mut(id))
+            && !session.open.insert(request.clone())
+        {
+            // rmcp knows requests by their ids, and would take this one for the other.
+            return Ok(Answers { stream: Box::pin(futures_util::stream::iter([twice(request)])), open: None });
         }
         // From here on, so that it is cancelled whenever the client leaves.
         let open = Open {
@@ -142,8 +152,8 @@ impl SessionManager for Sessions {
             known: Arc::clone(&self.known),
             tasks: self.tasks.clone(),
         };
-        let stream = Box::pin(self.local.create_stream(id, message).await?);
-        Ok(Answers { stream, open })
+        let stream = self.local.create_stream(id, message).await?;
+        Ok(Answers { stream: Box::pin(stream), open: Some(open) })
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<()> {
@@ -201,12 +211,21 @@ impl Drop for Open {
 }
 
 /// What comes of it, which nobody can ask for a second time.
-struct Answers<S> {
-    stream: Pin<Box<S>>,
-    open: Open,
+struct Answers {
+    stream: Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>,
+    /// `None` for what was not begun.
+    open: Option<Open>,
 }
 
-impl<S: Stream<Item = ServerSseMessage>> Stream for Answers<S> {
+impl Answers {
+    fn end(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.end();
+        }
+    }
+}
+
+impl Stream for Answers {
     type Item = ServerSseMessage;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ServerSseMessage>> {
@@ -218,12 +237,10 @@ impl<S: Stream<Item = ServerSseMessage>> Stream for Answers<S> {
                     matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_))
                 };
                 if event.message.as_deref().is_some_and(is_last) {
-                    self.open.end();
+                    self.end();
                 }
             }
-            Poll::Ready(None) => {
-                self.open.end();
-            }
+            Poll::Ready(None) => self.end(),
             Poll::Pending => {}
         }
         event

@@ -134,7 +134,7 @@ mod tests {
     async fn pair(patience: Patience) -> (Socket, Arc<Connection>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let connection = Connections::new().enter().await.unwrap();
+        let connection = Connections::new(1).enter().await.unwrap();
         let stream = listener.accept().await.unwrap().0;
         (Socket::new(stream, Arc::clone(&connection), patience), connection, client)
     }
@@ -152,11 +152,20 @@ mod tests {
             }
         };
         assert_eq!(error.await.kind(), io::ErrorKind::TimedOut);
-        // It takes something, and the clock starts anew.
+        // It takes something, and the clock begins anew.
+        assert!(socket.stall.is_some());
         let mut taken = vec![0; 1 << 20];
-        while let Ok(Ok(1..)) = tokio::time::timeout(SOON, client.read(&mut taken)).await {}
-        socket.stall = None;
-        socket.write_all(b"more").await.unwrap();
+        let wrote = async {
+            socket.patience.stall = NEVER;
+            socket.stall = Some(Box::pin(sleep(NEVER)));
+            socket.write_all(b"more").await.unwrap();
+        };
+        let read = async { while !matches!(client.read(&mut taken).await, Ok(0) | Err(_)) {} };
+        tokio::select! {
+            () = wrote => {}
+            () = read => panic!("the connection ended"),
+        }
+        assert!(socket.stall.is_none());
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The token that calls must carry: made for one run of the server, or the
-//! operator's, in a file that nobody else may read. Only a hash of it is kept.
+//! operator's, in a file that nobody else may read. Only a hash of it is kept once it
+//! was shown.
 
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
