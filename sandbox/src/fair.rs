@@ -290,7 +290,8 @@ impl<K: Clone + Eq + Hash> Pot<K> {
 
     /// Takes `units` if they are there, before whoever waits.
     pub(crate) fn try_take(&self, key: &K, most: u64, units: u64) -> Option<Units<K>> {
-        let is_given = self.0.lock().fair.try_give(key, most, units);
+        // Who went in front may be the reason why others need not wait any longer.
+        let is_given = self.change(|state| state.fair.try_give(key, most, units));
         is_given.then(|| self.units(key, units))
     }
 
@@ -311,17 +312,18 @@ impl<K: Clone + Eq + Hash> Pot<K> {
         urgency: Urgency,
         queue: usize,
     ) -> Result<Units<K>, Full> {
-        let (waiting, served) = {
-            let mut state = self.0.lock();
-            match state.fair.ask(key, most, units, urgency, queue) {
-                Asked::Given => return Ok(self.units(key, units)),
-                Asked::Full(waiting) => return Err(Full { waiting }),
-                Asked::Waits(ticket) => {
-                    let (serve, served) = oneshot::channel();
-                    state.waiters.insert(ticket, serve);
-                    (Waiting { pot: self, key, ticket, units, is_served: false }, served)
-                }
+        let (serve, served) = oneshot::channel();
+        let asked = self.change(|state| {
+            let asked = state.fair.ask(key, most, units, urgency, queue);
+            if let Asked::Waits(ticket) = asked {
+                state.waiters.insert(ticket, serve);
             }
+            asked
+        });
+        let waiting = match asked {
+            Asked::Given => return Ok(self.units(key, units)),
+            Asked::Full(waiting) => return Err(Full { waiting }),
+            Asked::Waits(ticket) => Waiting { pot: self, key, ticket, units, is_served: false },
         };
         // Whoever serves it says so; nobody else has the other end.
         let _ = served.await;

@@ -7,12 +7,19 @@
 //! (`session/ledger.rs`); not the rest of the host's bookkeeping.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use crate::error::Error;
 use crate::fair::{Pot, Units, Urgency};
 use crate::handle::Principal;
 use crate::tenancy::TenantBounds;
 
+/// How long a run waits for memory that others use.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often they are asked for it.
+const RECALL_INTERVAL: Duration = Duration::from_millis(100);
 /// The unit of account. Coarser than a page, finer than any instance.
 const MIB: u64 = 1 << 20;
 
@@ -126,6 +133,43 @@ impl MemoryBudget {
             return None;
         }
         self.pot.take(owner, (units(most), units(bytes)), urgency, usize::MAX).await.ok().map(Share)
+    }
+
+    /// Waits for `bytes` that a run begins with, as long as others may take to give
+    /// some back, while `recall` asks them for it again and again: some are idle only
+    /// then. `None` when nobody did.
+    pub(crate) async fn wait(&self, owner: &Principal, bytes: u64, recall: impl Fn()) -> Option<Share> {
+        let mut taken = pin!(self.take(owner, bytes, Urgency::CanWait));
+        // Most need not wait, and no clock is started for them.
+        tokio::select! {
+            biased;
+            share = &mut taken => return share,
+            () = std::future::ready(()) => {}
+        }
+        let mut patience = pin!(tokio::time::sleep(PATIENCE));
+        let mut again = tokio::time::interval(RECALL_INTERVAL);
+        loop {
+            tokio::select! {
+                biased;
+                share = &mut taken => return share,
+                () = &mut patience => return None,
+                _ = again.tick() => recall(),
+            }
+        }
+    }
+
+    /// Why a run is not begun, or goes on without what it wants. Whoever shares it with others is told how much of it is its own.
+    pub(crate) fn no_memory(&self, principal: &Principal) -> Error {
+        let mebibytes = |bytes: u64| usize::try_from(bytes >> 20).unwrap_or(usize::MAX);
+        let (used, most) = (self.used_by(principal), self.most_of(principal));
+        let what = if most == self.total_bytes() {
+            "the memory of all runs is in use, in MiB"
+        } else if self.left_of(principal) < self.free_bytes() {
+            "the memory of your runs and sessions is in use, in MiB"
+        } else {
+            "the memory of the machine is in use by others; of your own, in MiB"
+        };
+        Error::Busy { what, active: mebibytes(used), limit: mebibytes(most) }
     }
 }
 

@@ -2,18 +2,15 @@
 //! process behind.
 
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
 use super::runtime::{Caller, Ran, Runtime};
 use crate::error::Error;
-use crate::fair::Urgency;
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::Principal;
-use crate::memory_budget::{MemoryBudget, Share};
+use crate::memory_budget::MemoryBudget;
 use crate::native::{NativeReport, NativeRuntime};
 use crate::run::limits::Resource;
 use crate::run::order::Order;
@@ -21,9 +18,6 @@ use crate::run::outcome::Status;
 use crate::session::Turn;
 use crate::session::save::{Change, ChangedFiles};
 use crate::worker::Pool;
-
-/// How often a run that waits for memory asks for it.
-const RECALL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs native programs.
 pub(super) struct NativeRuns {
@@ -46,15 +40,14 @@ impl Runtime for NativeRuns {
         }
         let limits = order.limits;
         let memory_bytes = limits.get(Resource::MemoryBytes);
+        let (principal, most) = (caller.principal, self.budget.most_of(caller.principal));
+        if memory_bytes > most {
+            let bound = format!("must be at most {most}, all that runs share, got {memory_bytes}");
+            return Err(Error::invalid("limits.memory_bytes", bound));
+        }
         // All of it, since nothing asks before a native program grows.
-        let share = caller.stop.unless(self.take_memory(caller.principal, memory_bytes)).await?;
-        let _share = share.ok_or_else(|| {
-            let most = self.budget.most_of(caller.principal);
-            Error::invalid(
-                "limits.memory_bytes",
-                format!("must be at most {most}, all that runs share, got {memory_bytes}"),
-            )
-        })?;
+        let taken = self.budget.wait(principal, memory_bytes, || self.recall(principal, memory_bytes));
+        let _share = caller.stop.unless(taken).await?.ok_or_else(|| self.budget.no_memory(principal))?;
         order.workspace.serve_native();
         let NativeReport { ran, untouched, .. } =
             self.runtime.run(order, caller.stop.token(), caller.following).await?;
@@ -70,21 +63,11 @@ impl Runtime for NativeRuns {
 }
 
 impl NativeRuns {
-    /// Waits for `bytes`, which interpreters and sessions that nobody uses give
-    /// back. `None` when there will never be as many.
-    async fn take_memory(&self, principal: &Principal, bytes: u64) -> Option<Share> {
-        let mut taken = pin!(self.budget.take(principal, bytes, Urgency::CanWait));
-        let mut again = tokio::time::interval(RECALL_INTERVAL);
-        loop {
-            tokio::select! {
-                biased;
-                share = &mut taken => return share,
-                // Some are idle only now.
-                _ = again.tick() => match self.pool.get() {
-                    Some(pool) => pool.recall(principal, bytes),
-                    None => self.budget.ask_back(principal, bytes),
-                },
-            }
+    /// Asks interpreters and sessions that nobody uses for memory.
+    fn recall(&self, principal: &Principal, bytes: u64) {
+        match self.pool.get() {
+            Some(pool) => pool.recall(principal, bytes),
+            None => self.budget.ask_back(principal, bytes),
         }
     }
 }

@@ -238,6 +238,25 @@ fn whoever_stops_waiting_gives_its_turn_back_before_and_after_it_was_served() {
 }
 
 #[test]
+fn whoever_waits_for_a_tenant_that_comes_to_wait_for_itself_goes_on_at_once() {
+    let pot = Pot::new(10);
+    let _others = pot.try_take(&1, 10, 5).unwrap();
+    let mut starving = pin!(pot.take(&0, (6, 6), Urgency::CanWait, 9));
+    assert!(poll(&mut starving).is_pending());
+    // Until enough went past that what there is is kept for it.
+    let mut kept_back = loop {
+        let mut next = Box::pin(pot.take(&2, (10, 4), Urgency::CanWait, 9));
+        match poll(&mut next) {
+            Poll::Ready(units) => drop(units.unwrap()),
+            Poll::Pending => break next,
+        }
+    };
+    let _grown = pot.try_take(&0, 6, 1).unwrap();
+    assert!(poll(&mut kept_back).is_ready());
+    assert!(poll(&mut starving).is_pending());
+}
+
+#[test]
 fn units_shrink_merge_and_are_all_given_back() {
     let pot = Pot::new(10);
     let mut some = pot.try_take(&0, 10, 4).unwrap();

@@ -138,15 +138,22 @@ impl Holding {
         if ledger.bytes() == 0 || (own_room() && is_room()) {
             return;
         }
-        let mut sessions = self.in_memory.by_last_use();
-        sessions.sort_by_cached_key(|session| Reverse(ledger.bytes_of(&session.owner)));
-        for session in &sessions {
-            let is_asked = if own_room() { !is_room() } else { session.owner == *owner };
-            let is_large = |turn: &Turn| turn.held.as_ref().is_some_and(|held| held.bytes() >= WORTHWHILE_BYTES);
-            if is_asked && let Some(turn) = session.idle_turn().filter(is_large) {
-                self.hibernate(turn);
+        let is_large = |turn: &Turn| turn.held.as_ref().is_some_and(|held| held.bytes() >= WORTHWHILE_BYTES);
+        let make = |sessions: &[Arc<Session>], has_room: &dyn Fn() -> bool| {
+            for session in sessions {
+                if has_room() {
+                    return;
+                }
+                if let Some(turn) = session.idle_turn().filter(is_large) {
+                    self.hibernate(turn);
+                }
             }
-        }
+        };
+        let mut sessions = self.in_memory.by_last_use();
+        let own: Vec<_> = sessions.iter().filter(|session| session.owner == *owner).cloned().collect();
+        make(&own, &own_room);
+        sessions.sort_by_cached_key(|session| Reverse(ledger.bytes_of(&session.owner)));
+        make(&sessions, &is_room);
     }
 
     /// Gives a session that just came here an empty workspace. If there are too
@@ -190,8 +197,9 @@ impl Holding {
         turn.life = Life::Gone;
         turn.held = None;
         let key = turn.session.key();
-        self.in_memory.remove(&key);
         self.interpreters.close(&key);
         self.workspaces.take_away(&turn.session, has_files);
+        // Last: as long as it is known its tenant is, and what was just put away with it.
+        self.in_memory.remove(&key);
     }
 }

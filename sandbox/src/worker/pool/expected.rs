@@ -19,7 +19,17 @@ const FRAME_BYTES: u64 = 1 << 20;
 
 /// The orders that a worker has not answered yet.
 #[derive(Debug, Default)]
-pub(crate) struct Expected(HashMap<u64, Open>);
+pub(crate) struct Expected {
+    open: HashMap<u64, Open>,
+    /// The most orders that it had at once.
+    most_open: usize,
+    /// How often it asked for memory and has no answer.
+    memory_asks: usize,
+}
+
+/// How often a worker may ask for memory beside once for each order that it had at
+/// once: a thread waits for its answer, and there are as many threads and a few.
+const SPARE_MEMORY_ASKS: usize = 64;
 
 /// An order that is not answered, and what its run called so far.
 #[derive(Debug)]
@@ -54,6 +64,8 @@ pub(crate) enum Lie {
     TooMany { what: &'static str, most: u64 },
     #[error("it gives a call the number {0}, which another has that is not answered")]
     CalledTwice(u32),
+    #[error("it asks for memory while {0} of its questions are not answered")]
+    TooManyAsks(usize),
 }
 
 impl Order {
@@ -114,19 +126,25 @@ impl Open {
 
 impl Expected {
     pub(crate) fn add(&mut self, run: u64, order: Order) {
-        self.0.insert(run, Open { order, calls: HashSet::new(), made: 0 });
+        self.open.insert(run, Open { order, calls: HashSet::new(), made: 0 });
+        self.most_open = self.most_open.max(self.open.len());
     }
 
     /// A call of a run is about to be answered.
     pub(crate) fn answer_call(&mut self, run: u64, number: u32) {
-        if let Some(open) = self.0.get_mut(&run) {
+        if let Some(open) = self.open.get_mut(&run) {
             open.calls.remove(&number);
         }
     }
 
+    /// A question for memory is about to be answered.
+    pub(crate) fn answer_memory(&mut self) {
+        self.memory_asks = self.memory_asks.saturating_sub(1);
+    }
+
     /// How long the next message may be.
     pub(crate) fn frame_bytes(&self) -> usize {
-        let longest = self.0.values().map(|open| open.order.report_bytes()).max().unwrap_or(0);
+        let longest = self.open.values().map(|open| open.order.report_bytes()).max().unwrap_or(0);
         usize::try_from(longest.saturating_add(FRAME_BYTES)).unwrap_or(usize::MAX)
     }
 
@@ -134,19 +152,27 @@ impl Expected {
     /// expected once.
     pub(crate) fn check(&mut self, message: &FromWorker) -> Result<(), Lie> {
         match message {
-            FromWorker::Finished { run, report } => self.0.remove(run).ok_or(Lie::Unknown)?.order.check(report),
+            FromWorker::Finished { run, report } => self.open.remove(run).ok_or(Lie::Unknown)?.order.check(report),
             FromWorker::Failed { run, .. } | FromWorker::NotHere { run } | FromWorker::NoMemory { run, .. } => {
-                self.0.remove(run).map(drop).ok_or(Lie::Unknown)
+                self.open.remove(run).map(drop).ok_or(Lie::Unknown)
             }
-            FromWorker::Output { run, bytes, .. } => match self.0.get(run) {
+            FromWorker::Output { run, bytes, .. } => match self.open.get(run) {
                 Some(open) if open.order.live => at_most("output", OUTPUT_CHUNK_BYTES as u64, bytes.len() as u64),
                 _ => Err(Lie::Unasked("output")),
             },
             FromWorker::Call { run, number, call } => {
-                self.0.get_mut(run).ok_or(Lie::Unasked("a call"))?.check(*number, call)
+                self.open.get_mut(run).ok_or(Lie::Unasked("a call"))?.check(*number, call)
             }
-            FromWorker::Fault { run } => self.0.get(run).map(drop).ok_or(Lie::Unknown),
-            FromWorker::MemoryAsk { .. } | FromWorker::MemoryReturn { .. } => Ok(()),
+            FromWorker::Fault { run } => self.open.get(run).map(drop).ok_or(Lie::Unknown),
+            FromWorker::MemoryAsk { .. } => {
+                let most = self.most_open + SPARE_MEMORY_ASKS;
+                if self.memory_asks >= most {
+                    return Err(Lie::TooManyAsks(most));
+                }
+                self.memory_asks += 1;
+                Ok(())
+            }
+            FromWorker::MemoryReturn { .. } => Ok(()),
         }
     }
 }
@@ -230,6 +256,19 @@ mod tests {
         }
         expected.add(7, order(false));
         assert_eq!(expected.check(&finished(full())), Err(Lie::Unasked("an interpreter")));
+    }
+
+    #[test]
+    fn a_worker_has_so_many_questions_for_memory_at_once_and_one_more_is_a_lie() {
+        let mut expected = Expected::default();
+        expected.add(7, order(false));
+        let mut ask = || expected.check(&FromWorker::MemoryAsk { ask: 0, bytes: 1 });
+        for _ in 0..=SPARE_MEMORY_ASKS {
+            ask().unwrap();
+        }
+        assert_eq!(ask(), Err(Lie::TooManyAsks(SPARE_MEMORY_ASKS + 1)));
+        expected.answer_memory();
+        expected.check(&FromWorker::MemoryAsk { ask: 0, bytes: 1 }).unwrap();
     }
 
     fn call(run: u64, number: u32, name: &str, bytes: usize) -> FromWorker {

@@ -3,7 +3,6 @@
 //! left, whoever needs some waits, and interpreters that nobody uses make room.
 
 use std::cmp::Reverse;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +18,6 @@ use crate::run::limits::Resource;
 use crate::worker::wire::protocol::ToWorker;
 use crate::worker::wire::report::WorkerReport;
 
-/// How long a run waits for memory that others use.
-const MEMORY_WAIT: Duration = Duration::from_secs(30);
 /// How long a growing guest waits for other workers to give unused memory back.
 const RECALL_WAIT: Duration = Duration::from_millis(100);
 /// The largest memory of 32 bits.
@@ -35,24 +32,11 @@ impl Pool {
         cancel: &CancellationToken,
     ) -> Result<Share, Error> {
         let bytes = image.initial_bytes();
-        let mut taken = pin!(self.budget.take(principal, bytes, Urgency::CanWait));
-        // Most need not wait, and no clock is started for them.
+        let taken = self.budget.wait(principal, bytes, || self.recall(principal, bytes));
         tokio::select! {
             biased;
-            share = &mut taken => return share.ok_or_else(|| self.no_memory(principal)),
-            () = std::future::ready(()) => {}
-        }
-        let mut patience = pin!(tokio::time::sleep(MEMORY_WAIT));
-        let mut again = tokio::time::interval(RECALL_WAIT);
-        loop {
-            tokio::select! {
-                biased;
-                share = &mut taken => return share.ok_or_else(|| self.no_memory(principal)),
-                () = cancel.cancelled() => return Err(self.no_memory(principal)),
-                () = &mut patience => return Err(self.no_memory(principal)),
-                // Some became idle only now.
-                _ = again.tick() => self.recall(principal, bytes),
-            }
+            share = taken => share.ok_or_else(|| self.budget.no_memory(principal)),
+            () = cancel.cancelled() => Err(self.budget.no_memory(principal)),
         }
     }
 
@@ -60,29 +44,14 @@ impl Pool {
     pub(crate) fn no_memory_for(&self, principal: &Principal, mebibytes: u64) -> Error {
         let total = self.budget.most_of(principal) >> 20;
         if mebibytes <= total {
-            return self.no_memory(principal);
+            return self.budget.no_memory(principal);
         }
         Error::Denied {
             action: "going on with the variables of this session".into(),
             reason: format!(
-                "they take {mebibytes} MiB of memory, and memory_bytes of this server is {total} MiB for all runs \
-                 together; its files can be read, and a server with more memory can go on with it"
+                "they take {mebibytes} MiB of memory, and there are {total} MiB for all runs together; its files can be read, and a server with more memory can go on with it"
             ),
         }
-    }
-
-    /// Whoever shares it with others is told how much of it is its own.
-    pub(crate) fn no_memory(&self, principal: &Principal) -> Error {
-        let mebibytes = |bytes: u64| usize::try_from(bytes >> 20).unwrap_or(usize::MAX);
-        let (used, most) = (self.budget.used_by(principal), self.budget.most_of(principal));
-        let what = if most == self.budget.total_bytes() {
-            "the memory of all runs is in use, in MiB"
-        } else if self.budget.left_of(principal) < self.budget.free_bytes() {
-            "the memory of your runs and sessions is in use, in MiB"
-        } else {
-            "the memory of the machine is in use by others; of your own, in MiB"
-        };
-        Error::Busy { what, active: mebibytes(used), limit: mebibytes(most) }
     }
 
     /// Has a home pay for what its interpreters keep after a run of `runtime`,
@@ -131,6 +100,7 @@ impl Pool {
                 worker.leased.lock().merge(share);
                 pool.allow(worker).is_ok()
             });
+            worker.expected.lock().answer_memory();
             worker.send(&ToWorker::MemoryAnswer { ask, granted });
         };
         let owner = &worker.owner;
@@ -181,7 +151,8 @@ impl Pool {
         drop(homes);
         // To come back without its interpreter costs a session less.
         budget.ask_back(principal, bytes.saturating_sub(if is_own_short { own_coming } else { coming }));
-        let asked = |worker: &&Arc<Worker>| !is_own_short || worker.owner == *principal;
+        let is_whole_short = budget.free_bytes() + coming < bytes;
+        let asked = |worker: &&Arc<Worker>| !is_own_short || is_whole_short || worker.owner == *principal;
         for worker in self.workers.lock().values().flatten().filter(asked) {
             worker.send(&ToWorker::MemoryRecall);
         }
