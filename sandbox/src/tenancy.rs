@@ -149,7 +149,7 @@ fn at_least_one(name: &str, value: usize) -> Result<(), Error> {
 
 fn check(name: &str, limits: &TenantLimits, whole: &TenantLimits) -> Result<(), Error> {
     // Taken apart, so that one that is added is decided here. A queue is no part
-    // of anything, and policies and ceilings are compared with each request.
+    // of anything, a policy stands alone, and ceilings are compared with each request.
     let TenantLimits { runs, queue: _, workers, memory_bytes, sessions, store_bytes, limit_ceilings: _, policy: _ } =
         limits;
     for (field, value, bound) in [

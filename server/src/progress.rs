@@ -152,8 +152,10 @@ impl Numbers {
     fn next(&mut self, token: &ProgressToken, message: String) -> ProgressNotificationParam {
         self.last = self.started.elapsed().as_secs_f64().max(self.last + TICK);
         let progress = ProgressNotificationParam::new(token.clone(), self.last).with_message(message);
-        match self.fraction.filter(|fraction| *fraction > 0.0) {
-            Some(fraction) => progress.with_total(self.last / fraction),
+        // JSON has no number for what is infinite.
+        let total = self.fraction.map(|fraction| self.last / fraction).filter(|total| total.is_finite());
+        match total {
+            Some(total) => progress.with_total(total),
             None => progress,
         }
     }
@@ -232,12 +234,12 @@ mod tests {
         let mut numbers = Numbers { started, last: 0.0, fraction: None };
         let token = ProgressToken(rmcp::model::NumberOrString::Number(1));
         let mut last = 0.0;
-        for fraction in [None, Some(0.0), Some(0.25), Some(1.0), None] {
+        for fraction in [None, Some(0.0), Some(5e-324), Some(0.25), Some(1.0), None] {
             numbers.fraction = fraction.or(numbers.fraction);
             let told = numbers.next(&token, String::new());
             assert!(told.progress > last, "{} after {last}", told.progress);
             last = told.progress;
-            match numbers.fraction.filter(|fraction| *fraction > 0.0) {
+            match numbers.fraction.filter(|fraction| *fraction > 1e-300) {
                 None => assert_eq!(told.total, None),
                 Some(fraction) => assert!((told.progress / told.total.unwrap() - fraction).abs() < 1e-9),
             }

@@ -142,9 +142,11 @@ pub(crate) async fn a_tenant_too_many_is_known_once_another_is_forgotten() {
     let session = one.begin("x = 'one'").await;
     assert_eq!(two.prints(SessionChoice::None, "print(2)").await, "2");
     assert_eq!(house.directories(), ["one", "two"]);
+    let workers = house.workers_of("one");
+    assert!(!workers.is_empty());
     assert_eq!(three.prints(SessionChoice::None, "print(3)").await, "3");
     tests::eventually("the directory to go", || (house.directories() == ["three", "two"]).then_some(()));
-    assert!(house.workers_of("one").is_empty());
+    workers.iter().for_each(tests::Process::wait_until_gone);
     assert_eq!(one.prints_in(&session, "print(x)").await, "one", "nothing of it was lost");
     tests::eventually("the directory to go", || (house.directories() == ["one", "three"]).then_some(()));
 

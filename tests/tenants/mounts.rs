@@ -67,6 +67,9 @@ except OSError as error: print(error.strerror)";
             (said.as_str(), bash(red).await.unwrap(), bash(none).await.unwrap()),
             ("blue", "red".into(), String::new())
         ),
-        Err(error) => println!("  this machine does not isolate programs: {error}"),
+        Err(error) => {
+            let tier = house.executor.health().native.unwrap().tier;
+            assert!(tier.is_err_and(|reason| error.to_string().contains(&reason)), "{error}");
+        }
     }
 }

@@ -27,6 +27,8 @@ use crate::seccomp::{Argument, Filter, Rule, Table};
 /// The oldest Landlock ABI. Before the second (Linux 5.19) a file cannot be
 /// moved or linked from one directory to another.
 const LANDLOCK_ABI: u32 = 1;
+/// The first (Linux 6.2) that keeps a file which may only be read from being emptied.
+const ABI_WITH_TRUNCATE: u32 = 3;
 
 /// What is in force around a worker: its filter of system calls without new
 /// executable memory, no capability, no access to its memory by others, and
@@ -73,7 +75,8 @@ fn require_single_thread() -> Result<(), Failure> {
 fn restrict_files(directory: &Path, shown: &[PathRule<'_>]) -> Result<u32, Failure> {
     let own = PathRule { path: directory, found: None, access: PathAccess::Data };
     let rules: Vec<_> = std::iter::once(own).chain(shown.iter().copied()).collect();
-    restrict_paths(&rules, LANDLOCK_ABI)
+    let is_read_only = shown.iter().any(|rule| matches!(rule.access, PathAccess::Read));
+    restrict_paths(&rules, if is_read_only { ABI_WITH_TRUNCATE } else { LANDLOCK_ABI })
 }
 
 fn filter(process: u32) -> Result<Filter, Failure> {

@@ -30,7 +30,6 @@ use crate::workspace::entry::FileEntry;
 /// Runs WebAssembly guests.
 pub(super) struct WasmRuntime {
     pub(super) settings: PoolSettings,
-    /// What programs are granted.
     /// Whether clocks and random bytes are the same in every run.
     pub(super) deterministic: bool,
     /// The most that a workspace may hold.
@@ -102,7 +101,7 @@ impl WasmRuntime {
         &self,
         pool: &Pool,
         turn: &mut Turn,
-        (runtime, image): (&Arc<GuestRuntime>, &Image),
+        (runtime, image): (&Arc<GuestRuntime>, &Arc<Image>),
         stop: &Stop,
     ) -> Result<(Interpreter, Arc<Transfer>), Error> {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));

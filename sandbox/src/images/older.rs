@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use guest_runtimes::{ABI_VERSIONS, GuestRuntime, Image, Kind};
+use guest_runtimes::{ABI_VERSIONS, GuestRuntime, Image};
 
 use super::compile::compile;
-use super::opening::Opening;
+use super::opening::{Found, Opening, OpeningTurn};
 use super::prepare;
 use crate::error::Error;
 use crate::handle::Principal;
@@ -40,7 +40,7 @@ impl Bases {
     }
 
     /// Sees to it that workers of `principal` can run the image of this build.
-    /// That takes as long as compiling does, the first time on this machine;
+    /// That takes as long as compiling does, the first time on this machine.
     /// What `compiling` makes is held while it is compiled.
     ///
     /// # Errors
@@ -51,19 +51,16 @@ impl Bases {
         pool: &Pool,
         principal: &Principal,
         runtime: &Arc<GuestRuntime>,
-        image: &Image,
+        image: &Arc<Image>,
         compiling: impl FnOnce() -> G + Send + 'static,
     ) -> Result<(), Error> {
-        let find = async {
-            let (cache, runtime) = (self.cache.clone(), Arc::clone(runtime));
-            blocking("prepare a guest image", move || match runtime.kind() {
-                Kind::Wasm(image) => {
-                    let code = prepare(&cache, &runtime, image, compiling)?;
-                    Ok(Some(CompiledImage::current(code, image.abi(), *image.instance())))
-                }
-                Kind::Native(_) => Ok(None),
-            })
-            .await
+        let (cache, runtime, own) = (self.cache.clone(), Arc::clone(runtime), Arc::clone(image));
+        let find = |turn| async {
+            let prepare = move || {
+                let code = prepare(&cache, &runtime, &own, compiling)?;
+                Ok((Some(CompiledImage::current(code, own.abi(), *own.instance())), turn))
+            };
+            blocking("prepare a guest image", prepare).await
         };
         self.opening.open(pool, principal, image.digest(), find).await.map(drop)
     }
@@ -83,12 +80,12 @@ impl Bases {
         &self,
         pool: &Pool,
         principal: &Principal,
-        (runtime, image): (&Arc<GuestRuntime>, &Image),
+        (runtime, image): (&Arc<GuestRuntime>, &Arc<Image>),
         saved: &SavedInterpreter,
     ) -> Result<(), Error> {
         let digest = &saved.image;
         let older = async {
-            let find = self.find_older(runtime, image, saved);
+            let find = |turn| self.find_older(runtime, image, saved, turn);
             Ok(self.opening.open(pool, principal, digest, find).await?.then_some(()))
         };
         match choose(runtime.name(), image.digest(), saved, image.revoked(digest), older).await? {
@@ -102,22 +99,24 @@ impl Bases {
         runtime: &Arc<GuestRuntime>,
         image: &Image,
         saved: &SavedInterpreter,
-    ) -> Result<Option<CompiledImage>, Error> {
+        turn: OpeningTurn,
+    ) -> Result<Found, Error> {
         let (digest, abi) = (saved.image.as_str(), saved.abi);
         let older = |code| Some(CompiledImage::older(code, abi, *image.instance()));
         let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
         let find = move || cache.find(ImageName { runtime: own.id(), digest: &name });
         if let Some(compiled) = blocking("look for a compiled image", find).await? {
-            return Ok(older(compiled));
+            return Ok((older(compiled), turn));
         }
         // Not verified yet.
-        let Some(compressed) = self.store.base(digest).await? else { return Ok(None) };
+        let Some(compressed) = self.store.base(digest).await? else { return Ok((None, turn)) };
         let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
         let compile = move || {
             let name = ImageName { runtime: own.id(), digest: &name };
-            compile(&cache, name, &compressed)
+            Ok((compile(&cache, name, &compressed)?, turn))
         };
-        Ok(older(blocking("compile a guest image", compile).await?))
+        let (code, turn) = blocking("compile a guest image", compile).await?;
+        Ok((older(code), turn))
     }
 }
 

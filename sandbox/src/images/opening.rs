@@ -5,11 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::error::Error;
 use crate::handle::Principal;
 use crate::worker::{CompiledImage, Pool};
+
+/// The right to look for an image and to compile it. It goes to the thread that does
+/// so: a caller that waits no longer lets nobody else begin beside it.
+pub(crate) struct OpeningTurn(#[expect(dead_code, reason = "held")] OwnedMutexGuard<()>);
+
+/// An image, if there is one, and the turn of whoever looked for it.
+pub(crate) type Found = (Option<CompiledImage>, OpeningTurn);
 
 /// Opens images, each once for all who want it.
 #[derive(Debug, Default)]
@@ -29,12 +36,12 @@ impl Opening {
     /// # Cancellation
     ///
     /// Safe: what is being compiled still goes to the cache.
-    pub(crate) async fn open(
+    pub(crate) async fn open<F: Future<Output = Result<Found, Error>>>(
         &self,
         pool: &Pool,
         principal: &Principal,
         digest: &str,
-        find: impl Future<Output = Result<Option<CompiledImage>, Error>>,
+        find: impl FnOnce(OpeningTurn) -> F,
     ) -> Result<bool, Error> {
         if pool.wants_image(principal, digest) {
             return Ok(true);
@@ -45,12 +52,14 @@ impl Opening {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(digest.to_owned()).or_default())
         };
-        let _turn = turn.lock().await;
+        let mut turn = OpeningTurn(turn.lock_owned().await);
         let known = self.opened.lock().get(digest).and_then(Weak::upgrade);
         let image = match known {
             Some(image) => image,
             None => {
-                let Some(found) = find.await? else { return Ok(false) };
+                let found;
+                (found, turn) = find(turn).await?;
+                let Some(found) = found else { return Ok(false) };
                 let image = Arc::new(found);
                 let mut opened = self.opened.lock();
                 opened.retain(|_, image| image.strong_count() > 0);
@@ -59,6 +68,7 @@ impl Opening {
             }
         };
         pool.add_image(principal, digest, image);
+        drop(turn);
         Ok(true)
     }
 }

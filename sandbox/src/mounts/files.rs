@@ -17,6 +17,8 @@ use crate::workspace::{Found, Lookup, MAX_DEPTH, WorkspacePath};
 /// How many files and directories a search looks at. A mount has as many as there
 /// are, and a caller can name a folder of it.
 const MAX_SEARCHED: usize = 100_000;
+/// How many bytes of paths it holds: names may be long, and lie deep.
+const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// A path in a mount, to be read.
 #[derive(Debug)]
@@ -49,8 +51,8 @@ impl MountedPath {
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] when there are too many to look at, [`Error::Cancelled`]
-    /// when `is_cancelled`.
+    /// [`Error::Denied`] when there are too many to look at or to hold,
+    /// [`Error::Cancelled`] when `is_cancelled`.
     pub fn search(
         &self,
         is_wanted: impl Fn(&Path) -> bool,
@@ -59,30 +61,45 @@ impl MountedPath {
         let doing = || format!("search {}", self.shown());
         let root = self.root()?;
         let from = if self.path.is_root() { root } else { root.open_dir(self.path.as_path()).doing(doing)? };
+        let denied = |reason: String| Error::Denied { action: format!("searching {}", self.shown()), reason };
         let mut found = Vec::new();
-        let (mut waiting, mut seen) = (vec![(from, PathBuf::new(), 0)], 0);
-        while let Some((directory, above, depth)) = waiting.pop() {
+        // Paths, and no descriptors: of these the server has few.
+        let (mut waiting, mut seen, mut held) = (vec![(PathBuf::from("."), 0)], 0, 0);
+        while let Some((above, depth)) = waiting.pop() {
             if is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            // What may not be read, or was removed meanwhile, has nothing to find.
-            let Ok(entries) = directory.entries() else { continue };
-            for entry in entries.flatten() {
+            let entries = match from.read_dir(&above) {
+                Err(error) if has_nothing_to_find(&error) => continue,
+                entries => entries.doing(doing)?,
+            };
+            for entry in entries {
+                let entry = match entry {
+                    Err(error) if has_nothing_to_find(&error) => continue,
+                    entry => entry.doing(doing)?,
+                };
                 seen += 1;
                 if seen > MAX_SEARCHED {
-                    let reason = format!("there are more than {MAX_SEARCHED} files below; search in a folder of it");
-                    return Err(Error::Denied { action: format!("searching {}", self.shown()), reason });
+                    return Err(denied(format!(
+                        "there are more than {MAX_SEARCHED} files below; search in a folder of it"
+                    )));
                 }
-                let (path, Ok(metadata)) = (above.join(entry.file_name()), entry.metadata()) else { continue };
+                let path = if depth == 0 { PathBuf::from(entry.file_name()) } else { above.join(entry.file_name()) };
+                let Ok(metadata) = entry.metadata() else { continue };
                 if metadata.is_dir() {
-                    if depth < MAX_DEPTH
-                        && let Ok(below) = entry.open_dir()
-                    {
-                        waiting.push((below, path, depth + 1));
+                    if depth < MAX_DEPTH {
+                        held += path.as_os_str().len();
+                        waiting.push((path, depth + 1));
                     }
                 } else if is_wanted(&path) {
                     let (path, is_link) = (escaped(path.as_os_str().as_bytes()), metadata.is_symlink());
+                    held += path.len();
                     found.push(FileEntry { path, size_bytes: metadata.len(), is_link });
+                }
+                if held > MAX_HELD_BYTES {
+                    return Err(denied(format!(
+                        "the paths below take more than {MAX_HELD_BYTES} bytes; search in a folder of it"
+                    )));
                 }
             }
         }
@@ -101,4 +118,10 @@ impl MountedPath {
         let root = openat(self.mount.held(), ".", flags, Mode::empty()).map_err(io::Error::from);
         Ok(Dir::from_std_file(root.doing(|| format!("open {}", self.mount.destination().display()))?.into()))
     }
+}
+
+/// Whether a directory has nothing to find because it may not be read, or is no
+/// directory any more.
+fn has_nothing_to_find(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
 }

@@ -17,7 +17,7 @@ pub(super) fn granted(mounts: &Mounts, shown: &[Mount], own_root: bool) -> Resul
         if !own_root && source != destination {
             let at = destination.display();
             return Err(format!(
-                "{at} cannot be shown here: this machine gives programs no root of their own (tier `container`), so \
+                "{at} cannot be shown here: this machine gives programs no root of their own, so \
                  they see a folder only where it lies; its operator can mount it there, as in \
                  --mount SOURCE:SOURCE, or make namespaces possible"
             ));

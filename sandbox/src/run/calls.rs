@@ -21,6 +21,8 @@ pub(crate) const MAX_CALL_BYTES: usize = 128 << 10;
 /// The most calls of a run that have no answer yet, or one that the program has
 /// not taken: so many times the bytes of both is what a run makes others hold.
 pub(crate) const MAX_IN_FLIGHT: usize = 16;
+/// The longest reason of a call that is not answered.
+const MAX_REASON_BYTES: usize = 4 << 10;
 /// The most calls of one run: thirty a second for the longest run there is.
 pub(crate) const MAX_CALLS: u32 = 10_000;
 
@@ -98,7 +100,7 @@ impl Calls {
         let name = call.name.clone();
         let handler = self.handler.as_ref().filter(|_| self.policy.calls.contains(&name));
         let Some(handler) = handler else { return Err(self.denied(&name)) };
-        let answer = handler.answer(call).await?;
+        let answer = handler.answer(call).await.map_err(CallError::short)?;
         at_most(&format!("bytes of an answer of `{name}`"), MAX_CALL_BYTES as u64, answer.len() as u64)?;
         Ok(answer)
     }
@@ -112,6 +114,17 @@ impl Calls {
             format!("this program may not call `{name}`: granted to it are {}", granted.join(", "))
         };
         CallError::Denied(reason)
+    }
+}
+
+impl CallError {
+    /// The same in a text that may be kept: a handler may repeat what it was sent.
+    fn short(self) -> Self {
+        match self {
+            Self::Failed(text) => Self::Failed(abi::cut(text, MAX_REASON_BYTES)),
+            Self::Denied(text) => Self::Denied(abi::cut(text, MAX_REASON_BYTES)),
+            Self::PastBound { .. } => self,
+        }
     }
 }
 

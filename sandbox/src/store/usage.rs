@@ -105,7 +105,7 @@ impl Counted {
         self.0.lock().clone()
     }
 
-    /// Puts `found` in the location of what was known when the search began, and
+    /// Puts `found` in the place of what was known when the search began, and
     /// keeps what this server did meanwhile.
     pub(super) fn replace(&self, before: &Usage, mut found: Usage) {
         let mut usage = self.0.lock();

@@ -36,6 +36,8 @@ pub(super) const BEHIND_LINK: &str = "it leads through a symbolic link, which is
 /// The most entries of a directory that are listed: a workspace has fewer, and
 /// what an operator has is not for the server to hold.
 const MAX_LISTED: usize = 200_000;
+/// And the most bytes of their names.
+const MAX_LISTED_BYTES: usize = 32 << 20;
 
 /// A path to look at.
 pub(crate) struct Lookup<'a> {
@@ -77,9 +79,9 @@ impl Lookup<'_> {
             let listed = listed.and_then(|dir| list(&dir, hidden.filter(|_| is_root)));
             return match listed {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(failed(error)),
-                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    Err(denied(&format!("it has more than {MAX_LISTED} entries; list it in a program")))
-                }
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(denied(&format!(
+                    "it has more than {MAX_LISTED} entries, or {MAX_LISTED_BYTES} bytes of names; list it in a program"
+                ))),
                 listed => listed.doing(|| format!("list {shown}")).map(Found::Directory),
             };
         }
@@ -106,7 +108,7 @@ pub(super) fn is_behind_link(dir: &Dir, path: &Path) -> bool {
 fn list(dir: &Dir, hidden: Option<&str>) -> io::Result<Vec<FileEntry>> {
     // A program may remove what was just listed, or the directory itself.
     let is_there = |failed: Option<&io::Error>| failed.is_none_or(|error| error.kind() != io::ErrorKind::NotFound);
-    let mut entries = Vec::new();
+    let (mut entries, mut bytes) = (Vec::new(), 0);
     for entry in dir.entries()?.filter(|entry| is_there(entry.as_ref().err())) {
         let entry = entry?;
         if hidden.is_some_and(|hidden| entry.file_name() == hidden) {
@@ -121,7 +123,8 @@ fn list(dir: &Dir, hidden: Option<&str>) -> io::Result<Vec<FileEntry>> {
             path.push('/');
         }
         let size_bytes = if metadata.is_dir() { 0 } else { metadata.len() };
-        if entries.len() == MAX_LISTED {
+        bytes += path.len();
+        if entries.len() == MAX_LISTED || bytes > MAX_LISTED_BYTES {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         entries.push(FileEntry { path, size_bytes, is_link: metadata.is_symlink() });

@@ -277,9 +277,10 @@ async fn reopen_elsewhere(host: &mut Host, file: &OpenFile, path: &[u8]) -> Opti
         return None;
     }
     let (rights, flags) = file.opened_for();
+    let offset = i64::try_from(offset).ok()?;
     let oflags = if known.is_none() { Oflags::DIRECTORY } else { Oflags::empty() };
     let opened = mounts::open(host, &mounted, How { follow: false, oflags, rights, flags }).await.ok()?;
-    let (memory, offset) = (&mut GuestMemory::Unshared(&mut []), i64::try_from(offset).ok()?);
+    let memory = &mut GuestMemory::Unshared(&mut []);
     if known.is_some() && host.wasi().fd_seek(memory, opened.0.into(), offset, Whence::Set).await.is_err() {
         close(host.wasi(), opened.0).await;
         host.open_files.closed(opened.0);

@@ -17,7 +17,7 @@ use super::{Allowance, Baseline, Images, Needs};
 use crate::error::Error;
 use crate::handle::Principal;
 use crate::memory_budget::Share;
-use crate::run::calls::GuestCall;
+use crate::run::calls::{Answer, GuestCall};
 use crate::run::stream::LiveOutput;
 use crate::worker::wire::frame;
 use crate::worker::wire::protocol::ToWorker;
@@ -31,8 +31,15 @@ pub(crate) enum RunEnd {
     WorkerLost,
 }
 
-/// The bytes of a message, and the descriptor that goes with it.
-pub(crate) type Frame = (Vec<u8>, Option<Arc<dyn AsFd + Send + Sync>>);
+/// A message that is to be written.
+pub(crate) struct Frame {
+    pub(crate) bytes: Vec<u8>,
+    /// The descriptor that goes with it.
+    pub(crate) attached: Option<Arc<dyn AsFd + Send + Sync>>,
+    /// The call of a run that it answers. Until it is written that is in flight: a
+    /// worker that reads nothing has no more of them held.
+    pub(crate) answers: Option<(u64, u32)>,
+}
 
 /// A worker process as the server sees it.
 pub(crate) struct Worker {
@@ -110,11 +117,20 @@ impl Worker {
 
     /// Sends a message without waiting.
     pub(crate) fn send(&self, message: &ToWorker) {
+        self.send_answering(message, None);
+    }
+
+    /// Answers a call of a run.
+    pub(crate) fn answer(&self, run: u64, call: u32, answer: Answer) {
+        self.send_answering(&ToWorker::Answer { run, call, answer }, Some((run, call)));
+    }
+
+    fn send_answering(&self, message: &ToWorker, answers: Option<(u64, u32)>) {
         match frame::encode(message) {
             // A worker that is gone is noticed where its output ends.
             Ok(bytes) => {
                 self.queued.fetch_add(1, Ordering::Relaxed);
-                drop(self.sender.send((bytes, None)));
+                drop(self.sender.send(Frame { bytes, attached: None, answers }));
             }
             Err(error) => tracing::error!(%error, "a message to a worker could not be written"),
         }

@@ -33,7 +33,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::expected::Order;
-use self::handle::{Claim, Entry, RunEnd, RunGuard, Worker};
+use self::handle::{Claim, Entry, Frame, RunEnd, RunGuard, Worker};
 use self::sets::ImageSets;
 use super::wire::frame;
 use super::wire::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
@@ -279,7 +279,8 @@ impl Pool {
         self.allow(worker)?;
         worker.expected.lock().add(number, expected);
         worker.queued.fetch_add(1, Ordering::Relaxed);
-        if worker.dead.load(Ordering::SeqCst) || worker.sender.send((bytes, descriptor)).is_err() {
+        let frame = Frame { bytes, attached: descriptor, answers: None };
+        if worker.dead.load(Ordering::SeqCst) || worker.sender.send(frame).is_err() {
             // It died between choice and use; the order never reached it.
             return Err(Error::Interrupted);
         }
@@ -400,8 +401,7 @@ async fn answer(
         tokio::select! {
             Some((number, call)) = calling.recv() => answering.push(async move { (number, calls.answer(call).await) }),
             Some((number, answer)) = answering.next() => {
-                worker.expected.lock().answer_call(run, number);
-                worker.send(&ToWorker::Answer { run, call: number, answer });
+                worker.answer(run, number, answer);
             }
             // Its entry is gone: so is the run.
             else => std::future::pending().await,

@@ -86,7 +86,7 @@ impl Pool {
         self.workers.lock().entry(principal.clone()).or_default().push(Arc::clone(&worker));
         #[expect(clippy::disallowed_methods, reason = "they live as long as the worker, which ends with the server")]
         {
-            tokio::spawn(write_frames(writer, frames, queued));
+            tokio::spawn(write_frames(writer, frames, Arc::downgrade(&worker)));
             tokio::spawn(read_frames(reader, Arc::downgrade(self), Arc::clone(&worker)));
         }
         Ok(claim)
@@ -215,9 +215,15 @@ impl Drop for Unready<'_> {
     }
 }
 
-async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>, queued: Arc<AtomicUsize>) {
-    while let Some((bytes, attached)) = frames.recv().await {
-        queued.fetch_sub(1, Ordering::Relaxed);
+async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>, worker: Weak<Worker>) {
+    while let Some(Frame { bytes, attached, answers }) = frames.recv().await {
+        if let Some(worker) = worker.upgrade() {
+            worker.queued.fetch_sub(1, Ordering::Relaxed);
+            if let Some((run, call)) = answers {
+                // Not afterwards: a worker may be fast, and call again.
+                worker.expected.lock().answer_call(run, call);
+            }
+        }
         let descriptor = attached.as_ref().map(|attached| attached.as_fd());
         if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
             tracing::debug!(%error, "a worker stopped reading");
