@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 use tests::{Builder, Server};
 
@@ -311,4 +312,20 @@ fn what_takes_the_place_of_a_folder_is_not_shown() {
     fs::remove_dir_all(&moved).unwrap();
     assert_eq!(server.execute("import os; print(os.listdir('/data'))").output(), "[]\n");
     server.assert_usable();
+}
+
+#[test]
+fn a_search_through_many_directories_takes_no_descriptors() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..1000 {
+        fs::create_dir(folder.path().join(format!("d{number}"))).unwrap();
+        fs::write(folder.path().join(format!("d{number}/f{number}")), "x").unwrap();
+    }
+    let server = Server::with().flag(format!("--mount={}:/data", folder.path().display())).start();
+    server.assert_usable();
+    let few = Some(server.process().open_files().len() as u64 + 40);
+    let limit = Rlimit { current: few, maximum: few };
+    prlimit(Pid::from_raw(server.process().pid()), Resource::Nofile, limit).unwrap();
+    let found = server.call("read", json!({"path": "/data", "pattern": "d*/f99?"}));
+    assert_eq!(found.text().matches("/f99").count(), 10, "{}", found.text());
 }
