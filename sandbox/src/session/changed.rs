@@ -44,7 +44,7 @@ pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Erro
             ),
         });
     }
-    let _large = if length > INLINE_BYTES { Some(large_manifest(&turn.session.owner).await) } else { None };
+    let _large = if length > INLINE_BYTES { Some(large_manifest(&turn.session.owner).await?) } else { None };
     let bytes = of_manifest(tree.manifest(), move |manifest| snapshot::encode_in(manifest, length)).await?;
     let files = if bytes.len() <= INLINE_BYTES {
         SavedFiles::Inline(bytes)

@@ -4,14 +4,12 @@
 //! sessions that nobody uses give theirs back: they hibernate.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
 use super::ledger::Ledger;
-use super::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use super::store_space::collect_rest;
 use super::workspaces::Workspaces;
 use super::{Life, Session, Turn};
@@ -25,28 +23,6 @@ use crate::store::Store;
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// A session that holds less makes no room worth its coming back.
 const WORTHWHILE_BYTES: u64 = 64 << 10;
-
-impl SavedInterpreter {
-    fn heap_bytes(&self) -> usize {
-        let tail = self.tail.iter().map(|part| part.capacity() + size_of::<Vec<u8>>()).sum::<usize>();
-        // A blob's name has its hash and number in text beside it.
-        tail + self.state.capacity() + self.parts.len() * 128 + size_of::<Self>()
-    }
-}
-
-/// The memory that a session takes beside what its files are known by.
-pub(super) fn beside_files(
-    files: &SavedFiles,
-    interpreters: &BTreeMap<String, SavedInterpreter>,
-    snapshots: &[SnapshotRecord],
-) -> usize {
-    let files = match files {
-        SavedFiles::Inline(bytes) => bytes.capacity(),
-        SavedFiles::Blob(_) => 0,
-    };
-    let interpreters = interpreters.values().map(SavedInterpreter::heap_bytes).sum::<usize>();
-    files + interpreters + snapshots.len() * (size_of::<SnapshotRecord>() + 128)
-}
 
 /// What is held.
 pub(super) struct Holding {
@@ -92,13 +68,16 @@ impl Holding {
     /// [`Error::Denied`] when the server could never hold as much,
     /// [`Error::Busy`] when it cannot now.
     pub(super) async fn pay(&self, turn: &mut Turn, bytes: usize) -> Result<(), Error> {
+        if self.pay_at_once(turn, bytes) {
+            return Ok(());
+        }
         let (ledger, owner) = (&self.ledger, turn.session.owner.clone());
         let most = ledger.most_of(&owner);
         let bytes = bytes as u64;
         let mut held = turn.held.take().unwrap_or_else(|| ledger.nothing(&owner));
         let more = bytes.saturating_sub(held.bytes());
-        let mut is_paid = held.resize(bytes);
-        if !is_paid && bytes <= most {
+        let mut is_paid = false;
+        if bytes <= most {
             self.interpreters.recall(&owner, more);
             let budget = ledger.budget();
             self.make_memory(
@@ -107,8 +86,8 @@ impl Holding {
                 || ledger.bytes() + more <= ledger.most_bytes() && budget.free_bytes() >= more,
             );
             // What workers give back comes a little later.
-            drop(tokio::time::timeout(ROOM_WAIT, budget.take(&owner, more, Urgency::GoesOn)).await);
-            is_paid = held.resize(bytes);
+            let taken = tokio::time::timeout(ROOM_WAIT, budget.take(&owner, more, Urgency::GoesOn)).await;
+            is_paid = held.resize_with(bytes, taken.unwrap_or(None));
         }
         turn.held = Some(held);
         if is_paid {
@@ -128,6 +107,17 @@ impl Holding {
             active: usize::try_from(ledger.bytes_of(&owner) >> 20).unwrap_or(usize::MAX),
             limit: usize::try_from(most >> 20).unwrap_or(usize::MAX),
         })
+    }
+
+    /// Pays for the `bytes` that a session is held in, if nobody has to make room.
+    pub(super) fn pay_at_once(&self, turn: &mut Turn, bytes: usize) -> bool {
+        let mut held = match turn.held.take() {
+            Some(held) => held,
+            None => self.ledger.nothing(&turn.session.owner),
+        };
+        let is_paid = held.resize(bytes as u64);
+        turn.held = Some(held);
+        is_paid
     }
 
     /// Lets sessions hibernate that nobody uses, the longest unused first: those of

@@ -76,7 +76,8 @@ impl Ledger {
         Held { ledger: Arc::clone(self), owner: owner.clone(), bytes: 0 }
     }
 
-    fn change(&self, owner: &Principal, less: u64, more: u64) -> bool {
+    /// `less` goes and `more` comes, for which `taken` is there already if anything is.
+    fn change(&self, owner: &Principal, less: u64, more: u64, taken: Option<Share>) -> bool {
         let mut accounts = self.accounts.lock();
         let Accounts { bytes: all, owners } = &mut *accounts;
         let Paid { bytes, share } = owners.entry(owner.clone()).or_default();
@@ -87,7 +88,9 @@ impl Ledger {
             if new > self.most_of(owner) || new_all > self.most_bytes() {
                 return false;
             }
-            let Some(taken) = self.budget.try_take(owner, due - paid) else { return false };
+            let taken = taken.filter(|taken| taken.bytes() >= due - paid);
+            let Some(mut taken) = taken.or_else(|| self.budget.try_take(owner, due - paid)) else { return false };
+            taken.shrink_to(due - paid);
             match share {
                 Some(share) => share.merge(taken),
                 None => *share = Some(taken),
@@ -111,7 +114,12 @@ impl Held {
     /// Pays for `bytes` in place of what it paid for. False, and nothing
     /// changes, if there is no more.
     pub(crate) fn resize(&mut self, bytes: u64) -> bool {
-        let is_paid = self.ledger.change(&self.owner, self.bytes, bytes);
+        self.resize_with(bytes, None)
+    }
+
+    /// The same, where the memory for what is more was `taken` before.
+    pub(crate) fn resize_with(&mut self, bytes: u64, taken: Option<Share>) -> bool {
+        let is_paid = self.ledger.change(&self.owner, self.bytes, bytes, taken);
         if is_paid {
             self.bytes = bytes;
         }
@@ -121,7 +129,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.ledger.change(&self.owner, self.bytes, 0);
+        self.ledger.change(&self.owner, self.bytes, 0, None);
     }
 }
 
@@ -143,6 +151,11 @@ mod tests {
         let run = budget.try_take(&me, 6 * UNIT).unwrap();
         assert!(!one.resize(3 * UNIT) && one.bytes() == 2 * UNIT, "there is no more");
         assert!(one.resize(UNIT), "less is always possible");
+        drop(run);
+        let taken = budget.try_take(&me, 3 * UNIT);
+        let run = budget.try_take(&me, 4 * UNIT).unwrap();
+        assert!(!one.resize(3 * UNIT) && one.resize_with(3 * UNIT, taken), "what was taken before is there");
+        assert_eq!((budget.used_bytes(), ledger.bytes()), (7 * UNIT, 3 * UNIT), "and no more of it is kept");
         drop((run, one));
         assert_eq!((budget.used_bytes(), ledger.bytes()), (0, 0));
     }

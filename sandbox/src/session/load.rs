@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use super::files::Manifest;
 use super::snapshot;
-use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord};
+use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord, beside_files};
 use super::{Life, Session, Turn};
 use crate::error::{Error, IoContext as _};
-use crate::fair::{Pot, Units, Urgency};
+use crate::fair::{Full, Pot, Units, Urgency};
 use crate::handle::{Principal, SnapshotId};
 use crate::store::{BlobName, CloseReason, Head, Store, blocking};
 use crate::wasm::MAX_PART_BYTES;
@@ -25,17 +25,26 @@ static LARGE: LazyLock<Pot<Principal>> = LazyLock::new(|| Pot::new(1));
 /// The right to have one on its way.
 pub(super) type LargeManifest = Units<Principal>;
 
-/// Waits for that right. Whoever has it must not wait for anybody's turn.
-pub(super) async fn large_manifest(owner: &Principal) -> Option<LargeManifest> {
-    // Each that waits has a session's turn, so there are few.
-    LARGE.take(owner, (1, 1), Urgency::CanWait, usize::MAX).await.ok()
+/// Waits for that right. Whoever has it must not wait for anybody else, and whoever
+/// waits must hold nothing that others need, such as a thread of the store.
+pub(super) async fn large_manifest(owner: &Principal) -> Result<LargeManifest, Error> {
+    let waiting = LARGE.take(owner, (1, 1), Urgency::CanWait, MAX_WAITING).await;
+    waiting.map_err(|Full { waiting }| Error::Busy {
+        what: "too many sessions with long lists of files wait to be read or saved",
+        active: waiting,
+        limit: MAX_WAITING,
+    })
 }
+
+/// How many of one tenant may wait for that right: more than it has sessions in
+/// use, since each holds the turn of one.
+const MAX_WAITING: usize = 4096;
 
 /// A manifest from the store.
 pub(super) struct ReadManifest {
-    pub(crate) manifest: Manifest,
+    pub(super) manifest: Manifest,
     /// Kept until it is known who holds the manifest.
-    pub(crate) large: Option<LargeManifest>,
+    pub(super) large: Option<LargeManifest>,
 }
 
 /// Why a session is not there.
@@ -48,6 +57,8 @@ pub(super) enum LookedUp {
     /// It is what is known already.
     Known,
     Newer(Box<Stored>),
+    /// Its manifest is large, and the right to read one is needed.
+    Large,
     /// It is not there, and why.
     Gone(&'static str),
 }
@@ -76,14 +87,24 @@ pub(super) struct Stored {
     pub(crate) has_garbage: bool,
 }
 
+impl Stored {
+    /// The memory that the session takes once it is here.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let Commit { saved: Saved { interpreters, files }, snapshots, .. } = &self.commit;
+        self.files.manifest.heap_bytes_laid_out() + beside_files(files, interpreters, snapshots)
+    }
+}
+
 /// Looks up a session, and reads it unless it is at the `known` commit, with its
-/// interpreter for the `wanted` runtime.
+/// interpreter for the `wanted` runtime. It waits for nobody's turn: without the
+/// right to read a large manifest it finds one and leaves it.
 pub(super) async fn look_up(
     store: &Store,
     transfers: &Transfers,
     session: &Session,
     known: Option<u64>,
     wanted: Option<&str>,
+    mut large: Option<LargeManifest>,
 ) -> Result<LookedUp, Error> {
     let mut head = store.head(&session.owner, &session.id).await?;
     loop {
@@ -100,10 +121,11 @@ pub(super) async fn look_up(
         if known == Some(sequence) {
             return Ok(LookedUp::Known);
         }
-        let read = read_commit(store, transfers, session, (sequence, modified), wanted).await;
+        let read = read_commit(store, transfers, session, (sequence, modified), wanted, &mut large).await;
         let now = if read.is_err() { store.head(&session.owner, &session.id).await? } else { head };
         match read {
-            Ok(stored) => return Ok(LookedUp::Newer(Box::new(stored))),
+            Ok(Some(stored)) => return Ok(LookedUp::Newer(Box::new(stored))),
+            Ok(None) => return Ok(LookedUp::Large),
             // Another server went on, and what was read is gone, or became
             // something else while it was read.
             Err(_) if now != head => head = now,
@@ -112,27 +134,33 @@ pub(super) async fn look_up(
     }
 }
 
+/// `None` for one with a large manifest and without the right to read that.
 async fn read_commit(
     store: &Store,
     transfers: &Transfers,
     session: &Session,
     (sequence, modified): (u64, SystemTime),
     wanted: Option<&str>,
-) -> Result<Stored, Error> {
+    large: &mut Option<LargeManifest>,
+) -> Result<Option<Stored>, Error> {
     let body = store.load(&session.owner, &session.id, sequence).await?;
     let commit: Commit = snapshot::decode(&body)?;
-    let files = read_manifest(store, session, &commit.saved.files).await?;
+    if matches!(commit.saved.files, SavedFiles::Blob(_)) && large.is_none() {
+        return Ok(None);
+    }
+    let manifest = read_manifest(store, session, &commit.saved.files).await?;
     let saved = wanted.and_then(|runtime| commit.saved.interpreters.get(runtime));
     let fetched = match saved.filter(|saved| saved.size_bytes() <= SOON_BYTES) {
         Some(saved) => Some(fetch(store, transfers, session, saved).await?),
         None => None,
     };
-    let mut blobs: HashSet<_> = files.manifest.blobs().cloned().collect();
+    let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
     commit.saved.add_blobs(&mut blobs);
     blobs.extend(commit.snapshots.iter().map(|record| record.blob.clone()));
     // What snapshots refer to besides is not known here, and not asked for.
     let has_garbage = store.count_blobs(&session.owner, &session.id) > blobs.len();
-    Ok(Stored { sequence, modified, commit, files, fetched, has_garbage })
+    let files = ReadManifest { manifest, large: large.take() };
+    Ok(Some(Stored { sequence, modified, commit, files, fetched, has_garbage }))
 }
 
 /// Reads a saved interpreter, for a worker to take over.
@@ -181,7 +209,7 @@ pub(super) async fn remembered(
     let (session, record) = (Arc::clone(&turn.session), find_snapshot(turn, id)?.clone());
     let read = async {
         let saved = read_snapshot(store, &session, &record).await?;
-        let ReadManifest { manifest, .. } = read_manifest(store, &session, &saved.files).await?;
+        let ReadManifest { manifest, .. } = read_manifest_in_turn(store, &session, &saved.files).await?;
         Ok((saved, Arc::new(manifest)))
     };
     match read.await {
@@ -196,19 +224,25 @@ pub(super) async fn read_snapshot(store: &Store, session: &Session, record: &Sna
     snapshot::decode(&bytes)
 }
 
-/// The files of a state.
-pub(super) async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<ReadManifest, Error> {
-    let small = |manifest| ReadManifest { manifest, large: None };
+/// The files of a state. A large manifest is read only by whoever has the right to.
+async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> Result<Manifest, Error> {
     match files {
-        SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(small(Manifest::default())),
-        SavedFiles::Inline(bytes) => snapshot::decode(bytes).map(small),
+        SavedFiles::Inline(bytes) if bytes.is_empty() => Ok(Manifest::default()),
+        SavedFiles::Inline(bytes) => snapshot::decode(bytes),
         SavedFiles::Blob(name) => {
-            let large = large_manifest(&session.owner).await;
             let bytes = store.get_blob(&session.owner, &session.id, name, MAX_MANIFEST_BYTES).await?;
-            let manifest = blocking("read the files of a session", move || snapshot::decode(&bytes)).await?;
-            Ok(ReadManifest { manifest, large })
+            blocking("read the files of a session", move || snapshot::decode(&bytes)).await
         }
     }
+}
+
+/// The same, once its turn has come.
+async fn read_manifest_in_turn(store: &Store, session: &Session, files: &SavedFiles) -> Result<ReadManifest, Error> {
+    let large = match files {
+        SavedFiles::Inline(_) => None,
+        SavedFiles::Blob(_) => Some(large_manifest(&session.owner).await?),
+    };
+    Ok(ReadManifest { manifest: read_manifest(store, session, files).await?, large })
 }
 
 /// Why what the last commit refers to could not be read: because it is not
@@ -224,7 +258,62 @@ pub(super) async fn fenced_or(store: &Store, error: Error, turn: &mut Turn) -> E
 
 /// Every blob that a state needs.
 pub(super) async fn blobs_of(store: &Store, session: &Session, saved: &Saved) -> Result<HashSet<BlobName>, Error> {
-    let mut blobs: HashSet<_> = read_manifest(store, session, &saved.files).await?.manifest.blobs().cloned().collect();
+    let ReadManifest { manifest, large: _large } = read_manifest_in_turn(store, session, &saved.files).await?;
+    let mut blobs: HashSet<_> = manifest.blobs().cloned().collect();
     saved.add_blobs(&mut blobs);
     Ok(blobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::handle::SessionId;
+    use crate::store::tests::{Kind, store};
+
+    /// Far more than anything here takes: whoever is waited for so long does not come.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    /// More than threads of a store.
+    const MANY: usize = 16;
+
+    #[tokio::test]
+    async fn nobody_waits_on_a_thread_of_the_store_for_the_turn_to_read_a_long_list_of_files() {
+        let (_directory, store) = store(Kind::Process);
+        let session = |owner: &str| Session::new(SessionId::random(), Principal::named(owner));
+        let (large, small) = (session("one"), session("other"));
+        let list = snapshot::encode(&Manifest::default()).unwrap();
+        let blob = store.put_blob(&large.owner, &large.id, 1, list).await.unwrap();
+        for (session, files) in [(&large, SavedFiles::Blob(blob)), (&small, SavedFiles::Inline(Vec::new()))] {
+            let saved = Saved { files, ..Saved::default() };
+            let body = snapshot::encode(&Commit { parent: 0, saved, snapshots: Vec::new() }).unwrap();
+            store.commit(&session.owner, &session.id, 1, &body).await.unwrap();
+        }
+        let find = |session: &Arc<Session>, large| {
+            let (session, store) = (Arc::clone(session), store.clone());
+            async move {
+                let transfers = Transfers::default();
+                store
+                    .at_once(|store| async move { look_up(&store, &transfers, &session, None, None, large).await })
+                    .await
+            }
+        };
+        let taken = large_manifest(&large.owner).await.unwrap();
+        let waiting = || async {
+            let found = find(&large, None).await.unwrap();
+            assert!(matches!(found, LookedUp::Large));
+            large_manifest(&large.owner).await.unwrap()
+        };
+        let mut all: Vec<_> = (0..MANY).map(|_| Box::pin(waiting())).collect();
+        let all_wait = futures_util::future::join_all(all.iter_mut());
+        tokio::select! {
+            biased;
+            _ = all_wait => unreachable!("nobody else has the turn"),
+            found = tokio::time::timeout(PATIENCE, find(&small, None)) => {
+                assert!(matches!(found.unwrap().unwrap(), LookedUp::Newer(_)), "it waits for nobody");
+            }
+        }
+        drop(all);
+        assert!(matches!(find(&large, Some(taken)).await.unwrap(), LookedUp::Newer(_)));
+    }
 }

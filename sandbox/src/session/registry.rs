@@ -14,13 +14,15 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::files::Tree;
-use super::holding::{Holding, beside_files};
+use super::holding::Holding;
 use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
 use super::ledger::Ledger;
-use super::load::{self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, find_snapshot, look_up, remembered};
+use super::load::{
+    self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, find_snapshot, large_manifest, look_up, remembered,
+};
 use super::save::{Change, Earlier, Saver, SnapshotChange};
-use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord};
+use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord, beside_files};
 use super::workspaces::Workspaces;
 use super::{Head, Life, Session, SessionFiles, Turn, not_found};
 use crate::error::{Error, IoContext as _};
@@ -234,21 +236,38 @@ impl Sessions {
         {
             return Ok(());
         }
-        let (session, known) = (Arc::clone(&turn.session), (turn.life == Life::Loaded).then_some(turn.sequence));
-        let (transfers, wanted) = (Arc::clone(&self.transfers), wanted.map(str::to_owned));
-        let look_up = |store| async move { look_up(&store, &transfers, &session, known, wanted.as_deref()).await };
-        let head = self.store.at_once(look_up).await?;
-        let gone = match head {
-            LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },
-            LookedUp::Newer(stored) => return self.load(turn, *stored).await,
-            // Its first run failed.
-            LookedUp::Gone(_) if turn.life == Life::Loaded && turn.sequence == 0 => return self.roll_back(turn).await,
-            LookedUp::Gone(why) => why,
+        let known = (turn.life == Life::Loaded).then_some(turn.sequence);
+        let mut large = None;
+        let gone = loop {
+            let (session, transfers) = (Arc::clone(&turn.session), Arc::clone(&self.transfers));
+            let (wanted, right) = (wanted.map(str::to_owned), large.take());
+            let look_up =
+                |store| async move { look_up(&store, &transfers, &session, known, wanted.as_deref(), right).await };
+            match self.store.at_once(look_up).await? {
+                LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },
+                LookedUp::Large => large = Some(large_manifest(&owner).await?),
+                LookedUp::Newer(stored) => {
+                    let bytes = stored.heap_bytes();
+                    if self.holding.pay_at_once(turn, bytes) {
+                        return self.load(turn, *stored).await;
+                    }
+                    // It is read once more when there is room for it: nothing that is not
+                    // paid for waits.
+                    drop(stored);
+                    self.holding.pay(turn, bytes).await?;
+                }
+                // Its first run failed.
+                LookedUp::Gone(_) if turn.life == Life::Loaded && turn.sequence == 0 => {
+                    return self.roll_back(turn).await;
+                }
+                LookedUp::Gone(why) => break why,
+            }
         };
         self.holding.forget(turn);
         Err(not_found(&id, gone))
     }
 
+    /// Has here what was read, and is paid for.
     async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
         let Stored { sequence, modified, commit, files, fetched, has_garbage } = stored;
@@ -257,8 +276,6 @@ impl Sessions {
         let manifest = Arc::new(manifest);
         self.holding.interpreters().close(&session.key());
         turn.life = Life::Unknown;
-        let beside = beside_files(&files, &interpreters, &snapshots);
-        self.holding.pay(turn, manifest.heap_bytes_laid_out() + beside).await?;
         drop(large);
         let is_new = session.workspace().is_none();
         if is_new {

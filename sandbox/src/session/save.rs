@@ -19,9 +19,9 @@ use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 
 use super::files::{Manifest, Tree, Untouched};
-use super::holding::{Holding, beside_files};
+use super::holding::Holding;
 use super::load::fenced_or;
-use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord};
+use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord, beside_files};
 use super::store_space::{collect, make_space};
 use super::{Life, Session, Turn, changed};
 use crate::error::{Error, IoContext as _};

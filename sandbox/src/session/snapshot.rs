@@ -189,6 +189,28 @@ pub(crate) fn decode<T: Versioned>(bytes: &[u8]) -> Result<T, Error> {
     T::from_format(format, body).map_err(|source| Error::host(doing, source))
 }
 
+impl SavedInterpreter {
+    fn heap_bytes(&self) -> usize {
+        let tail = self.tail.iter().map(|part| part.capacity() + size_of::<Vec<u8>>()).sum::<usize>();
+        // A blob's name has its hash and number in text beside it.
+        tail + self.state.capacity() + self.parts.len() * 128 + size_of::<Self>()
+    }
+}
+
+/// The memory that a session takes beside what its files are known by.
+pub(super) fn beside_files(
+    files: &SavedFiles,
+    interpreters: &BTreeMap<String, SavedInterpreter>,
+    snapshots: &[SnapshotRecord],
+) -> usize {
+    let files = match files {
+        SavedFiles::Inline(bytes) => bytes.capacity(),
+        SavedFiles::Blob(_) => 0,
+    };
+    let interpreters = interpreters.values().map(SavedInterpreter::heap_bytes).sum::<usize>();
+    files + interpreters + snapshots.len() * (size_of::<SnapshotRecord>() + 128)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};

@@ -54,16 +54,16 @@ fn collection(store: &Store, turn: &mut Turn) -> Option<impl Future<Output = ()>
     let (store, session) = (store.clone(), Arc::clone(&turn.session));
     let (sequence, snapshots) = (turn.sequence, turn.snapshots.clone());
     Some(async move {
-        let of = Arc::clone(&session);
-        let collect = |store: Store| async move {
+        let collect = async {
             for record in &snapshots {
                 keep.insert(record.blob.clone());
-                let saved = read_snapshot(&store, &of, record).await?;
-                keep.extend(blobs_of(&store, &of, &saved).await?);
+                let saved = read_snapshot(&store, &session, record).await?;
+                keep.extend(blobs_of(&store, &session, &saved).await?);
             }
-            store.collect(&of.owner, &of.id, sequence, &keep).await
+            let of = Arc::clone(&session);
+            store.at_once(|store| async move { store.collect(&of.owner, &of.id, sequence, &keep).await }).await
         };
-        if let Err(error) = store.at_once(collect).await {
+        if let Err(error) = collect.await {
             tracing::warn!(%error, session = %session.id, "the garbage of a session was not collected");
         }
     })
