@@ -111,6 +111,8 @@ fn a_broken_worker_leads_whoever_goes_by_paths_where_it_likes() {
         number += 1;
         let inbox = shared.path().join(format!("r_{number}.inbox"));
         let _ = fs::create_dir(&inbox);
+        // Whoever goes by paths may be interrupted here, and on a busy machine is.
+        std::thread::sleep(Duration::from_millis(1));
         let _ = fs::create_dir(inbox.join("given"));
         let _ = fs::write(inbox.join("given/main.sh"), "x");
     }

@@ -11,7 +11,7 @@ pub(crate) mod wire;
 pub(crate) const MAX_STATE_BYTES: usize = 4 << 20;
 
 pub use pool::PoolHealth;
-pub(crate) use pool::handle::RunEnd;
+pub(crate) use pool::RunEnd;
 pub(crate) use pool::{CompiledImage, Pool, PoolSettings, saved_bytes};
 pub(crate) use wire::protocol::{Interpreter, RunOrder, SessionOrder};
 pub(crate) use wire::report::{Capture, WorkerReport};

@@ -4,14 +4,12 @@
 
 use std::io;
 use std::process::Child;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Resource as KernelResource, Rlimit, getrlimit, prlimit};
 
-use super::Pool;
-use super::handle::Worker;
 use crate::error::Error;
 use crate::run::limits::{Limits, Resource};
 use crate::run::output::SPOOL_BYTES;
@@ -27,13 +25,10 @@ const INSTANCE_BYTES: u64 = 24 * MIB;
 const RUN_BYTES: u64 = 160 * MIB;
 /// How many slots may be warm beside those that were in use at once.
 const READY: u64 = 2;
-/// How long a worker has had nothing to do when it gets less. It may still be
-/// stopping a run that nobody waits for.
-const REST_TIME: Duration = Duration::from_secs(15);
 
 /// What is in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Allowance {
+pub(super) struct Allowance {
     /// Memory of its own, as the kernel counts it: mapped, used or not.
     data_bytes: u64,
     /// The largest file, in memory or on a disk.
@@ -95,57 +90,63 @@ impl Allowance {
     }
 }
 
-impl Pool {
-    /// Lets a worker use what its runs and sessions may use now.
+/// What one worker is allowed.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    baseline: Baseline,
+    /// The most runs that it had at once.
+    most_runs: AtomicU64,
+    in_force: Mutex<Allowance>,
+}
+
+impl Allowed {
+    /// How long a worker has had nothing to do when it gets less. It may still be
+    /// stopping a run that nobody waits for.
+    pub(super) const REST_TIME: Duration = Duration::from_secs(15);
+
+    pub(super) fn new(baseline: Baseline) -> Self {
+        Self { baseline, most_runs: AtomicU64::new(0), in_force: Mutex::default() }
+    }
+
+    /// What is needed for these runs, and so many `instances` of sessions.
+    pub(super) fn needed(&self, runs: &[Needs], instances: u64, leased_bytes: u64) -> Allowance {
+        let most_runs = self.most_runs.fetch_max(runs.len() as u64, Ordering::Relaxed).max(runs.len() as u64);
+        // A slot that was in use stays warm, as far as that goes.
+        let warm = (most_runs + READY).min(self.baseline.most_warm);
+        Allowance::of(self.baseline, runs, instances + warm, leased_bytes)
+    }
+
+    /// Has `needed` in force, and no less than was before.
     ///
     /// # Errors
     ///
     /// [`Error::Unconfined`] when the kernel does not bound it.
-    pub(crate) fn allow(&self, worker: &Arc<Worker>) -> Result<(), Error> {
-        let needed = self.needed(worker);
-        let mut allowance = worker.allowance.lock();
-        let wanted = allowance.max(needed);
-        if wanted != *allowance {
-            set(worker, wanted).map_err(|source| Error::Unconfined { step: "rlimits", source: Box::new(source) })?;
-            *allowance = wanted;
+    pub(super) fn raise(&self, needed: Allowance, child: &Mutex<Option<Child>>) -> Result<(), Error> {
+        let mut in_force = self.in_force.lock();
+        let wanted = in_force.max(needed);
+        if wanted != *in_force {
+            set(child, wanted).map_err(|source| Error::Unconfined { step: "rlimits", source: Box::new(source) })?;
+            *in_force = wanted;
         }
         Ok(())
     }
 
-    /// Takes back from workers at rest what they do not need any more.
-    pub(crate) fn tighten(&self, now: Instant) {
-        let all: Vec<_> = self.workers.lock().values().flatten().cloned().collect();
-        for worker in all {
-            let is_at_rest =
-                worker.runs.lock().is_empty() && now.saturating_duration_since(*worker.last_used.lock()) >= REST_TIME;
-            let needed = self.needed(&worker);
-            let mut allowance = worker.allowance.lock();
-            if !is_at_rest || *allowance == needed {
-                continue;
-            }
-            match set(&worker, needed) {
-                Ok(()) => *allowance = needed,
-                Err(error) => tracing::warn!(%error, "the memory of a worker cannot be bounded anew"),
-            }
+    /// Has no more than `needed` in force.
+    pub(super) fn lower(&self, needed: Allowance, child: &Mutex<Option<Child>>) {
+        let mut in_force = self.in_force.lock();
+        if *in_force == needed {
+            return;
         }
-    }
-
-    fn needed(&self, worker: &Arc<Worker>) -> Allowance {
-        let of_worker = |home: &&super::Home| Arc::ptr_eq(&home.worker, worker);
-        let homes: u64 =
-            self.homes.lock().values().filter(of_worker).map(|home| home.interpreters.len().max(1) as u64).sum();
-        let runs: Vec<_> = worker.runs.lock().values().map(|entry| entry.needs).collect();
-        let leased = worker.leased.lock().bytes();
-        let most_runs = worker.most_runs.fetch_max(runs.len() as u64, Ordering::Relaxed).max(runs.len() as u64);
-        // A slot that was in use stays warm, as far as that goes.
-        let warm = (most_runs + READY).min(worker.baseline.most_warm);
-        Allowance::of(worker.baseline, &runs, homes + warm, leased)
+        match set(child, needed) {
+            Ok(()) => *in_force = needed,
+            Err(error) => tracing::warn!(%error, "the memory of a worker cannot be bounded anew"),
+        }
     }
 }
 
-fn set(worker: &Worker, allowance: Allowance) -> io::Result<()> {
+fn set(child: &Mutex<Option<Child>>, allowance: Allowance) -> io::Result<()> {
     // As long as nobody has waited for it, the number is its own.
-    let child = worker.child.lock();
+    let child = child.lock();
     let Some(pid) = child.as_ref().map(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) else {
         return Ok(());
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Pool;
-use super::handle::{Claim, Worker};
+use super::worker::{Claim, Worker};
 use crate::error::Error;
 use crate::handle::Principal;
 
@@ -24,7 +24,7 @@ impl Pool {
         let least = || {
             let workers = self.workers.lock();
             let mine = workers.get(principal).map(Vec::as_slice).unwrap_or_default();
-            let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.images.contains_key(image)));
+            let able = mine.iter().filter(|worker| image.is_none_or(|image| worker.has_image(image)));
             let least = able.min_by_key(|worker| worker.load())?;
             Some((least.is_idle(), mine.len() < most, Claim::of(least)))
         };
@@ -75,9 +75,8 @@ impl Pool {
         let workers = self.workers.lock();
         let most = self.settings.bounds.of(principal).workers;
         let mine = workers.get(principal).filter(|mine| mine.len() >= most)?;
-        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
-        let lacks = |worker: &&Arc<Worker>| !worker.images.contains_key(image) && worker.is_idle();
-        mine.iter().filter(lacks).find(|worker| !has_session(worker)).cloned()
+        let lacks = |worker: &&Arc<Worker>| !worker.has_image(image) && worker.is_idle();
+        mine.iter().filter(lacks).find(|worker| !homes.any_at(worker)).cloned()
     }
 
     /// Evicts workers of others for one of `principal` that is to start, as long as
@@ -97,7 +96,7 @@ impl Pool {
             return;
         }
         while let Some(worker) = self.take_surplus(for_whom) {
-            tracing::debug!(owner = worker.owner.directory_name(), "a worker is evicted for that of another tenant");
+            tracing::debug!(owner = worker.owner().directory_name(), "a worker is evicted for that of another tenant");
             self.end_worker(&worker);
         }
     }
@@ -110,14 +109,13 @@ impl Pool {
             return None;
         }
         let order = |worker: &&Arc<Worker>| {
-            let of_it = || homes.values().filter(|home| Arc::ptr_eq(&home.worker, worker));
-            let is_idle = worker.is_idle() && !of_it().any(|home| home.running);
-            is_idle.then(|| (of_it().next().is_some(), *worker.last_used.lock()))
+            let is_idle = worker.is_idle() && !homes.any_running_at(worker);
+            is_idle.then(|| (homes.any_at(worker), worker.last_used()))
         };
         let others = workers.iter().filter(|(owner, _)| Some(*owner) != for_whom).flat_map(|(_, theirs)| theirs);
         let idle = others.filter_map(|worker| Some((order(&worker)?, worker)));
         let chosen = Arc::clone(idle.min_by_key(|(order, _)| *order)?.1);
-        homes.retain(|_, home| !Arc::ptr_eq(&home.worker, &chosen));
+        homes.leave(&chosen);
         remove(&mut workers, &chosen);
         Some(chosen)
     }
@@ -128,7 +126,7 @@ impl Pool {
         {
             let homes = self.homes.lock();
             let mut workers = self.workers.lock();
-            if !worker.is_idle() || homes.values().any(|home| Arc::ptr_eq(&home.worker, worker)) {
+            if !worker.is_idle() || homes.any_at(worker) {
                 return;
             }
             remove(&mut workers, worker);
@@ -155,10 +153,10 @@ impl Drop for Starting<'_> {
 
 /// Takes a worker out: nobody finds it any more.
 pub(super) fn remove(workers: &mut HashMap<Principal, Vec<Arc<Worker>>>, worker: &Arc<Worker>) {
-    worker.dead.store(true, Ordering::SeqCst);
-    let Some(mine) = workers.get_mut(&worker.owner) else { return };
+    worker.die();
+    let Some(mine) = workers.get_mut(worker.owner()) else { return };
     mine.retain(|other| !Arc::ptr_eq(other, worker));
     if mine.is_empty() {
-        workers.remove(&worker.owner);
+        workers.remove(worker.owner());
     }
 }

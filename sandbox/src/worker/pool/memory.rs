@@ -2,21 +2,18 @@
 //! keeps, every worker for what its guests have grown by. Where there is none
 //! left, whoever needs some waits, and interpreters that nobody uses make room.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::handle::Worker;
-use super::{CompiledImage, Home, KeptInterpreter, Pool};
+use super::worker::Worker;
+use super::{CompiledImage, Pool};
 use crate::error::Error;
 use crate::fair::Urgency;
-use crate::handle::{Principal, SessionKey};
+use crate::handle::Principal;
 use crate::memory_budget::Share;
-use crate::run::limits::Resource;
 use crate::worker::wire::protocol::ToWorker;
-use crate::worker::wire::report::WorkerReport;
 
 /// How long a growing guest waits for other workers to give unused memory back.
 const RECALL_WAIT: Duration = Duration::from_millis(100);
@@ -54,56 +51,17 @@ impl Pool {
         }
     }
 
-    /// Has a home pay for what its interpreters keep after a run of `runtime`,
-    /// which was paid for with `share` if it began with a new one.
-    pub(super) fn pay_for_home(
-        &self,
-        home: &mut Home,
-        (runtime, image): (String, &CompiledImage),
-        report: &WorkerReport,
-        share: Option<Share>,
-    ) {
-        match (&mut home.share, share) {
-            (Some(held), Some(share)) => held.merge(share),
-            (None, Some(share)) => home.share = Some(share),
-            (_, None) => {}
-        }
-        // A worker is not trusted with either number.
-        let initial = image.initial_bytes();
-        let memory = report.ran.usage.get(Resource::MemoryBytes).unwrap_or(0);
-        let kept = KeptInterpreter {
-            own_bytes: report.resident_bytes.min(initial),
-            grown_bytes: memory.saturating_sub(initial).min(self.budget.total_bytes()),
-        };
-        home.interpreters.insert(runtime, kept);
-        self.charge(home);
-    }
-
-    /// Has a home pay for what its interpreters made their own. Where there is
-    /// no more, it pays what it paid: the memory is in use already, and what
-    /// comes after has to wait.
-    pub(super) fn charge(&self, home: &mut Home) {
-        let bytes = home.interpreters.values().map(|kept| kept.own_bytes).sum();
-        let Some(share) = &mut home.share else { return };
-        if share.bytes() >= bytes {
-            share.shrink_to(bytes);
-        } else if let Some(more) = self.budget.try_take(share.owner(), bytes - share.bytes()) {
-            share.merge(more);
-        }
-    }
-
     /// Answers a worker whose guest wants to grow by `bytes`.
-    pub(crate) fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
+    pub(super) fn answer_memory(self: &Arc<Self>, worker: &Arc<Worker>, ask: u64, bytes: u64) {
         let pool = Arc::clone(self);
         let grant = move |worker: &Arc<Worker>, share: Option<Share>| {
             let granted = share.is_some_and(|share| {
-                worker.leased.lock().merge(share);
+                worker.lease(share);
                 pool.allow(worker).is_ok()
             });
-            worker.expected.lock().answer_memory();
-            worker.send(&ToWorker::MemoryAnswer { ask, granted });
+            worker.answer_memory(ask, granted);
         };
-        let owner = &worker.owner;
+        let owner = worker.owner();
         if bytes > MAX_GUEST_BYTES.min(self.budget.most_of(owner)) {
             // Nobody makes room for what can never be had.
             return grant(worker, None);
@@ -115,7 +73,7 @@ impl Pool {
         let (budget, worker) = (self.budget.clone(), Arc::clone(worker));
         #[expect(clippy::disallowed_methods, reason = "the run that asks is tracked, and ends without an answer too")]
         tokio::spawn(async move {
-            let taken = budget.take(&worker.owner, bytes, Urgency::GoesOn);
+            let taken = budget.take(worker.owner(), bytes, Urgency::GoesOn);
             let share = tokio::time::timeout(RECALL_WAIT, taken).await.ok().flatten();
             grant(&worker, share);
         });
@@ -137,22 +95,15 @@ impl Pool {
             if !is_own && budget.free_bytes() + coming >= bytes {
                 break;
             }
-            let may_go = |session: &SessionKey, home: &Home| !home.running && (!is_own || session.owner == *principal);
-            let idle = homes.iter().filter(|(session, home)| may_go(session, home));
-            let first = idle.min_by_key(|(session, home)| (Reverse(budget.used_by(&session.owner)), home.last_used));
-            let Some(session) = first.map(|(session, _)| session.clone()) else { break };
-            if let Some(home) = homes.remove(&session) {
-                tracing::debug!(session = %session.id, "an interpreter made room for others");
-                coming += home.grown_bytes();
-                own_coming += if session.owner == *principal { home.grown_bytes() } else { 0 };
-                home.worker.send(&ToWorker::CloseSession { session: session.id });
-            }
+            let Some(went) = homes.close_longest_unused(is_own.then_some(principal), budget) else { break };
+            coming += went.bytes;
+            own_coming += if went.owner == *principal { went.bytes } else { 0 };
         }
         drop(homes);
         // To come back without its interpreter costs a session less.
         budget.ask_back(principal, bytes.saturating_sub(if is_own_short { own_coming } else { coming }));
         let is_whole_short = budget.free_bytes() + coming < bytes;
-        let asked = |worker: &&Arc<Worker>| !is_own_short || is_whole_short || worker.owner == *principal;
+        let asked = |worker: &&Arc<Worker>| !is_own_short || is_whole_short || worker.owner() == principal;
         for worker in self.workers.lock().values().flatten().filter(asked) {
             worker.send(&ToWorker::MemoryRecall);
         }

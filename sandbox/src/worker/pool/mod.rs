@@ -9,10 +9,11 @@ mod allowance;
 mod choice;
 mod compiled;
 pub(super) mod expected;
-pub(crate) mod handle;
+mod homes;
 mod memory;
 mod preparation;
 mod sets;
+mod worker;
 mod workers;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use allowance::saved_bytes;
-pub(crate) use allowance::{Allowance, Baseline, Needs};
+use allowance::{Baseline, Needs};
 pub(crate) use compiled::{CompiledImage, Images};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -33,8 +34,10 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::expected::Order;
-use self::handle::{Claim, Entry, Frame, RunEnd, RunGuard, Worker};
+use self::homes::{Homes, Left};
 use self::sets::ImageSets;
+pub(crate) use self::worker::RunEnd;
+use self::worker::{Entry, Worker};
 use super::wire::frame;
 use super::wire::protocol::{Interpreter, RunOrder, SessionOrder, ToWorker};
 use super::wire::transfer::Transfer;
@@ -42,7 +45,7 @@ use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionKey};
-use crate::memory_budget::{MemoryBudget, Share};
+use crate::memory_budget::MemoryBudget;
 use crate::run::calls::{Calls, GuestCall};
 use crate::run::follower::Following;
 use crate::run::limits::Resource;
@@ -71,7 +74,7 @@ pub(crate) struct Pool {
     state: Arc<StateDirectory>,
     budget: MemoryBudget,
     workers: Mutex<HashMap<Principal, Vec<Arc<Worker>>>>,
-    homes: Mutex<HashMap<SessionKey, Home>>,
+    homes: Mutex<Homes>,
     /// Held while a worker of its principal starts, so that two callers never
     /// start two where one more is allowed.
     starting: Mutex<HashMap<Principal, Arc<AsyncMutex<()>>>>,
@@ -80,27 +83,6 @@ pub(crate) struct Pool {
     next_run: AtomicU64,
     resets: AtomicBool,
     wall: OnceLock<WorkerWall>,
-}
-
-/// Where the interpreters of a session are.
-struct Home {
-    worker: Arc<Worker>,
-    /// By language.
-    interpreters: HashMap<String, KeptInterpreter>,
-    /// Pays for what they have made their own of their images.
-    share: Option<Share>,
-    /// Whether a run is using them.
-    running: bool,
-    last_used: Instant,
-}
-
-/// The memory of an interpreter between two runs.
-#[derive(Clone, Copy, Debug)]
-struct KeptInterpreter {
-    /// What it has made its own of its image.
-    own_bytes: u64,
-    /// What it has grown by, which its worker pays for.
-    grown_bytes: u64,
 }
 
 /// The state of the pool for people.
@@ -117,16 +99,6 @@ pub struct PoolHealth {
     /// What confines each worker; absent until the first has started. There
     /// are no workers without it.
     pub wall: Option<WorkerWall>,
-}
-
-impl Home {
-    fn has(&self, runtime: &str) -> bool {
-        self.interpreters.contains_key(runtime)
-    }
-
-    fn grown_bytes(&self) -> u64 {
-        self.interpreters.values().map(|kept| kept.grown_bytes).sum()
-    }
 }
 
 impl Pool {
@@ -176,9 +148,7 @@ impl Pool {
     /// Whether a run of `runtime` in `session` will find its interpreter. If
     /// so, it is there until that run has ended, unless its worker dies.
     pub(crate) fn hold(&self, session: &SessionKey, runtime: &str) -> bool {
-        let mut homes = self.homes.lock();
-        let home = homes.get_mut(session).filter(|home| home.has(runtime));
-        home.map(|home| home.running = true).is_some()
+        self.homes.lock().hold(session, runtime)
     }
 
     /// Runs one order. The run's number is given here. `transfer` goes with an
@@ -207,7 +177,8 @@ impl Pool {
             return end;
         };
         let runtime = order.runtime.clone();
-        let (worker, share) = match self.go_home(&session, &order) {
+        let at_home = self.homes.lock().enter(&session, &order.runtime);
+        let (worker, share) = match at_home {
             Some(worker) => {
                 self.sets.wanted(principal, &order.image, Instant::now());
                 (worker, None)
@@ -218,42 +189,24 @@ impl Pool {
             None => {
                 let image = self.image(principal, &order.image)?;
                 let share = self.admit(principal, &image, cancel).await?;
-                let worker = match self.join_home(&session, &order.image) {
+                let joined = self.homes.lock().join(&session, &order.image);
+                let worker = match joined {
                     Some(worker) => worker,
                     None => self.least_busy(principal, Some(&order.image)).await?,
                 };
                 (worker, Some(share))
             }
         };
-        let image = worker.images.get(&order.image).cloned();
-        let mut end = self.run_on(&worker, order, transfer, cancel, following).await;
-        self.settle(session, (runtime, image), &mut end, &worker, share);
+        let image = worker.image(&order.image);
+        let end = self.run_on(&worker, order, transfer, cancel, following).await;
+        let left = match (&end, &image) {
+            (Ok(RunEnd::Report(report)), Some(image)) if report.capture.is_some() => {
+                Ok(Left { runtime, image, report, share })
+            }
+            _ => Err(&*runtime),
+        };
+        self.homes.lock().settle(session, &worker, left, &self.budget);
         end
-    }
-
-    /// The worker that holds the interpreter which `order` goes on with. It
-    /// stays there until the run has ended.
-    fn go_home(&self, session: &SessionKey, order: &RunOrder) -> Option<Claim> {
-        let mut homes = self.homes.lock();
-        let home = homes.get_mut(session).filter(|home| home.has(&order.runtime))?;
-        home.running = true;
-        Some(Claim::of(&home.worker))
-    }
-
-    /// The worker in which a session goes on with another language, if that
-    /// worker can run it. If not, the session leaves it: what it has there is
-    /// saved, and comes back wherever it goes.
-    fn join_home(&self, session: &SessionKey, image: &str) -> Option<Claim> {
-        let mut homes = self.homes.lock();
-        let home = homes.get_mut(session)?;
-        if home.worker.images.contains_key(image) {
-            home.running = true;
-            return Some(Claim::of(&home.worker));
-        }
-        if let Some(left) = homes.remove(session) {
-            left.worker.send(&ToWorker::CloseSession { session: session.id.clone() });
-        }
-        None
     }
 
     async fn run_on(
@@ -274,22 +227,15 @@ impl Pool {
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);
         let (called, calling) = mpsc::unbounded_channel();
         let needs = Needs { limits, brought_bytes };
-        worker.runs.lock().insert(number, Entry { done, live, calls: called, needs });
-        let _guard = RunGuard { worker: Arc::clone(worker), number };
+        let _guard = worker.begin_run(number, Entry { done, live, calls: called, needs });
         self.allow(worker)?;
-        worker.expected.lock().add(number, expected);
-        worker.queued.fetch_add(1, Ordering::Relaxed);
-        let frame = Frame { bytes, attached: descriptor, answers: None };
-        if worker.dead.load(Ordering::SeqCst) || worker.sender.send(frame).is_err() {
-            // It died between choice and use; the order never reached it.
-            return Err(Error::Interrupted);
-        }
+        worker.order((number, expected), bytes, descriptor)?;
         let end = tokio::select! {
             end = &mut ended => end,
             never = answer(&calls, calling, worker, number) => match never {},
             () = overdue(cancel, worker, number, wall_time) => {
                 tracing::error!(run = number, "a run outstayed every deadline; its worker is ended");
-                *worker.fault.lock() = Some(number);
+                worker.blame(number);
                 self.end_worker(worker);
                 ended.await
             }
@@ -297,51 +243,10 @@ impl Pool {
         end.unwrap_or(Err(Error::Interrupted))
     }
 
-    /// Remembers where a session's interpreter is now, or that there is none.
-    fn settle(
-        &self,
-        session: SessionKey,
-        (runtime, image): (String, Option<Arc<CompiledImage>>),
-        end: &mut Result<RunEnd, Error>,
-        worker: &Arc<Worker>,
-        share: Option<Share>,
-    ) {
-        let mut homes = self.homes.lock();
-        let mut home = homes.remove(&session).unwrap_or_else(|| Home {
-            worker: Arc::clone(worker),
-            interpreters: HashMap::new(),
-            share: None,
-            running: false,
-            last_used: Instant::now(),
-        });
-        // It may have died with the report on its way.
-        let dead = worker.dead.load(Ordering::SeqCst);
-        match (end, image) {
-            (Ok(RunEnd::Report(report)), Some(image)) if report.capture.is_some() && !dead => {
-                self.pay_for_home(&mut home, (runtime, &image), report, share);
-            }
-            _ => {
-                home.interpreters.remove(&runtime);
-                self.charge(&mut home);
-            }
-        }
-        home.running = false;
-        home.last_used = Instant::now();
-        if dead {
-            return;
-        }
-        if home.interpreters.is_empty() {
-            // Whatever it still holds, nobody will ask for it.
-            worker.send(&ToWorker::CloseSession { session: session.id });
-        } else {
-            homes.insert(session, home);
-        }
-    }
-
     /// Ends the worker that has the interpreters of a session: it lied about
     /// them.
     pub(crate) fn distrust(&self, session: &SessionKey, reason: &str) {
-        let worker = self.homes.lock().get(session).map(|home| Arc::clone(&home.worker));
+        let worker = self.homes.lock().worker_of(session);
         if let Some(worker) = worker {
             tracing::error!(session = %session.id, reason, "a worker lied and is ended");
             self.bury(&worker);
@@ -350,18 +255,16 @@ impl Pool {
 
     /// Drops the interpreters of a session. None of its runs may be going on.
     pub(crate) fn close_session(&self, session: &SessionKey) {
-        if let Some(home) = self.homes.lock().remove(session) {
-            home.worker.send(&ToWorker::CloseSession { session: session.id.clone() });
-        }
+        self.homes.lock().close(session);
     }
 
     /// Ends the workers of a principal, who does nothing, and forgets it.
     pub(crate) fn forget(&self, principal: &Principal) {
-        self.homes.lock().retain(|session, _| session.owner != *principal);
+        self.homes.lock().forget(principal);
         self.sets.forget(principal);
         let workers = self.workers.lock().remove(principal).unwrap_or_default();
         for worker in &workers {
-            worker.dead.store(true, Ordering::SeqCst);
+            worker.die();
             self.end_worker(worker);
         }
     }

@@ -4,20 +4,19 @@
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use parking_lot::Mutex;
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::Pool;
 use super::choice::remove;
-use super::handle::{Claim, Frame, RunEnd, Worker};
 use super::preparation::{Ready, Unprepared, prepare};
+use super::worker::{Claim, Frame, RunEnd, Worker};
 use crate::children::spawner::{Role, Spawner, StartedChild};
 use crate::error::{Error, IoContext as _};
 use crate::handle::Principal;
@@ -27,10 +26,6 @@ use crate::worker::wire::protocol::{Bounds, FromWorker};
 
 /// How long a worker without runs and sessions is kept, beside the first.
 const IDLE_WORKER: Duration = Duration::from_secs(60);
-
-/// How many messages may wait for a worker that goes on asking: far more than
-/// runs, sessions and grants of memory that there are at once.
-const MAX_QUEUED: usize = 100_000;
 
 impl Pool {
     /// Starts a worker and prepares it.
@@ -54,29 +49,11 @@ impl Pool {
         let Ready { reader, writer, wall, baseline, resets } = prepared?;
         self.resets.store(resets, Ordering::Relaxed);
         let _ = self.wall.set(wall);
-        let (sender, frames) = mpsc::unbounded_channel();
         let nothing = self
             .budget
             .nothing(principal)
             .ok_or_else(|| Error::host("start a worker", "the memory budget is closed"))?;
-        let queued = Arc::new(AtomicUsize::new(0));
-        let worker = Arc::new(Worker {
-            owner: principal.clone(),
-            claims: AtomicUsize::new(0),
-            sender,
-            queued: Arc::clone(&queued),
-            images,
-            runs: Mutex::default(),
-            expected: Mutex::default(),
-            fault: Mutex::default(),
-            leased: Mutex::new(nothing),
-            baseline,
-            most_runs: AtomicU64::new(0),
-            allowance: Mutex::default(),
-            child: Mutex::new(unready.child.take()),
-            dead: AtomicBool::new(false),
-            last_used: Mutex::new(Instant::now()),
-        });
+        let (worker, frames) = Worker::new(principal.clone(), unready.child.take(), images, baseline, nothing);
         if let Err(error) = self.allow(&worker) {
             tracing::error!(error = error.with_causes(), "the memory of a worker is not bounded and it was ended");
             self.end_worker(&worker);
@@ -94,17 +71,8 @@ impl Pool {
 
     fn handle(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
         match message {
-            FromWorker::Output { run, stream, bytes } => {
-                if let Some(live) = worker.runs.lock().get_mut(&run).and_then(|entry| entry.live.as_mut()) {
-                    live(stream, &bytes);
-                }
-            }
-            FromWorker::Call { run, number, call } => {
-                // Whoever waited for the run may be gone, and has stopped it then.
-                if let Some(entry) = worker.runs.lock().get(&run) {
-                    let _ = entry.calls.send((number, call));
-                }
-            }
+            FromWorker::Output { run, stream, bytes } => worker.output(run, stream, &bytes),
+            FromWorker::Call { run, number, call } => worker.call(run, number, call),
             FromWorker::Finished { run, report } => worker.end_run(run, Ok(RunEnd::Report(report))),
             FromWorker::Failed { run, reason, passes: true } => {
                 tracing::warn!(run, reason, "a run could not be carried out at this moment");
@@ -114,48 +82,51 @@ impl Pool {
             FromWorker::Failed { run, reason, .. } => worker.end_run(run, Err(Error::host("run a program", reason))),
             FromWorker::NotHere { run } => worker.end_run(run, Err(Error::Interrupted)),
             FromWorker::NoMemory { run, mebibytes } => {
-                worker.end_run(run, Err(self.no_memory_for(&worker.owner, mebibytes)));
+                worker.end_run(run, Err(self.no_memory_for(worker.owner(), mebibytes)));
             }
-            FromWorker::Fault { run } => *worker.fault.lock() = Some(run),
+            FromWorker::Fault { run } => worker.blame(run),
             FromWorker::MemoryAsk { ask, bytes } => self.answer_memory(worker, ask, bytes),
-            FromWorker::MemoryReturn { bytes } => worker.leased.lock().give_back(bytes),
+            FromWorker::MemoryReturn { bytes } => worker.give_back(bytes),
         }
     }
 
     /// Forgets a worker that lied about a run, which is lost for that.
     fn lost_to(&self, worker: &Arc<Worker>, run: Option<u64>) {
-        let known = run.filter(|run| worker.runs.lock().contains_key(run));
-        *worker.fault.lock() = known;
+        worker.blame_known(run);
         self.bury(worker);
     }
 
     /// Forgets a worker that has ended, and tells everyone who waited for it.
-    pub(crate) fn bury(&self, worker: &Arc<Worker>) {
+    pub(super) fn bury(&self, worker: &Arc<Worker>) {
         remove(&mut self.workers.lock(), worker);
-        self.homes.lock().retain(|_, home| !Arc::ptr_eq(&home.worker, worker));
-        let fault = *worker.fault.lock();
-        let runs: Vec<_> = worker.runs.lock().drain().collect();
-        let pid = worker.child.lock().as_ref().map(Child::id);
-        if !runs.is_empty() {
-            tracing::error!(pid, runs = runs.len(), fault, "a worker ended with runs in it");
-        }
-        for (number, entry) in runs {
-            // Without a word from the worker nothing tells a culprit from a
-            // bystander, and each may have done half of its work.
-            let end = if fault.is_none_or(|fault| fault == number) {
-                Ok(RunEnd::WorkerLost)
-            } else {
-                Err(Error::Interrupted)
-            };
-            let _ = entry.done.send(end);
-        }
+        self.homes.lock().leave(worker);
+        worker.lose_runs();
         self.end_worker(worker);
     }
 
     /// Ends the process of a worker.
-    pub(crate) fn end_worker(&self, worker: &Worker) {
-        if let Some(child) = worker.child.lock().take() {
+    pub(super) fn end_worker(&self, worker: &Worker) {
+        if let Some(child) = worker.take_child() {
             drop(self.spawner.reap(child));
+        }
+    }
+
+    /// Lets a worker use what its runs and sessions may use now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unconfined`] when the kernel does not bound it.
+    pub(super) fn allow(&self, worker: &Arc<Worker>) -> Result<(), Error> {
+        let instances = self.homes.lock().instances_at(worker);
+        worker.allow(instances)
+    }
+
+    /// Takes back from workers at rest what they do not need any more.
+    fn tighten(&self, now: Instant) {
+        let all: Vec<_> = self.workers.lock().values().flatten().cloned().collect();
+        for worker in all {
+            let instances = self.homes.lock().instances_at(&worker);
+            worker.tighten(instances, now);
         }
     }
 
@@ -165,16 +136,12 @@ impl Pool {
         self.tighten(now);
         self.sets.shrink(now);
         let homes = self.homes.lock();
-        let has_session = |worker: &Arc<Worker>| homes.values().any(|home| Arc::ptr_eq(&home.worker, worker));
-        let is_idle = |worker: &Arc<Worker>| {
-            worker.is_idle()
-                && !has_session(worker)
-                && now.saturating_duration_since(*worker.last_used.lock()) >= IDLE_WORKER
-        };
+        let is_idle =
+            |worker: &Arc<Worker>| worker.is_idle() && !homes.any_at(worker) && worker.is_unused_for(IDLE_WORKER, now);
         let mut idle = Vec::new();
         for (principal, mine) in self.workers.lock().iter() {
             let (current, outdated): (Vec<_>, Vec<_>) =
-                mine.iter().partition(|worker| worker.images.keys().all(|digest| self.sets.has(principal, digest)));
+                mine.iter().partition(|worker| worker.images().all(|digest| self.sets.has(principal, digest)));
             let outdated: Vec<_> = outdated.into_iter().filter(|worker| is_idle(worker)).cloned().collect();
             // One stays, whether or not it is idle.
             let spared = mine.len() - outdated.len();
@@ -216,14 +183,11 @@ impl Drop for Unready<'_> {
 }
 
 async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>, worker: Weak<Worker>) {
-    while let Some(Frame { bytes, attached, answers }) = frames.recv().await {
+    while let Some(frame) = frames.recv().await {
         if let Some(worker) = worker.upgrade() {
-            worker.queued.fetch_sub(1, Ordering::Relaxed);
-            if let Some((run, call)) = answers {
-                // Not afterwards: a worker may be fast, and call again.
-                worker.expected.lock().answer_call(run, call);
-            }
+            worker.write(&frame);
         }
+        let Frame { bytes, attached, .. } = frame;
         let descriptor = attached.as_ref().map(|attached| attached.as_fd());
         if let Err(error) = frame::write_async(&writer, &bytes, descriptor).await {
             tracing::debug!(%error, "a worker stopped reading");
@@ -234,17 +198,15 @@ async fn write_frames(writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceive
 
 async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, worker: Arc<Worker>) {
     loop {
-        let most = || worker.expected.lock().frame_bytes();
-        let message = frame::read_async::<FromWorker>(&mut reader, most).await;
+        let message = frame::read_async::<FromWorker>(&mut reader, || worker.frame_bytes()).await;
         let Some(pool) = pool.upgrade() else { return };
         match message {
-            Ok(Some(_)) if worker.queued.load(Ordering::Relaxed) > MAX_QUEUED => {
+            Ok(Some(_)) if worker.is_flooded() => {
                 tracing::error!("a worker asks without reading the answers");
                 return pool.bury(&worker);
             }
             Ok(Some(message)) => {
-                let checked = worker.expected.lock().check(&message);
-                if let Err(lie) = checked {
+                if let Err(lie) = worker.check(&message) {
                     tracing::error!(%lie, "a worker lied and is ended");
                     return pool.lost_to(&worker, message.run());
                 }
