@@ -39,14 +39,17 @@ impl Pool {
 
     /// Why a session of that size does not come back.
     pub(crate) fn no_memory_for(&self, principal: &Principal, mebibytes: u64) -> Error {
-        let total = self.budget.most_of(principal) >> 20;
-        if mebibytes <= total {
+        let most = self.budget.most_of(principal);
+        if mebibytes <= most >> 20 {
             return self.budget.no_memory(principal);
         }
+        let whose = if most == self.budget.total_bytes() { "this server" } else { "your tenant" };
         Error::Denied {
             action: "going on with the variables of this session".into(),
             reason: format!(
-                "they take {mebibytes} MiB of memory, and there are {total} MiB for all runs together; its files can be read, and a server with more memory can go on with it"
+                "they take {mebibytes} MiB of memory, and memory_bytes of {whose} is {} MiB; its files can be read, and \
+                 a server with more memory can go on with it",
+                most >> 20
             ),
         }
     }
