@@ -13,6 +13,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Held};
+use crate::identity::Identity;
 use crate::service::Service;
 use crate::tools::{Call, TOOLS, reply};
 use crate::transport::message;
@@ -52,13 +53,13 @@ impl ServerHandler for Handler {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut result = ListToolsResult::with_all_items(self.service.tools().await.to_vec());
+        let mut result = ListToolsResult::with_all_items(self.service.tools(&self.caller.principal).await.to_vec());
         result.ttl_ms = Some(TOOL_LIST_TTL_MS);
         Ok(result)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.service.known_tools()?.iter().find(|tool| tool.name == name).cloned()
+        self.service.known_tools(&self.caller.principal)?.iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -80,7 +81,9 @@ impl ServerHandler for Handler {
             Err(error) => return reply::error(error).map(CallToolResponse::from),
         };
         let principal = &self.caller.principal;
-        let call = Call { service: &self.service, principal, context: &context, ended: &self.ended };
+        let identity = parts.and_then(|parts| parts.extensions.get::<Arc<Identity>>());
+        let ceilings = identity.map(|identity| identity.ceilings).unwrap_or_default();
+        let call = Call { service: &self.service, principal, ceilings, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {
             if tool.looks.is_some() {

@@ -6,7 +6,7 @@
 //! - `calls`: what answers the calls of programs, a file for each.
 //! - `cli` and `commands`: the command line.
 //! - `config`: file, environment and flags become one checked `Config`.
-//! - `caller`: whose calls they are. `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
+//! - `identity`: who calls. `caller`: what is shared by the calls of one. `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
@@ -19,6 +19,7 @@ mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handler;
+mod identity;
 mod logging;
 mod progress;
 mod run_log;

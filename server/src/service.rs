@@ -6,14 +6,16 @@
 //! connections once the server is [stopping](Service::stopping), while calls are
 //! still answered; and goes when it is [over](Service::over).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use guest_runtimes::{GuestRuntime, Kind};
+use parking_lot::Mutex;
 use rmcp::model::{JsonObject, Tool};
 use sandbox::{Executor, ExecutorSettings, MinimumTier, Principal, Resource};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::prepare::Spinner;
@@ -46,7 +48,9 @@ pub(crate) struct Service {
     /// What arguments of `execute` are held against.
     pub(crate) execute_schema: Arc<JsonObject>,
     pub(crate) started: Instant,
-    tools: OnceCell<Vec<Tool>>,
+    /// By where each policy lies: tenants share some, and the executor keeps all of them
+    /// where they are.
+    tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
     /// Whether there are native languages that may be run.
     has_native: bool,
     /// Whether the last try to prepare failed.
@@ -73,7 +77,7 @@ impl Service {
             executor,
             form: Form { structured: config.structured_content },
             started: Instant::now(),
-            tools: OnceCell::new(),
+            tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),
             longest_run,
@@ -105,18 +109,21 @@ impl Service {
         self.advance(Stage::Over);
     }
 
-    /// What clients are told of every tool, under the one policy that there is. What
-    /// they say of this machine is found out once.
-    pub(crate) async fn tools(&self) -> &[Tool] {
-        let me = Principal::local();
-        let define =
-            || async { tools::definitions(self, self.executor.policy(&me), &self.executor.languages(&me).await) };
-        self.tools.get_or_init(define).await
+    /// What `principal` is told of every tool, under its policy. What they say of this
+    /// machine is found out once for each policy.
+    pub(crate) async fn tools(&self, principal: &Principal) -> Arc<[Tool]> {
+        if let Some(known) = self.known_tools(principal) {
+            return known;
+        }
+        let policy = self.executor.policy(principal);
+        let tools: Arc<[Tool]> = tools::definitions(self, policy, &self.executor.languages(principal).await).into();
+        self.tools.lock().insert(std::ptr::from_ref(policy).addr(), Arc::clone(&tools));
+        tools
     }
 
     /// The same, if it was found out.
-    pub(crate) fn known_tools(&self) -> Option<&[Tool]> {
-        self.tools.get().map(Vec::as_slice)
+    pub(crate) fn known_tools(&self, principal: &Principal) -> Option<Arc<[Tool]>> {
+        self.tools.lock().get(&std::ptr::from_ref(self.executor.policy(principal)).addr()).cloned()
     }
 
     /// Why calls should be sent elsewhere, in a word or a sentence each; empty where

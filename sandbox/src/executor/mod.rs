@@ -234,7 +234,7 @@ impl Executor {
     }
 
     /// Limits of a run of `principal` that asks for none.
-    fn default_limits_of(&self, principal: &Principal) -> Limits {
+    pub fn default_limits_of(&self, principal: &Principal) -> Limits {
         self.settings.default_limits.at_most(&self.bounds.of(principal).limit_ceilings)
     }
 

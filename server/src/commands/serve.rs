@@ -8,12 +8,13 @@ use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
+use crate::identity::Authentication;
+use crate::identity::token::Token;
 use crate::service::Service;
 use crate::shutdown::Signals;
 use crate::transport;
 use crate::transport::http::hello::hello;
 use crate::transport::http::listener::listen;
-use crate::transport::http::token::Token;
 
 /// Serves MCP over standard input and output.
 pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
@@ -24,8 +25,8 @@ pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
 pub(crate) fn over_http(config: Config) -> anyhow::Result<ExitCode> {
     let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
     let (listener, address) = listen(config.listen)?;
-    let token = introduce(&config, address)?;
-    serve(config, move |service| transport::http::serve(service, listener, address, token, descriptors))
+    let authentication = Authentication::by_token(introduce(&config, address)?);
+    serve(config, move |service| transport::http::serve(service, listener, address, authentication, descriptors))
 }
 
 /// Says where the server listens, and to which token.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use guest_runtimes::{Catalogue, GuestRuntime, Kind};
 use rmcp::model::{CallToolResult, JsonObject, Tool};
 use sandbox::{
-    ExecuteRequest, Follower, InputFile, Language, Mount, Mounts, Outcome, Output, Policy, Program, RequestedLimits,
-    Resource, SessionChoice, SessionId, WorkspacePath,
+    Error, ExecuteRequest, Follower, InputFile, Language, Limits, Mount, Mounts, Outcome, Output, Policy, Program,
+    RequestedLimits, Resource, SessionChoice, SessionId, WorkspacePath,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -124,7 +124,12 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
         call.keep_from_mounts(&format!("files[{index}].path"), file.get("path"))
             .inspect_err(|error| executor.refuse(call.principal, &language, error))?;
     }
-    let request = move |arguments| request(&catalogue, &schema, arguments);
+    let (ceilings, defaults) = (call.ceilings, executor.default_limits_of(call.principal));
+    let request = move |arguments| {
+        let (mut request, notes) = request(&catalogue, &schema, arguments)?;
+        hold_to(&ceilings, &defaults, &mut request.limits)?;
+        Ok((request, notes))
+    };
     let (request, mut notes) =
         understood(arguments, request).await.inspect_err(|error| executor.refuse(call.principal, &language, error))?;
     let token = context.meta.get_progress_token();
@@ -140,6 +145,22 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let outcome = outcome?;
     notes.extend(runtime.and_then(|runtime| hint(runtime, &outcome)));
     Ok(reply::outcome(outcome, &notes, executor.default_limits(), call.form()))
+}
+
+/// Refuses limits past the ceilings of a credential, and lowers defaults to them.
+fn hold_to(ceilings: &RequestedLimits, defaults: &Limits, limits: &mut RequestedLimits) -> Result<()> {
+    for resource in Resource::ALL {
+        let Some(ceiling) = ceilings.get(resource) else { continue };
+        match limits.get(resource) {
+            Some(limit) if limit > ceiling => {
+                let reason = format!("must be at most {ceiling}, which this key may have, got {limit}");
+                return Err(Error::invalid(format!("limits.{resource}"), reason));
+            }
+            Some(_) => {}
+            None => limits.set(resource, ceiling.min(defaults.get(resource))),
+        }
+    }
+    Ok(())
 }
 
 /// What the reader of an outcome should know about the sandbox, where a program
@@ -186,4 +207,27 @@ pub(super) fn request(
     let (code, notes) = source::plain(catalogue, code, &language);
     let program = Program { code, args, env, stdin };
     Ok((ExecuteRequest { language, program, session, if_sequence, files, limits }, notes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_lowers_what_is_not_asked_for_and_refuses_what_is_too_much() {
+        let (mut ceilings, mut limits) = (RequestedLimits::default(), RequestedLimits::default());
+        ceilings.set(Resource::WallTimeMs, 5000);
+        ceilings.set(Resource::Fuel, u64::MAX);
+        limits.set(Resource::CpuTimeMs, 7);
+        hold_to(&ceilings, &Limits::defaults(), &mut limits).unwrap();
+        let got = |resource| limits.get(resource);
+        assert_eq!((got(Resource::WallTimeMs), got(Resource::CpuTimeMs)), (Some(5000), Some(7)));
+        assert_eq!(
+            (got(Resource::Fuel), got(Resource::Processes)),
+            (Some(Limits::defaults().get(Resource::Fuel)), None)
+        );
+        limits.set(Resource::WallTimeMs, 5001);
+        let refused = hold_to(&ceilings, &Limits::defaults(), &mut limits).unwrap_err().to_string();
+        assert_eq!(refused, "limits.wall_time_ms must be at most 5000, which this key may have, got 5001");
+    }
 }

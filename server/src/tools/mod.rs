@@ -24,19 +24,22 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use rmcp::service::RequestContext;
-use sandbox::{Error, Executor, Language, Look, MountAccess, Policy, Principal};
+use sandbox::{Error, Executor, Language, Look, MountAccess, Policy, Principal, RequestedLimits};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::reply::{Form, text_of};
+use crate::identity::Scope;
 use crate::service::Service;
 
 /// One call of a tool: of whom, and what the tool works with.
 pub(crate) struct Call<'a> {
     pub(crate) service: &'a Service,
     pub(crate) principal: &'a Principal,
+    /// The highest limits of its credential, where there is one that has any.
+    pub(crate) ceilings: RequestedLimits,
     pub(crate) context: &'a RequestContext<RoleServer>,
     /// When the client has closed its end, or the transport is about to go.
     pub(crate) ended: &'a CancellationToken,
@@ -103,6 +106,8 @@ pub(crate) struct Entry {
     /// What kind of place it takes. One that runs code takes its own, and the log has
     /// its failures from the events of runs.
     pub(crate) looks: Option<Look>,
+    /// Without which it is not called.
+    pub(crate) needs: Scope,
 }
 
 /// Every tool, by name.
@@ -112,30 +117,35 @@ pub(crate) const TOOLS: [Entry; 5] = [
         define: execute::definition,
         call: |call, arguments| Box::pin(execute::call(call, arguments)),
         looks: None,
+        needs: Scope::Execute,
     },
     Entry {
         name: health_check::NAME,
         define: |service, _, _| health_check::definition(service.form),
         call: |call, _| Box::pin(async { health_check::call(call) }),
         looks: Some(Look::Glance),
+        needs: Scope::Read,
     },
     Entry {
         name: read::NAME,
         define: |service, _, _| read::definition(service.form),
         call: |call, arguments| Box::pin(read::call(call, arguments)),
         looks: Some(Look::Read),
+        needs: Scope::Read,
     },
     Entry {
         name: session::NAME,
         define: |service, _, _| session::definition(service.form),
         call: |call, arguments| Box::pin(session::call(call, arguments)),
         looks: Some(Look::Session),
+        needs: Scope::Execute,
     },
     Entry {
         name: write::NAME,
         define: |service, _, _| write::definition(service.form),
         call: |call, arguments| Box::pin(write::call(call, arguments)),
         looks: Some(Look::Session),
+        needs: Scope::Execute,
     },
 ];
 

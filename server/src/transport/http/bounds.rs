@@ -21,6 +21,8 @@ pub(super) const BODY_TIME: Duration = Duration::from_secs(30);
 /// So much of a body that is too long is read and thrown away, because a client
 /// that is still writing does not see the answer.
 pub(super) const DISCARDED_BYTES: u64 = 256 << 20;
+/// Principals that are known at once: four times as many as can have a connection.
+pub(super) const CLIENTS: usize = 4 * CONNECTIONS;
 /// Requests of one principal at once. As many runs may go on or wait by default,
 /// and some more for what is no run.
 pub(super) const REQUESTS: usize = 128;

@@ -16,12 +16,14 @@ use tokio_util::task::TaskTracker;
 use super::body::Room;
 use super::bounds::{KEEP_ALIVE, REQUESTS, STREAMS};
 use super::exchange::Answer;
+use super::operation::Operation;
 use super::refusal::Refusal;
 use super::sessions::Sessions;
 use crate::caller::{Caller, Held};
 use crate::handler::Handler;
+use crate::identity::Identity;
 use crate::service::Service;
-use crate::transport::message::{self, MAX_MESSAGE_BYTES};
+use crate::transport::message::MAX_MESSAGE_BYTES;
 use crate::transport::unsent::Unsent;
 
 /// One principal.
@@ -59,9 +61,15 @@ impl Client {
     }
 
     /// Answers a request of this principal.
-    pub(super) async fn answer(&self, request: Request<Incoming>, held: &Arc<Held>) -> Result<Answer, Refusal> {
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        identity: Arc<Identity>,
+        held: &Arc<Held>,
+    ) -> Result<Answer, Refusal> {
         let (mut parts, body) = request.into_parts();
         if parts.method != Method::POST {
+            Operation::OF_NO_MESSAGE.check(&identity)?;
             if parts.method == Method::GET {
                 held.keep(Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)?);
             }
@@ -70,15 +78,16 @@ impl Client {
         held.keep(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);
         let (body, room) = self.room.take_in(&parts.headers, body).await?;
         held.keep(room);
+        if !is_json(&parts.headers) {
+            return Err(Refusal::NoJson);
+        }
+        Operation::of(&body).await?.check(&identity)?;
         parts.extensions.insert(Arc::clone(held));
-        let is_json = is_json(&parts.headers);
+        parts.extensions.insert(identity);
         let answer = self.mcp.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
         // What rmcp says when it cannot read a message, and says without an id.
-        if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
-            return Err(match message::parse(&body) {
-                Err(Some(refusal)) => Refusal::NoMessage(refusal),
-                Ok(_) | Err(None) => Refusal::Nothing,
-            });
+        if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            return Err(Refusal::no_message(&body));
         }
         Ok(answer)
     }

@@ -1,25 +1,29 @@
 //! MCP over HTTP: one endpoint, both protocol eras, and every check that comes
 //! before MCP. What a request passes, in this order: health, Host and Origin, path,
-//! method, token, room, and then rmcp.
+//! method, who calls, room, scope, and then rmcp.
 //!
-//! - `listener`, `token`, `hello`: what is settled before anything is served.
+//! - `listener`, `hello`: what is settled before anything is served.
 //! - `connection`, `socket`: connections, bounded in number and patience.
-//! - `authority`, `body`, `bounds`, `refusal`: what a request may be.
-//! - `exchange`: a request and what it holds until its answer is out.
-//! - `client`, `sessions`: one principal, and its sessions of the `initialize` era.
+//! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
+//! - `exchange`, `lasting`: a request and what it holds until its answer is out, and the
+//!   answer that ends with its credential.
+//! - `clients`, `client`, `sessions`: every principal, one of them, and its sessions of
+//!   the `initialize` era.
 
 mod authority;
 mod body;
 mod bounds;
 mod client;
+mod clients;
 mod connection;
 mod exchange;
 pub(crate) mod hello;
+mod lasting;
 pub(crate) mod listener;
+mod operation;
 mod refusal;
 mod sessions;
 mod socket;
-pub(crate) mod token;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -34,7 +38,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use sandbox::Principal;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -44,13 +47,14 @@ use tokio_util::task::TaskTracker;
 
 use self::authority::Authorities;
 use self::bounds::{CONNECTIONS, GOODBYE, HEAD_BYTES, HEAD_FIELDS, IDLE_TIME, LAST_WORDS, RETRY_AFTER_SECONDS};
-use self::client::Client;
+use self::clients::Clients;
 use self::connection::{Connection, Connections};
 use self::exchange::{Answer, AnswerBody, Exchange};
+use self::lasting::lasting;
 use self::refusal::{Refusal, json_answer};
 use self::socket::{Patience, Socket};
-use self::token::Token;
 use crate::caller::Held;
+use crate::identity::{Authentication, Unauthenticated};
 use crate::service::Service;
 
 /// How long nothing is accepted when there are no descriptors left for it.
@@ -67,8 +71,8 @@ const DESCRIPTORS_PER_CONNECTION: usize = 2;
 struct Server {
     service: Arc<Service>,
     authorities: Authorities,
-    token: Token,
-    client: Client,
+    authentication: Authentication,
+    clients: Clients,
     connections: Arc<Connections>,
     /// Calls of tools whose answers are not with their clients yet.
     calls: TaskTracker,
@@ -82,17 +86,17 @@ pub(crate) async fn serve(
     service: Arc<Service>,
     listener: std::net::TcpListener,
     address: SocketAddr,
-    token: Token,
+    authentication: Authentication,
     descriptors: usize,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let client = Client::new(&service, Principal::local(), service.longest_run(), &stop, tasks.clone());
+    let clients = Clients::new(&service, service.longest_run(), &stop, &tasks);
     let server = Arc::new(Server {
         service: Arc::clone(&service),
         authorities: Authorities::of(address),
-        token,
-        client,
+        authentication,
+        clients,
         connections: Connections::new(CONNECTIONS.min(descriptors / DESCRIPTORS_PER_CONNECTION)),
         calls: TaskTracker::new(),
         stop,
@@ -183,7 +187,7 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>, exchange: Exchange) -> Response<AnswerBody> {
         let answer = match self.admit(request, exchange.held()).await {
             Ok(answer) => answer,
-            Err(refusal) => refusal.answer(),
+            Err(refusal) => refusal.answer(&self.authentication),
         };
         exchange.answer(answer)
     }
@@ -202,9 +206,23 @@ impl Server {
         if ![Method::POST, Method::GET, Method::DELETE].contains(request.method()) {
             return Err(Refusal::Method("POST, GET, DELETE"));
         }
-        self.token.check(request.headers())?;
+        let identity = self.authentication.authenticate(request.headers()).await.map_err(Refusal::Unauthenticated)?;
+        let client = self.clients.of(&identity.principal)?;
+        held.keep(Arc::clone(&client));
+        let mut over = identity.over(self.service.longest_run());
         // Beside the connection, which has the room for it also while it is idle.
-        Box::pin(self.client.answer(request, held)).await
+        let answer = Box::pin(client.answer(request, Arc::clone(&identity), held));
+        tokio::select! {
+            answer = answer => answer.map(|answer| lasting(answer, over)).inspect_err(|refusal| {
+                tracing::debug!(
+                    tenant = identity.tenant(),
+                    credential = &*identity.credential,
+                    reason = refusal.reason(),
+                    "a request of a known caller was refused"
+                );
+            }),
+            () = &mut over => Err(Refusal::Unauthenticated(Unauthenticated::Revoked)),
+        }
     }
 
     fn readiness(&self) -> Answer {

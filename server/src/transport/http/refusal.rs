@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::bounds::{BODY_TIME, REQUESTS, RETRY_AFTER_SECONDS, STREAMS};
 use super::exchange::Answer;
+use crate::identity::{Authentication, Scope, Unauthenticated};
 use crate::logging::Bounded;
 use crate::transport::message::{self, MAX_MESSAGE_BYTES};
 
@@ -36,13 +37,13 @@ pub(super) enum Refusal {
     NoSuchPath,
     #[error("the method must be one of {0}")]
     Method(&'static str),
+    #[error(transparent)]
+    Unauthenticated(Unauthenticated),
     #[error(
-        "no token was given: send `Authorization: Bearer TOKEN`, with the token that the server printed when it \
-         started, or that of its token file"
+        "{what} needs the scope {needs}, and this credential has {}: use one that has it, or ask for one",
+        if has.is_empty() { "none" } else { has }
     )]
-    NoToken,
-    #[error("the token is not that of this server, which makes a new one at each start unless it has a token file")]
-    WrongToken,
+    Scope { what: &'static str, needs: Scope, has: String },
     #[error("a request must be at most {MAX_MESSAGE_BYTES} bytes; `write` large files in several calls")]
     TooLong,
     #[error("the body did not come within {} s", BODY_TIME.as_secs())]
@@ -57,6 +58,10 @@ pub(super) enum Refusal {
     NoMemory,
     #[error("no connection is free; try again in a moment")]
     NoConnection,
+    #[error("too many principals are calling at this moment; try again in a moment")]
+    NoClient,
+    #[error("the Content-Type of a message must be application/json")]
+    NoJson,
     #[error("{}", .0.reason)]
     NoMessage(message::Refusal),
     #[error("the body is no message that anything could be done with")]
@@ -64,6 +69,14 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Of a body that no message is in.
+    pub(super) fn no_message(body: &[u8]) -> Self {
+        match message::parse(body) {
+            Err(Some(refusal)) => Self::NoMessage(refusal),
+            Ok(_) | Err(None) => Self::Nothing,
+        }
+    }
+
     /// The word for programs.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
@@ -72,8 +85,8 @@ impl Refusal {
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::NoSuchPath => "no_such_path",
             Self::Method(_) => "wrong_method",
-            Self::NoToken => "no_token",
-            Self::WrongToken => "wrong_token",
+            Self::Unauthenticated(error) => error.reason(),
+            Self::Scope { .. } => "insufficient_scope",
             Self::TooLong => "too_long",
             Self::TooSlow => "too_slow",
             Self::Broken => "broken_body",
@@ -81,6 +94,8 @@ impl Refusal {
             Self::TooManyStreams => "too_many_streams",
             Self::NoMemory => "no_memory",
             Self::NoConnection => "no_connection",
+            Self::NoClient => "no_client",
+            Self::NoJson => "no_json",
             Self::NoMessage(_) | Self::Nothing => "no_message",
         }
     }
@@ -88,27 +103,31 @@ impl Refusal {
     const fn status(&self) -> StatusCode {
         match self {
             Self::NoHost | Self::Broken | Self::NoMessage(_) | Self::Nothing => StatusCode::BAD_REQUEST,
-            Self::ForeignHost { .. } | Self::ForeignOrigin { .. } => StatusCode::FORBIDDEN,
+            Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoMemory | Self::NoConnection => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoMemory | Self::NoConnection | Self::NoClient => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 
-    fn field(&self) -> Option<(HeaderName, HeaderValue)> {
+    fn field(&self, authentication: &Authentication) -> Option<(HeaderName, HeaderValue)> {
+        let challenge = |parameters: &[_]| {
+            let value = HeaderValue::try_from(authentication.challenge(parameters)).ok()?;
+            Some((WWW_AUTHENTICATE, value))
+        };
         match self {
             Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
-            // RFC 6750, section 3.1: who gave no token is told of no error.
-            Self::NoToken => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"belljar\""))),
-            Self::WrongToken => {
-                let challenge = "Bearer realm=\"belljar\", error=\"invalid_token\"";
-                Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)))
-            }
-            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection => {
+            Self::Unauthenticated(unauthenticated) => match unauthenticated.error() {
+                Some(error) => challenge(&[("error", error)]),
+                None => challenge(&[]),
+            },
+            Self::Scope { needs, .. } => challenge(&[("error", "insufficient_scope"), ("scope", needs.name())]),
+            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection | Self::NoClient => {
                 Some((RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)))
             }
             _ => None,
@@ -125,10 +144,10 @@ impl Refusal {
     }
 
     /// The answer.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self, authentication: &Authentication) -> Answer {
         tracing::debug!(reason = self.reason(), "a request was refused");
         let mut answer = json_answer(self.status(), &self.body());
-        if let Some((name, value)) = self.field() {
+        if let Some((name, value)) = self.field(authentication) {
             answer.headers_mut().insert(name, value);
         }
         answer

@@ -1,0 +1,152 @@
+//! Who calls. A request comes with a credential; what it is after that was checked is
+//! an [`Identity`], and everything behind the transport asks that alone.
+//!
+//! - `scopes`: what a credential lets its holder do.
+//! - `token`: the one credential of a server of one user.
+//! - `refusal`: why nobody is known by what a request carries.
+//!
+//! Another way to know who calls is a field of [`Authentication`] and a line in
+//! [`Authentication::authenticate`].
+
+mod refusal;
+mod scopes;
+pub(crate) mod token;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use sandbox::{Principal, RequestedLimits};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::refusal::Unauthenticated;
+pub(crate) use self::scopes::{Scope, Scopes};
+use self::token::Token;
+
+/// Whoever a request is from.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The tenant, by whose name everything in the sandbox is kept apart.
+    pub(crate) principal: Principal,
+    pub(crate) scopes: Scopes,
+    /// By which the credential is known in logs; it is none itself.
+    pub(crate) credential: Arc<str>,
+    /// When the credential ends, if it does. What it began by then may come to its end.
+    pub(crate) expires: Option<SystemTime>,
+    /// The highest limits that its runs may have, where those are lower than the
+    /// tenant's.
+    pub(crate) ceilings: RequestedLimits,
+    /// Cancelled when the credential is taken back: what goes on for it ends then.
+    pub(crate) revoked: CancellationToken,
+}
+
+impl Identity {
+    /// The one user of a server that serves nobody else.
+    fn local() -> Arc<Self> {
+        Arc::new(Self {
+            principal: Principal::local(),
+            scopes: Scopes::all(),
+            credential: "token".into(),
+            expires: None,
+            ceilings: RequestedLimits::default(),
+            revoked: CancellationToken::new(),
+        })
+    }
+
+    /// The name of the tenant.
+    pub(crate) fn tenant(&self) -> &str {
+        self.principal.directory_name()
+    }
+
+    /// Waits until nothing may go on any more for the credential: until it is taken
+    /// back, or for as long after its end as a run may take.
+    pub(crate) fn over(&self, longest_run: Duration) -> Over {
+        let revoked = self.revoked.clone().cancelled_owned();
+        let Some(expires) = self.expires else { return Box::pin(revoked) };
+        let left = expires.duration_since(SystemTime::now()).unwrap_or_default();
+        Box::pin(async move {
+            let _ = timeout(left.saturating_add(longest_run), revoked).await;
+        })
+    }
+}
+
+/// What ends when a credential is over.
+pub(crate) type Over = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// How it is found out who calls.
+pub(crate) struct Authentication {
+    token: (Token, Arc<Identity>),
+}
+
+impl Authentication {
+    /// By the one token of this server.
+    pub(crate) fn by_token(token: Token) -> Self {
+        Self { token: (token, Identity::local()) }
+    }
+
+    /// Whoever the credential in `headers` is of.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or none that is good.
+    #[expect(clippy::unused_async, reason = "who asks others whether a token is good waits for them")]
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Identity>, Unauthenticated> {
+        let given = bearer(headers)?;
+        let (token, identity) = &self.token;
+        if token.is(given) { Ok(Arc::clone(identity)) } else { Err(Unauthenticated::WrongToken) }
+    }
+
+    /// The value of `WWW-Authenticate` with these parameters.
+    pub(crate) fn challenge(&self, parameters: &[(&str, &str)]) -> String {
+        let parameters = [("realm", "belljar")].iter().chain(parameters);
+        let parameters: Vec<_> = parameters.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        format!("Bearer {}", parameters.join(", "))
+    }
+}
+
+/// The bearer token of a request (RFC 6750, section 2.1). Those in bodies and
+/// addresses are not looked for: they end up in logs.
+fn bearer(headers: &HeaderMap) -> Result<&[u8], Unauthenticated> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let field = fields.next().ok_or(Unauthenticated::NoToken)?;
+    if fields.next().is_some() {
+        return Err(Unauthenticated::SeveralTokens);
+    }
+    let (scheme, given) = field.as_bytes().split_at_checked(7).ok_or(Unauthenticated::NoToken)?;
+    if scheme.eq_ignore_ascii_case(b"Bearer ") { Ok(given.trim_ascii()) } else { Err(Unauthenticated::NoToken) }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::http::HeaderValue;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_bearer_token_is_taken_and_everything_else_is_refused_by_its_reason() {
+        let (token, text) = Token::random().unwrap();
+        let authentication = Authentication::by_token(token);
+        let said = async |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(AUTHORIZATION, HeaderValue::from_str(field).unwrap());
+            }
+            authentication.authenticate(&headers).await.map_or_else(|refusal| refusal.reason(), |_| "taken")
+        };
+        for taken in [format!("Bearer {text}"), format!("bearer  {text} ")] {
+            assert_eq!(said(&[&taken]).await, "taken");
+        }
+        assert_eq!(said(&[]).await, "no_token");
+        for none in ["Basic YTpi", "Bearer", "", &text] {
+            assert_eq!(said(&[none]).await, "no_token", "{none}");
+        }
+        let right = format!("Bearer {text}");
+        for other in ["Bearer ", "Bearer x", &format!("{right}A"), &right.to_uppercase(), &format!("{right} {text}")] {
+            assert_eq!(said(&[other]).await, "wrong_token", "{other}");
+        }
+        assert_eq!(said(&[&right, &right]).await, "several_tokens");
+    }
+}

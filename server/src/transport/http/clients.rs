@@ -1,0 +1,93 @@
+//! Everybody who calls, each with a [`Client`] of its own: nothing that one has open
+//! takes from the room of another, and no id of one means anything to another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use sandbox::Principal;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::bounds::CLIENTS;
+use super::client::Client;
+use super::refusal::Refusal;
+use crate::service::Service;
+
+/// All of them.
+pub(super) struct Clients {
+    service: Arc<Service>,
+    longest: Duration,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    known: Mutex<HashMap<Principal, Known<Client>>>,
+}
+
+/// One that has called.
+struct Known<T> {
+    client: Arc<T>,
+    used: Instant,
+}
+
+impl Clients {
+    /// Nobody yet. They are served until `stop`; `longest` is how long a run may take.
+    pub(super) fn new(
+        service: &Arc<Service>,
+        longest: Duration,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (service, stop, tasks) = (Arc::clone(service), stop.clone(), tasks.clone());
+        Self { service, longest, stop, tasks, known: Mutex::default() }
+    }
+
+    /// The one of this principal. Whoever holds it keeps it from being forgotten.
+    pub(super) fn of(&self, principal: &Principal) -> Result<Arc<Client>, Refusal> {
+        let new = || Client::new(&self.service, principal.clone(), self.longest, &self.stop, self.tasks.clone());
+        enter(&mut self.known.lock(), principal, CLIENTS, new).ok_or(Refusal::NoClient)
+    }
+}
+
+/// The one of `principal`, which is made unless it is known. Of too many the longest
+/// unused of those that have nothing going on is forgotten, and its sessions end.
+fn enter<T>(
+    known: &mut HashMap<Principal, Known<T>>,
+    principal: &Principal,
+    most: usize,
+    new: impl FnOnce() -> T,
+) -> Option<Arc<T>> {
+    if let Some(known) = known.get_mut(principal) {
+        known.used = Instant::now();
+        return Some(Arc::clone(&known.client));
+    }
+    if known.len() >= most {
+        let idle = known.iter().filter(|(_, known)| Arc::strong_count(&known.client) == 1);
+        let longest = idle.min_by_key(|(_, known)| known.used).map(|(principal, _)| principal.clone())?;
+        known.remove(&longest);
+    }
+    let client = Arc::new(new());
+    known.insert(principal.clone(), Known { client: Arc::clone(&client), used: Instant::now() });
+    Some(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_the_longest_unused_is_forgotten_and_none_with_something_going_on() {
+        let mut known = HashMap::new();
+        let mut enter = |name: &str| enter(&mut known, &Principal::new(name).unwrap(), 3, || name.to_owned());
+        let busy = enter("a").unwrap();
+        for name in ["b", "c", "b"] {
+            assert_eq!(*enter(name).unwrap(), name);
+        }
+        // The first is busy, the third was used before the second.
+        let others: Vec<_> = ["d", "b"].map(|name| enter(name).unwrap()).into();
+        assert!(enter("e").is_none(), "all are busy");
+        assert!(Arc::ptr_eq(&enter("a").unwrap(), &busy));
+        drop(others);
+        assert_eq!(*enter("e").unwrap(), "e");
+    }
+}

@@ -1,0 +1,115 @@
+//! What a message asks for, as far as it matters before anything is done: the method
+//! and, of a call, the tool. It is read from the body, which is what rmcp carries out,
+//! in both eras the same. What this cannot read is not handed on: a message with two
+//! methods would be checked by one and carried out by the other.
+
+use hyper::body::Bytes;
+use serde::Deserialize;
+
+use super::refusal::Refusal;
+use crate::identity::{Identity, Scope};
+use crate::tools::TOOLS;
+
+/// From here on a message is looked through on another thread.
+const READ_HERE_BYTES: usize = 256 << 10;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Operation {
+    /// What it is called in a refusal.
+    what: &'static str,
+    /// The scope without which it is refused.
+    needs: Scope,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    method: Option<String>,
+    params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    name: Option<serde_json::Value>,
+}
+
+impl Operation {
+    /// To wait for what may come, or to end a session of the `initialize` era.
+    pub(super) const OF_NO_MESSAGE: Self = Self { what: "this", needs: Scope::Read };
+
+    /// What the message in `body` asks for.
+    pub(super) async fn of(body: &Bytes) -> Result<Self, Refusal> {
+        if body.len() <= READ_HERE_BYTES {
+            return Self::read(body);
+        }
+        let body = body.clone();
+        tokio::task::spawn_blocking(move || Self::read(&body)).await.unwrap_or(Err(Refusal::Nothing))
+    }
+
+    fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let Ok(Message { method, params }) = serde_json::from_slice(body) else {
+            return Err(Refusal::no_message(body));
+        };
+        let name = params.and_then(|params| params.name);
+        let name = name.as_ref().and_then(serde_json::Value::as_str);
+        let tool = TOOLS.iter().find(|tool| Some(tool.name) == name);
+        Ok(match (method.as_deref(), tool) {
+            (Some("tools/call"), Some(tool)) => Self { what: tool.name, needs: tool.needs },
+            // Everything else looks at what there is, or is answered by rmcp as nothing that there is.
+            _ => Self { what: "this", needs: Scope::Read },
+        })
+    }
+
+    /// Refuses it to whom it is not allowed.
+    pub(super) fn check(self, identity: &Identity) -> Result<(), Refusal> {
+        if identity.scopes.allow(self.needs) {
+            return Ok(());
+        }
+        Err(Refusal::Scope { what: self.what, needs: self.needs, has: identity.scopes.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(body: &str) -> Result<&'static str, &'static str> {
+        Operation::read(body.as_bytes()).map(|operation| operation.needs.name()).map_err(|refusal| refusal.reason())
+    }
+
+    #[test]
+    fn a_call_needs_what_its_tool_says_however_it_is_written() {
+        let call =
+            |name: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{name}}}}}"#);
+        for (name, expected) in [
+            ("\"execute\"", "sandbox:execute"),
+            ("\"ex\\u0065cute\"", "sandbox:execute"),
+            ("\"write\"", "sandbox:execute"),
+            ("\"session\"", "sandbox:execute"),
+            ("\"read\"", "sandbox:read"),
+            ("\"health_check\"", "sandbox:read"),
+            ("\"no such tool\"", "sandbox:read"),
+        ] {
+            assert_eq!(needs(&call(name)), Ok(expected), "{name}");
+        }
+        let escaped = r#"{"params":{"n\u0061me":"execute"},"m\u0065thod":"tools/c\u0061ll","id":1,"jsonrpc":"2.0"}"#;
+        assert_eq!(needs(escaped), Ok("sandbox:execute"));
+        assert_eq!(needs(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), Ok("sandbox:read"));
+        assert_eq!(needs(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Ok("sandbox:read"));
+    }
+
+    #[test]
+    fn a_message_that_says_two_things_is_none() {
+        for body in [
+            r#"{"method":"tools/list","method":"tools/call","params":{"name":"execute"},"id":1,"jsonrpc":"2.0"}"#,
+            r#"{"method":"tools/call","params":{"name":"read","name":"execute"},"id":1,"jsonrpc":"2.0"}"#,
+            r#"{"method":"tools/call","params":{"name":"read"},"params":{"name":"execute"},"id":1,"jsonrpc":"2.0"}"#,
+            r#"{"method":"tools/call","params":{"name":"read"},"p\u0061rams":{"name":"execute"},"id":1,"jsonrpc":"2.0"}"#,
+            r#"[{"method":"tools/list","id":1,"jsonrpc":"2.0"}]"#,
+            "{\"method\":\"tools/call\"",
+            "",
+        ] {
+            assert_eq!(needs(body), Err("no_message"), "{body}");
+        }
+    }
+}
