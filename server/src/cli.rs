@@ -77,9 +77,9 @@ enum Command {
     /// Compile the guest images, once for this version and processor
     Prepare,
     /// List the keys that stored sessions are sealed with, or add or remove one
-    Keys {
+    StoreKeys {
         #[command(subcommand)]
-        command: Option<commands::keys::Command>,
+        command: Option<commands::store_keys::Command>,
     },
     /// Check this machine: versions, cache, and each limit by a live attempt
     Doctor,
@@ -152,8 +152,8 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),
         Some(Command::Runtimes) => commands::runtimes(&config),
         Some(Command::Prepare) => commands::prepare::run(&config),
-        Some(Command::Keys { command }) => {
-            commands::keys::run(&config, &command.unwrap_or(commands::keys::Command::List))
+        Some(Command::StoreKeys { command }) => {
+            commands::store_keys::run(&config, &command.unwrap_or(commands::store_keys::Command::List))
         }
         Some(Command::Doctor) => commands::doctor::run(config),
     }

@@ -9,10 +9,10 @@ use tests::{Server, binary};
 
 use super::golden::Golden;
 
-/// `belljar keys` with words behind it: what it says, or why not.
+/// `belljar store-keys` with words behind it: what it says, or why not.
 fn keys(state: &Path, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new(binary());
-    command.arg("keys").args(words).env_clear().env("HOME", state).env("BELLJAR_STATE_DIRECTORY", state);
+    command.arg("store-keys").args(words).env_clear().env("HOME", state).env("BELLJAR_STATE_DIRECTORY", state);
     let done = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     if done.status.success() { Ok(text(done.stdout)) } else { Err(text(done.stderr)) }
@@ -78,5 +78,5 @@ fn where_there_is_no_store_there_is_no_key_to_change() {
         assert!(refused.contains("the first session makes one"), "{refused}");
     }
     let refused = keys(server.state_directory(), &["forget", "0123456789abcdef"]).unwrap_err();
-    assert!(refused.contains("no key `0123456789abcdef`; `belljar keys` lists"), "{refused}");
+    assert!(refused.contains("no key `0123456789abcdef`; `belljar store-keys` lists"), "{refused}");
 }

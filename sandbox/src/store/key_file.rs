@@ -117,11 +117,11 @@ impl KeyFile {
             return Err(Error::NotFound {
                 kind: "key",
                 id: id.chars().take(40).collect(),
-                advice: "; `belljar keys` lists those that there are",
+                advice: "; `belljar store-keys` lists those that there are",
             });
         };
         if at == 0 {
-            return Err(denied("it is the one that seals; `belljar keys rotate` first".into()));
+            return Err(denied("it is the one that seals; `belljar store-keys rotate` first".into()));
         }
         let Some((objects, sessions)) = self.sealed_with(&keys)? else {
             let objects = self.directory.join(OBJECTS);

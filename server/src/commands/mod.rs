@@ -1,10 +1,10 @@
 //! What the command line can do.
 
 pub(crate) mod doctor;
-pub(crate) mod keys;
 pub(crate) mod prepare;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod store_keys;
 
 use std::io::Write;
 use std::process::ExitCode;

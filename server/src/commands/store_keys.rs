@@ -1,4 +1,4 @@
-//! `belljar keys`: the keys that stored sessions are sealed with.
+//! `belljar store-keys`: the keys that stored sessions are sealed with.
 
 use std::process::ExitCode;
 
@@ -12,13 +12,13 @@ use crate::config::Config;
 /// What is done to the keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the keys: the one that seals, and those that open what they sealed (what `belljar keys` does alone, too)
+    /// List the keys: the one that seals, and those that open what they sealed (what `belljar store-keys` does alone, too)
     List,
     /// Add a key that seals from the next commit on. Servers may go on running
     Rotate,
     /// Remove a key; refused while anything is sealed with it
     Forget {
-        /// Its identifier, as `belljar keys` lists it
+        /// Its identifier, as `belljar store-keys` lists it
         id: String,
     },
 }
