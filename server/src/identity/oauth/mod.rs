@@ -1,0 +1,40 @@
+//! An OAuth 2.1 resource server: it takes access tokens that authorization servers
+//! of the operator's choice signed for it (RFC 9068), and says where there are such
+//! (RFC 9728). It issues nothing, registers nobody, and hands no token on.
+//!
+//! A token passes, in this order: its form, the issuer that it names, a key of that
+//! issuer, the signature, and what it says. Nothing is fetched for a token of an
+//! issuer that is not configured.
+//!
+//! - `settings`, `address`: what the operator configured.
+//! - `object`, `token`, `claims`: what a token says.
+//! - `algorithm`, `key`, `key_set`: what signs it.
+//! - `fetch`, `discovery`, `issuer`: where keys come from, and how old they may be.
+//! - `verified`: tokens that were verified a moment ago. `verifier`: all of it.
+//! - `refusal`, `counts`: why a token is not taken.
+//! - `metadata`, `challenge`: what clients are told.
+
+mod address;
+mod algorithm;
+mod challenge;
+mod claims;
+mod counts;
+mod discovery;
+mod fetch;
+mod issuer;
+mod key;
+mod key_set;
+mod metadata;
+mod object;
+mod refusal;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod token;
+mod verified;
+mod verifier;
+
+pub(crate) use self::address::Address;
+pub(crate) use self::refusal::TokenError;
+pub(crate) use self::settings::{IssuerSettings, OauthSettings};
+pub(crate) use self::verifier::Verifier;
