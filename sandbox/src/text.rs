@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
 /// A name or path as text.
-pub(crate) fn escaped(name: &[u8]) -> String {
+pub fn escaped(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     let mut at = 0;
     for chunk in name.utf8_chunks() {

@@ -5,6 +5,7 @@
 //! is ours, not the transport's: stop admitting, drain, cancel the rest, and
 //! answer every one.
 
+mod belongings;
 mod events;
 mod grants;
 mod health;
@@ -231,11 +232,6 @@ impl Executor {
     /// Limits of a run that asks for none.
     pub const fn default_limits(&self) -> &Limits {
         &self.settings.default_limits
-    }
-
-    /// Limits of a run of `principal` that asks for none.
-    pub fn default_limits_of(&self, principal: &Principal) -> Limits {
-        self.settings.default_limits.at_most(&self.bounds.of(principal).limit_ceilings)
     }
 
     /// Compiles the image of the first language that may be run, if it is not

@@ -129,6 +129,26 @@ impl FinishedRun {
         })
     }
 
+    /// How many bytes it wrote to `stream`, of those that can be read.
+    pub fn stream_bytes(&self, stream: Stream) -> u64 {
+        self.reply.stream_bytes(stream)
+    }
+
+    /// How many things it displayed.
+    pub const fn outputs(&self) -> usize {
+        self.reply.outputs()
+    }
+
+    /// Whether it left files of its own.
+    pub const fn has_files(&self) -> bool {
+        self.workspace.is_some()
+    }
+
+    /// For how long it can still be read.
+    pub fn time_left(&self) -> Duration {
+        RUN_LIFETIME.saturating_sub(self.ended.elapsed())
+    }
+
     fn remove(self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             // Most runs never spool.
@@ -213,6 +233,13 @@ impl FinishedRuns {
     pub(crate) fn get(&self, owner: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
         let found = self.kept.lock().runs.get(id).filter(|run| run.owner == *owner).cloned();
         found.ok_or_else(|| self.not_here(id))
+    }
+
+    /// All runs of `owner`.
+    pub(crate) fn all_of(&self, owner: &Principal) -> Vec<(RunId, Arc<FinishedRun>)> {
+        let kept = self.kept.lock();
+        let ids = kept.owners.get(owner).into_iter().flat_map(|own| &own.order);
+        ids.filter_map(|id| Some((id.clone(), Arc::clone(kept.runs.get(id)?)))).collect()
     }
 
     /// What is said of a run that is not here, whoever else may have it.

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::outcome::{Output, RichOutput};
+use super::output::SPOOL_BYTES;
 use super::stream::Stream;
 use crate::error::{Error, IoContext as _};
 
@@ -103,6 +104,20 @@ impl KeptResults {
             Kind::Spooled(bytes_seen) => Ok(KeptStream::Spooled(*bytes_seen)),
         });
         kept.transpose()
+    }
+
+    /// How much of a stream there is.
+    pub(crate) fn stream_bytes(&self, stream: Stream) -> u64 {
+        let [stdout, stderr] = &self.streams;
+        let kind = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
+        };
+        match kind {
+            Some(Kind::Whole(range)) => range.end - range.start,
+            Some(Kind::Spooled(bytes_seen)) => (*bytes_seen).min(SPOOL_BYTES),
+            None => 0,
+        }
     }
 
     /// The representation of the last expression.

@@ -43,6 +43,10 @@ impl InMemory {
         self.sessions.lock().contains_key(key)
     }
 
+    pub(super) fn get(&self, key: &SessionKey) -> Option<Arc<Session>> {
+        self.sessions.lock().get(key).cloned()
+    }
+
     pub(super) fn add(&self, session: &Arc<Session>) {
         self.sessions.lock().insert(session.key(), Arc::clone(session));
     }

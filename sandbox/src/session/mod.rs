@@ -14,6 +14,7 @@ pub(crate) mod registry;
 pub(crate) mod save;
 pub(crate) mod snapshot;
 mod store_space;
+pub(crate) mod watchers;
 mod workspaces;
 
 use std::collections::BTreeMap;

@@ -23,6 +23,7 @@ use super::load::{
 };
 use super::save::{Change, Earlier, Saver, SnapshotChange};
 use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord, beside_files};
+use super::watchers::{FileWatch, Watchers};
 use super::workspaces::Workspaces;
 use super::{Head, Life, Session, SessionFiles, Turn, not_found};
 use crate::error::{Error, IoContext as _};
@@ -48,6 +49,7 @@ pub(crate) struct Sessions {
     saver: Saver,
     transfers: Arc<Transfers>,
     settings: SessionSettings,
+    watchers: Arc<Watchers>,
 }
 
 /// How sessions come and go.
@@ -81,8 +83,9 @@ impl Sessions {
             ledger,
             store.clone(),
         ));
-        let saver = Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings);
-        Self { store, holding, saver, transfers: Arc::default(), settings }
+        let watchers = Arc::<Watchers>::default();
+        let saver = Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings, Arc::clone(&watchers));
+        Self { store, holding, saver, transfers: Arc::default(), settings, watchers }
     }
 
     /// How long a session lives without use.
@@ -108,6 +111,22 @@ impl Sessions {
     /// Whether a session is in memory.
     pub(crate) fn is_here(&self, owner: &Principal, id: &SessionId) -> bool {
         self.holding.in_memory().has(&SessionKey { owner: owner.clone(), id: id.clone() })
+    }
+
+    /// The files of a session if they are in memory and in order. It does not count as
+    /// use.
+    pub(crate) fn files_here(&self, owner: &Principal, id: &SessionId) -> Option<SessionFiles> {
+        self.holding.in_memory().get(&SessionKey { owner: owner.clone(), id: id.clone() })?.files_to_read()
+    }
+
+    /// Watches files of sessions of `owner`.
+    pub(crate) fn watch(&self, owner: &Principal) -> FileWatch {
+        FileWatch::new(&self.watchers, owner)
+    }
+
+    /// Where they lie when nobody uses them.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Every session of `owner`, as the store has it.
@@ -264,6 +283,7 @@ impl Sessions {
             }
         };
         self.holding.forget(turn);
+        self.watchers.gone(&turn.session.key());
         Err(not_found(&id, gone))
     }
 
@@ -283,6 +303,9 @@ impl Sessions {
             session.set_disordered(true);
             self.holding.admit(&session)?;
             turn.tree = Tree::empty();
+        } else {
+            // Another server went on with it.
+            self.watchers.changed(session.key(), turn.tree.manifest(), &manifest);
         }
         // Most sessions that come back have no files, and wait for no disk.
         let tree = if is_new && manifest.is_empty() {
@@ -389,6 +412,7 @@ impl Sessions {
         // It is so from here on. If its files cannot be laid out now, they
         // will be when it is loaded.
         turn.life = Life::Unknown;
+        self.watchers.changed(turn.session.key(), turn.tree.manifest(), &manifest);
         self.holding.interpreters().close(&turn.session.key());
         turn.tree = self.holding.workspaces().lay_out(turn, manifest).await?;
         turn.seen = Arc::clone(turn.tree.manifest());
@@ -416,6 +440,7 @@ impl Sessions {
     pub(crate) async fn close(&self, turn: &mut Turn) -> Result<(), Error> {
         self.store.close(&turn.session.owner, &turn.session.id, CloseReason::Closed).await?;
         self.holding.forget(turn);
+        self.watchers.gone(&turn.session.key());
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use super::holding::Holding;
 use super::load::fenced_or;
 use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord, beside_files};
 use super::store_space::{collect, make_space};
+use super::watchers::Watchers;
 use super::{Life, Session, Turn, changed};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{SessionId, SnapshotId};
@@ -89,11 +90,12 @@ pub(super) struct Saver {
     ceilings: Limits,
     /// The digests of guest images that the store has for certain.
     kept_images: Mutex<HashSet<String>>,
+    watchers: Arc<Watchers>,
 }
 
 impl Saver {
-    pub(super) fn new(store: Store, holding: Arc<Holding>, ceilings: Limits) -> Self {
-        Self { store, holding, ceilings, kept_images: Mutex::default() }
+    pub(super) fn new(store: Store, holding: Arc<Holding>, ceilings: Limits, watchers: Arc<Watchers>) -> Self {
+        Self { store, holding, ceilings, kept_images: Mutex::default(), watchers }
     }
 
     /// Saves `change` as the next state of the session. Only then may it be
@@ -329,6 +331,7 @@ impl Saver {
         turn.files = next.saved.files;
         turn.snapshots = next.snapshots;
         if let Some(tree) = tree {
+            self.watchers.changed(session.key(), turn.tree.manifest(), tree.manifest());
             turn.tree = tree;
         }
         turn.is_ahead = false;

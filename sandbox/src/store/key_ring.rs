@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use super::ends::CloseReason;
 use super::key_file::{KeyFile, Secret, Stamp, random_secret};
 use super::layout::{BlobHash, Object};
+use super::objects::Store;
 use super::seal::{Binding, Keys, header_id};
 use crate::error::Error;
-use crate::handle::SessionId;
+use crate::handle::{Principal, SessionId};
 
 /// The keys of a store.
 #[derive(Debug)]
@@ -118,6 +119,25 @@ impl KeyRing {
     /// same key seals.
     pub(super) fn blob_hash(&self, principal: &str, content: &[u8]) -> BlobHash {
         self.current().blob_hash(principal, content)
+    }
+}
+
+impl Store {
+    /// Signs something that is given to a principal, to know it again.
+    pub(crate) fn sign(&self, principal: &Principal, content: &[u8]) -> [u8; 32] {
+        *self.keys.current().signature(principal.directory_name(), content).as_bytes()
+    }
+
+    /// Whether that was signed, with any of the keys that there are.
+    pub(crate) fn has_signed(&self, principal: &Principal, content: &[u8], signature: [u8; 32]) -> bool {
+        // Hashes are compared in constant time.
+        let is_of = |keys: &Arc<Keys>| keys.signature(principal.directory_name(), content) == signature;
+        let is_known = || self.keys.all().iter().any(is_of);
+        is_known() || {
+            // Another server may have a key that is newer.
+            self.keys.refresh();
+            is_known()
+        }
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Keys {
     cipher: XChaCha20Poly1305,
     blob_names: [u8; 32],
     ends: [u8; 32],
+    signatures: [u8; 32],
 }
 
 impl Binding {
@@ -97,6 +98,7 @@ impl Keys {
             cipher: XChaCha20Poly1305::new(&key("belljar 2026-12 store sealing").into()),
             blob_names: key("belljar 2026-12 store blob names"),
             ends: key("belljar 2026-12 store ends"),
+            signatures: key("belljar 2026-12 signatures"),
         }
     }
 
@@ -113,6 +115,13 @@ impl Keys {
     /// What says that a session of `principal` ended so.
     pub(super) fn end_hash(&self, principal: &str, session: &SessionId, reason: CloseReason) -> BlobHash {
         hash_for(&self.ends, principal, format!("{session} {}", reason.name()).as_bytes())
+    }
+
+    /// What only servers over this store can make of `content`, another for each
+    /// principal.
+    pub(super) fn signature(&self, principal: &str, content: &[u8]) -> blake3::Hash {
+        let own = blake3::keyed_hash(&self.signatures, principal.as_bytes());
+        blake3::keyed_hash(own.as_bytes(), content)
     }
 
     /// Seals `content` for one location.

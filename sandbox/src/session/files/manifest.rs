@@ -166,6 +166,14 @@ impl Manifest {
         })
     }
 
+    /// Files, links and directories that are in one of the two alone, or not the same
+    /// in both.
+    pub(crate) fn differing_from(&self, before: &Self) -> Vec<PathBuf> {
+        let mut paths = differing(&self.files, &before.files, |one, other| one != other);
+        paths.extend(differing(&self.directories, &before.directories, |one, other| one != other));
+        paths
+    }
+
     /// The sizes of all files together.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.files.values().map(|record| record.size).sum()
@@ -209,6 +217,15 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// The paths of what is in one of two maps alone, or differs between them.
+fn differing<V>(now: &PathMap<V>, before: &PathMap<V>, differ: impl Fn(&V, &V) -> bool) -> Vec<PathBuf> {
+    let (mut old, mut new) = (before.cursor(), now.cursor());
+    let mut is_other = |path: &Path, value: &V| old.seek(path).is_none_or(|old| differ(value, old));
+    let mut paths: Vec<_> = now.iter().filter(|(path, value)| is_other(path, value)).map(|(path, _)| path).collect();
+    paths.extend(before.keys().filter(|path| new.seek(path).is_none()));
+    paths
 }
 
 #[cfg(test)]

@@ -464,3 +464,22 @@ async fn files_that_nobody_wrote_to_since_they_were_laid_out_are_at_rest_a_tick_
     let after = session.capture(&restored, 2).await;
     assert!(after.manifest() != restored.manifest());
 }
+
+#[tokio::test]
+async fn what_differs_between_two_states_is_named_and_nothing_else() {
+    let session = Session::new();
+    for name in ["a", "d/b", "d/e/c", "gone/x", "same"] {
+        session.write(name, pattern(5000, 1));
+    }
+    let before = session.settle(&Tree::empty(), 1).await;
+    session.write("d/b", pattern(5000, 2));
+    session.write("new/y", "y");
+    fs::remove_dir_all(session.path.join("gone")).unwrap();
+    let after = session.settle(&before, 2).await;
+    let differing = after.manifest().differing_from(before.manifest());
+    let mut named: Vec<_> = differing.iter().map(|path| path.to_str().unwrap()).collect();
+    named.sort_unstable();
+    // Folders whose entries changed have another time.
+    assert_eq!(named, ["d/b", "gone", "gone/x", "new", "new/y"]);
+    assert_eq!(after.manifest().differing_from(after.manifest()), Vec::<PathBuf>::new());
+}

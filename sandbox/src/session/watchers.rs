@@ -1,0 +1,153 @@
+//! Who wants to know when files of sessions change.
+//!
+//! A watcher is told of each thing that it watches once until it has taken note,
+//! however often that changes: what it has not heard yet is bounded by what it
+//! watches, and nobody waits for it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::files::Manifest;
+use crate::handle::{Principal, SessionId, SessionKey};
+use crate::workspace::WorkspacePath;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers(Mutex<HashMap<SessionKey, Vec<Watched>>>);
+
+/// One thing that somebody watches.
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    name: Arc<str>,
+    news: Arc<News>,
+}
+
+/// What a watcher has not heard yet, by its own names.
+#[derive(Debug, Default)]
+struct News {
+    names: Mutex<BTreeSet<Arc<str>>>,
+    came: Notify,
+}
+
+/// Watches files of the sessions of one principal, until it is dropped. What another
+/// server does to a session is seen when it is next used here.
+#[derive(Debug)]
+pub struct FileWatch {
+    watchers: Arc<Watchers>,
+    owner: Principal,
+    news: Arc<News>,
+}
+
+impl FileWatch {
+    pub(crate) fn new(watchers: &Arc<Watchers>, owner: &Principal) -> Self {
+        Self { watchers: Arc::clone(watchers), owner: owner.clone(), news: Arc::default() }
+    }
+
+    /// Watches what is at `path` of a session, and beneath it, under a `name`. There
+    /// need be no such session: then nothing ever changes.
+    pub fn add(&self, session: &SessionId, path: &WorkspacePath, name: &str) {
+        let key = SessionKey { owner: self.owner.clone(), id: session.clone() };
+        let path = if path.is_root() { PathBuf::new() } else { path.as_path().to_path_buf() };
+        let watched = Watched { path, name: name.into(), news: Arc::clone(&self.news) };
+        self.watchers.0.lock().entry(key).or_default().push(watched);
+    }
+
+    /// Watches it no longer.
+    pub fn remove(&self, name: &str) {
+        self.watchers.keep(|watched| !(Arc::ptr_eq(&watched.news, &self.news) && *watched.name == *name));
+        self.news.names.lock().retain(|known| **known != *name);
+    }
+
+    /// Waits for the next change, and gives the name of what changed.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&self) -> Arc<str> {
+        loop {
+            if let Some(name) = self.news.names.lock().pop_first() {
+                return name;
+            }
+            self.news.came.notified().await;
+        }
+    }
+}
+
+impl Drop for FileWatch {
+    fn drop(&mut self) {
+        self.watchers.keep(|watched| !Arc::ptr_eq(&watched.news, &self.news));
+    }
+}
+
+impl Watchers {
+    fn keep(&self, is_kept: impl Fn(&Watched) -> bool) {
+        self.0.lock().retain(|_, all| {
+            all.retain(&is_kept);
+            !all.is_empty()
+        });
+    }
+
+    /// Tells whoever watches something that differs between `before` and `now`.
+    /// Where nobody watches the session it costs nothing.
+    pub(super) fn changed(self: &Arc<Self>, key: SessionKey, before: &Arc<Manifest>, now: &Arc<Manifest>) {
+        if Arc::ptr_eq(before, now) || !self.0.lock().contains_key(&key) {
+            return;
+        }
+        let (watchers, before, now) = (Arc::clone(self), Arc::clone(before), Arc::clone(now));
+        // Of 10,000 files it takes milliseconds, which are not for others to wait.
+        tokio::task::spawn_blocking(move || {
+            let paths = now.differing_from(&before);
+            let with_parents: HashSet<_> = paths.iter().flat_map(|path| path.ancestors()).collect();
+            watchers.tell(&key, |path| with_parents.contains(path));
+        });
+    }
+
+    /// Tells everybody who watches a session that it is no more.
+    pub(super) fn gone(&self, key: &SessionKey) {
+        self.tell(key, |_| true);
+    }
+
+    fn tell(&self, key: &SessionKey, is_meant: impl Fn(&Path) -> bool) {
+        let all = self.0.lock();
+        for Watched { path, name, news } in all.get(key).into_iter().flatten() {
+            if is_meant(path) {
+                news.names.lock().insert(Arc::clone(name));
+                news.came.notify_one();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_is_told_once_of_what_it_watches_and_of_nothing_of_others() {
+        let watchers = Arc::<Watchers>::default();
+        let (one, other) = (Principal::named("one"), Principal::named("other"));
+        let session = SessionId::random();
+        let path = |text: &str| WorkspacePath::new("path", text).unwrap();
+        let (mine, theirs) = (FileWatch::new(&watchers, &one), FileWatch::new(&watchers, &other));
+        mine.add(&session, &path("."), "all");
+        mine.add(&session, &path("a"), "a");
+        theirs.add(&session, &path("."), "theirs");
+        let key = SessionKey { owner: one, id: session };
+        for _ in 0..3 {
+            watchers.tell(&key, |path| path == Path::new(""));
+        }
+        assert_eq!(&*mine.next().await, "all");
+        assert!(futures_util::poll!(Box::pin(mine.next())).is_pending(), "it was told of one thing twice");
+        watchers.gone(&key);
+        mine.remove("all");
+        assert_eq!(&*mine.next().await, "a");
+        assert!(futures_util::poll!(Box::pin(theirs.next())).is_pending(), "a session of another was told of");
+        drop((mine, theirs));
+        assert!(watchers.0.lock().is_empty());
+    }
+}
