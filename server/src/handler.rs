@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, Implementation, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use sandbox::{Error, Look, Place};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Held};
 use crate::identity::Identity;
+use crate::resources::{self, LASTING_TTL_MS, Refusal};
 use crate::service::Service;
 use crate::tools::{Call, TOOLS, reply};
 use crate::transport::message;
-
-/// How long clients may cache the tool list: it never changes while we run.
-const TOOL_LIST_TTL_MS: u64 = 3_600_000;
 
 const INSTRUCTIONS: &str = "\
 `execute` runs code in a sandbox. Without `session` each call starts clean; `session: \"new\"` returns a handle under \
@@ -41,20 +42,61 @@ impl Handler {
     }
 }
 
+/// What its transport added to a request: what it holds, who calls.
+fn of_request<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<Arc<T>> {
+    let parts = context.extensions.get::<Parts>()?;
+    parts.extensions.get::<Arc<T>>().cloned()
+}
+
+impl Handler {
+    /// Waits for the place of a call, which a drain waits for from here on.
+    async fn place(
+        &self,
+        looks: Option<Look>,
+        held: Option<&Arc<Held>>,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Place>, Error> {
+        if let Some(held) = held {
+            held.count_call();
+        }
+        self.caller.place(&self.service.executor, looks, cancel).await
+    }
+
+    /// Does what runs nothing, in its place; its answer counts until it is with the
+    /// client. `uri` is what is asked for, if it is a resource.
+    async fn answer<T: Serialize>(
+        &self,
+        look: Look,
+        context: &RequestContext<RoleServer>,
+        uri: Option<&str>,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, ErrorData> {
+        let held = of_request::<Held>(context);
+        let place = self.place(Some(look), held.as_ref(), &context.ct).await;
+        let place = place.map_err(|error| Refusal::from(error).error(uri))?;
+        let answer = work.await.map_err(|refusal| refusal.error(uri))?;
+        if let Some(held) = held {
+            held.keep((place, self.caller.unsent.begin(&answer)));
+        }
+        Ok(answer)
+    }
+}
+
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().build())
             .with_server_info(Implementation::new("belljar", env!("CARGO_PKG_VERSION")).with_title("Belljar"))
             .with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        resources::refuse_cursor(request.as_ref()).map_err(|refusal| refusal.error(None))?;
         let mut result = ListToolsResult::with_all_items(self.service.tools(&self.caller.principal).await.to_vec());
-        result.ttl_ms = Some(TOOL_LIST_TTL_MS);
+        result.ttl_ms = Some(LASTING_TTL_MS);
         Ok(result)
     }
 
@@ -71,18 +113,13 @@ impl ServerHandler for Handler {
             let shown: String = request.name.chars().take(64).collect();
             return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
         };
-        let parts = context.extensions.get::<Parts>();
-        let held = parts.and_then(|parts| parts.extensions.get::<Arc<Held>>()).cloned();
-        if let Some(held) = &held {
-            held.count_call();
-        }
-        let place = match self.caller.place(&self.service.executor, tool.looks, &context.ct).await {
+        let held = of_request::<Held>(&context);
+        let place = match self.place(tool.looks, held.as_ref(), &context.ct).await {
             Ok(place) => place,
             Err(error) => return reply::error(error).map(CallToolResponse::from),
         };
         let principal = &self.caller.principal;
-        let identity = parts.and_then(|parts| parts.extensions.get::<Arc<Identity>>());
-        let ceilings = identity.map(|identity| identity.ceilings).unwrap_or_default();
+        let ceilings = of_request::<Identity>(&context).map(|identity| identity.ceilings).unwrap_or_default();
         let call = Call { service: &self.service, principal, ceilings, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {
@@ -95,6 +132,33 @@ impl ServerHandler for Handler {
             held.keep((place, self.caller.unsent.begin(result)));
         }
         result.map(CallToolResponse::from)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let list = resources::list(&self.service, &self.caller.principal, request.as_ref());
+        self.answer(Look::Session, &context, None, list).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        resources::refuse_cursor(request.as_ref()).map_err(|refusal| refusal.error(None))?;
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = resources::read(&self.service, &self.caller.principal, &request.uri);
+        Ok(self.answer(Look::Read, &context, Some(&request.uri), read).await?.into())
     }
 
     async fn on_custom_request(

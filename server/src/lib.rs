@@ -8,6 +8,7 @@
 //! - `config`: file, environment and flags become one checked `Config`.
 //! - `identity`: who calls. `caller`: what is shared by the calls of one. `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
+//! - `resources`: what clients read without a tool.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
 
@@ -22,6 +23,7 @@ mod handler;
 mod identity;
 mod logging;
 mod progress;
+mod resources;
 mod run_log;
 mod service;
 mod shutdown;

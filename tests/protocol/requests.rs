@@ -28,7 +28,7 @@ fn tool_errors_are_results_and_protocol_errors_are_not() {
     assert_eq!(server.call("exec", json!({})).protocol_error(), (-32602, "unknown tool \"exec\""));
     let nameless = server.client.request("tools/call", json!({})).wait();
     assert!([-32602, -32601].contains(&nameless.protocol_error().0), "{}", nameless.message);
-    assert_eq!(server.client.request("resources/read", json!({"uri": "x:y"})).wait().protocol_error().0, -32601);
+    assert_eq!(server.client.request("tasks/get", json!({"taskId": "x"})).wait().protocol_error().0, -32601);
     // For neither: a program that fails has run.
     let failed = server.execute("1 / 0");
     assert!(failed.is_error());

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -93,9 +95,14 @@ impl HttpServer {
             .field("Authorization", &format!("Bearer {}", self.token));
         if message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN {
             request = request.field("MCP-Protocol-Version", MODERN);
-            for (field, value) in [("Mcp-Method", &message["method"]), ("Mcp-Name", &message["params"]["name"])] {
+            let params = &message["params"];
+            // Of a resource it is its address.
+            let name = if params["uri"].is_string() { &params["uri"] } else { &params["name"] };
+            for (field, value) in [("Mcp-Method", &message["method"]), ("Mcp-Name", name)] {
                 if let Some(value) = value.as_str() {
-                    request = request.field(field, value);
+                    let is_plain = value.bytes().all(|byte| byte.is_ascii_graphic());
+                    let encoded = || format!("=?base64?{}?=", STANDARD.encode(value));
+                    request = request.field(field, &if is_plain { value.to_owned() } else { encoded() });
                 }
             }
         }

@@ -90,7 +90,7 @@ pub(crate) fn mounted(mounts: &Mounts) -> Option<String> {
 }
 
 /// A language on one line, with what it has on this machine.
-fn describe(language: &Language) -> String {
+pub(crate) fn describe(language: &Language) -> String {
     let Language { id, description, packages, add } = language;
     let packages = match packages.as_deref() {
         None => String::new(),

@@ -30,6 +30,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::displayed::{Shown, image_type};
 pub(crate) use self::reply::{Form, text_of};
 use crate::identity::Scope;
 use crate::service::Service;

@@ -25,6 +25,8 @@ const STRUCTURED_FILES_BYTES: usize = 16 << 10;
 const ENTRY_BYTES: usize = 64;
 /// The longest refusal: it may quote what the caller sent.
 const ERROR_BYTES: usize = 1000;
+/// What callers are told of what only the operator can mend.
+pub(crate) const OPAQUE: &str = "the server failed to carry out the call; its log says why";
 
 /// What `execute` returns.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -308,8 +310,7 @@ pub(crate) fn success<T: Serialize>(text: String, value: &T, form: Form) -> Resu
 /// protocol error without details where only the operator can.
 pub(crate) fn error(error: Error) -> Result<CallToolResult, ErrorData> {
     if matches!(error, Error::Host { .. }) {
-        let opaque = "the server failed to carry out the call; its log says why";
-        return Err(ErrorData::internal_error(opaque, None));
+        return Err(ErrorData::internal_error(OPAQUE, None));
     }
     let mut text = error.to_string();
     if text.len() > ERROR_BYTES {

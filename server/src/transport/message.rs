@@ -43,6 +43,9 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
     if line.is_empty() {
         return Err(None);
     }
+    if let Some(refusal) = bad_cursor(line) {
+        return Err(Some(refusal));
+    }
     let is_whole = |message: &RxJsonRpcMessage<RoleServer>| match message {
         // rmcp takes a request with other parameters than its method has for
         // one of a method that it does not know.
@@ -82,14 +85,37 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
     Err(Some(Refusal { id, code, reason }))
 }
 
+/// What is wrong with a request for a page whose cursor is no text: rmcp takes it
+/// for one without a cursor, and its client would see the first page again and again.
+pub(super) fn bad_cursor(message: &[u8]) -> Option<Refusal> {
+    const NAME: &[u8] = b"\"cursor\"";
+    if message.len() > MAX_LIST_BYTES || !message.windows(NAME.len()).any(|word| word == NAME) {
+        return None;
+    }
+    let value: Value = serde_json::from_slice(message).ok()?;
+    let cursor = value["params"].get("cursor").filter(|cursor| !cursor.is_string() && !cursor.is_null())?;
+    let is_list = value["method"].as_str().is_some_and(|method| method.ends_with("/list"));
+    let id = is_list.then(|| serde_json::from_value(value["id"].clone()).ok()).flatten()?;
+    let (code, reason) = wrong("params.cursor", "the nextCursor of the page before", cursor);
+    Some(Refusal { id: Some(id), code, reason })
+}
+
+/// The longest request for a page that is looked at twice.
+const MAX_LIST_BYTES: usize = 64 << 10;
+
 /// Methods whose parameters rmcp knows.
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 13] = [
     "initialize",
     "logging/setLevel",
     "completion/complete",
     "prompts/get",
+    "prompts/list",
+    "resources/list",
     "resources/read",
     "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "subscriptions/listen",
     "tools/call",
     "tools/list",
 ];
@@ -116,13 +142,19 @@ fn not_json(line: &[u8], error: &serde_json::Error) -> String {
     format!("the request is not JSON: {reason}{next}")
 }
 
+/// A value of a client's, as much of it as an answer repeats.
+fn shown(value: &Value) -> String {
+    let mut text = value.to_string();
+    text.truncate(text.floor_char_boundary(SHOWN_BYTES));
+    text
+}
+
+fn wrong(field: &str, wanted: &str, value: &Value) -> (ErrorCode, String) {
+    (ErrorCode::INVALID_PARAMS, format!("{field} must be {wanted}, got {}", shown(value)))
+}
+
 /// What is wrong with JSON that is no request.
 fn misshapen(message: &Value, has_id: bool) -> (ErrorCode, String) {
-    let shown = |value: &Value| {
-        let mut text = value.to_string();
-        text.truncate(text.floor_char_boundary(SHOWN_BYTES));
-        text
-    };
     let invalid = |reason: String| (ErrorCode::INVALID_REQUEST, reason);
     if message.is_array() {
         return invalid("batches are no part of the protocol; send each request by itself".into());
@@ -141,19 +173,32 @@ fn misshapen(message: &Value, has_id: bool) -> (ErrorCode, String) {
         }
     }
     let params = &message["params"];
-    let wrong = |field: &str, wanted: &str, value: &Value| {
-        (ErrorCode::INVALID_PARAMS, format!("{field} must be {wanted}, got {}", shown(value)))
-    };
     if !params.is_object() && !params.is_null() {
         return wrong("params", "an object", params);
     }
-    if message["method"] == "tools/call" {
-        if !params["name"].is_string() {
-            return wrong("params.name", "the name of a tool", &params["name"]);
+    let (method, name) = (message["method"].as_str().unwrap_or_default(), &params["name"]);
+    match method {
+        "tools/call" if !name.is_string() => return wrong("params.name", "the name of a tool", name),
+        "prompts/get" if !name.is_string() => return wrong("params.name", "the name of a prompt", name),
+        "tools/call" | "prompts/get" => {
+            if let Some(arguments) = params.get("arguments").filter(|arguments| !arguments.is_object()) {
+                return wrong("params.arguments", "an object", arguments);
+            }
         }
-        if let Some(arguments) = params.get("arguments").filter(|arguments| !arguments.is_object()) {
-            return wrong("params.arguments", "an object", arguments);
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" if !params["uri"].is_string() => {
+            return wrong("params.uri", "the address of a resource", &params["uri"]);
         }
+        "completion/complete" => {
+            let is_known = |kind: &Value| kind == "ref/prompt" || kind == "ref/resource";
+            if !is_known(&params["ref"]["type"]) {
+                return wrong("params.ref", "of type ref/prompt or ref/resource", &params["ref"]);
+            }
+            let argument = &params["argument"];
+            if !argument["name"].is_string() || !argument["value"].is_string() {
+                return wrong("params.argument", "a name and a value, both text", argument);
+            }
+        }
+        _ => {}
     }
     (ErrorCode::INVALID_PARAMS, "params do not fit the method".into())
 }
@@ -194,6 +239,18 @@ mod tests {
             (
                 r#"{"jsonrpc":"2.0","id":9,"method":"tools/call"}"#,
                 "9 -32602 params.name must be the name of a tool, got null",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":9,"method":"resources/read","params":{"uri":["belljar://guide"]}}"#,
+                "9 -32602 params.uri must be the address of a resource, got [\"belljar://guide\"]",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":9,"method":"resources/list","params":{"cursor":7}}"#,
+                "9 -32602 params.cursor must be the nextCursor of the page before, got 7",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":9,"method":"completion/complete","params":{"ref":{"type":"ref/tool"}}}"#,
+                "9 -32602 params.ref must be of type ref/prompt or ref/resource, got {",
             ),
             (
                 r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,

@@ -23,7 +23,7 @@ use crate::caller::{Caller, Held};
 use crate::handler::Handler;
 use crate::identity::Identity;
 use crate::service::Service;
-use crate::transport::message::MAX_MESSAGE_BYTES;
+use crate::transport::message::{self, MAX_MESSAGE_BYTES};
 use crate::transport::unsent::Unsent;
 
 /// One principal.
@@ -82,6 +82,9 @@ impl Client {
             return Err(Refusal::NoJson);
         }
         Operation::of(&body).await?.check(&identity)?;
+        if let Some(refusal) = message::bad_cursor(&body) {
+            return Err(Refusal::NoMessage(refusal));
+        }
         parts.extensions.insert(Arc::clone(held));
         parts.extensions.insert(identity);
         let answer = self.mcp.handle(Request::from_parts(parts, Full::new(body.clone()))).await;

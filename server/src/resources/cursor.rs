@@ -1,0 +1,52 @@
+//! Where a list goes on: after which address. Signed for whoever it is given to, so
+//! that nobody makes one, and with the keys of the store, so that every server over
+//! it goes on.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rmcp::model::PaginatedRequestParams;
+use sandbox::{Executor, Principal};
+
+use super::refusal::Refusal;
+
+const SIGNATURE_BYTES: usize = 32;
+/// The longest cursor: of the longest address.
+const MAX_BYTES: usize = 32 << 10;
+
+/// A cursor that goes on after `position` in `list`.
+pub(super) fn after(executor: &Executor, principal: &Principal, list: &str, position: &str) -> String {
+    let signature = executor.sign(principal, &signed(list, position.as_bytes()));
+    URL_SAFE_NO_PAD.encode([&signature[..], position.as_bytes()].concat())
+}
+
+/// Where a list goes on, by the cursor of a request.
+pub(super) fn position(
+    executor: &Executor,
+    principal: &Principal,
+    list: &str,
+    request: Option<&PaginatedRequestParams>,
+) -> Result<Option<String>, Refusal> {
+    let Some(cursor) = request.and_then(|request| request.cursor.as_deref()) else { return Ok(None) };
+    let bytes = Some(cursor).filter(|cursor| cursor.len() <= MAX_BYTES).and_then(|cursor| {
+        // One text for each cursor: what is left over of the last letter is zero.
+        URL_SAFE_NO_PAD.decode(cursor).ok()
+    });
+    let split = bytes.as_deref().and_then(|bytes| bytes.split_first_chunk::<SIGNATURE_BYTES>());
+    let Some((signature, position)) = split else { return Err(Refusal::Cursor) };
+    if !executor.has_signed(principal, &signed(list, position), *signature) {
+        return Err(Refusal::Cursor);
+    }
+    String::from_utf8(position.to_vec()).map(Some).map_err(|_| Refusal::Cursor)
+}
+
+/// Refuses any cursor, for a list that has one page.
+pub(crate) fn refuse(request: Option<&PaginatedRequestParams>) -> Result<(), Refusal> {
+    match request.and_then(|request| request.cursor.as_ref()) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Cursor),
+    }
+}
+
+fn signed(list: &str, position: &[u8]) -> Vec<u8> {
+    [b"cursor\0", list.as_bytes(), b"\0", position].concat()
+}

@@ -1,0 +1,49 @@
+//! What this server says of itself to programs: languages, limits, policy.
+
+use sandbox::{Executor, Mount, Network, Principal, Resource, TenantLimits};
+use serde_json::{Map, Value, json};
+
+/// The languages that a caller may run here, with what each has.
+pub(super) async fn languages(executor: &Executor, principal: &Principal) -> String {
+    let languages: Vec<_> = executor
+        .languages(principal)
+        .await
+        .into_iter()
+        .map(|language| {
+            json!({"id": language.id, "description": language.description, "packages": language.packages, "add": language.add})
+        })
+        .collect();
+    format!("{:#}", json!({"languages": languages}))
+}
+
+/// What a run of a caller may use, and what its programs are granted. Where things
+/// lie on this machine is none of theirs.
+pub(super) fn limits(executor: &Executor, principal: &Principal) -> String {
+    let TenantLimits { runs, queue, workers, memory_bytes, sessions, store_bytes, policy, .. } =
+        executor.granted(principal);
+    let (defaults, ceilings) = (executor.default_limits_of(principal), executor.limit_ceilings_of(principal));
+    let of = |resource: Resource| json!({"default": defaults.get(resource), "ceiling": ceilings.get(resource)});
+    let limits: Map<String, Value> =
+        Resource::ALL.into_iter().map(|resource| (resource.name().to_owned(), of(resource))).collect();
+    let mount =
+        |mount: &Mount| json!({"path": mount.destination().display().to_string(), "access": mount.access().name()});
+    let Network::None = policy.network;
+    let facts = json!({
+        "limits": limits,
+        "caller": {
+            "runs": runs,
+            "queue": queue,
+            "workers": workers,
+            "memory_bytes": memory_bytes,
+            "sessions_in_memory": sessions,
+            "store_bytes": store_bytes,
+        },
+        "policy": {
+            "network": "none",
+            "calls": policy.calls,
+            "environment": policy.environment.keys().collect::<Vec<_>>(),
+            "mounts": policy.mounts.iter().map(mount).collect::<Vec<_>>(),
+        },
+    });
+    format!("{facts:#}")
+}
