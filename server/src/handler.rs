@@ -164,8 +164,8 @@ impl ServerHandler for Handler {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(message::unknown(&request))
+        Err(message::unknown(&request, context.protocol_version().as_ref()))
     }
 }

@@ -202,3 +202,23 @@ fn a_session_that_is_ended_or_never_was_is_not_found() {
     let without = server.connect().ask(&client.request(&list).without("Mcp-Session-Id"));
     assert_eq!(without.status, 400);
 }
+
+#[test]
+fn what_the_newer_era_has_no_more_is_not_found_with_whatever_parameters() {
+    let server = HttpServer::start();
+    let client = LegacyClient::hello(&server);
+    let said = |answer: &Answer| (answer.status, answer.messages()[0]["error"]["code"].as_i64());
+    for method in
+        ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "no/such/method"]
+    {
+        for params in [json!({}), json!({"uri": "file:///x", "level": "info"})] {
+            let mut request = server.request(&modern(method, params.clone()));
+            if let Some(uri) = params["uri"].as_str() {
+                request = request.field("Mcp-Name", uri);
+            }
+            assert_eq!(said(&server.connect().ask(&request)), (404, Some(-32601)), "{method} {params}");
+        }
+    }
+    // Of the older one, which has it, it is the parameters that are wrong.
+    assert_eq!(said(&client.ask(&legacy(9, "logging/setLevel", json!({})))), (200, Some(-32602)));
+}

@@ -1,7 +1,7 @@
 //! What is a message, and what to answer where something is none. All transports
 //! bring their bytes here.
 
-use rmcp::model::{ClientRequest, CustomRequest, ErrorCode, ErrorData, RequestId};
+use rmcp::model::{ClientRequest, CustomRequest, ErrorCode, ErrorData, ProtocolVersion, RequestId};
 use rmcp::service::{RoleServer, RxJsonRpcMessage};
 use serde_json::Value;
 
@@ -14,10 +14,11 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 24 << 20;
 const SHOWN_BYTES: usize = 200;
 
 /// What is wrong with a request that rmcp knows no method of, or none with such
-/// parameters.
-pub(crate) fn unknown(request: &CustomRequest) -> ErrorData {
+/// parameters. `version` is that of the protocol, where it is known.
+pub(crate) fn unknown(request: &CustomRequest, version: Option<&ProtocolVersion>) -> ErrorData {
     let CustomRequest { method, params, .. } = request;
-    if !METHODS.contains(&method.as_str()) && method.len() <= SHOWN_BYTES {
+    let is_removed = version.is_some_and(|version| has_removed(version.as_str(), method));
+    if is_removed || !METHODS.contains(&method.as_str()) && method.len() <= SHOWN_BYTES {
         return ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.clone(), None);
     }
     let whole = serde_json::json!({"jsonrpc": "2.0", "method": method, "params": params});
@@ -120,6 +121,13 @@ const METHODS: [&str; 13] = [
     "tools/list",
 ];
 
+/// Those of them that the newer era has no more.
+const REMOVED: [&str; 3] = ["initialize", "logging/setLevel", "resources/subscribe"];
+
+fn has_removed(version: &str, method: &str) -> bool {
+    version >= ProtocolVersion::V_2026_07_28.as_str() && REMOVED.contains(&method)
+}
+
 /// What is wrong with a line that cannot be parsed, and what to do about it.
 fn not_json(line: &[u8], error: &serde_json::Error) -> String {
     if let Err(error) = std::str::from_utf8(line) {
@@ -173,6 +181,12 @@ fn misshapen(message: &Value, has_id: bool) -> (ErrorCode, String) {
         }
     }
     let params = &message["params"];
+    let version = params["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
+    if let (Some(version), Some(method)) = (version, message["method"].as_str())
+        && has_removed(version, method)
+    {
+        return (ErrorCode::METHOD_NOT_FOUND, method.to_owned());
+    }
     if !params.is_object() && !params.is_null() {
         return wrong("params", "an object", params);
     }
@@ -262,6 +276,14 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":28,"method":5,"result":null}"#, "28 -32600 method must be"),
             (r#"{"jsonrpc":"2.0","id":"\ud83d","method":"ping"}"#, "null -32700 the request is not JSON"),
             ("{\"jsonrpc\":\"2.0\",\"method\":\"ping", "nothing"),
+            (
+                r#"{"jsonrpc":"2.0","id":10,"method":"resources/subscribe","params":{}}"#,
+                "10 -32602 params do not fit the method",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":11,"method":"resources/subscribe","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
+                "11 -32601 resources/subscribe",
+            ),
             ("[1]", "null -32600 batches are no part"),
             ("   ", "nothing"),
         ] {
