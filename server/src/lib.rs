@@ -6,7 +6,9 @@
 //! - `calls`: what answers the calls of programs, a file for each.
 //! - `cli` and `commands`: the command line.
 //! - `config`: file, environment and flags become one checked `Config`.
-//! - `identity`: who calls. `caller`: what is shared by the calls of one. `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
+//! - `conformance`: what the conformance suite asks for, in a build for it alone.
+//! - `identity`: who calls. `caller`: what is shared by the calls of one.
+//! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
 //! - `resources`: what clients read without a tool.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
@@ -17,6 +19,8 @@ mod calls;
 mod cli;
 mod commands;
 mod config;
+#[cfg(feature = "conformance")]
+mod conformance;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handler;
@@ -33,18 +37,14 @@ mod transport;
 
 use std::process::ExitCode;
 
-/// Sets what holds for every process of this binary.
-pub fn begin() {
+/// The whole of it, from the first instruction of `main` on.
+pub fn main() -> ExitCode {
     sandbox::make_files_private();
-}
-
-/// Becomes a worker or a compile process when `arguments` say so. Call it
-/// first, before any thread exists.
-pub fn start_as_child(arguments: &[String]) -> Option<ExitCode> {
-    sandbox::role(arguments, logging::start_child)
-}
-
-/// Reads the command line and does what it says.
-pub fn command_line() -> ExitCode {
+    // Before any thread exists: this binary may have been started by itself,
+    // to host guests or to compile one.
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(code) = sandbox::role(&arguments, logging::start_child) {
+        return code;
+    }
     cli::main()
 }

