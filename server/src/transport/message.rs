@@ -122,7 +122,7 @@ const METHODS: [&str; 13] = [
 ];
 
 /// Those of them that the newer era has no more.
-const REMOVED: [&str; 3] = ["initialize", "logging/setLevel", "resources/subscribe"];
+const REMOVED: [&str; 4] = ["initialize", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 fn has_removed(version: &str, method: &str) -> bool {
     version >= ProtocolVersion::V_2026_07_28.as_str() && REMOVED.contains(&method)
