@@ -3,10 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
-use crate::config::{Config, Settings, variable};
+use crate::config::{Config, LimitSetting, Settings, variable};
 use crate::logging;
 
 const ABOUT: &str = "Runs code that agents write, in a sandbox, as an MCP server.";
@@ -76,6 +77,18 @@ enum Command {
     Runtimes,
     /// Compile the guest images, once for this version and processor
     Prepare,
+    /// Add, list or revoke keys that clients of `belljar serve --authentication=keys` send
+    ///
+    /// `belljar keys add --scopes sandbox:execute` prints a key, once, with lines to
+    /// paste into clients. On a server with tenants (sections of belljar.toml) it is
+    /// for --tenant NAME. --expires 90d ends it, --ceiling NAME=VALUE lowers what its
+    /// runs may use, --name LABEL tells it from others in lists. A hash of it is kept,
+    /// in client-keys.json of the state directory, with mode 0600. Servers that run
+    /// take every change at once.
+    Keys {
+        #[command(subcommand)]
+        command: Option<commands::keys::Command>,
+    },
     /// List the keys that stored sessions are sealed with, or add or remove one
     StoreKeys {
         #[command(subcommand)]
@@ -91,7 +104,7 @@ pub(crate) fn main() -> ExitCode {
     let parsed = heeding_variables(command_line(), variable).try_get_matches_from(arguments.clone());
     let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let ran = match parsed {
-        Ok((cli, matches)) => run(cli, &matches),
+        Ok((cli, matches)) => run(cli, matches),
         Err(error) => Err(wrong_variable(&arguments, variable).unwrap_or_else(|| error.exit())),
     };
     match ran {
@@ -142,8 +155,19 @@ fn wrong_variable(arguments: &[OsString], value: impl Fn(&OsStr) -> Option<OsStr
     })
 }
 
-fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let config = Config::load(matches)?;
+/// The ceilings of a key that is to be added. A flag of the whole server means the key
+/// there, and is no setting then.
+fn ceilings_of_key(cli: &Cli, matches: &mut ArgMatches) -> Vec<LimitSetting> {
+    let adds = matches!(cli.command, Some(Command::Keys { command: Some(commands::keys::Command::Add(_)) }));
+    if !adds || matches.value_source("ceilings") != Some(ValueSource::CommandLine) {
+        return Vec::new();
+    }
+    matches.remove_many("ceilings").map(Iterator::collect).unwrap_or_default()
+}
+
+fn run(cli: Cli, mut matches: ArgMatches) -> anyhow::Result<ExitCode> {
+    let ceilings = ceilings_of_key(&cli, &mut matches);
+    let config = Config::load(&matches)?;
     logging::start(&config.log)?;
     sandbox::protect_own_process()?;
     match cli.command {
@@ -152,6 +176,9 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),
         Some(Command::Runtimes) => commands::runtimes(&config),
         Some(Command::Prepare) => commands::prepare::run(&config),
+        Some(Command::Keys { command }) => {
+            commands::keys::run(&config, command.unwrap_or(commands::keys::Command::List), &ceilings)
+        }
         Some(Command::StoreKeys { command }) => {
             commands::store_keys::run(&config, &command.unwrap_or(commands::store_keys::Command::List))
         }

@@ -29,6 +29,7 @@ pub struct HttpServer {
     address: SocketAddr,
     token: String,
     home: TempDir,
+    builder: Builder,
 }
 
 impl HttpServer {
@@ -55,7 +56,23 @@ impl HttpServer {
             rest.split(|letter: char| letter.is_whitespace() || letter == '/').next().unwrap_or_default().to_owned()
         };
         let address = word("http://").parse().expect("the server says where it listens");
-        Self { running, address, token: word("shown again: "), home }
+        Self { running, address, token: word("shown again: "), home, builder }
+    }
+
+    /// What another command says that has the settings of this server, and whether it
+    /// could do it.
+    pub fn command(&self, words: &[&str]) -> (bool, String) {
+        let output = self.builder.command(&self.home.path().join("state")).args(words).output();
+        let output = output.expect("the binary can be started");
+        let said = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.success(), String::from_utf8(said).expect("a command says text"))
+    }
+
+    /// Adds a key for a client.
+    pub fn add_key(&self, words: &[&str]) -> String {
+        let (done, said) = self.command(&[&["keys", "add"], words].concat());
+        assert!(done, "{said}");
+        said.trim().to_owned()
     }
 
     /// Waits until calls are welcome.
@@ -91,8 +108,13 @@ impl HttpServer {
 
     /// A request with what every one needs: the fields of the message itself too.
     pub fn request(&self, message: &Value) -> Request {
+        self.request_with(&self.token, message)
+    }
+
+    /// The same of whoever has this token.
+    pub fn request_with(&self, token: &str, message: &Value) -> Request {
         let mut request = Request::post(self.address, message.to_string().as_bytes())
-            .field("Authorization", &format!("Bearer {}", self.token));
+            .field("Authorization", &format!("Bearer {token}"));
         if message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN {
             request = request.field("MCP-Protocol-Version", MODERN);
             let params = &message["params"];

@@ -80,6 +80,7 @@ pub struct Builder {
     restriction: Option<Restriction>,
     home: Option<Arc<TempDir>>,
     log: Option<PathBuf>,
+    configuration: Option<String>,
 }
 
 impl Builder {
@@ -98,6 +99,12 @@ impl Builder {
     /// Sets a variable in the environment of the server.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the server a file of settings, beside its state directory.
+    pub fn configured(mut self, text: &str) -> Self {
+        self.configuration = Some(text.to_owned());
         self
     }
 
@@ -168,6 +175,11 @@ impl Builder {
                 (restriction.command(&binary), cache)
             }
         };
+        if let Some(text) = &self.configuration {
+            let path = state.with_file_name("belljar.toml");
+            std::fs::write(&path, text).expect("settings can be written");
+            command.arg("--config").arg(path);
+        }
         command
             .args(&self.arguments)
             .env_clear()

@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::config::Config;
-use crate::identity::Authentication;
+use crate::config::{Config, Method};
 use crate::identity::token::Token;
+use crate::identity::{Authentication, ClientKeys, Keys, Roster};
 use crate::service::Service;
 use crate::shutdown::Signals;
 use crate::transport;
-use crate::transport::http::hello::hello;
+use crate::transport::http::hello::{Credential, hello};
 use crate::transport::http::listener::listen;
 
 /// Serves MCP over standard input and output.
@@ -22,25 +22,47 @@ pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Serves MCP over HTTP.
-pub(crate) fn over_http(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
     let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
     let (listener, address) = listen(config.listen)?;
-    let authentication = Authentication::by_token(introduce(&config, address)?);
+    let authentication = introduce(&config, address)?;
+    config.executor.tenancy = config.tenancy.clone();
     serve(config, move |service| transport::http::serve(service, listener, address, authentication, descriptors))
 }
 
-/// Says where the server listens, and to which token.
-fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Token> {
-    let (token, text) = match &config.token_file {
-        Some(path) => (Token::read(path)?, None),
-        None => Token::random().map(|(token, text)| (token, Some(text)))?,
-    };
-    let lines = match (&text, &config.token_file) {
-        (None, Some(path)) => hello(address, Err(path)),
-        (text, _) => hello(address, Ok(text.as_deref().unwrap_or_default())),
-    };
-    super::tell(&lines);
-    Ok(token)
+/// Says where the server listens, and to whom.
+fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Authentication> {
+    let (url, here) = (config.url(address), "on this machine alone");
+    let say = |credential: &Credential<'_>| super::tell(&hello(&url, here, credential));
+    let mut authentication = Authentication::default();
+    if config.authentication.contains(&Method::Keys) {
+        let keys = Keys::open(ClientKeys::of(&config.executor.state_directory), config.roster.clone())?;
+        if !config.authentication.contains(&Method::Token) {
+            say(&Credential::Keys(keys.count()));
+        }
+        authentication = authentication.with_keys(keys);
+    }
+    if config.authentication.contains(&Method::Token) {
+        ensure!(
+            matches!(config.roster, Roster::One),
+            "this server has tenants, and one token cannot tell which of them calls: set authentication = [\"keys\"] and add \
+             keys with `belljar keys add --tenant NAME --scopes sandbox:execute`"
+        );
+        let token = match &config.token_file {
+            Some(path) => {
+                let token = Token::read(path)?;
+                say(&Credential::TokenFile(path));
+                token
+            }
+            None => {
+                let (token, text) = Token::random()?;
+                say(&Credential::Token(&text));
+                token
+            }
+        };
+        authentication = authentication.with_token(token);
+    }
+    Ok(authentication)
 }
 
 /// Lets this process have as many open files as it may, and says how many: each

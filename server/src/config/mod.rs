@@ -6,17 +6,20 @@
 //!
 //! - [`settings`]: every setting, declared once.
 //! - [`values`]: limits, levels and tiers as they are written.
-//! - [`mounts`]: folders that programs see.
+//! - [`policy`]: what programs are granted; [`mounts`]: folders that they see.
+//! - [`tenants`]: what each of several tenants may use.
 //! - [`machine`]: what is true here when nothing is configured.
 
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
 
 mod machine;
 mod mounts;
+mod policy;
 mod settings;
+mod tenants;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,16 +31,16 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::{ArgMatches, FromArgMatches as _};
 use guest_runtimes::{Catalogue, Kind};
-use sandbox::{
-    ExecuteRequest, ExecutorSettings, Languages, Limits, MinimumTier, Mounts, NativeSettings, Network, Policy, Program,
-    Resource, Tenancy, canonical,
-};
+use sandbox::{ExecutorSettings, Limits, MinimumTier, NativeSettings, Resource, Tenancy, canonical};
 
 use self::machine::{base_directory, half_of_memory, personal, processors};
 use self::mounts::{mounts, reserved};
+use self::policy::{Grants, policy};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::values::{Address, Level, LimitSetting, ProgramSetting, StoreKind, VariableSetting, amounts};
-use crate::calls;
+use self::tenants::{Whole, tenants};
+use self::values::{Address, Level, ProgramSetting, StoreKind, VariableSetting};
+pub(crate) use self::values::{LimitSetting, Method, amounts};
+use crate::identity::Roster;
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -50,14 +53,20 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411
 pub(crate) struct Config {
     /// What to log.
     pub(crate) log: String,
-    /// What the executor needs.
+    /// What the executor needs, to serve one user.
     pub(crate) executor: ExecutorSettings,
+    /// Whom it serves where that is asked for over HTTP.
+    pub(crate) tenancy: Tenancy,
+    /// The tenants that callers may be of, there.
+    pub(crate) roster: Roster,
     /// Whether results and tools have a structured form beside the text.
     pub(crate) structured_content: bool,
     /// Threads of the event loop.
     pub(crate) threads: usize,
     /// Where a server listens that speaks HTTP.
     pub(crate) listen: SocketAddr,
+    /// How it finds out who calls.
+    pub(crate) authentication: Vec<Method>,
     /// The file of its token; without one, a token is made.
     pub(crate) token_file: Option<PathBuf>,
     /// How long runs get to finish after SIGTERM or SIGINT.
@@ -100,7 +109,13 @@ impl Config {
                 "limits.{resource} must be between {minimum} and its ceiling {ceiling}, got {limit}"
             );
         }
-        let policy = policy(&catalogue, settings.languages, variables, settings.calls, mounts(mounted, given.mounts)?)?;
+        let grants = Grants {
+            languages: settings.languages,
+            environment: variables.into_iter().map(|VariableSetting(name, value)| (name, value)).collect(),
+            calls: settings.calls,
+            mounts: mounts(mounted, given.mounts)?,
+        };
+        let policy = Arc::new(policy(&catalogue, grants.clone())?);
         let workers = in_range("workers", settings.workers.unwrap_or_else(processors), 1, 256)?;
         let runs = in_range("runs", settings.runs.unwrap_or_else(|| 4 * processors()), 1, 4096)?;
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
@@ -115,6 +130,23 @@ impl Config {
         let store_default = if store == StoreKind::Memory { 512 << 20 } else { 5 << 30 };
         let store_bytes = settings.store_bytes.unwrap_or(store_default);
         let principal_bytes = settings.principal_store_bytes.unwrap_or(store_bytes);
+        let queue = in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?;
+        let sessions = in_range("sessions", settings.sessions.unwrap_or(64), 1, 65_536)?;
+        let memory_bytes = in_range("memory_bytes", memory_bytes, 128 << 20, 1 << 44)?;
+        let store_bytes = in_range("store_bytes", store_bytes, 16 << 20, 1 << 50)?;
+        let whole = Whole {
+            catalogue: &catalogue,
+            runs,
+            queue,
+            workers,
+            memory_bytes,
+            sessions,
+            store_bytes,
+            limit_ceilings,
+            grants: &grants,
+            policy: &policy,
+        };
+        let (tenancy, roster) = tenants(settings.tenants, &whole)?;
         let drain = settings.drain_seconds.unwrap_or(30);
         Ok(Self {
             log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
@@ -123,14 +155,14 @@ impl Config {
                 cache_directory: directory(settings.cache_directory, "XDG_CACHE_HOME", ".cache")?,
                 default_limits,
                 limit_ceilings,
-                policy: Arc::new(policy),
+                policy,
                 tenancy: Tenancy::One,
                 reserved: reserved(settings.runtimes.as_deref()),
                 runs,
-                queue: in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?,
+                queue,
                 workers,
-                memory_bytes: in_range("memory_bytes", memory_bytes, 128 << 20, 1 << 44)?,
-                sessions: in_range("sessions", settings.sessions.unwrap_or(64), 1, 65_536)?,
+                memory_bytes,
+                sessions,
                 hibernate_after: Duration::from_secs(in_range("hibernate_seconds", hibernate, 1, 30 * 86_400)?),
                 session_lifetime: Duration::from_secs(in_range(
                     "session_lifetime_seconds",
@@ -140,7 +172,7 @@ impl Config {
                 )?),
                 store: store.into(),
                 durability: settings.durability.unwrap_or(Level::Process).into(),
-                store_bytes: in_range("store_bytes", store_bytes, 16 << 20, 1 << 50)?,
+                store_bytes,
                 principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
                 snapshots: in_range("snapshots", settings.snapshots.unwrap_or(64), 1, 4096)?,
                 native: NativeSettings {
@@ -155,13 +187,28 @@ impl Config {
                 catalogue,
                 deterministic: settings.deterministic.unwrap_or(false),
             },
+            tenancy,
+            roster,
             structured_content: settings.structured_content.unwrap_or(false),
             listen: settings.listen.map_or(LISTEN, |Address(address)| address),
+            authentication: authentication(settings.authentication)?,
             token_file: settings.token_file,
             threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
     }
+
+    /// Where clients find a server that listens on `address`.
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        format!("http://{address}/mcp")
+    }
+}
+
+/// At least one way to find out who calls.
+fn authentication(methods: Option<Vec<Method>>) -> anyhow::Result<Vec<Method>> {
+    let methods = methods.unwrap_or_else(|| vec![Method::Token]);
+    ensure!(!methods.is_empty(), "authentication must name at least one of token, keys, got none");
+    Ok(methods)
 }
 
 fn read(path: &Path) -> anyhow::Result<Settings> {
@@ -210,39 +257,6 @@ fn programs(catalogue: &Catalogue, settings: [Vec<ProgramSetting>; 2]) -> anyhow
         ensure!(path.is_absolute(), "native_programs.{language} must be an absolute path, got {}", path.display());
     }
     Ok(programs)
-}
-
-/// What programs are granted. Variables are held against the bounds of a request.
-fn policy(
-    catalogue: &Catalogue,
-    languages: Option<Vec<String>>,
-    variables: Vec<VariableSetting>,
-    calls: Option<Vec<String>>,
-    mounts: Mounts,
-) -> anyhow::Result<Policy> {
-    let known: Vec<_> = catalogue.iter().map(|runtime| runtime.id()).collect();
-    let languages = match languages {
-        None => Languages::All,
-        Some(ids) => {
-            ensure!(!ids.is_empty(), "languages must name at least one of {}, got none", known.join(", "));
-            for id in &ids {
-                ensure!(known.contains(&id.as_str()), "languages must name some of {}, got `{id}`", known.join(", "));
-            }
-            Languages::Only(ids.into_iter().collect())
-        }
-    };
-    let environment: BTreeMap<_, _> = variables.into_iter().map(|VariableSetting(name, value)| (name, value)).collect();
-    let program = Program { env: environment.clone(), ..Program::default() };
-    let request = ExecuteRequest { program, ..ExecuteRequest::default() };
-    request.validate().context("environment cannot be given to programs")?;
-    let answered = || calls::names().map(str::to_owned);
-    let calls: BTreeSet<_> = calls.map_or_else(|| answered().collect(), |names| names.into_iter().collect());
-    let calls: BTreeSet<_> = calls.into_iter().filter(|name| !name.is_empty()).collect();
-    for name in &calls {
-        let known: Vec<_> = answered().collect();
-        ensure!(known.contains(name), "calls must name some of {}, got `{name}`", known.join(", "));
-    }
-    Ok(Policy { languages, environment, network: Network::None, calls, mounts })
 }
 
 /// The languages of this build, and those of an operator's folder.
@@ -351,6 +365,16 @@ mod tests {
             ("calls = [\"shell\"]", "calls must name some of display, progress, got `shell`"),
             ("[environment]\n\"A=B\" = \"1\"", "names must be non-empty without `=`"),
             ("listen = \"localhost\"", "expected IP:PORT"),
+            ("authentication = []", "must name at least one of token, keys"),
+            ("authentication = [\"none\"]", "unknown variant `none`"),
+            ("runs = 4\n[tenants.a]\nruns = 5", "tenants.a.runs must be between 1 and 4, got 5"),
+            ("[tenants.default]\nworkers = 0", "tenants.default.workers must be between 1 and"),
+            ("[tenants.a]\nrun = 5", "unknown field `run`"),
+            ("[tenants.A]", "tenants.A is no name: principal must be made of a-z"),
+            ("[tenants.local]", "must not be a name that the server uses itself"),
+            ("[tenants.a]\nlanguages = [\"cobol\"]", "tenants.a: languages must name some of"),
+            ("[tenants.a.ceilings]\nfuel = 1", "tenants.a.ceilings.fuel must be between 10000000 and"),
+            ("[tenants.a]\nmounts = [\"srv:/data\"]", "the source of a mount must be an absolute path"),
             ("threads = 0", "threads must be between 1 and 64, got 0"),
             ("native_tier = \"weak\"", "unknown variant `weak`"),
             (

@@ -14,13 +14,14 @@ const VARIABLE: &str = "BELLJAR_MOUNTS";
 
 /// Those of the file, of the variable and of flags. One of a later layer takes the
 /// place of what has its destination in an earlier one.
-pub(super) fn mounts(file: Vec<MountSetting>, flags: Vec<MountSetting>) -> anyhow::Result<Mounts> {
+pub(super) fn mounts(file: Vec<MountSetting>, flags: Vec<MountSetting>) -> anyhow::Result<Vec<MountSetting>> {
     let variable = std::env::var(VARIABLE).unwrap_or_default();
     let variable = merged(Vec::new(), &variable).map_err(|reason| anyhow::anyhow!("${VARIABLE}: {reason}"))?;
-    open(layered([file, variable, flags]))
+    Ok(layered([file, variable, flags]))
 }
 
-fn layered(layers: [Vec<MountSetting>; 3]) -> Vec<MountSetting> {
+/// Each layer takes the place of what has its destinations in those before it.
+pub(super) fn layered<const N: usize>(layers: [Vec<MountSetting>; N]) -> Vec<MountSetting> {
     layers.into_iter().fold(Vec::new(), |mut below: Vec<MountSetting>, layer| {
         below.retain(|one| layer.iter().all(|other| other.destination != one.destination));
         below.extend(layer);
@@ -28,7 +29,8 @@ fn layered(layers: [Vec<MountSetting>; 3]) -> Vec<MountSetting> {
     })
 }
 
-fn open(settings: Vec<MountSetting>) -> anyhow::Result<Mounts> {
+/// Opens the folders.
+pub(super) fn open(settings: Vec<MountSetting>) -> anyhow::Result<Mounts> {
     let open = |MountSetting { source, destination, access }: MountSetting| Mount::open(&source, &destination, access);
     let opened = settings.into_iter().map(open).collect::<Result<_, _>>();
     opened.and_then(Mounts::new).map_err(anyhow::Error::msg).context("mounts cannot be used")

@@ -1,13 +1,16 @@
 //! Every setting, declared once: what is a flag and a variable here is a key of
 //! `belljar.toml` too. What a value may be stands in `config/mod.rs`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
 
+use super::tenants::TenantSettings;
 use super::values::{
-    Address, Level, LimitSetting, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier, from_table,
+    Address, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier,
+    from_table,
 };
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -139,9 +142,15 @@ pub(crate) struct Settings {
     /// Address of this machine that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port
     #[arg(long, global = true, env = "BELLJAR_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<Address>,
+    /// How `serve` finds out who calls: token (one user) or keys (of `belljar keys`), or both [default: token]
+    #[arg(long, global = true, env = "BELLJAR_AUTHENTICATION", value_name = "METHOD", value_delimiter = ',')]
+    pub(super) authentication: Option<Vec<Method>>,
     /// File of mode 0600 with the token that `serve` asks for [default: a new token at each start]
     #[arg(long, global = true, env = "BELLJAR_TOKEN_FILE", value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    // Of a table of tables no flag could be made.
+    #[arg(skip)]
+    pub(super) tenants: BTreeMap<String, TenantSettings>,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N")]
     pub(super) drain_seconds: Option<u64>,

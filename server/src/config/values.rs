@@ -225,6 +225,16 @@ impl TryFrom<String> for Address {
     }
 }
 
+/// How it is found out who calls over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Method {
+    /// One token, for one user.
+    Token,
+    /// Keys that `belljar keys` adds and revokes.
+    Keys,
+}
+
 /// The weakest tier that native programs may run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]

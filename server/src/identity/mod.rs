@@ -2,16 +2,20 @@
 //! an [`Identity`], and everything behind the transport asks that alone.
 //!
 //! - `scopes`: what a credential lets its holder do.
+//! - `keys`: the keys of clients.
+//! - `tenants`: the tenants that there are, and what each may use over time.
 //! - `token`: the one credential of a server of one user.
 //! - `refusal`: why nobody is known by what a request carries.
 //!
 //! Another way to know who calls is a field of [`Authentication`] and a line in
 //! [`Authentication::authenticate`].
 
+mod keys;
 #[expect(dead_code, unused_imports, reason = "nothing asks it yet")]
 mod oauth;
 mod refusal;
 mod scopes;
+mod tenants;
 pub(crate) mod token;
 
 use std::pin::Pin;
@@ -24,8 +28,11 @@ use sandbox::{Principal, RequestedLimits};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::keys::PREFIX;
+pub(crate) use self::keys::{ClientKeys, Key, Keys, NewKey};
 pub(crate) use self::refusal::Unauthenticated;
 pub(crate) use self::scopes::{Scope, Scopes};
+pub(crate) use self::tenants::{Quota, Roster};
 use self::token::Token;
 
 /// Whoever a request is from.
@@ -75,18 +82,41 @@ impl Identity {
     }
 }
 
+/// How soon what goes on ends when its key is taken back.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What ends when a credential is over.
 pub(crate) type Over = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// How it is found out who calls.
+#[derive(Default)]
 pub(crate) struct Authentication {
-    token: (Token, Arc<Identity>),
+    token: Option<(Token, Arc<Identity>)>,
+    keys: Option<Keys>,
 }
 
 impl Authentication {
-    /// By the one token of this server.
-    pub(crate) fn by_token(token: Token) -> Self {
-        Self { token: (token, Identity::local()) }
+    /// By the one token of this server, too.
+    #[must_use]
+    pub(crate) fn with_token(self, token: Token) -> Self {
+        Self { token: Some((token, Identity::local())), ..self }
+    }
+
+    /// By the keys of clients, too.
+    #[must_use]
+    pub(crate) fn with_keys(self, keys: Keys) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// Keeps an eye on what is taken back while nobody asks for anything.
+    pub(crate) async fn watch(&self) {
+        let mut interval = tokio::time::interval(LOOK);
+        loop {
+            interval.tick().await;
+            if let Some(keys) = &self.keys {
+                keys.look();
+            }
+        }
     }
 
     /// Whoever the credential in `headers` is of.
@@ -96,9 +126,16 @@ impl Authentication {
     /// When there is none, or none that is good.
     #[expect(clippy::unused_async, reason = "who asks others whether a token is good waits for them")]
     pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Identity>, Unauthenticated> {
-        let given = bearer(headers)?;
-        let (token, identity) = &self.token;
-        if token.is(given) { Ok(Arc::clone(identity)) } else { Err(Unauthenticated::WrongToken) }
+        let given = bearer(headers).map_err(|error| match error {
+            Unauthenticated::NoToken if self.token.is_none() => Unauthenticated::NoKey,
+            error => error,
+        })?;
+        match (&self.token, &self.keys) {
+            (Some((token, identity)), _) if token.is(given) => Ok(Arc::clone(identity)),
+            (None, Some(keys)) => keys.find(given),
+            (Some(_), Some(keys)) if given.starts_with(PREFIX.as_bytes()) => keys.find(given),
+            _ => Err(Unauthenticated::WrongToken),
+        }
     }
 
     /// The value of `WWW-Authenticate` with these parameters.
@@ -130,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn one_bearer_token_is_taken_and_everything_else_is_refused_by_its_reason() {
         let (token, text) = Token::random().unwrap();
-        let authentication = Authentication::by_token(token);
+        let authentication = Authentication::default().with_token(token);
         let said = async |fields: &[&str]| {
             let mut headers = HeaderMap::new();
             for field in fields {

@@ -12,6 +12,19 @@ pub(crate) enum Unauthenticated {
     NoToken,
     #[error("the token is not that of this server, which makes a new one at each start unless it has a token file")]
     WrongToken,
+    #[error(
+        "no token was given: send `Authorization: Bearer TOKEN`, with a key that `belljar keys add` made or that its \
+         operator gave you"
+    )]
+    NoKey,
+    #[error("there is no such key: it was revoked, or never was. `belljar keys add` makes one")]
+    WrongKey,
+    #[error("the key has expired; `belljar keys add` makes another")]
+    Expired,
+    #[error("the key is of a tenant that this server does not have; its log says which")]
+    NoTenant,
+    #[error("the keys of clients cannot be read at this moment, and nobody is let in; the server's log says why")]
+    UnusableKeys,
     #[error("the token was taken back while this was going on, which ended with it")]
     Revoked,
     #[error("a request must have one Authorization field, and this one has several")]
@@ -22,8 +35,12 @@ impl Unauthenticated {
     /// The word for programs.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::NoToken => "no_token",
+            Self::NoToken | Self::NoKey => "no_token",
             Self::WrongToken => "wrong_token",
+            Self::WrongKey => "wrong_key",
+            Self::Expired => "expired",
+            Self::NoTenant => "no_tenant",
+            Self::UnusableKeys => "unusable_keys",
             Self::Revoked => "revoked",
             Self::SeveralTokens => "several_tokens",
         }
@@ -33,8 +50,8 @@ impl Unauthenticated {
     /// of none.
     pub(crate) const fn error(&self) -> Option<&'static str> {
         match self {
-            Self::NoToken => None,
-            Self::WrongToken | Self::Revoked => Some("invalid_token"),
+            Self::NoToken | Self::NoKey | Self::UnusableKeys => None,
+            Self::WrongToken | Self::WrongKey | Self::Expired | Self::NoTenant | Self::Revoked => Some("invalid_token"),
             Self::SeveralTokens => Some("invalid_request"),
         }
     }

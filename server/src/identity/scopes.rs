@@ -75,7 +75,6 @@ impl Scopes {
     }
 
     /// Whether there are none.
-    #[cfg_attr(not(test), expect(dead_code, reason = "whoever makes credentials asks for one at least"))]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

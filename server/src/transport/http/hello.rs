@@ -1,25 +1,66 @@
-//! What is printed when the server listens: lines to paste into clients.
+//! What is printed when the server listens, and when a key is added: lines to paste into
+//! clients.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
-/// The lines, with a token that was made, or the file of one that was not, which is
-/// not shown.
-pub(crate) fn hello(address: SocketAddr, token: Result<&str, &Path>) -> String {
-    let url = format!("http://{address}/mcp");
-    let (bearer, says) = match token {
-        Ok(token) => (token.to_owned(), format!("Its token, made for this start and not shown again: {token}")),
-        Err(path) => (
-            format!("$(cat '{}')", path.display().to_string().replace('\'', "'\\''")),
-            format!("Its token is the one in {}.", path.display()),
-        ),
-    };
-    let in_json = if token.is_ok() { bearer.as_str() } else { "TOKEN" };
+/// What clients are to send.
+pub(crate) enum Credential<'a> {
+    /// A token that was made, and is nowhere else.
+    Token(&'a str),
+    /// The token in this file, which is not shown.
+    TokenFile(&'a Path),
+    /// A key that was just added, and is nowhere else.
+    Key(&'a str),
+    /// Keys, of which there are so many.
+    Keys(usize),
+}
+
+impl Credential<'_> {
+    /// As it stands in a line for a shell.
+    fn in_shell(&self) -> String {
+        match self {
+            Self::Token(text) | Self::Key(text) => (*text).to_owned(),
+            Self::TokenFile(path) => format!("$(cat '{}')", path.display().to_string().replace('\'', "'\\''")),
+            Self::Keys(_) => "KEY".to_owned(),
+        }
+    }
+
+    /// As it stands in a file.
+    fn in_file(&self) -> &str {
+        match self {
+            Self::Token(text) | Self::Key(text) => text,
+            Self::TokenFile(_) => "TOKEN",
+            Self::Keys(_) => "KEY",
+        }
+    }
+
+    fn says(&self) -> String {
+        match self {
+            Self::Token(text) => format!("Its token, made for this start and not shown again: {text}"),
+            Self::TokenFile(path) => format!("Its token is the one in {}.", path.display()),
+            Self::Key(_) => "The key above is not shown again.".to_owned(),
+            Self::Keys(0) => "Nobody has a key yet: `belljar keys add` makes one, and its --help says how.".to_owned(),
+            Self::Keys(1) => "There is one key; `belljar keys add` makes another.".to_owned(),
+            Self::Keys(count) => format!("There are {count} keys; `belljar keys add` makes another."),
+        }
+    }
+}
+
+/// What is said of a server at this address, which is `here`.
+pub(crate) fn hello(url: &str, here: &str, credential: &Credential<'_>) -> String {
+    format!("belljar serves MCP at {url}, {here}.\n{}\n\n{}", credential.says(), lines(url, credential))
+}
+
+/// What is said when a key was added.
+pub(crate) fn of_new_key(url: &str, key: &str) -> String {
+    let credential = Credential::Key(key);
+    format!("{} With the server at {url}:\n\n{}", credential.says(), lines(url, &credential))
+}
+
+fn lines(url: &str, credential: &Credential<'_>) -> String {
+    let (bearer, in_json) = (credential.in_shell(), credential.in_file());
     format!(
         "\
-belljar serves MCP at {url}, on this machine alone.
-{says}
-
 Claude Code:
   claude mcp add --transport http belljar {url} --header \"Authorization: Bearer {bearer}\"
 Codex:

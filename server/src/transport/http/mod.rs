@@ -104,6 +104,7 @@ pub(crate) async fn serve(
     });
     tokio::select! {
         () = accept(&server, &listener) => {}
+        () = server.authentication.watch() => {}
         () = service.over() => {}
     }
     drop(listener);

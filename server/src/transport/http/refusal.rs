@@ -106,6 +106,7 @@ impl Refusal {
             Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthenticated(Unauthenticated::UnusableKeys) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -120,16 +121,16 @@ impl Refusal {
             let value = HeaderValue::try_from(authentication.challenge(parameters)).ok()?;
             Some((WWW_AUTHENTICATE, value))
         };
+        let retry = Some((RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)));
         match self {
             Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
+            Self::Unauthenticated(Unauthenticated::UnusableKeys) => retry,
             Self::Unauthenticated(unauthenticated) => match unauthenticated.error() {
                 Some(error) => challenge(&[("error", error)]),
                 None => challenge(&[]),
             },
             Self::Scope { needs, .. } => challenge(&[("error", "insufficient_scope"), ("scope", needs.name())]),
-            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection | Self::NoClient => {
-                Some((RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)))
-            }
+            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection | Self::NoClient => retry,
             _ => None,
         }
     }

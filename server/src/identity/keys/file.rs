@@ -1,0 +1,385 @@
+//! The file of the keys of clients, in the state directory. It holds no key, only what
+//! tells one from every other text.
+//!
+//! A key has 256 random bits, so that one round of a fast hash is as good as the slow
+//! ones that passwords need: nobody finds by trying what there are 2²⁵⁶ of.
+//!
+//! A file is never changed, only replaced: who reads it has one state of it. One that is
+//! not whole, says something unknown or can be read by others is refused, and no key of
+//! it lets anybody in.
+
+#![expect(clippy::disallowed_methods, reason = "owns the file of the keys of clients")]
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
+use nix::unistd::geteuid;
+use sandbox::RequestedLimits;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::identity::{Scope, Scopes};
+
+const FILE: &str = "client-keys.json";
+const LOCK: &str = "client-keys.lock";
+/// Of the form of the file.
+const VERSION: u32 = 1;
+/// How keys begin, by which people and scanners know one that lies where none should.
+pub(crate) const PREFIX: &str = "belljar_key_";
+const SECRET_BYTES: usize = 32;
+const ID_BYTES: usize = 5;
+/// A hundred thousand keys, and then some.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+const MAX_NAME_CHARS: usize = 100;
+
+/// Why keys cannot be used or changed.
+#[derive(Debug, Error)]
+pub(crate) enum KeysError {
+    #[error("failed to {doing} the keys of clients in {}", path.display())]
+    Failed { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "others can read the keys of clients in {}, which has mode {mode:04o} and belongs to user {owner}: it must belong \
+         to the user of the server, user {user}, with mode 0600 (chmod 600)",
+        path.display()
+    )]
+    Shared { path: PathBuf, mode: u32, owner: u32, user: u32 },
+    #[error(
+        "the keys of clients in {} cannot be understood, and none of them lets anybody in: {reason}. Bring back a copy, or \
+         remove the file and add keys anew",
+        path.display()
+    )]
+    Garbage { path: PathBuf, reason: String },
+    #[error("there is no key `{0}`; `belljar keys list` shows those that there are")]
+    Unknown(String),
+    #[error("the name of a key must be at most {MAX_NAME_CHARS} characters on one line, got {0:?}")]
+    Name(String),
+    #[error("failed to make a key: {0}")]
+    Random(getrandom::Error),
+}
+
+/// A key, as far as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    /// By which people name it. It is a part of the key, too.
+    pub(crate) id: String,
+    /// BLAKE3 of the whole key, in hexadecimal digits.
+    hash: String,
+    /// Absent on a server without tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    /// What its maker called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// Seconds since 1970.
+    created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(default)]
+    pub(crate) ceilings: RequestedLimits,
+}
+
+/// What a new key is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NewKey {
+    pub(crate) tenant: Option<String>,
+    pub(crate) scopes: Scopes,
+    pub(crate) name: Option<String>,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) ceilings: RequestedLimits,
+}
+
+impl Key {
+    /// What tells it from every other text.
+    pub(super) fn digest(&self) -> Option<blake3::Hash> {
+        blake3::Hash::from_hex(&self.hash).ok()
+    }
+
+    pub(super) fn scopes(&self) -> Result<Scopes, String> {
+        let scopes: Scopes = self.scopes.iter().map(|scope| scope.parse::<Scope>()).collect::<Result<_, _>>()?;
+        if scopes.is_empty() { Err("a key must have a scope".into()) } else { Ok(scopes) }
+    }
+
+    pub(crate) fn created(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.created)
+    }
+
+    /// From when on it lets nobody in.
+    pub(crate) fn expires(&self) -> Option<SystemTime> {
+        Some(UNIX_EPOCH + Duration::from_secs(self.expires?))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    version: u32,
+    keys: Vec<Key>,
+}
+
+/// By which a file is told from another in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    /// Of its permissions as well.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            inode: (metadata.dev(), metadata.ino()),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// The keys of a state directory.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientKeys {
+    directory: PathBuf,
+}
+
+impl ClientKeys {
+    /// Those of the server with this state directory, which the first key makes.
+    pub(crate) fn of(state_directory: &Path) -> Self {
+        Self { directory: state_directory.to_path_buf() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> KeysError {
+        let path = self.path();
+        move |source| KeysError::Failed { doing, path: path.clone(), source }
+    }
+
+    /// What is there now; none where nothing is.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        Some(Stamp::of(&fs::symlink_metadata(self.path()).ok()?))
+    }
+
+    /// The keys that there are, and what they were read from.
+    ///
+    /// # Errors
+    ///
+    /// When the file is there and is not as it must be.
+    pub(super) fn read(&self) -> Result<(Vec<Key>, Option<Stamp>), KeysError> {
+        let failed = self.failed("read");
+        let path = self.path();
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+            opened => opened.map_err(&failed)?,
+        };
+        let metadata = file.metadata().map_err(&failed)?;
+        let garbage = |reason: String| KeysError::Garbage { path: path.clone(), reason };
+        if !metadata.is_file() {
+            return Err(garbage("it is no file".into()));
+        }
+        let (mode, owner, user) = (metadata.mode() & 0o7777, metadata.uid(), geteuid().as_raw());
+        if mode & 0o077 != 0 || owner != user {
+            return Err(KeysError::Shared { path, mode, owner, user });
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(&failed)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(garbage(format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        let Contents { version, keys } =
+            serde_json::from_slice(&bytes).map_err(|error| garbage(format!("it is torn or was changed ({error})")))?;
+        if version != VERSION {
+            return Err(garbage(format!("it has version {version}, and this server knows {VERSION}")));
+        }
+        let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
+        for key in &keys {
+            let hash = key.digest().ok_or_else(|| garbage(format!("key `{}` has no hash", key.id)))?;
+            key.scopes().map_err(|reason| garbage(format!("key `{}`: {reason}", key.id)))?;
+            // Of two the one that is revoked could be the one that is not used.
+            if !ids.insert(&key.id) || !hashes.insert(*hash.as_bytes()) {
+                return Err(garbage(format!("key `{}` is there twice", key.id)));
+            }
+        }
+        Ok((keys, Some(Stamp::of(&metadata))))
+    }
+
+    /// The keys that there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientKeys::add`].
+    pub(crate) fn list(&self) -> Result<Vec<Key>, KeysError> {
+        self.read().map(|(keys, _)| keys)
+    }
+
+    /// Adds a key, and returns it with its text, which is nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or replaced, or is not as it must be.
+    pub(crate) fn add(&self, new: NewKey) -> Result<(Key, String), KeysError> {
+        if let Some(name) = &new.name
+            && (name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control))
+        {
+            return Err(KeysError::Name(name.chars().take(MAX_NAME_CHARS).collect()));
+        }
+        let _lock = self.lock()?;
+        let mut keys = self.list()?;
+        let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
+        getrandom::fill(&mut secret).map_err(KeysError::Random)?;
+        let id = loop {
+            getrandom::fill(&mut id).map_err(KeysError::Random)?;
+            let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            if keys.iter().all(|key| key.id != id) {
+                break id;
+            }
+        };
+        let text = format!("{PREFIX}{id}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let key = Key {
+            id,
+            hash: blake3::hash(text.as_bytes()).to_hex().to_string(),
+            tenant: new.tenant,
+            scopes: new.scopes.to_string().split(' ').map(str::to_owned).collect(),
+            name: new.name,
+            created: now,
+            expires: new.lifetime.map(|lifetime| now.saturating_add(lifetime.as_secs())),
+            ceilings: new.ceilings,
+        };
+        keys.push(key.clone());
+        self.replace(keys)?;
+        Ok((key, text))
+    }
+
+    /// Removes the key with this identifier: from here on it lets nobody in.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientKeys::add`], and when there is none.
+    pub(crate) fn revoke(&self, id: &str) -> Result<Key, KeysError> {
+        let _lock = self.lock()?;
+        let mut keys = self.list()?;
+        let at = keys.iter().position(|key| key.id == id);
+        let key = keys.remove(at.ok_or_else(|| KeysError::Unknown(id.chars().take(40).collect()))?);
+        self.replace(keys)?;
+        Ok(key)
+    }
+
+    fn replace(&self, keys: Vec<Key>) -> Result<(), KeysError> {
+        let failed = self.failed("replace");
+        let text = serde_json::to_vec_pretty(&Contents { version: VERSION, keys }).map_err(io::Error::other);
+        let text = text.map_err(&failed)?;
+        let staged = (|| {
+            // Of mode 0600, as all that it makes.
+            let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(&self.directory)?;
+            file.write_all(&text)?;
+            file.write_all(b"\n")?;
+            file.as_file().sync_all()?;
+            file.persist(self.path())?;
+            // A key that was revoked must not be back after a power failure.
+            File::open(&self.directory)?.sync_all()
+        })();
+        staged.map_err(&failed)
+    }
+
+    /// Keeps others from replacing the file meanwhile.
+    fn lock(&self) -> Result<Flock<File>, KeysError> {
+        let failed = self.failed("lock");
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(&failed)?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        let file = options.open(self.directory.join(LOCK)).map_err(&failed)?;
+        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| failed(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn new(tenant: &str) -> NewKey {
+        NewKey {
+            tenant: Some(tenant.into()),
+            scopes: Scopes::among("sandbox:read"),
+            name: Some("ci".into()),
+            lifetime: Some(Duration::from_secs(60)),
+            ceilings: RequestedLimits::default(),
+        }
+    }
+
+    #[test]
+    fn a_key_is_told_once_and_kept_as_a_hash_in_a_private_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = ClientKeys::of(directory.path());
+        assert!(keys.list().unwrap().is_empty());
+        let (key, text) = keys.add(new("a")).unwrap();
+        assert!(text.starts_with(&format!("{PREFIX}{}_", key.id)) && text.len() > PREFIX.len() + 43);
+        assert_eq!(key.digest().unwrap(), blake3::hash(text.as_bytes()));
+        assert_eq!(keys.list().unwrap(), [key.clone()]);
+        let written = fs::read_to_string(keys.path()).unwrap();
+        assert!(!written.contains(text.rsplit('_').next().unwrap()) && written.contains(&key.id));
+        let mode = |name: &str| fs::metadata(directory.path().join(name)).unwrap().mode() & 0o777;
+        assert_eq!((mode(FILE), mode(LOCK)), (0o600, 0o600));
+        let (other, _) = keys.add(new("b")).unwrap();
+        assert_eq!(keys.revoke(&key.id).unwrap(), key);
+        assert_eq!(keys.list().unwrap(), [other]);
+        assert!(matches!(keys.revoke(&key.id), Err(KeysError::Unknown(_))));
+        assert!(matches!(keys.add(NewKey { name: Some("a\nb".into()), ..new("a") }), Err(KeysError::Name(_))));
+    }
+
+    #[test]
+    fn what_is_not_as_it_must_be_is_refused_with_the_reason_and_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = ClientKeys::of(directory.path());
+        keys.add(new("a")).unwrap();
+        let whole = fs::read_to_string(keys.path()).unwrap();
+        let refused = |text: &str| {
+            fs::write(keys.path(), text).unwrap();
+            let refused = keys.list().unwrap_err().to_string();
+            keys.add(new("b")).unwrap_err();
+            assert_eq!(fs::read_to_string(keys.path()).unwrap(), text, "it was replaced");
+            refused
+        };
+        for (text, reason) in [
+            ("", "torn"),
+            (&whole[..whole.len() / 2], "torn"),
+            (&whole.replacen("\"tenant\"", "\"tennant\"", 1), "unknown field `tennant`"),
+            (&whole.replacen("\"version\": 1", "\"version\": 2", 1), "version 2"),
+            (&whole.replacen("sandbox:read", "sandbox:write", 1), "a scope must be one of"),
+            (&whole.replacen("\"sandbox:read\"", "", 1), "a key must have a scope"),
+            (&whole.replacen("\"hash\": \"", "\"hash\": \"x", 1), "has no hash"),
+        ] {
+            let said = refused(text);
+            assert!(said.contains(reason), "{said}");
+        }
+        let mut twice: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        let again = twice["keys"][0].clone();
+        twice["keys"].as_array_mut().unwrap().push(again);
+        assert!(refused(&twice.to_string()).contains("is there twice"));
+        fs::write(keys.path(), &whole).unwrap();
+        for mode in [0o640, 0o604, 0o660] {
+            fs::set_permissions(keys.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let said = keys.list().unwrap_err().to_string();
+            assert!(said.contains(&format!("mode {mode:04o}")) && said.contains("chmod 600"), "{said}");
+        }
+        fs::remove_file(keys.path()).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), keys.path()).unwrap();
+        assert!(matches!(keys.list(), Err(KeysError::Failed { .. })));
+    }
+}

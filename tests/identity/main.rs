@@ -1,0 +1,9 @@
+//! Who calls `belljar serve`, and what do they get of each other?
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod apart;
+mod caller;
+mod files;
+mod keys;
+mod scopes;
