@@ -22,7 +22,7 @@ All under limits of time, memory, output and disk. There is no network, and
 nothing of this machine's environment is visible; of its files, native programs
 see the system's programs and libraries.
 
-`belljar serve` serves the same over HTTP, for clients on this machine.
+`belljar serve` serves the same over HTTP, for one user or for many tenants.
 `belljar doctor` shows what holds on it.";
 
 const EXAMPLES: &str = "\
@@ -34,6 +34,7 @@ Examples:
   echo data | belljar run --stdin script.py  give it standard input
   belljar run --limit wall_time_ms=500 -c \"while True: pass\"
   belljar serve --listen :0                  serve over HTTP, on a free port
+  belljar keys add --scopes sandbox:execute  make a key for a client of it
   belljar prepare                            compile guest images ahead of time
   belljar doctor                             check this machine, with live attempts
 
@@ -56,13 +57,19 @@ fn command_line() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve MCP over HTTP, for clients on this machine
+    /// Serve MCP over HTTP, for one user of this machine or for many with keys
     ///
     /// One endpoint, http://127.0.0.1:7411/mcp unless --listen says otherwise, for
     /// any number of clients: Streamable HTTP of MCP 2026-07-28 and of the
     /// `initialize` era. Every call needs `Authorization: Bearer TOKEN`. The token
     /// is made at each start and printed once, with lines to paste into clients, or
     /// it is yours, in a file of mode 0600 that --token-file names.
+    ///
+    /// With --authentication=keys every client has a key of its own, with scopes, which
+    /// `belljar keys add` makes and `belljar keys revoke` takes back. Sections
+    /// [tenants.NAME] of belljar.toml keep those apart who do not trust each other. To
+    /// listen where others can reach it needs keys, and --behind-proxy, which says that a
+    /// proxy with TLS stands in front; --public-url is where clients find it then.
     ///
     /// A client that breaks its connection cancels its run. GET /healthz says that
     /// the server lives, GET /readyz whether calls are welcome. SIGTERM lets runs

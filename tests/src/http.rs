@@ -45,7 +45,8 @@ impl HttpServer {
         let home = tempfile::tempdir().expect("a temporary directory can be made");
         let state = private_directory(home.path().join("state"));
         let mut command = builder.command(&state);
-        command.args(["serve", "--listen=127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null());
+        let listen = builder.listen.as_deref().unwrap_or("127.0.0.1:0");
+        command.args(["serve", "--listen", listen]).stdin(Stdio::null()).stdout(Stdio::null());
         let running = Running::start(&mut command, home.path().join("log"));
         let said = eventually("the server to listen", || {
             let log = running.log();

@@ -81,6 +81,7 @@ pub struct Builder {
     home: Option<Arc<TempDir>>,
     log: Option<PathBuf>,
     configuration: Option<String>,
+    pub(crate) listen: Option<String>,
 }
 
 impl Builder {
@@ -105,6 +106,12 @@ impl Builder {
     /// Gives the server a file of settings, beside its state directory.
     pub fn configured(mut self, text: &str) -> Self {
         self.configuration = Some(text.to_owned());
+        self
+    }
+
+    /// Has a server over HTTP listen on another address than a free port of this machine.
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
         self
     }
 

@@ -89,7 +89,7 @@ pub(crate) fn run(config: &Config, command: Command, ceilings: &[LimitSetting]) 
             let (_, text) =
                 keys.add(NewKey { tenant, scopes: scopes.into_iter().collect(), name, lifetime, ceilings })?;
             say(&text);
-            tell(&of_new_key(&config.url(config.listen), &text));
+            tell(&of_new_key(&config.serving.url(config.serving.listen), &text));
         }
         Command::Revoke { id } => say(&format!("{}  is revoked", line(&keys.revoke(&id)?))),
     }

@@ -13,6 +13,7 @@ use crate::identity::{Authentication, ClientKeys, Keys, Roster};
 use crate::service::Service;
 use crate::shutdown::Signals;
 use crate::transport;
+use crate::transport::http::Door;
 use crate::transport::http::hello::{Credential, hello};
 use crate::transport::http::listener::listen;
 
@@ -24,31 +25,32 @@ pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
 /// Serves MCP over HTTP.
 pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
     let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
-    let (listener, address) = listen(config.listen)?;
+    let (listener, address) = listen(&config.serving)?;
     let authentication = introduce(&config, address)?;
     config.executor.tenancy = config.tenancy.clone();
-    serve(config, move |service| transport::http::serve(service, listener, address, authentication, descriptors))
+    let door = Door::new(address, &config.serving);
+    serve(config, move |service| transport::http::serve(service, listener, door, authentication, descriptors))
 }
 
 /// Says where the server listens, and to whom.
 fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Authentication> {
-    let (url, here) = (config.url(address), "on this machine alone");
-    let say = |credential: &Credential<'_>| super::tell(&hello(&url, here, credential));
+    let url = config.serving.url(address);
+    let say = |credential: &Credential<'_>| super::tell(&hello(&url, address, credential));
     let mut authentication = Authentication::default();
-    if config.authentication.contains(&Method::Keys) {
+    if config.serving.authentication.contains(&Method::Keys) {
         let keys = Keys::open(ClientKeys::of(&config.executor.state_directory), config.roster.clone())?;
-        if !config.authentication.contains(&Method::Token) {
+        if !config.serving.authentication.contains(&Method::Token) {
             say(&Credential::Keys(keys.count()));
         }
         authentication = authentication.with_keys(keys);
     }
-    if config.authentication.contains(&Method::Token) {
+    if config.serving.authentication.contains(&Method::Token) {
         ensure!(
             matches!(config.roster, Roster::One),
             "this server has tenants, and one token cannot tell which of them calls: set authentication = [\"keys\"] and add \
              keys with `belljar keys add --tenant NAME --scopes sandbox:execute`"
         );
-        let token = match &config.token_file {
+        let token = match &config.serving.token_file {
             Some(path) => {
                 let token = Token::read(path)?;
                 say(&Credential::TokenFile(path));

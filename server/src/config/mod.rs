@@ -7,6 +7,7 @@
 //! - [`settings`]: every setting, declared once.
 //! - [`values`]: limits, levels and tiers as they are written.
 //! - [`policy`]: what programs are granted; [`mounts`]: folders that they see.
+//! - [`serving`]: where a server over HTTP listens, and who is believed there.
 //! - [`tenants`]: what each of several tenants may use.
 //! - [`machine`]: what is true here when nothing is configured.
 
@@ -15,6 +16,7 @@
 mod machine;
 mod mounts;
 mod policy;
+mod serving;
 mod settings;
 mod tenants;
 mod values;
@@ -22,7 +24,6 @@ mod values;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -36,17 +37,16 @@ use sandbox::{ExecutorSettings, Limits, MinimumTier, NativeSettings, Resource, T
 use self::machine::{base_directory, half_of_memory, personal, processors};
 use self::mounts::{mounts, reserved};
 use self::policy::{Grants, policy};
+use self::serving::Written;
+pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::tenants::{Whole, tenants};
-use self::values::{Address, Level, ProgramSetting, StoreKind, VariableSetting};
+use self::values::{Level, ProgramSetting, StoreKind, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
 use crate::identity::Roster;
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
-
-/// Where a server listens unless told otherwise: a port that nothing usual has.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
 
 /// Checked settings.
 #[derive(Clone, Debug)]
@@ -63,12 +63,8 @@ pub(crate) struct Config {
     pub(crate) structured_content: bool,
     /// Threads of the event loop.
     pub(crate) threads: usize,
-    /// Where a server listens that speaks HTTP.
-    pub(crate) listen: SocketAddr,
-    /// How it finds out who calls.
-    pub(crate) authentication: Vec<Method>,
-    /// The file of its token; without one, a token is made.
-    pub(crate) token_file: Option<PathBuf>,
+    /// What a server over HTTP needs.
+    pub(crate) serving: Serving,
     /// How long runs get to finish after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
 }
@@ -190,25 +186,19 @@ impl Config {
             tenancy,
             roster,
             structured_content: settings.structured_content.unwrap_or(false),
-            listen: settings.listen.map_or(LISTEN, |Address(address)| address),
-            authentication: authentication(settings.authentication)?,
-            token_file: settings.token_file,
+            serving: Serving::new(Written {
+                listen: settings.listen,
+                authentication: settings.authentication,
+                token_file: settings.token_file,
+                public_url: settings.public_url,
+                allowed_origins: settings.allowed_origins,
+                behind_proxy: settings.behind_proxy,
+                trusted_proxies: settings.trusted_proxies,
+            })?,
             threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
     }
-
-    /// Where clients find a server that listens on `address`.
-    pub(crate) fn url(&self, address: SocketAddr) -> String {
-        format!("http://{address}/mcp")
-    }
-}
-
-/// At least one way to find out who calls.
-fn authentication(methods: Option<Vec<Method>>) -> anyhow::Result<Vec<Method>> {
-    let methods = methods.unwrap_or_else(|| vec![Method::Token]);
-    ensure!(!methods.is_empty(), "authentication must name at least one of token, keys, got none");
-    Ok(methods)
 }
 
 fn read(path: &Path) -> anyhow::Result<Settings> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+use super::serving::{Network, Origin, PublicUrl};
 use super::tenants::TenantSettings;
 use super::values::{
     Address, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier,
@@ -139,7 +140,7 @@ pub(crate) struct Settings {
     /// Threads of the server itself, beside those that wait for disks [default: 1]
     #[arg(long, global = true, env = "BELLJAR_THREADS", value_name = "N")]
     pub(super) threads: Option<usize>,
-    /// Address of this machine that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port
+    /// Address that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port. One that others can reach needs keys and --behind-proxy
     #[arg(long, global = true, env = "BELLJAR_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<Address>,
     /// How `serve` finds out who calls: token (one user) or keys (of `belljar keys`), or both [default: token]
@@ -151,6 +152,38 @@ pub(crate) struct Settings {
     // Of a table of tables no flag could be made.
     #[arg(skip)]
     pub(super) tenants: BTreeMap<String, TenantSettings>,
+    /// Where clients find `serve`, such as https://belljar.example/mcp [default: where it listens]
+    #[arg(long, global = true, env = "BELLJAR_PUBLIC_URL", value_name = "URL")]
+    pub(super) public_url: Option<PublicUrl>,
+    /// Origin of pages that may send requests to `serve`, such as https://app.example; may be repeated [default: its own alone]
+    #[arg(
+        long = "allowed-origin",
+        global = true,
+        env = "BELLJAR_ALLOWED_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub(super) allowed_origins: Option<Vec<Origin>>,
+    /// Say that what reaches `serve` comes through a proxy that has TLS, so that keys do not travel in clear
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_BEHIND_PROXY",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(super) behind_proxy: Option<bool>,
+    /// Proxy that the log of `serve` believes when it says for whom it asks, such as 10.0.0.0/8; may be several
+    #[arg(
+        long = "trusted-proxies",
+        global = true,
+        env = "BELLJAR_TRUSTED_PROXIES",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
+    pub(super) trusted_proxies: Option<Vec<Network>>,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N")]
     pub(super) drain_seconds: Option<u64>,

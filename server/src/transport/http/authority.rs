@@ -9,26 +9,37 @@ use hyper::header::{HOST, ORIGIN};
 use hyper::http::{HeaderValue, Uri};
 
 use super::refusal::Refusal;
+use crate::config::{Origin, PublicUrl};
 
-/// The names of the server, with their port.
+/// The names of the server, with their port, and the pages that may send it requests.
 #[derive(Debug)]
-pub(super) struct Authorities(Vec<String>);
+pub(super) struct Authorities {
+    names: Vec<String>,
+    origins: Vec<String>,
+}
 
 impl Authorities {
-    /// The names of a server that listens there.
-    pub(super) fn of(address: SocketAddr) -> Self {
+    /// Those of a server that listens there.
+    pub(super) fn of(address: SocketAddr, public: Option<&PublicUrl>, others: &[Origin]) -> Self {
         let port = address.port();
         let own = address.to_string();
         let usual = ["127.0.0.1", "localhost", "[::1]"];
         let mut names: Vec<_> = usual.iter().map(|host| format!("{host}:{port}")).collect();
-        if !names.contains(&own) {
+        // Every address of the machine is the name of none.
+        if !address.ip().is_unspecified() && !names.contains(&own) {
             names.push(own);
         }
         // The port that HTTP means when none is said.
         if port == 80 {
             names.extend(names.clone().iter().filter_map(|name| Some(name.strip_suffix(":80")?.to_owned())));
         }
-        Self(names)
+        let mut origins: Vec<_> = names.iter().map(|name| format!("http://{name}")).collect();
+        if let Some(public) = public {
+            names.extend(public.hosts());
+            origins.push(public.origin().to_string());
+        }
+        origins.extend(others.iter().map(ToString::to_string));
+        Self { names, origins }
     }
 
     /// Refuses a request to another name, and one from a page of another origin.
@@ -39,22 +50,22 @@ impl Authorities {
         // The one in the target counts for more (RFC 9112, section 3.2.2), so both must be ours.
         let target = uri.authority().map(|authority| authority.as_str().to_owned());
         for name in std::iter::once(host).chain(target) {
-            if !self.has(&name) {
-                return Err(Refusal::ForeignHost { name, allowed: self.0.join(", ") });
+            if !is_among(&self.names, &name) {
+                return Err(Refusal::ForeignHost { name, allowed: self.names.join(", ") });
             }
         }
         for origin in headers.get_all(ORIGIN) {
             let origin = shown(origin);
-            if !origin.strip_prefix("http://").is_some_and(|name| self.has(name)) {
-                return Err(Refusal::ForeignOrigin { origin, allowed: self.0.join(", http://") });
+            if !is_among(&self.origins, &origin) {
+                return Err(Refusal::ForeignOrigin { origin, allowed: self.origins.join(", ") });
             }
         }
         Ok(())
     }
+}
 
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|own| own.eq_ignore_ascii_case(name))
-    }
+fn is_among(ours: &[String], name: &str) -> bool {
+    ours.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 fn shown(value: &HeaderValue) -> String {
@@ -70,7 +81,10 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        match Authorities::of(address.parse().unwrap()).check(&Uri::from_static(target), &headers) {
+        let public = "https://belljar.example/mcp".parse().unwrap();
+        let app = "https://app.example:8443".parse().unwrap();
+        let authorities = Authorities::of(address.parse().unwrap(), Some(&public), &[app]);
+        match authorities.check(&Uri::from_static(target), &headers) {
             Ok(()) => "taken".to_owned(),
             Err(refusal) => refusal.reason().to_owned(),
         }
@@ -78,13 +92,18 @@ mod tests {
 
     #[test]
     fn names_count_with_their_port_and_all_that_are_said_must_be_ours() {
-        for host in ["127.0.0.1:7411", "localhost:7411", "LocalHost:7411", "[::1]:7411"] {
+        let usual = ["127.0.0.1:7411", "localhost:7411", "LocalHost:7411", "[::1]:7411"];
+        for host in usual.into_iter().chain(["belljar.example", "Belljar.Example:443"]) {
             assert_eq!(said("127.0.0.1:7411", "/mcp", &[("host", host)]), "taken", "{host}");
         }
         for host in [
             "evil.example:7411",
             "localhost",
             "localhost:80",
+            "belljar.example:80",
+            "belljar.example:7411",
+            "www.belljar.example",
+            "app.example:8443",
             "localhost:74110",
             "localhost.:7411",
             "user@localhost:7411",
@@ -113,10 +132,16 @@ mod tests {
             said("127.0.0.1:7411", "/mcp", &fields)
         };
         assert_eq!(said(&["http://localhost:7411"]), "taken");
-        assert_eq!(said(&["http://127.0.0.1:7411"]), "taken");
+        for origin in ["http://127.0.0.1:7411", "https://belljar.example", "https://app.example:8443"] {
+            assert_eq!(said(&[origin]), "taken", "{origin}");
+        }
         for origin in [
             "null",
             "https://localhost:7411",
+            "https://app.example",
+            "http://app.example:8443",
+            "http://belljar.example",
+            "https://belljar.example:443",
             "http://localhost",
             "http://localhost:6274",
             "http://evil.example",

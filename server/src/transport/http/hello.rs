@@ -1,6 +1,7 @@
 //! What is printed when the server listens, and when a key is added: lines to paste into
 //! clients.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// What clients are to send.
@@ -46,9 +47,14 @@ impl Credential<'_> {
     }
 }
 
-/// What is said of a server at this address, which is `here`.
-pub(crate) fn hello(url: &str, here: &str, credential: &Credential<'_>) -> String {
-    format!("belljar serves MCP at {url}, {here}.\n{}\n\n{}", credential.says(), lines(url, credential))
+/// What is said of a server that listens on `address` and that clients find at `url`.
+pub(crate) fn hello(url: &str, address: SocketAddr, credential: &Credential<'_>) -> String {
+    let here = format!("http://{address}/mcp");
+    let from = match address.ip().to_canonical().is_loopback() {
+        true if url == here => "on this machine alone".to_owned(),
+        _ => format!("through what reaches it at {here}"),
+    };
+    format!("belljar serves MCP at {url}, {from}.\n{}\n\n{}", credential.says(), lines(url, credential))
 }
 
 /// What is said when a key was added.

@@ -1,30 +1,53 @@
-//! Where the server listens. Without knowing who calls, that is this machine alone:
-//! a token that travels in clear is no protection on a network.
+//! Where the server listens. What others can reach needs to know who calls, and a wire
+//! that nobody reads along.
 
 use std::net::{SocketAddr, TcpListener};
 
 use thiserror::Error;
 
+use crate::config::{Method, Serving};
+
 /// Why it cannot listen there.
 #[derive(Debug, Error)]
 pub(crate) enum ListenError {
     #[error(
-        "listen is {0}, which others can reach: to serve them needs authentication and TLS, which come later. Until \
-         then only addresses of this machine itself are listened on, such as 127.0.0.1:7411"
+        "listen is {0}, which others can reach: to serve them needs authentication that tells who calls. Set \
+         authentication = [\"keys\"] and add keys with `belljar keys add`; with one token for everybody only addresses of \
+         this machine itself are listened on, such as 127.0.0.1:7411"
     )]
-    NotLoopback(SocketAddr),
+    Anybody(SocketAddr),
+    #[error(
+        "listen is {0}, which others can reach, and without TLS everybody on the way reads the keys: put a proxy that has \
+         TLS in front and say so by --behind-proxy (behind_proxy = true)"
+    )]
+    InClear(SocketAddr),
+    #[error(
+        "listen is {0}, which is every address of this machine, and requests must say for which name they are: set \
+         public_url to where clients find the server, such as https://belljar.example/mcp"
+    )]
+    Nameless(SocketAddr),
     #[error("failed to listen on {address}; another port is chosen by --listen, and a free one by --listen :0")]
     Taken { address: SocketAddr, source: std::io::Error },
 }
 
-/// Listens on an address of this machine.
+/// Listens.
 ///
 /// # Errors
 ///
-/// When it is another, or is taken.
-pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
-    if !address.ip().to_canonical().is_loopback() {
-        return Err(ListenError::NotLoopback(address));
+/// Where others could reach it that must not, and when the address is taken.
+pub(crate) fn listen(serving: &Serving) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let address = serving.listen;
+    let ip = address.ip().to_canonical();
+    if !ip.is_loopback() {
+        if serving.authentication.contains(&Method::Token) {
+            return Err(ListenError::Anybody(address));
+        }
+        if !serving.behind_proxy {
+            return Err(ListenError::InClear(address));
+        }
+        if ip.is_unspecified() && serving.public_url.is_none() {
+            return Err(ListenError::Nameless(address));
+        }
     }
     let taken = |source| ListenError::Taken { address, source };
     let listener = TcpListener::bind(address).map_err(taken)?;
@@ -37,14 +60,33 @@ pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), L
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_addresses_of_this_machine_are_listened_on() {
-        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0", "[fe80::1]:0"] {
-            let refused = listen(address.parse().unwrap()).unwrap_err();
-            assert!(matches!(refused, ListenError::NotLoopback(_)), "{refused}");
+    fn serving(listen: &str, method: Method, behind_proxy: bool, public_url: Option<&str>) -> Serving {
+        Serving {
+            listen: listen.parse().unwrap(),
+            authentication: vec![method],
+            token_file: None,
+            public_url: public_url.map(|url| url.parse().unwrap()),
+            allowed_origins: Vec::new(),
+            behind_proxy,
+            trusted_proxies: Vec::new(),
         }
-        let (_listener, address) = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_others_can_reach_needs_keys_a_proxy_and_a_name() {
+        use Method::{Keys, Token};
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0", "[fe80::1]:0"] {
+            let refused = |method, proxy| listen(&serving(address, method, proxy, None)).unwrap_err();
+            assert!(matches!(refused(Token, false), ListenError::Anybody(_)), "{address}");
+            assert!(matches!(refused(Token, true), ListenError::Anybody(_)), "{address}");
+            assert!(matches!(refused(Keys, false), ListenError::InClear(_)), "{address}");
+        }
+        let nameless = listen(&serving("0.0.0.0:0", Keys, true, None)).unwrap_err();
+        assert!(matches!(nameless, ListenError::Nameless(_)), "{nameless}");
+        listen(&serving("0.0.0.0:0", Keys, true, Some("https://belljar.example/mcp"))).unwrap();
+        let (_listener, address) = listen(&serving("127.0.0.1:0", Token, false, None)).unwrap();
         assert_ne!(address.port(), 0);
-        assert!(matches!(listen(address), Err(ListenError::Taken { .. })));
+        let again = listen(&serving(&address.to_string(), Token, false, None));
+        assert!(matches!(again, Err(ListenError::Taken { .. })));
     }
 }

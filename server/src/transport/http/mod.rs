@@ -4,6 +4,7 @@
 //!
 //! - `listener`, `hello`: what is settled before anything is served.
 //! - `connection`, `socket`: connections, bounded in number and patience.
+//! - `forwarded`, `pages`: proxies in front, and pages in browsers.
 //! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
 //! - `exchange`, `lasting`: a request and what it holds until its answer is out, and the
 //!   answer that ends with its credential.
@@ -17,16 +18,18 @@ mod client;
 mod clients;
 mod connection;
 mod exchange;
+mod forwarded;
 pub(crate) mod hello;
 mod lasting;
 pub(crate) mod listener;
 mod operation;
+mod pages;
 mod refusal;
 mod sessions;
 mod socket;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +57,7 @@ use self::lasting::lasting;
 use self::refusal::{Refusal, json_answer};
 use self::socket::{Patience, Socket};
 use crate::caller::Held;
+use crate::config::{Network, Serving};
 use crate::identity::{Authentication, Unauthenticated};
 use crate::service::Service;
 
@@ -67,10 +71,27 @@ const TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// own, and the other is for what its requests run.
 const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
+/// Where requests come in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    authorities: Authorities,
+    trusted_proxies: Vec<Network>,
+}
+
+impl Door {
+    /// That of a server that listens on `address`.
+    pub(crate) fn new(address: SocketAddr, serving: &Serving) -> Self {
+        Self {
+            authorities: Authorities::of(address, serving.public_url.as_ref(), &serving.allowed_origins),
+            trusted_proxies: serving.trusted_proxies.clone(),
+        }
+    }
+}
+
 /// What every connection is served with.
 struct Server {
     service: Arc<Service>,
-    authorities: Authorities,
+    door: Door,
     authentication: Authentication,
     clients: Clients,
     connections: Arc<Connections>,
@@ -85,7 +106,7 @@ struct Server {
 pub(crate) async fn serve(
     service: Arc<Service>,
     listener: std::net::TcpListener,
-    address: SocketAddr,
+    door: Door,
     authentication: Authentication,
     descriptors: usize,
 ) -> anyhow::Result<()> {
@@ -94,7 +115,7 @@ pub(crate) async fn serve(
     let clients = Clients::new(&service, service.longest_run(), &stop, &tasks);
     let server = Arc::new(Server {
         service: Arc::clone(&service),
-        authorities: Authorities::of(address),
+        door,
         authentication,
         clients,
         connections: Connections::new(CONNECTIONS.min(descriptors / DESCRIPTORS_PER_CONNECTION)),
@@ -125,7 +146,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener) {
     let mut told = None::<Instant>;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => take(server, stream).await,
+            Ok((stream, peer)) => take(server, stream, peer.ip()).await,
             Err(error) => {
                 if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
                     told = Some(Instant::now());
@@ -139,14 +160,14 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener) {
     }
 }
 
-async fn take(server: &Arc<Server>, mut stream: TcpStream) {
+async fn take(server: &Arc<Server>, mut stream: TcpStream, peer: IpAddr) {
     // An event of a stream would wait for the acknowledgement of the one before, 40 ms.
     if stream.set_nodelay(true).is_err() {
         // It has gone already.
         return;
     }
     match server.connections.enter().await {
-        Ok(connection) => drop(server.tasks.spawn(converse(Arc::clone(server), stream, connection))),
+        Ok(connection) => drop(server.tasks.spawn(converse(Arc::clone(server), stream, peer, connection))),
         Err(refusal) => {
             // As much as fits without waiting for anybody.
             let _ = stream.try_write(&refusal.bytes());
@@ -156,13 +177,13 @@ async fn take(server: &Arc<Server>, mut stream: TcpStream) {
 }
 
 /// Answers requests on a connection, one after the other, until either side ends it.
-async fn converse(server: Arc<Server>, stream: TcpStream, connection: Arc<Connection>) {
+async fn converse(server: Arc<Server>, stream: TcpStream, peer: IpAddr, connection: Arc<Connection>) {
     let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection), Patience::default()));
     let (of_requests, of_connection) = (Arc::clone(&server), Arc::clone(&connection));
     let answer = service_fn(move |request| {
         let exchange = Exchange::begin(&of_connection, Held::new(of_requests.calls.clone()));
         let server = Arc::clone(&of_requests);
-        async move { Ok::<_, Infallible>(server.answer(request, exchange).await) }
+        async move { Ok::<_, Infallible>(server.answer(request, peer, exchange).await) }
     });
     let mut protocol = http1::Builder::new();
     protocol
@@ -185,29 +206,40 @@ async fn converse(server: Arc<Server>, stream: TcpStream, connection: Arc<Connec
 }
 
 impl Server {
-    async fn answer(&self, request: Request<Incoming>, exchange: Exchange) -> Response<AnswerBody> {
-        let answer = match self.admit(request, exchange.held()).await {
-            Ok(answer) => answer,
-            Err(refusal) => refusal.answer(&self.authentication),
-        };
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, exchange: Exchange) -> Response<AnswerBody> {
+        let (uri, headers) = (request.uri(), request.headers());
+        let page = pages::origin(headers).filter(|_| self.door.authorities.check(uri, headers).is_ok());
+        let answered = self.admit(request, peer, exchange.held()).await;
+        let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(&self.authentication));
+        if let Some(page) = page {
+            pages::show(&mut answer, page);
+        }
         exchange.answer(answer)
     }
 
-    async fn admit(&self, request: Request<Incoming>, held: &Arc<Held>) -> Result<Answer, Refusal> {
+    async fn admit(&self, request: Request<Incoming>, peer: IpAddr, held: &Arc<Held>) -> Result<Answer, Refusal> {
         match request.uri().path() {
             // They are asked by address, and tell nothing that is worth a check.
             "/healthz" => return probe(request.method(), || json_answer(StatusCode::OK, &json!({"status": "alive"}))),
             "/readyz" => return probe(request.method(), || self.readiness()),
             _ => {}
         }
-        self.authorities.check(request.uri(), request.headers())?;
+        self.door.authorities.check(request.uri(), request.headers())?;
         if request.uri().path() != "/mcp" {
             return Err(Refusal::NoSuchPath);
+        }
+        if request.method() == Method::OPTIONS && pages::origin(request.headers()).is_some() {
+            return Ok(pages::preflight());
         }
         if ![Method::POST, Method::GET, Method::DELETE].contains(request.method()) {
             return Err(Refusal::Method("POST, GET, DELETE"));
         }
-        let identity = self.authentication.authenticate(request.headers()).await.map_err(Refusal::Unauthenticated)?;
+        let authenticated = self.authentication.authenticate(request.headers()).await;
+        let client = || forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
+        let identity = authenticated.map_err(|error| {
+            tracing::info!(client = %client(), reason = error.reason(), "a request of nobody who is known was refused");
+            Refusal::Unauthenticated(error)
+        })?;
         let client = self.clients.of(&identity.principal)?;
         held.keep(Arc::clone(&client));
         let mut over = identity.over(self.service.longest_run());

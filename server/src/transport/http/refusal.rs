@@ -31,7 +31,7 @@ pub(super) enum Refusal {
         Bounded(name)
     )]
     ForeignHost { name: String, allowed: String },
-    #[error("Origin is {}, and pages of http://{allowed} alone may send requests here", Bounded(origin))]
+    #[error("Origin is {}, and pages of {allowed} alone may send requests here", Bounded(origin))]
     ForeignOrigin { origin: String, allowed: String },
     #[error("there is nothing here; MCP is spoken at /mcp")]
     NoSuchPath,
