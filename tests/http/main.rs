@@ -8,3 +8,4 @@ mod checks;
 mod ending;
 mod eras;
 mod start;
+mod tls;

@@ -8,7 +8,7 @@ use tests::Server;
 use tests::http::{HttpServer, Request, legacy, modern};
 
 /// How a server ends that does not start.
-fn refusal(flags: &[&str]) -> String {
+pub(crate) fn refusal(flags: &[&str]) -> String {
     let state = tempfile::tempdir().unwrap();
     let output = Server::with().command(&state.path().join("state")).arg("serve").args(flags).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

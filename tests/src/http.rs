@@ -56,7 +56,7 @@ impl HttpServer {
             let rest = said.split_once(after).map(|(_, rest)| rest).unwrap_or_default();
             rest.split(|letter: char| letter.is_whitespace() || letter == '/').next().unwrap_or_default().to_owned()
         };
-        let address = word("http://").parse().expect("the server says where it listens");
+        let address = word("://").parse().expect("the server says where it listens");
         Self { running, address, token: word("shown again: "), home, builder }
     }
 

@@ -26,9 +26,9 @@ pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
 pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
     let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
     let (listener, address) = listen(&config.serving)?;
+    let door = Door::new(address, &config.serving)?;
     let authentication = introduce(&config, address)?;
     config.executor.tenancy = config.tenancy.clone();
-    let door = Door::new(address, &config.serving);
     serve(config, move |service| transport::http::serve(service, listener, door, authentication, descriptors))
 }
 

@@ -38,7 +38,7 @@ use self::machine::{base_directory, half_of_memory, personal, processors};
 use self::mounts::{mounts, reserved};
 use self::policy::{Grants, policy};
 use self::serving::Written;
-pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving};
+pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving, TlsFiles};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::tenants::{Whole, tenants};
 use self::values::{Level, ProgramSetting, StoreKind, VariableSetting};
@@ -177,7 +177,10 @@ impl Config {
                         &catalogue,
                         [native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?],
                     )?,
-                    secrets: place.into_iter().chain(settings.token_file.clone()).collect(),
+                    secrets: [place, settings.token_file.clone(), settings.tls_key.clone()]
+                        .into_iter()
+                        .flatten()
+                        .collect(),
                     personal: personal(),
                 },
                 catalogue,
@@ -192,6 +195,8 @@ impl Config {
                 token_file: settings.token_file,
                 public_url: settings.public_url,
                 allowed_origins: settings.allowed_origins,
+                tls_certificate: settings.tls_certificate,
+                tls_key: settings.tls_key,
                 behind_proxy: settings.behind_proxy,
                 trusted_proxies: settings.trusted_proxies,
             })?,

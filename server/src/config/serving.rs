@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use hyper::http::Uri;
 use serde::Deserialize;
 
@@ -26,19 +26,32 @@ pub(crate) struct Serving {
     pub(crate) public_url: Option<PublicUrl>,
     /// Origins of pages that may send requests, beside its own.
     pub(crate) allowed_origins: Vec<Origin>,
+    /// Its certificate, if it has TLS itself.
+    pub(crate) tls: Option<TlsFiles>,
     /// Whether what reaches it came through a proxy that has TLS.
     pub(crate) behind_proxy: bool,
     /// Who is believed when it says for whom it asks.
     pub(crate) trusted_proxies: Vec<Network>,
 }
 
-/// The same as it is written.
+/// A certificate and its key.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    /// PEM: that of the server first, and then those that lead to an authority.
+    pub(crate) certificate: PathBuf,
+    /// PEM: PKCS #8, PKCS #1 or SEC 1.
+    pub(crate) key: PathBuf,
+}
+
+/// [`Serving`] as it is written.
 pub(super) struct Written {
     pub(super) listen: Option<Address>,
     pub(super) authentication: Option<Vec<Method>>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) public_url: Option<PublicUrl>,
     pub(super) allowed_origins: Option<Vec<Origin>>,
+    pub(super) tls_certificate: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
     pub(super) behind_proxy: Option<bool>,
     pub(super) trusted_proxies: Option<Vec<Network>>,
 }
@@ -47,12 +60,18 @@ impl Serving {
     pub(super) fn new(written: Written) -> anyhow::Result<Self> {
         let authentication = written.authentication.unwrap_or_else(|| vec![Method::Token]);
         ensure!(!authentication.is_empty(), "authentication must name at least one of token, keys, got none");
+        let tls = match (written.tls_certificate, written.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            _ => bail!("tls_certificate and tls_key belong together, and one of them is not set"),
+        };
         Ok(Self {
             listen: written.listen.map_or(LISTEN, |Address(address)| address),
             authentication,
             token_file: written.token_file,
             public_url: written.public_url,
             allowed_origins: written.allowed_origins.unwrap_or_default(),
+            tls,
             behind_proxy: written.behind_proxy.unwrap_or(false),
             trusted_proxies: written.trusted_proxies.unwrap_or_default(),
         })
@@ -60,7 +79,8 @@ impl Serving {
 
     /// Where clients find a server that listens on `address`.
     pub(crate) fn url(&self, address: SocketAddr) -> String {
-        self.public_url.as_ref().map_or_else(|| format!("http://{address}/mcp"), ToString::to_string)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.public_url.as_ref().map_or_else(|| format!("{scheme}://{address}/mcp"), ToString::to_string)
     }
 }
 

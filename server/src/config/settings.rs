@@ -140,7 +140,7 @@ pub(crate) struct Settings {
     /// Threads of the server itself, beside those that wait for disks [default: 1]
     #[arg(long, global = true, env = "BELLJAR_THREADS", value_name = "N")]
     pub(super) threads: Option<usize>,
-    /// Address that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port. One that others can reach needs keys and --behind-proxy
+    /// Address that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port. One that others can reach needs keys, and --tls-certificate or --behind-proxy
     #[arg(long, global = true, env = "BELLJAR_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<Address>,
     /// How `serve` finds out who calls: token (one user) or keys (of `belljar keys`), or both [default: token]
@@ -164,6 +164,12 @@ pub(crate) struct Settings {
         value_delimiter = ','
     )]
     pub(super) allowed_origins: Option<Vec<Origin>>,
+    /// File with the certificate of `serve` in PEM, and those that lead to an authority; read again when it changes [default: no TLS]
+    #[arg(long, global = true, env = "BELLJAR_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(super) tls_certificate: Option<PathBuf>,
+    /// File with its private key in PEM, which others than owner and group cannot read
+    #[arg(long, global = true, env = "BELLJAR_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
     /// Say that what reaches `serve` comes through a proxy that has TLS, so that keys do not travel in clear
     #[arg(
         long,

@@ -19,8 +19,9 @@ pub(super) struct Authorities {
 }
 
 impl Authorities {
-    /// Those of a server that listens there.
-    pub(super) fn of(address: SocketAddr, public: Option<&PublicUrl>, others: &[Origin]) -> Self {
+    /// Those of a server that listens there, with TLS or without.
+    pub(super) fn of(address: SocketAddr, has_tls: bool, public: Option<&PublicUrl>, others: &[Origin]) -> Self {
+        let (scheme, usual_port) = if has_tls { ("https", ":443") } else { ("http", ":80") };
         let port = address.port();
         let own = address.to_string();
         let usual = ["127.0.0.1", "localhost", "[::1]"];
@@ -29,11 +30,10 @@ impl Authorities {
         if !address.ip().is_unspecified() && !names.contains(&own) {
             names.push(own);
         }
-        // The port that HTTP means when none is said.
-        if port == 80 {
-            names.extend(names.clone().iter().filter_map(|name| Some(name.strip_suffix(":80")?.to_owned())));
-        }
-        let mut origins: Vec<_> = names.iter().map(|name| format!("http://{name}")).collect();
+        // The port that is meant when none is said.
+        let short: Vec<_> = names.iter().filter_map(|name| Some(name.strip_suffix(usual_port)?.to_owned())).collect();
+        names.extend(short);
+        let mut origins: Vec<_> = names.iter().map(|name| format!("{scheme}://{name}")).collect();
         if let Some(public) = public {
             names.extend(public.hosts());
             origins.push(public.origin().to_string());
@@ -83,7 +83,7 @@ mod tests {
         }
         let public = "https://belljar.example/mcp".parse().unwrap();
         let app = "https://app.example:8443".parse().unwrap();
-        let authorities = Authorities::of(address.parse().unwrap(), Some(&public), &[app]);
+        let authorities = Authorities::of(address.parse().unwrap(), false, Some(&public), &[app]);
         match authorities.check(&Uri::from_static(target), &headers) {
             Ok(()) => "taken".to_owned(),
             Err(refusal) => refusal.reason().to_owned(),
@@ -122,6 +122,26 @@ mod tests {
         let host = [("host", "localhost:7411")];
         assert_eq!(said("127.0.0.1:7411", "http://localhost:7411/mcp", &host), "taken");
         assert_eq!(said("127.0.0.1:7411", "http://evil.example/mcp", &host), "foreign_host");
+    }
+
+    #[test]
+    fn the_scheme_of_the_server_says_which_port_is_meant_and_which_origins_are_its_own() {
+        for (address, has_tls, host, origin) in [
+            ("127.0.0.1:443", true, "localhost", "https://localhost"),
+            ("127.0.0.1:8443", true, "localhost:8443", "https://localhost:8443"),
+            ("127.0.0.1:80", false, "localhost", "http://localhost"),
+        ] {
+            let authorities = Authorities::of(address.parse().unwrap(), has_tls, None, &[]);
+            let check = |origin: &str| {
+                let mut headers = HeaderMap::new();
+                headers.append(HOST, HeaderValue::from_static(host));
+                headers.append(ORIGIN, HeaderValue::from_str(origin).unwrap());
+                authorities.check(&Uri::from_static("/mcp"), &headers).is_ok()
+            };
+            assert!(check(origin), "{address}");
+            let other = if has_tls { origin.replace("https", "http") } else { origin.replace("http", "https") };
+            assert!(!check(&other), "{address}");
+        }
     }
 
     #[test]

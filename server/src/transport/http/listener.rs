@@ -17,8 +17,8 @@ pub(crate) enum ListenError {
     )]
     Anybody(SocketAddr),
     #[error(
-        "listen is {0}, which others can reach, and without TLS everybody on the way reads the keys: put a proxy that has \
-         TLS in front and say so by --behind-proxy (behind_proxy = true)"
+        "listen is {0}, which others can reach, and without TLS everybody on the way reads the keys: give a certificate by \
+         --tls-certificate and --tls-key, or put a proxy that has TLS in front and say so by --behind-proxy"
     )]
     InClear(SocketAddr),
     #[error(
@@ -42,7 +42,7 @@ pub(crate) fn listen(serving: &Serving) -> Result<(TcpListener, SocketAddr), Lis
         if serving.authentication.contains(&Method::Token) {
             return Err(ListenError::Anybody(address));
         }
-        if !serving.behind_proxy {
+        if !serving.behind_proxy && serving.tls.is_none() {
             return Err(ListenError::InClear(address));
         }
         if ip.is_unspecified() && serving.public_url.is_none() {
@@ -59,6 +59,7 @@ pub(crate) fn listen(serving: &Serving) -> Result<(TcpListener, SocketAddr), Lis
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TlsFiles;
 
     fn serving(listen: &str, method: Method, behind_proxy: bool, public_url: Option<&str>) -> Serving {
         Serving {
@@ -67,6 +68,7 @@ mod tests {
             token_file: None,
             public_url: public_url.map(|url| url.parse().unwrap()),
             allowed_origins: Vec::new(),
+            tls: None,
             behind_proxy,
             trusted_proxies: Vec::new(),
         }
@@ -81,6 +83,9 @@ mod tests {
             assert!(matches!(refused(Token, true), ListenError::Anybody(_)), "{address}");
             assert!(matches!(refused(Keys, false), ListenError::InClear(_)), "{address}");
         }
+        let files = TlsFiles { certificate: "certificate".into(), key: "key".into() };
+        let with_tls = Serving { tls: Some(files), ..serving("0.0.0.0:0", Keys, false, None) };
+        assert!(matches!(listen(&with_tls), Err(ListenError::Nameless(_))), "TLS is as good as a proxy");
         let nameless = listen(&serving("0.0.0.0:0", Keys, true, None)).unwrap_err();
         assert!(matches!(nameless, ListenError::Nameless(_)), "{nameless}");
         listen(&serving("0.0.0.0:0", Keys, true, Some("https://belljar.example/mcp"))).unwrap();

@@ -2,7 +2,7 @@
 //! before MCP. What a request passes, in this order: health, Host and Origin, path,
 //! method, who calls, room, scope, and then rmcp.
 //!
-//! - `listener`, `hello`: what is settled before anything is served.
+//! - `listener`, `tls`, `hello`: what is settled before anything is served.
 //! - `connection`, `socket`: connections, bounded in number and patience.
 //! - `forwarded`, `pages`: proxies in front, and pages in browsers.
 //! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
@@ -27,6 +27,7 @@ mod pages;
 mod refusal;
 mod sessions;
 mod socket;
+mod tls;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -42,7 +43,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +57,7 @@ use self::exchange::{Answer, AnswerBody, Exchange};
 use self::lasting::lasting;
 use self::refusal::{Refusal, json_answer};
 use self::socket::{Patience, Socket};
+use self::tls::{NoTls, Tls};
 use crate::caller::Held;
 use crate::config::{Network, Serving};
 use crate::identity::{Authentication, Unauthenticated};
@@ -72,19 +74,29 @@ const TOLD_AGAIN: Duration = Duration::from_secs(60);
 const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// Where requests come in.
-#[derive(Debug)]
 pub(crate) struct Door {
+    tls: Option<Arc<Tls>>,
     authorities: Authorities,
     trusted_proxies: Vec<Network>,
 }
 
 impl Door {
     /// That of a server that listens on `address`.
-    pub(crate) fn new(address: SocketAddr, serving: &Serving) -> Self {
-        Self {
-            authorities: Authorities::of(address, serving.public_url.as_ref(), &serving.allowed_origins),
+    ///
+    /// # Errors
+    ///
+    /// When its certificate cannot be used.
+    pub(crate) fn new(address: SocketAddr, serving: &Serving) -> anyhow::Result<Self> {
+        Ok(Self {
+            tls: serving.tls.clone().map(Tls::open).transpose()?,
+            authorities: Authorities::of(
+                address,
+                serving.tls.is_some(),
+                serving.public_url.as_ref(),
+                &serving.allowed_origins,
+            ),
             trusted_proxies: serving.trusted_proxies.clone(),
-        }
+        })
     }
 }
 
@@ -178,6 +190,30 @@ async fn take(server: &Arc<Server>, mut stream: TcpStream, peer: IpAddr) {
 
 /// Answers requests on a connection, one after the other, until either side ends it.
 async fn converse(server: Arc<Server>, stream: TcpStream, peer: IpAddr, connection: Arc<Connection>) {
+    let Some(tls) = &server.door.tls else { return converse_over(server, stream, peer, connection).await };
+    let agreed = tokio::select! {
+        agreed = tls.accept(stream) => agreed,
+        () = connection.leave() => return,
+        () = server.stop.cancelled() => return,
+    };
+    match agreed {
+        Ok(stream) => converse_over(server, stream, peer, connection).await,
+        Err(error) => {
+            tracing::debug!(%error, "a connection has no TLS");
+            if let NoTls::Plain(mut stream) = error {
+                let _ = stream.try_write(&Refusal::Plain.bytes());
+                let _ = stream.shutdown().await;
+            }
+        }
+    }
+}
+
+async fn converse_over<S: AsyncRead + AsyncWrite + Unpin>(
+    server: Arc<Server>,
+    stream: S,
+    peer: IpAddr,
+    connection: Arc<Connection>,
+) {
     let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection), Patience::default()));
     let (of_requests, of_connection) = (Arc::clone(&server), Arc::clone(&connection));
     let answer = service_fn(move |request| {

@@ -58,6 +58,8 @@ pub(super) enum Refusal {
     NoMemory,
     #[error("no connection is free; try again in a moment")]
     NoConnection,
+    #[error("this server has TLS: its address begins with https://")]
+    Plain,
     #[error("too many principals are calling at this moment; try again in a moment")]
     NoClient,
     #[error("the Content-Type of a message must be application/json")]
@@ -94,6 +96,7 @@ impl Refusal {
             Self::TooManyStreams => "too_many_streams",
             Self::NoMemory => "no_memory",
             Self::NoConnection => "no_connection",
+            Self::Plain => "no_tls",
             Self::NoClient => "no_client",
             Self::NoJson => "no_json",
             Self::NoMessage(_) | Self::Nothing => "no_message",
@@ -102,7 +105,7 @@ impl Refusal {
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::NoHost | Self::Broken | Self::NoMessage(_) | Self::Nothing => StatusCode::BAD_REQUEST,
+            Self::NoHost | Self::Plain | Self::Broken | Self::NoMessage(_) | Self::Nothing => StatusCode::BAD_REQUEST,
             Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -157,7 +160,10 @@ impl Refusal {
     /// The answer in bytes, for a connection that nobody speaks HTTP on.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let (status, body) = (self.status(), self.body().to_string());
-        let retry = format!("Retry-After: {RETRY_AFTER_SECONDS}\r\n");
+        let retry = match self {
+            Self::NoConnection => format!("Retry-After: {RETRY_AFTER_SECONDS}\r\n"),
+            _ => String::new(),
+        };
         format!(
             "HTTP/1.1 {status}\r\n{retry}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: \
              close\r\n\r\n{body}",

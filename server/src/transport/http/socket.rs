@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::bounds::{HEAD_TIME, STALL_TIME};
@@ -27,9 +26,9 @@ impl Default for Patience {
     }
 }
 
-/// A socket that gives up.
-pub(super) struct Socket {
-    stream: TcpStream,
+/// A socket that gives up, with TLS or without.
+pub(super) struct Socket<S> {
+    stream: S,
     connection: Arc<Connection>,
     patience: Patience,
     /// When a head that has begun must be there.
@@ -38,8 +37,8 @@ pub(super) struct Socket {
     stall: Option<Pin<Box<Sleep>>>,
 }
 
-impl Socket {
-    pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>, patience: Patience) -> Self {
+impl<S> Socket<S> {
+    pub(super) const fn new(stream: S, connection: Arc<Connection>, patience: Patience) -> Self {
         Self { stream, connection, patience, head: None, stall: None }
     }
 
@@ -60,7 +59,7 @@ fn expires(clock: &mut Option<Pin<Box<Sleep>>>, time: Duration, context: &mut Co
     clock.get_or_insert_with(|| Box::pin(sleep(time))).as_mut().poll(context)
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,7 +83,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, outcome)
@@ -120,7 +119,7 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio_util::task::TaskTracker;
 
     use super::super::connection::Connections;
@@ -131,7 +130,7 @@ mod tests {
     const NEVER: Duration = Duration::from_secs(3600);
 
     /// A socket and its client.
-    async fn pair(patience: Patience) -> (Socket, Arc<Connection>, TcpStream) {
+    async fn pair(patience: Patience) -> (Socket<TcpStream>, Arc<Connection>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let connection = Connections::new(1).enter().await.unwrap();
