@@ -5,21 +5,28 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sandbox::{Error, Executor, Look, Place, Principal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::transport::unsent::Unsent;
+
+/// What one caller subscribes to at once, on all of its connections: far above what
+/// a client shows, and each is looked at when the session is saved.
+pub(crate) const SUBSCRIPTIONS: usize = 256;
 
 /// A principal, and the room that its replies have.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) unsent: Arc<Unsent>,
+    /// Of [`SUBSCRIPTIONS`], those that are left.
+    pub(crate) subscriptions: Arc<Semaphore>,
 }
 
 impl Caller {
     pub(crate) fn new(principal: Principal, unsent: Arc<Unsent>) -> Arc<Self> {
-        Arc::new(Self { principal, unsent })
+        Arc::new(Self { principal, unsent, subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS)) })
     }
 
     /// Waits until a call may begin. What runs nothing holds a place until it is
@@ -72,6 +79,12 @@ impl Held {
     /// Has the request counted as a call of a tool, which a server that ends waits for.
     pub(crate) fn count_call(&self) {
         self.keep(self.calls.token());
+    }
+
+    /// Lets go of what it holds by now.
+    pub(crate) fn let_go(&self) {
+        let things = self.things.lock().as_mut().map(std::mem::take);
+        drop(things);
     }
 
     /// Lets go of everything, and of what may come yet.

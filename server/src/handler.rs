@@ -7,9 +7,9 @@ use hyper::http::request::Parts;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, Implementation, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, Tool,
+    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use sandbox::{Error, Look, Place};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Held};
 use crate::identity::Identity;
-use crate::resources::{self, LASTING_TTL_MS, Refusal};
+use crate::resources::{self, LASTING_TTL_MS, Refusal, Subscriptions};
 use crate::service::Service;
 use crate::tools::{Call, TOOLS, reply};
 use crate::transport::message;
@@ -34,11 +34,13 @@ pub(crate) struct Handler {
     caller: Arc<Caller>,
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
+    /// Of a client of the `initialize` era, on this connection.
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl Handler {
-    pub(crate) const fn new(service: Arc<Service>, caller: Arc<Caller>, ended: CancellationToken) -> Self {
-        Self { service, caller, ended }
+    pub(crate) fn new(service: Arc<Service>, caller: Arc<Caller>, ended: CancellationToken) -> Self {
+        Self { service, caller, ended, subscriptions: Arc::default() }
     }
 }
 
@@ -84,7 +86,9 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().build())
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().build();
+        ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("belljar", env!("CARGO_PKG_VERSION")).with_title("Belljar"))
             .with_instructions(INSTRUCTIONS)
     }
@@ -159,6 +163,42 @@ impl ServerHandler for Handler {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let read = resources::read(&self.service, &self.caller.principal, &request.uri);
         Ok(self.answer(Look::Read, &context, Some(&request.uri), read).await?.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let (peer, uri) = (context.peer.clone(), &request.uri);
+        let added = self.subscriptions.add(&self.service, &self.caller, peer, &self.ended, uri);
+        self.answer(Look::Session, &context, Some(uri), added).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscriptions.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let policy = self.service.executor.policy(&self.caller.principal);
+        Some(resources::accepted(&policy.mounts, requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        // It goes on for as long as its client likes, and counts as a subscription: the
+        // place and the bytes of the request are for others. A server that ends has its
+        // last word out first.
+        if let Some(held) = of_request::<Held>(context.request_context()) {
+            held.let_go();
+            held.count_call();
+        }
+        let listening = resources::listen(&self.service, &self.caller, &self.ended, &context);
+        listening.await.map_err(|refusal| refusal.error(None))
     }
 
     async fn on_custom_request(

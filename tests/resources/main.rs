@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod bad;
+mod changes;
 mod list;
+mod listener;
 mod read;
 mod wire;

@@ -4,7 +4,7 @@
 //! - `address`: what they are called. `templates`: the shapes of that.
 //! - `read`, `content`: what is there. `facts`, `guide`: what the server says of itself.
 //! - `list`, `cursor`: what there is, page by page.
-//! - `refusal`: why not.
+//! - `subscriptions`: who is told of changes. `refusal`: why not.
 
 mod address;
 mod content;
@@ -14,6 +14,7 @@ mod guide;
 mod list;
 mod read;
 mod refusal;
+mod subscriptions;
 mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -22,6 +23,7 @@ pub(crate) use self::cursor::refuse as refuse_cursor;
 pub(crate) use self::list::list;
 pub(crate) use self::read::read;
 pub(crate) use self::refusal::Refusal;
+pub(crate) use self::subscriptions::{Subscriptions, accepted, listen};
 pub(crate) use self::templates::templates;
 
 /// How long clients may cache what is the same for as long as the server runs.

@@ -29,6 +29,9 @@ pub(crate) enum Refusal {
          of it: {how}"
     )]
     TooLarge { size_bytes: u64, bound_bytes: u64, how: String },
+    /// Too much of something that clients keep.
+    #[error("{what} of this caller are at most {bound}; {instead}")]
+    TooMany { what: &'static str, bound: usize, instead: &'static str },
     /// A cursor that was not given, or not to this caller, or not for this list.
     #[error("the cursor is none that this server gave to you for this list; begin again without one")]
     Cursor,
@@ -54,6 +57,10 @@ impl Refusal {
                 ErrorData::invalid_params(message, Some(data))
             }
             Self::Cursor => ErrorData::invalid_params(message, Some(data)),
+            Self::TooMany { bound, .. } => {
+                data["bound"] = (*bound).into();
+                ErrorData::new(NOT_NOW, message, Some(data))
+            }
         }
     }
 
@@ -62,6 +69,7 @@ impl Refusal {
         match self {
             Self::Sandbox(error) => error.kind(),
             Self::TooLarge { .. } => "too_large",
+            Self::TooMany { .. } => "too_many",
             Self::Cursor => "bad_cursor",
         }
     }
