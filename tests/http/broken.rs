@@ -97,7 +97,7 @@ fn a_run_ends_when_its_client_says_so_or_ends_its_session() {
     let _connection = begin(8);
     assert_ends(&server, || {
         let end = client.request(&json!({})).line("DELETE /mcp HTTP/1.1");
-        assert_eq!(server.connect().ask(&end).status, 202);
+        assert_eq!(server.connect().ask(&end).status, 204);
     });
 }
 

@@ -196,7 +196,7 @@ fn a_session_that_is_ended_or_never_was_is_not_found() {
     let unknown = server.connect().ask(&made_up);
     assert_eq!(unknown.status, 404);
     let end = client.request(&list).line("DELETE /mcp HTTP/1.1");
-    assert_eq!(server.connect().ask(&end).status, 202);
+    assert_eq!(server.connect().ask(&end).status, 204);
     let ended = client.ask(&list);
     assert_eq!((ended.status, &ended.body), (unknown.status, &unknown.body), "an ended session is like none");
     let without = server.connect().ask(&client.request(&list).without("Mcp-Session-Id"));

@@ -71,12 +71,18 @@ impl Client {
         held: &Arc<Held>,
     ) -> Result<Answer, Refusal> {
         let (mut parts, body) = request.into_parts();
+        let ends_session = parts.method == Method::DELETE;
         if parts.method != Method::POST {
             Operation::OF_NO_MESSAGE.check(&identity)?;
             if parts.method == Method::GET {
                 held.keep(Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)?);
             }
-            return Ok(self.mcp.handle(Request::from_parts(parts, Full::<Bytes>::default())).await);
+            let mut answer = self.mcp.handle(Request::from_parts(parts, Full::<Bytes>::default())).await;
+            // It has ended by now; and clients complain of any other success.
+            if ends_session && answer.status() == StatusCode::ACCEPTED {
+                *answer.status_mut() = StatusCode::NO_CONTENT;
+            }
+            return Ok(answer);
         }
         held.keep(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);
         let (body, room) = self.room.take_in(&parts.headers, body).await?;
