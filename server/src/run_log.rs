@@ -1,12 +1,15 @@
-//! What the log says of runs: a line for each that is over or was refused.
+//! What the log says of runs: a line for each that is over or was refused. What they
+//! used goes to the accounts of their tenants.
 
 use std::fmt;
 
+use crate::identity::Accounts;
 use sandbox::{Resource, RunCall, RunEvent, RunEvents, RunFailure, RunStage, RunSummary, Status, Told, Usage};
 
 /// Writes down what `events` tells, and waits for more.
-pub(crate) async fn write(events: &mut RunEvents) {
+pub(crate) async fn write(events: &mut RunEvents, accounts: &Accounts) {
     while let Some(told) = events.next().await {
+        accounts.told(&told);
         line(&told);
     }
 }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::prepare::Spinner;
 use crate::config::Config;
+use crate::identity::Accounts;
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::{self, Form};
@@ -48,6 +49,8 @@ pub(crate) struct Service {
     /// What arguments of `execute` are held against.
     pub(crate) execute_schema: Arc<JsonObject>,
     pub(crate) started: Instant,
+    /// What tenants have used, and how often they were refused.
+    pub(crate) accounts: Accounts,
     /// By where each policy lies: tenants share some, and the executor keeps all of them
     /// where they are.
     tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
@@ -77,6 +80,7 @@ impl Service {
             executor,
             form: Form { structured: config.structured_content },
             started: Instant::now(),
+            accounts: Accounts::new(config.roster),
             tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),
@@ -92,7 +96,8 @@ impl Service {
     /// because runs that are drained may wait for it.
     pub(crate) async fn live(&self, mut signals: Signals) {
         let mut events = self.executor.events();
-        let background = async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events)) };
+        let background =
+            async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events, &self.accounts)) };
         let life = async {
             let cause = tokio::select! {
                 () = signals.next() => Cause::Signal,

@@ -7,4 +7,5 @@ mod apart;
 mod caller;
 mod files;
 mod keys;
+mod quotas;
 mod scopes;

@@ -2,6 +2,7 @@
 //! an [`Identity`], and everything behind the transport asks that alone.
 //!
 //! - `scopes`: what a credential lets its holder do.
+//! - `accounts`: what tenants have used, and how often they were refused.
 //! - `keys`: the keys of clients.
 //! - `tenants`: the tenants that there are, and what each may use over time.
 //! - `token`: the one credential of a server of one user.
@@ -10,6 +11,7 @@
 //! Another way to know who calls is a field of [`Authentication`] and a line in
 //! [`Authentication::authenticate`].
 
+mod accounts;
 mod keys;
 #[expect(dead_code, unused_imports, reason = "nothing asks it yet")]
 mod oauth;
@@ -28,6 +30,7 @@ use sandbox::{Principal, RequestedLimits};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::accounts::{Accounts, Demand, Exceeded};
 use self::keys::PREFIX;
 pub(crate) use self::keys::{ClientKeys, Key, Keys, NewKey};
 pub(crate) use self::refusal::Unauthenticated;

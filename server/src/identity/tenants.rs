@@ -63,7 +63,6 @@ impl Roster {
     }
 
     /// What a tenant may use over time.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what counts it comes next"))]
     pub(crate) fn quota(&self, principal: &Principal) -> Quota {
         match self {
             Self::One => Quota::default(),

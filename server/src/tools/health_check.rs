@@ -1,5 +1,7 @@
 //! `health_check`: how the server is.
 
+use std::collections::BTreeMap;
+
 use rmcp::model::{CallToolResult, Tool};
 use sandbox::{Enforced, Health, NativeHealth, Shown, WorkerWall};
 use schemars::JsonSchema;
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execute::mounted;
 use super::reply::{self, Form};
-use super::{Call, Hints, Result, tool};
+use super::{Call, Hints, Result, any_object, tool};
 use crate::service::Stage;
 
 pub(crate) const NAME: &str = "health_check";
@@ -29,6 +31,9 @@ struct Reply {
     workers: usize,
     memory_used_bytes: u64,
     memory_total_bytes: u64,
+    /// By reason, of the caller's tenant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    refusals: BTreeMap<&'static str, u64>,
     protections: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mounts: Option<String>,
@@ -43,6 +48,8 @@ struct ReplyShape {
     /// starting, ok or shutting_down
     status: String,
     version: String,
+    #[schemars(schema_with = "any_object")]
+    refusals: Option<BTreeMap<String, u64>>,
     protections: Vec<String>,
     mounts: Option<String>,
 }
@@ -79,12 +86,15 @@ pub(crate) fn call(call: &Call<'_>) -> Result<CallToolResult> {
         workers: health.pool.as_ref().map_or(0, |pool| pool.workers),
         memory_used_bytes: health.pool.as_ref().map_or(0, |pool| pool.memory_used_bytes),
         memory_total_bytes: health.pool.as_ref().map_or(0, |pool| pool.memory_total_bytes),
+        refusals: service.accounts.refusals_of(call.principal),
         protections: protections(&health),
         mounts: mounted(&service.executor.policy(call.principal).mounts),
     };
     let mounts = reply.mounts.as_ref().map(|mounts| format!("; mounted: {mounts}")).unwrap_or_default();
+    let refused: Vec<_> = reply.refusals.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    let refused = if refused.is_empty() { String::new() } else { format!("; refused: {}", refused.join(", ")) };
     let text = format!(
-        "{}: {} running, {} queued, {} sessions and {} hibernated, {} workers, {} of {} MiB in use; {}{mounts}",
+        "{}: {} running, {} queued, {} sessions and {} hibernated, {} workers, {} of {} MiB in use{refused}; {}{mounts}",
         reply.status,
         reply.runs_active,
         reply.runs_queued,

@@ -31,6 +31,7 @@ use crate::transport::unsent::Unsent;
 
 /// One principal.
 pub(super) struct Client {
+    service: Arc<Service>,
     mcp: StreamableHttpService<Handler, Sessions>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -46,9 +47,9 @@ impl Client {
         stop: &CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
-        let (service, ended) = (Arc::clone(service), stop.clone());
+        let (of_handlers, ended) = (Arc::clone(service), stop.clone());
         let caller = Caller::new(principal, Unsent::new());
-        let handler = move || Ok(Handler::new(Arc::clone(&service), Arc::clone(&caller), ended.clone()));
+        let handler = move || Ok(Handler::new(Arc::clone(&of_handlers), Arc::clone(&caller), ended.clone()));
         // Host and Origin were checked before, with reasons.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -60,7 +61,7 @@ impl Client {
         let sessions = Arc::new(Sessions::new(longest, tasks));
         let mcp = StreamableHttpService::new(handler, sessions, config);
         let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
-        Self { mcp, requests, streams, room: Room::new() }
+        Self { service: Arc::clone(service), mcp, requests, streams, room: Room::new() }
     }
 
     /// Answers a request of this principal.
@@ -73,7 +74,7 @@ impl Client {
         let (mut parts, body) = request.into_parts();
         let ends_session = parts.method == Method::DELETE;
         if parts.method != Method::POST {
-            Operation::OF_NO_MESSAGE.check(&identity)?;
+            Operation::OF_NO_MESSAGE.check(&identity, &self.service.accounts)?;
             if parts.method == Method::GET {
                 held.keep(Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)?);
             }
@@ -90,7 +91,7 @@ impl Client {
         if !is_json(&parts.headers) {
             return Err(Refusal::NoJson);
         }
-        Operation::of(&body).await?.check(&identity)?;
+        Operation::of(&body).await?.check(&identity, &self.service.accounts)?;
         if let Some(refusal) = message::bad_cursor(&body) {
             return Err(Refusal::NoMessage(refusal));
         }

@@ -60,7 +60,7 @@ use self::socket::{Patience, Socket};
 use self::tls::{NoTls, Tls};
 use crate::caller::Held;
 use crate::config::{Network, Serving};
-use crate::identity::{Authentication, Unauthenticated};
+use crate::identity::{Authentication, Identity, Unauthenticated};
 use crate::service::Service;
 
 /// How long nothing is accepted when there are no descriptors left for it.
@@ -254,42 +254,62 @@ impl Server {
     }
 
     async fn admit(&self, request: Request<Incoming>, peer: IpAddr, held: &Arc<Held>) -> Result<Answer, Refusal> {
-        match request.uri().path() {
-            // They are asked by address, and tell nothing that is worth a check.
-            "/healthz" => return probe(request.method(), || json_answer(StatusCode::OK, &json!({"status": "alive"}))),
-            "/readyz" => return probe(request.method(), || self.readiness()),
-            _ => {}
-        }
-        self.door.authorities.check(request.uri(), request.headers())?;
-        if request.uri().path() != "/mcp" {
-            return Err(Refusal::NoSuchPath);
-        }
-        if request.method() == Method::OPTIONS && pages::origin(request.headers()).is_some() {
-            return Ok(pages::preflight());
-        }
-        if ![Method::POST, Method::GET, Method::DELETE].contains(request.method()) {
-            return Err(Refusal::Method("POST, GET, DELETE"));
+        if let Some(answered) = self.at_the_door(&request) {
+            return answered.inspect_err(|refusal| self.service.accounts.refused(None, refusal.reason()));
         }
         let authenticated = self.authentication.authenticate(request.headers()).await;
         let client = || forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
         let identity = authenticated.map_err(|error| {
+            self.service.accounts.refused(None, error.reason());
             tracing::info!(client = %client(), reason = error.reason(), "a request of nobody who is known was refused");
             Refusal::Unauthenticated(error)
         })?;
+        self.answer_known(request, &identity, held).await.inspect_err(|refusal| {
+            self.service.accounts.refused(Some(&identity.principal), refusal.reason());
+            tracing::debug!(
+                tenant = identity.tenant(),
+                credential = &*identity.credential,
+                reason = refusal.reason(),
+                "a request of a known caller was refused"
+            );
+        })
+    }
+
+    /// What needs no credential, and what no credential helps.
+    fn at_the_door(&self, request: &Request<Incoming>) -> Option<Result<Answer, Refusal>> {
+        let (method, headers) = (request.method(), request.headers());
+        match request.uri().path() {
+            // They are asked by address, and tell nothing that is worth a check.
+            "/healthz" => return Some(probe(method, || json_answer(StatusCode::OK, &json!({"status": "alive"})))),
+            "/readyz" => return Some(probe(method, || self.readiness())),
+            _ => {}
+        }
+        if let Err(refusal) = self.door.authorities.check(request.uri(), headers) {
+            return Some(Err(refusal));
+        }
+        if request.uri().path() != "/mcp" {
+            return Some(Err(Refusal::NoSuchPath));
+        }
+        if method == Method::OPTIONS && pages::origin(headers).is_some() {
+            return Some(Ok(pages::preflight()));
+        }
+        let is_known = [Method::POST, Method::GET, Method::DELETE].contains(method);
+        (!is_known).then_some(Err(Refusal::Method("POST, GET, DELETE")))
+    }
+
+    async fn answer_known(
+        &self,
+        request: Request<Incoming>,
+        identity: &Arc<Identity>,
+        held: &Arc<Held>,
+    ) -> Result<Answer, Refusal> {
         let client = self.clients.of(&identity.principal)?;
         held.keep(Arc::clone(&client));
         let mut over = identity.over(self.service.longest_run());
         // Beside the connection, which has the room for it also while it is idle.
-        let answer = Box::pin(client.answer(request, Arc::clone(&identity), held));
+        let answer = Box::pin(client.answer(request, Arc::clone(identity), held));
         tokio::select! {
-            answer = answer => answer.map(|answer| lasting(answer, over)).inspect_err(|refusal| {
-                tracing::debug!(
-                    tenant = identity.tenant(),
-                    credential = &*identity.credential,
-                    reason = refusal.reason(),
-                    "a request of a known caller was refused"
-                );
-            }),
+            answer = answer => Ok(lasting(answer?, over)),
             () = &mut over => Err(Refusal::Unauthenticated(Unauthenticated::Revoked)),
         }
     }

@@ -4,11 +4,15 @@
 //! methods would be checked by one and carried out by the other.
 
 use hyper::body::Bytes;
+use sandbox::Look;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
-use crate::identity::{Identity, Scope};
+use crate::identity::{Accounts, Demand, Identity, Scope};
 use crate::tools::TOOLS;
+
+/// What counts as a call: whatever has the server do something for this one request.
+const CALLS: [&str; 4] = ["tools/call", "resources/read", "prompts/get", "completion/complete"];
 
 /// From here on a message is looked through on another thread.
 const READ_HERE_BYTES: usize = 256 << 10;
@@ -20,6 +24,8 @@ pub(super) struct Operation {
     what: &'static str,
     /// The scope without which it is refused.
     needs: Scope,
+    /// What of its tenant's quotas it takes.
+    demand: Demand,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +41,7 @@ struct Params {
 
 impl Operation {
     /// To wait for what may come, or to end a session of the `initialize` era.
-    pub(super) const OF_NO_MESSAGE: Self = Self { what: "this", needs: Scope::Read };
+    pub(super) const OF_NO_MESSAGE: Self = Self { what: "this", needs: Scope::Read, demand: Demand::Nothing };
 
     /// What the message in `body` asks for.
     pub(super) async fn of(body: &Bytes) -> Result<Self, Refusal> {
@@ -53,19 +59,30 @@ impl Operation {
         let name = params.and_then(|params| params.name);
         let name = name.as_ref().and_then(serde_json::Value::as_str);
         let tool = TOOLS.iter().find(|tool| Some(tool.name) == name);
-        Ok(match (method.as_deref(), tool) {
-            (Some("tools/call"), Some(tool)) => Self { what: tool.name, needs: tool.needs },
+        let method = method.as_deref().unwrap_or_default();
+        let demand = if CALLS.contains(&method) { Demand::Call } else { Demand::Nothing };
+        Ok(match tool.filter(|_| method == "tools/call") {
+            Some(tool) => {
+                let demand = match tool.looks {
+                    None => Demand::Run,
+                    // Whoever has nothing left may ask why.
+                    Some(Look::Glance) => Demand::Nothing,
+                    Some(_) => demand,
+                };
+                Self { what: tool.name, needs: tool.needs, demand }
+            }
             // Everything else looks at what there is, or is answered by rmcp as nothing that there is.
-            _ => Self { what: "this", needs: Scope::Read },
+            None => Self { what: "this", needs: Scope::Read, demand },
         })
     }
 
-    /// Refuses it to whom it is not allowed.
-    pub(super) fn check(self, identity: &Identity) -> Result<(), Refusal> {
-        if identity.scopes.allow(self.needs) {
-            return Ok(());
+    /// Refuses it to whom it is not allowed, and to a tenant that has used up what it may
+    /// use.
+    pub(super) fn check(self, identity: &Identity, accounts: &Accounts) -> Result<(), Refusal> {
+        if !identity.scopes.allow(self.needs) {
+            return Err(Refusal::Scope { what: self.what, needs: self.needs, has: identity.scopes.to_string() });
         }
-        Err(Refusal::Scope { what: self.what, needs: self.needs, has: identity.scopes.to_string() })
+        accounts.take(&identity.principal, self.demand).map_err(Refusal::Quota)
     }
 }
 

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::bounds::{BODY_TIME, REQUESTS, RETRY_AFTER_SECONDS, STREAMS};
 use super::exchange::Answer;
-use crate::identity::{Authentication, Scope, Unauthenticated};
+use crate::identity::{Authentication, Exceeded, Scope, Unauthenticated};
 use crate::logging::Bounded;
 use crate::transport::message::{self, MAX_MESSAGE_BYTES};
 
@@ -44,6 +44,8 @@ pub(super) enum Refusal {
         if has.is_empty() { "none" } else { has }
     )]
     Scope { what: &'static str, needs: Scope, has: String },
+    #[error(transparent)]
+    Quota(Exceeded),
     #[error("a request must be at most {MAX_MESSAGE_BYTES} bytes; `write` large files in several calls")]
     TooLong,
     #[error("the body did not come within {} s", BODY_TIME.as_secs())]
@@ -89,6 +91,7 @@ impl Refusal {
             Self::Method(_) => "wrong_method",
             Self::Unauthenticated(error) => error.reason(),
             Self::Scope { .. } => "insufficient_scope",
+            Self::Quota(exceeded) => exceeded.name,
             Self::TooLong => "too_long",
             Self::TooSlow => "too_slow",
             Self::Broken => "broken_body",
@@ -113,27 +116,41 @@ impl Refusal {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooMany | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TooManyStreams | Self::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoMemory | Self::NoConnection | Self::NoClient => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 
+    /// In how many seconds it is worth another try, where it is one at all.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Quota(exceeded) => Some(exceeded.retry_after_seconds()),
+            Self::TooMany
+            | Self::TooManyStreams
+            | Self::NoMemory
+            | Self::NoConnection
+            | Self::NoClient
+            | Self::Unauthenticated(Unauthenticated::UnusableKeys) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        }
+    }
+
     fn field(&self, authentication: &Authentication) -> Option<(HeaderName, HeaderValue)> {
+        if let Some(seconds) = self.retry_after_seconds() {
+            return Some((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
         let challenge = |parameters: &[_]| {
             let value = HeaderValue::try_from(authentication.challenge(parameters)).ok()?;
             Some((WWW_AUTHENTICATE, value))
         };
-        let retry = Some((RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)));
         match self {
             Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
-            Self::Unauthenticated(Unauthenticated::UnusableKeys) => retry,
             Self::Unauthenticated(unauthenticated) => match unauthenticated.error() {
                 Some(error) => challenge(&[("error", error)]),
                 None => challenge(&[]),
             },
             Self::Scope { needs, .. } => challenge(&[("error", "insufficient_scope"), ("scope", needs.name())]),
-            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection | Self::NoClient => retry,
             _ => None,
         }
     }
@@ -143,7 +160,19 @@ impl Refusal {
             Self::NoMessage(refusal) => (json!(refusal.id), refusal.code),
             _ => (Value::Null, REFUSED),
         };
-        let error = json!({"code": code.0, "message": self.to_string(), "data": {"reason": self.reason()}});
+        let mut data = json!({"reason": self.reason()});
+        if let Some(seconds) = self.retry_after_seconds() {
+            data["retry_after_seconds"] = seconds.into();
+        }
+        match self {
+            Self::Scope { needs, .. } => data["scope"] = needs.name().into(),
+            Self::Quota(exceeded) => {
+                data["bound"] = exceeded.bound.into();
+                data["used"] = exceeded.used.into();
+            }
+            _ => {}
+        }
+        let error = json!({"code": code.0, "message": self.to_string(), "data": data});
         json!({"jsonrpc": "2.0", "id": id, "error": error})
     }
 
