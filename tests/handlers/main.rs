@@ -266,7 +266,7 @@ async fn what_ends_a_run_ends_its_calls() {
     let python = "import belljar\nbelljar.call('never')";
     let swallows = "import belljar\nwhile True:\n  try: belljar.call('never')\n  except BaseException: pass";
     let leaves = "import asyncio, belljar\ntask = asyncio.create_task(belljar.call_async('never'))\n\
-                  await asyncio.sleep(0.2)\nprint('left')";
+                  await belljar.call_async('echo', x=1)\nprint('left')";
     for (language, code) in [("caller", caller), ("python", python), ("python-native", python), ("python", swallows)] {
         // Cancelled once the call is there.
         let cancel = CancellationToken::new();
@@ -297,7 +297,7 @@ async fn a_call_that_outlasts_its_run_is_over_in_the_next() {
         here.execute("python", code, session, 30_000, CancellationToken::new()).await.unwrap()
     };
     let begin = "import asyncio, belljar\ntask = asyncio.create_task(belljar.call_async('never'))\n\
-                 await asyncio.sleep(0.05)";
+                 await belljar.call_async('echo', x=1)";
     let outcome = run(begin, SessionChoice::New).await;
     said(&outcome);
     let session = outcome.session.unwrap().id;
