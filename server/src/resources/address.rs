@@ -83,7 +83,7 @@ impl Address {
                 let part = match (part, rest, stream, number) {
                     (_, "", Some(stream), _) => Part::Stream(stream),
                     ("output", _, _, Some(number)) => Part::Output(number),
-                    ("files", _, ..) => match decoded(rest) {
+                    ("files", ..) => match decoded(rest) {
                         Ok(path) => Part::File(path),
                         Err(reason) => return refuse(reason),
                     },
