@@ -52,12 +52,14 @@ impl HttpServer {
             let log = running.log();
             log.contains("curl:").then_some(log)
         });
-        let word = |after: &str| {
-            let rest = said.split_once(after).map(|(_, rest)| rest).unwrap_or_default();
-            rest.split(|letter: char| letter.is_whitespace() || letter == '/').next().unwrap_or_default().to_owned()
+        let words = |after: &str| -> Vec<&str> {
+            let ends = |letter: char| letter.is_whitespace() || letter == '/';
+            said.split(after).skip(1).map(|rest| rest.split(ends).next().unwrap_or_default()).collect()
         };
-        let address = word("://").parse().expect("the server says where it listens");
-        Self { running, address, token: word("shown again: "), home, builder }
+        // Before that it may say by which name clients find it.
+        let address = words("://").iter().find_map(|word| word.parse().ok()).expect("the server says where it listens");
+        let token = words("shown again: ").first().copied().unwrap_or_default().to_owned();
+        Self { running, address, token, home, builder }
     }
 
     /// What another command says that has the settings of this server, and whether it

@@ -2,6 +2,7 @@
 //!
 //! - [`Server`] is one running server, with a state directory of its own.
 //! - [`http`] is a server that speaks HTTP, and the raw connection to it.
+//! - [`issuer`] is an authorization server whose tokens it takes.
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
 //! - [`Program`] is a file of `programs/`, with what is expected of it.
@@ -21,6 +22,7 @@ mod client;
 mod filter;
 pub mod http;
 pub mod installed;
+pub mod issuer;
 mod process;
 mod program;
 mod reply;

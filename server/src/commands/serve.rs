@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::{Config, Method};
 use crate::identity::token::Token;
-use crate::identity::{Authentication, ClientKeys, Keys, Roster};
+use crate::identity::{Authentication, ClientKeys, Keys, ResourceServer, Roster};
 use crate::service::Service;
 use crate::shutdown::Signals;
 use crate::transport;
@@ -43,6 +43,11 @@ fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Authenticat
             say(&Credential::Keys(keys.count()));
         }
         authentication = authentication.with_keys(keys);
+    }
+    if let Some(oauth) = &config.oauth {
+        let issuers: Vec<_> = oauth.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+        say(&Credential::AccessTokens { resource: oauth.resource.as_str(), issuers: &issuers.join(", ") });
+        authentication = authentication.with_oauth(ResourceServer::new(oauth.clone(), config.roster.clone())?);
     }
     if config.serving.authentication.contains(&Method::Token) {
         ensure!(

@@ -9,12 +9,14 @@
 //! - [`policy`]: what programs are granted; [`mounts`]: folders that they see.
 //! - [`serving`]: where a server over HTTP listens, and who is believed there.
 //! - [`tenants`]: what each of several tenants may use.
+//! - [`oauth`]: whose access tokens are taken.
 //! - [`machine`]: what is true here when nothing is configured.
 
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
 
 mod machine;
 mod mounts;
+mod oauth;
 mod policy;
 mod serving;
 mod settings;
@@ -40,10 +42,10 @@ use self::policy::{Grants, policy};
 use self::serving::Written;
 pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving, TlsFiles};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
-use self::tenants::{Whole, tenants};
+use self::tenants::{TenantSettings, Whole, tenants};
 use self::values::{Level, ProgramSetting, StoreKind, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
-use crate::identity::Roster;
+use crate::identity::{OauthSettings, Roster};
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) threads: usize,
     /// What a server over HTTP needs.
     pub(crate) serving: Serving,
+    /// Whose access tokens are taken over HTTP, if any are.
+    pub(crate) oauth: Option<OauthSettings>,
     /// How long runs get to finish after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
 }
@@ -90,6 +94,7 @@ impl Config {
         let native_programs = file.native_programs.clone();
         let variables = [file.environment.clone(), layered(given.environment, "BELLJAR_ENVIRONMENT")?].concat();
         let mounted = file.mounts.clone();
+        let oauth_scopes = file.oauth.scopes.clone();
         let mut settings = file;
         settings.update_from_arg_matches(command_line)?;
 
@@ -142,7 +147,20 @@ impl Config {
             grants: &grants,
             policy: &policy,
         };
+        let by_tokens = || settings.oauth.is_written().then(|| vec![Method::Oauth]);
+        let authentication = settings.authentication.or_else(by_tokens);
+        let takes_tokens = authentication.as_ref().is_some_and(|methods| methods.contains(&Method::Oauth));
+        if takes_tokens && settings.tenants.is_empty() {
+            // Each subject is a tenant, with what one has who is not named.
+            settings.tenants.insert(tenants::DEFAULT.to_owned(), TenantSettings::default());
+        }
         let (tenancy, roster) = tenants(settings.tenants, &whole)?;
+        let oauth = settings.oauth.with_scopes(oauth_scopes, given.oauth.scopes)?;
+        let resource = settings.public_url.as_ref().map(ToString::to_string);
+        let oauth = takes_tokens.then(|| oauth.checked(resource, &roster)).transpose()?;
+        // Clients find the server where the resource is, unless that is a name alone.
+        let public_url =
+            settings.public_url.or_else(|| oauth.as_ref().and_then(|oauth| oauth.resource.as_str().parse().ok()));
         let drain = settings.drain_seconds.unwrap_or(30);
         Ok(Self {
             log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
@@ -191,15 +209,16 @@ impl Config {
             structured_content: settings.structured_content.unwrap_or(false),
             serving: Serving::new(Written {
                 listen: settings.listen,
-                authentication: settings.authentication,
+                authentication,
                 token_file: settings.token_file,
-                public_url: settings.public_url,
+                public_url,
                 allowed_origins: settings.allowed_origins,
                 tls_certificate: settings.tls_certificate,
                 tls_key: settings.tls_key,
                 behind_proxy: settings.behind_proxy,
                 trusted_proxies: settings.trusted_proxies,
             })?,
+            oauth,
             threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),
         })
@@ -284,7 +303,7 @@ mod tests {
 
     use super::*;
 
-    fn load(toml: &str, flags: &[&str]) -> anyhow::Result<Config> {
+    pub(super) fn load(toml: &str, flags: &[&str]) -> anyhow::Result<Config> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("belljar.toml");
         std::fs::write(&path, toml)?;
@@ -342,7 +361,10 @@ mod tests {
             assert!(argument.is_global_set(), "{key}: every command takes it");
             let in_example = |line: &str| {
                 let line = line.trim_start_matches("# ");
-                line.starts_with(&format!("{key} = ")) || line == format!("[{key}]")
+                // Those of a section have its name before theirs.
+                let (section, key) = key.split_once('_').filter(|(first, _)| *first == "oauth").unwrap_or(("", key));
+                let section = if section.is_empty() { String::new() } else { format!("{section}.") };
+                line.starts_with(&format!("{key} = ")) || line == format!("[{section}{key}]")
             };
             assert!(key == "config" || example.lines().any(in_example), "the example does not have {key}");
         }

@@ -59,7 +59,7 @@ pub(super) struct Written {
 impl Serving {
     pub(super) fn new(written: Written) -> anyhow::Result<Self> {
         let authentication = written.authentication.unwrap_or_else(|| vec![Method::Token]);
-        ensure!(!authentication.is_empty(), "authentication must name at least one of token, keys, got none");
+        ensure!(!authentication.is_empty(), "authentication must name at least one of token, keys, oauth, got none");
         let tls = match (written.tls_certificate, written.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,

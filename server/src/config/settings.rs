@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+use super::oauth::WrittenOauth;
 use super::serving::{Network, Origin, PublicUrl};
 use super::tenants::TenantSettings;
 use super::values::{
@@ -143,12 +144,14 @@ pub(crate) struct Settings {
     /// Address that `serve` listens on [default: 127.0.0.1:7411]; :0 chooses a free port. One that others can reach needs keys, and --tls-certificate or --behind-proxy
     #[arg(long, global = true, env = "BELLJAR_LISTEN", value_name = "ADDRESS")]
     pub(super) listen: Option<Address>,
-    /// How `serve` finds out who calls: token (one user) or keys (of `belljar keys`), or both [default: token]
+    /// How `serve` finds out who calls: token (one user), keys (of `belljar keys`), oauth (access tokens), or several [default: oauth where an issuer is named, else token]
     #[arg(long, global = true, env = "BELLJAR_AUTHENTICATION", value_name = "METHOD", value_delimiter = ',')]
     pub(super) authentication: Option<Vec<Method>>,
     /// File of mode 0600 with the token that `serve` asks for [default: a new token at each start]
     #[arg(long, global = true, env = "BELLJAR_TOKEN_FILE", value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) oauth: WrittenOauth,
     // Of a table of tables no flag could be made.
     #[arg(skip)]
     pub(super) tenants: BTreeMap<String, TenantSettings>,

@@ -17,7 +17,7 @@ use super::values::MountSetting;
 use crate::identity::{Quota, Roster};
 
 /// The section of those that are not named.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// Tenants that are known at once: each that does nothing takes some kilobytes.
 const MOST: usize = 4096;

@@ -233,6 +233,8 @@ pub(crate) enum Method {
     Token,
     /// Keys that `belljar keys` adds and revokes.
     Keys,
+    /// Access tokens of the authorization servers in `[oauth]`.
+    Oauth,
 }
 
 /// The weakest tier that native programs may run in.

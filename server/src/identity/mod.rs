@@ -5,6 +5,7 @@
 //! - `accounts`: what tenants have used, and how often they were refused.
 //! - `keys`: the keys of clients.
 //! - `tenants`: the tenants that there are, and what each may use over time.
+//! - `oauth`: access tokens of authorization servers.
 //! - `token`: the one credential of a server of one user.
 //! - `refusal`: why nobody is known by what a request carries.
 //!
@@ -13,7 +14,6 @@
 
 mod accounts;
 mod keys;
-#[expect(dead_code, unused_imports, reason = "nothing asks it yet")]
 mod oauth;
 mod refusal;
 mod scopes;
@@ -27,12 +27,14 @@ use std::time::{Duration, SystemTime};
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use sandbox::{Principal, RequestedLimits};
+use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::accounts::{Accounts, Demand, Exceeded};
 use self::keys::PREFIX;
 pub(crate) use self::keys::{ClientKeys, Key, Keys, NewKey};
+pub(crate) use self::oauth::{Address, IssuerSettings, OauthSettings, ResourceServer, ScopeNames};
 pub(crate) use self::refusal::Unauthenticated;
 pub(crate) use self::scopes::{Scope, Scopes};
 pub(crate) use self::tenants::{Quota, Roster};
@@ -96,6 +98,7 @@ pub(crate) type Over = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 pub(crate) struct Authentication {
     token: Option<(Token, Arc<Identity>)>,
     keys: Option<Keys>,
+    oauth: Option<ResourceServer>,
 }
 
 impl Authentication {
@@ -111,8 +114,18 @@ impl Authentication {
         Self { keys: Some(keys), ..self }
     }
 
-    /// Keeps an eye on what is taken back while nobody asks for anything.
+    /// By access tokens, too.
+    #[must_use]
+    pub(crate) fn with_oauth(self, oauth: ResourceServer) -> Self {
+        Self { oauth: Some(oauth), ..self }
+    }
+
+    /// Makes ready for the first call, and keeps an eye on what is taken back while
+    /// nobody asks for anything.
     pub(crate) async fn watch(&self) {
+        if let Some(oauth) = &self.oauth {
+            oauth.warm_up();
+        }
         let mut interval = tokio::time::interval(LOOK);
         loop {
             interval.tick().await;
@@ -127,26 +140,50 @@ impl Authentication {
     /// # Errors
     ///
     /// When there is none, or none that is good.
-    #[expect(clippy::unused_async, reason = "who asks others whether a token is good waits for them")]
     pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Identity>, Unauthenticated> {
         let given = bearer(headers).map_err(|error| match error {
+            Unauthenticated::NoToken if self.oauth.is_some() => Unauthenticated::NoAccessToken,
             Unauthenticated::NoToken if self.token.is_none() => Unauthenticated::NoKey,
             error => error,
         })?;
-        match (&self.token, &self.keys) {
-            (Some((token, identity)), _) if token.is(given) => Ok(Arc::clone(identity)),
-            (None, Some(keys)) => keys.find(given),
-            (Some(_), Some(keys)) if given.starts_with(PREFIX.as_bytes()) => keys.find(given),
+        let is_key = given.starts_with(PREFIX.as_bytes()) || (self.token.is_none() && self.oauth.is_none());
+        match (&self.token, &self.keys, &self.oauth) {
+            (Some((token, identity)), ..) if token.is(given) => Ok(Arc::clone(identity)),
+            (_, Some(keys), _) if is_key => keys.find(given),
+            (.., Some(oauth)) => oauth.find(given).await.map_err(Unauthenticated::AccessToken),
             _ => Err(Unauthenticated::WrongToken),
         }
     }
 
-    /// The value of `WWW-Authenticate` with these parameters.
-    pub(crate) fn challenge(&self, parameters: &[(&str, &str)]) -> String {
-        let parameters = [("realm", "belljar")].iter().chain(parameters);
-        let parameters: Vec<_> = parameters.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    /// What is told at `path` of how to get tokens.
+    pub(crate) fn metadata_at(&self, path: &str) -> Option<&Value> {
+        self.oauth.as_ref().and_then(|oauth| oauth.metadata_at(path))
+    }
+
+    /// The value of `WWW-Authenticate`: with an error and what is to be said of it, for
+    /// who gave a credential; with the scope that it must have.
+    pub(crate) fn challenge(&self, error: Option<(&str, &str)>, needs: Option<Scope>) -> String {
+        let mut parameters = vec![("realm", "belljar".to_owned())];
+        let oauth = self.oauth.as_ref();
+        parameters.extend(oauth.map(|oauth| ("resource_metadata", oauth.metadata_url().to_owned())));
+        if let Some((error, description)) = error {
+            parameters.push(("error", error.to_owned()));
+            parameters.extend(oauth.map(|_| ("error_description", plain(description))));
+        }
+        let scopes = match (oauth, needs) {
+            (Some(oauth), needs) => Some(oauth.scopes_for(needs)),
+            (None, needs) => needs.map(|needs| needs.name().to_owned()),
+        };
+        parameters.extend(scopes.map(|scopes| ("scope", scopes)));
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         format!("Bearer {}", parameters.join(", "))
     }
+}
+
+/// What a description may have (RFC 6750, section 3): ASCII without `"` and `\`.
+fn plain(text: &str) -> String {
+    let is_plain = |letter: char| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\');
+    text.chars().map(|letter| if is_plain(letter) { letter } else { '\'' }).collect()
 }
 
 /// The bearer token of a request (RFC 6750, section 2.1). Those in bodies and

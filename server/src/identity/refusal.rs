@@ -1,6 +1,10 @@
 //! Why nobody is known by what a request carries.
 
+use std::time::Duration;
+
 use thiserror::Error;
+
+use super::oauth::TokenError;
 
 /// Why.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -17,6 +21,15 @@ pub(crate) enum Unauthenticated {
          operator gave you"
     )]
     NoKey,
+    #[error(
+        "no access token was given: send `Authorization: Bearer TOKEN`, with one of an authorization server that the \
+         metadata of this resource name; WWW-Authenticate says where they are"
+    )]
+    NoAccessToken,
+    #[error("{0}")]
+    AccessToken(TokenError),
+    #[error("a token in an address ends up in logs, and is not looked at: send `Authorization: Bearer TOKEN`")]
+    TokenInAddress,
     #[error("there is no such key: it was revoked, or never was. `belljar keys add` makes one")]
     WrongKey,
     #[error("the key has expired; `belljar keys add` makes another")]
@@ -35,7 +48,9 @@ impl Unauthenticated {
     /// The word for programs.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::NoToken | Self::NoKey => "no_token",
+            Self::NoToken | Self::NoKey | Self::NoAccessToken => "no_token",
+            Self::AccessToken(error) => error.reason(),
+            Self::TokenInAddress => "token_in_address",
             Self::WrongToken => "wrong_token",
             Self::WrongKey => "wrong_key",
             Self::Expired => "expired",
@@ -50,9 +65,20 @@ impl Unauthenticated {
     /// of none.
     pub(crate) const fn error(&self) -> Option<&'static str> {
         match self {
-            Self::NoToken | Self::NoKey | Self::UnusableKeys => None,
+            Self::NoToken | Self::NoKey | Self::NoAccessToken | Self::UnusableKeys => None,
             Self::WrongToken | Self::WrongKey | Self::Expired | Self::NoTenant | Self::Revoked => Some("invalid_token"),
-            Self::SeveralTokens => Some("invalid_request"),
+            Self::AccessToken(error) if error.retry_after().is_some() => None,
+            Self::AccessToken(_) => Some("invalid_token"),
+            Self::SeveralTokens | Self::TokenInAddress => Some("invalid_request"),
+        }
+    }
+
+    /// When to send the same again, where that may help and nothing else does.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::UnusableKeys => Some(Duration::from_secs(1)),
+            Self::AccessToken(error) => error.retry_after(),
+            _ => None,
         }
     }
 }

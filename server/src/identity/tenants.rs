@@ -62,6 +62,17 @@ impl Roster {
         }
     }
 
+    /// Whether a tenant may be of any name.
+    pub(crate) const fn takes_any(&self) -> bool {
+        matches!(self, Self::Many { others: Some(_), .. })
+    }
+
+    /// Whether a tenant of that name is in the configuration.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        let Self::Many { named, .. } = self else { return false };
+        Principal::new(name).is_ok_and(|principal| named.contains_key(&principal))
+    }
+
     /// What a tenant may use over time.
     pub(crate) fn quota(&self, principal: &Principal) -> Quota {
         match self {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::http::Uri;
 use thiserror::Error;
@@ -28,7 +29,10 @@ pub(crate) enum AddressError {
 /// `https://HOST[:PORT]/PATH[?QUERY]`, or the same with `http` on this machine. What
 /// would travel in clear over a network is no such address.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Address {
+pub(crate) struct Address(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     text: String,
     uri: Uri,
 }
@@ -61,8 +65,8 @@ impl Address {
         if host.is_empty() || has_odd_port {
             return Err(unreadable());
         }
-        let address = Self { text: text.to_owned(), uri };
-        match address.uri.scheme_str() {
+        let address = Self(Arc::new(Parts { text: text.to_owned(), uri }));
+        match address.0.uri.scheme_str() {
             Some("https") => Ok(address),
             Some("http") if address.is_of_this_machine() => Ok(address),
             Some("http") => Err(AddressError::Clear(text.to_owned())),
@@ -84,43 +88,43 @@ impl Address {
 
     /// It, letter by letter.
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Whether it is reached by TLS.
     pub(super) fn is_tls(&self) -> bool {
-        self.uri.scheme_str() == Some("https")
+        self.0.uri.scheme_str() == Some("https")
     }
 
     /// `HOST[:PORT]`, as it is written.
-    pub(crate) fn authority(&self) -> &str {
-        self.uri.authority().map_or("", |authority| authority.as_str())
+    pub(super) fn authority(&self) -> &str {
+        self.0.uri.authority().map_or("", |authority| authority.as_str())
     }
 
     /// The host, without the brackets that addresses of IPv6 have.
     pub(super) fn host(&self) -> &str {
-        let host = self.uri.host().unwrap_or_default();
+        let host = self.0.uri.host().unwrap_or_default();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
     /// The port.
     pub(super) fn port(&self) -> u16 {
-        self.uri.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        self.0.uri.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 
     /// Path and query, at least `/`.
     pub(super) fn target(&self) -> &str {
-        self.uri.path_and_query().map_or("/", |target| target.as_str())
+        self.0.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
     /// The path without a slash at its end: empty where there is none.
     pub(super) fn path(&self) -> &str {
-        self.uri.path().trim_end_matches('/')
+        self.0.uri.path().trim_end_matches('/')
     }
 
     /// `SCHEME://HOST[:PORT]`.
     pub(super) fn origin(&self) -> String {
-        format!("{}://{}", self.uri.scheme_str().unwrap_or_default(), self.authority())
+        format!("{}://{}", self.0.uri.scheme_str().unwrap_or_default(), self.authority())
     }
 
     fn is_of_this_machine(&self) -> bool {
@@ -131,13 +135,13 @@ impl Address {
 
 impl fmt::Debug for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, formatter)
+        fmt::Debug::fmt(&self.0.text, formatter)
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
+        formatter.write_str(&self.0.text)
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
+use super::age::{Known, STALE_AGE, State, Step};
 use super::discovery::{self, DiscoveryError};
 use super::fetch::{FetchError, Fetcher};
 use super::key_set::{KeySet, KeySetError};
@@ -18,16 +19,8 @@ use super::refusal::TokenError;
 use super::settings::IssuerSettings;
 use super::token::Token;
 
-/// So long there is no other fetch after one began.
-const FLOOR: Duration = Duration::from_secs(10);
 /// How long all requests of one fetch may take: less than the floor.
 const REFRESH_TIME: Duration = Duration::from_secs(9);
-/// Keys of this age are fetched again beside the call.
-const REFRESH_AGE: Duration = Duration::from_secs(5 * 60);
-/// Keys of this age are fetched again before the call goes on.
-const MAX_AGE: Duration = Duration::from_secs(10 * 60);
-/// Keys of this age are not used, even if there are no others.
-const STALE_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// Why keys cannot be had.
 #[derive(Debug, Error)]
@@ -50,74 +43,6 @@ pub(super) struct Issuer {
     jwks_uri: Option<Address>,
     fetcher: Fetcher,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    keys: Option<Known>,
-    /// Where its metadata say that they are, and since when that is known.
-    found: Option<(Address, Instant)>,
-    /// When the last fetch began.
-    tried: Option<Instant>,
-    /// Whether it failed.
-    failed: bool,
-    /// Cancelled when that fetch is over.
-    fetching: Option<CancellationToken>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    keys: Arc<KeySet>,
-    since: Instant,
-}
-
-/// What to do for a token.
-#[derive(Debug)]
-enum Step {
-    Use(Arc<KeySet>),
-    /// And fetch them again beside.
-    UseAndFetch(Arc<KeySet>),
-    /// Wait for a fetch.
-    Wait,
-    Refuse(TokenError),
-}
-
-impl State {
-    /// `waited` says that a fetch was waited for already.
-    fn step(&self, now: Instant, waited: bool, knows: impl Fn(&KeySet) -> bool) -> Step {
-        let is_fetching = self.is_fetching();
-        let may_fetch = is_fetching || self.tried.is_none_or(|tried| now.duration_since(tried) >= FLOOR);
-        let may_wait = may_fetch && !waited;
-        let known = self.keys.as_ref().map(|known| (&known.keys, now.duration_since(known.since)));
-        let Some((keys, age)) = known.filter(|(_, age)| *age < STALE_AGE) else {
-            return if may_wait { Step::Wait } else { Step::Refuse(self.unavailable(now)) };
-        };
-        if !knows(keys) {
-            return match (may_wait, self.failed) {
-                (true, _) => Step::Wait,
-                (false, true) => Step::Refuse(self.unavailable(now)),
-                (false, false) => Step::Refuse(TokenError::UnknownKey),
-            };
-        }
-        // While an issuer is known not to answer, nobody waits for it.
-        if age >= MAX_AGE && may_wait && !self.failed {
-            return Step::Wait;
-        }
-        if age >= REFRESH_AGE && may_fetch && !is_fetching {
-            return Step::UseAndFetch(Arc::clone(keys));
-        }
-        Step::Use(Arc::clone(keys))
-    }
-
-    fn is_fetching(&self) -> bool {
-        self.fetching.as_ref().is_some_and(|fetch| !fetch.is_cancelled())
-    }
-
-    fn unavailable(&self, now: Instant) -> TokenError {
-        let past = self.tried.map_or(Duration::ZERO, |tried| now.duration_since(tried));
-        let seconds = FLOOR.saturating_sub(past).as_secs_f64().ceil().max(1.0);
-        TokenError::KeysUnavailable { retry_after: Duration::from_secs_f64(seconds) }
-    }
 }
 
 impl Issuer {
@@ -235,6 +160,7 @@ impl Issuer {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::age::{FLOOR, MAX_AGE, REFRESH_AGE};
     use super::super::algorithm::Algorithm;
     use super::super::testing::{Signer, Web, claims, settings};
     use super::*;

@@ -16,14 +16,14 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// That of a resource whose scopes are `scopes`.
-    pub(super) fn of(settings: &OauthSettings, scopes: &[&str]) -> Self {
+    /// That of a resource.
+    pub(super) fn of(settings: &OauthSettings) -> Self {
         let path = format!("{WELL_KNOWN}{}", settings.resource.path());
         let issuers: Vec<_> = settings.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
         let document = json!({
             "resource": settings.resource.as_str(),
             "authorization_servers": issuers,
-            "scopes_supported": scopes,
+            "scopes_supported": settings.scopes.all(),
             "bearer_methods_supported": ["header"],
             "resource_name": "Belljar",
         });
@@ -39,5 +39,38 @@ impl Metadata {
     /// Where clients find it.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::Address;
+    use super::super::testing::settings;
+    use super::*;
+
+    #[test]
+    fn metadata_are_where_the_path_of_the_resource_has_them_and_at_the_root() {
+        let of = |resource: &str| {
+            let mut settings = settings(&["https://a.example", "https://b.example/c"]);
+            settings.resource = Address::name(resource).unwrap();
+            Metadata::of(&settings)
+        };
+        let metadata = of("https://belljar.example:8443/mcp");
+        assert_eq!(metadata.url(), "https://belljar.example:8443/.well-known/oauth-protected-resource/mcp");
+        let document = metadata.at("/.well-known/oauth-protected-resource/mcp").unwrap();
+        assert_eq!(document["resource"], "https://belljar.example:8443/mcp");
+        assert_eq!(document["authorization_servers"], json!(["https://a.example", "https://b.example/c"]));
+        assert_eq!(document["scopes_supported"], json!(["sandbox:read", "sandbox:execute", "sandbox:admin"]));
+        assert_eq!(document["bearer_methods_supported"], json!(["header"]));
+        assert!(metadata.at(WELL_KNOWN).is_some());
+        for path in
+            ["/", "/mcp", "/.well-known/oauth-protected-resource/", "/.well-known/oauth-protected-resource/other"]
+        {
+            assert!(metadata.at(path).is_none(), "{path}");
+        }
+        assert_eq!(
+            of("https://belljar.example/").url(),
+            "https://belljar.example/.well-known/oauth-protected-resource"
+        );
     }
 }

@@ -9,16 +9,16 @@
 //! - `settings`, `address`: what the operator configured.
 //! - `object`, `token`, `claims`: what a token says.
 //! - `algorithm`, `key`, `key_set`: what signs it.
-//! - `fetch`, `discovery`, `issuer`: where keys come from, and how old they may be.
-//! - `verified`: tokens that were verified a moment ago. `verifier`: all of it.
-//! - `refusal`, `counts`: why a token is not taken.
-//! - `metadata`, `challenge`: what clients are told.
+//! - `fetch`, `discovery`, `issuer`, `age`: where keys come from, and how old they may be.
+//! - `verified`: tokens that were verified a moment ago. `verifier`: it takes them.
+//! - `refusal`: why a token is not taken.
+//! - `subject`, `scope_names`: whose a token is, and what it allows.
+//! - `metadata`: what clients are told. `resource`: all of it, as the transport asks it.
 
 mod address;
+mod age;
 mod algorithm;
-mod challenge;
 mod claims;
-mod counts;
 mod discovery;
 mod fetch;
 mod issuer;
@@ -27,7 +27,10 @@ mod key_set;
 mod metadata;
 mod object;
 mod refusal;
+mod resource;
+mod scope_names;
 mod settings;
+mod subject;
 #[cfg(test)]
 mod testing;
 mod token;
@@ -35,6 +38,7 @@ mod verified;
 mod verifier;
 
 pub(crate) use self::address::Address;
-pub(crate) use self::refusal::TokenError;
+pub(super) use self::refusal::TokenError;
+pub(crate) use self::resource::ResourceServer;
+pub(crate) use self::scope_names::ScopeNames;
 pub(crate) use self::settings::{IssuerSettings, OauthSettings};
-pub(crate) use self::verifier::Verifier;

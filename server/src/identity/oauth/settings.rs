@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::address::Address;
+use super::scope_names::ScopeNames;
 
 /// A resource server.
 #[derive(Clone, Debug)]
@@ -14,10 +15,13 @@ pub(crate) struct OauthSettings {
     pub(crate) issuers: Vec<IssuerSettings>,
     /// What tokens may be for instead.
     pub(crate) audiences: Vec<String>,
-    /// Types of tokens that are taken beside at+jwt, in small letters; an empty word is none.
-    pub(crate) token_types: Vec<String>,
+    /// Types of tokens that are taken beside at+jwt, in small letters; `None` is that of
+    /// tokens without one.
+    pub(crate) token_types: Vec<Option<String>>,
     /// The claim that says the tenant.
     pub(crate) tenant_claim: Option<String>,
+    /// What scopes are called in tokens.
+    pub(crate) scopes: ScopeNames,
     /// How much clocks may differ.
     pub(crate) leeway: Duration,
 }

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::address::Address;
 use super::algorithm::Algorithm;
+use super::scope_names::ScopeNames;
 use super::settings::{IssuerSettings, OauthSettings};
 
 /// An instant, in seconds since 1970.
@@ -139,6 +140,7 @@ pub(super) fn settings(issuers: &[&str]) -> OauthSettings {
         audiences: Vec::new(),
         token_types: Vec::new(),
         tenant_claim: None,
+        scopes: ScopeNames::default(),
         leeway: Duration::from_secs(60),
     }
 }

@@ -1,80 +1,81 @@
 //! Verifies tokens.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sandbox::RequestedLimits;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use super::address::Address;
 use super::claims::Claims;
-use super::counts::Counts;
 use super::fetch::{Fetcher, TlsError};
 use super::issuer::Issuer;
 use super::refusal::TokenError;
-use super::settings::OauthSettings;
+use super::settings::{IssuerSettings, OauthSettings};
+use super::subject;
 use super::token::Token;
 use super::verified::Verified;
+use crate::identity::{Identity, Roster};
 
-/// A resource server.
-pub(crate) struct Verifier {
+/// Verifies tokens of some issuers.
+pub(super) struct Verifier {
     settings: OauthSettings,
-    issuers: Vec<Arc<Issuer>>,
+    roster: Roster,
+    /// Each with what the operator says of it.
+    issuers: Vec<(Arc<Issuer>, IssuerSettings)>,
     verified: Verified,
-    refused: Counts,
 }
 
 impl Verifier {
-    /// One with these settings. Nothing is fetched yet.
+    /// One with these settings, on a server with these tenants. Nothing is fetched yet.
     ///
     /// # Errors
     ///
     /// When an issuer is reached by TLS, and this machine trusts no certificate authority.
-    pub(crate) fn new(settings: OauthSettings) -> Result<Self, TlsError> {
-        let is_tls = settings
-            .issuers
-            .iter()
-            .any(|issuer| issuer.name.is_tls() || issuer.jwks_uri.as_ref().is_some_and(Address::is_tls));
+    pub(super) fn new(settings: OauthSettings, roster: Roster) -> Result<Self, TlsError> {
+        let addresses = |issuer: &IssuerSettings| std::iter::once(issuer.name.clone()).chain(issuer.jwks_uri.clone());
+        let is_tls = settings.issuers.iter().flat_map(addresses).any(|address| address.is_tls());
         let fetcher = if is_tls { Fetcher::with_tls()? } else { Fetcher::clear() };
-        let issuers = settings.issuers.iter().map(|issuer| Issuer::new(issuer, fetcher.clone())).collect();
-        Ok(Self { settings, issuers, verified: Verified::default(), refused: Counts::default() })
+        let with_keys = |issuer: &IssuerSettings| (Issuer::new(issuer, fetcher.clone()), issuer.clone());
+        let issuers = settings.issuers.iter().map(with_keys).collect();
+        Ok(Self { settings, roster, issuers, verified: Verified::default() })
     }
 
     /// Has the keys of all issuers fetched, so that the first call need not wait.
-    pub(crate) fn warm_up(&self) {
-        self.issuers.iter().for_each(Issuer::warm_up);
+    pub(super) fn warm_up(&self) {
+        self.issuers.iter().for_each(|(issuer, _)| issuer.warm_up());
     }
 
-    /// What a token says, if it is to be believed.
+    /// Whose a token is, if it is to be believed.
     ///
     /// # Errors
     ///
     /// For the first thing that speaks against it.
-    pub(crate) async fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
-        let verified = self.verify_at(token, now()).await;
-        if let Err(error) = &verified {
-            self.refused.add(error.reason());
-        }
-        verified
+    pub(super) async fn verify(&self, token: &[u8]) -> Result<Arc<Identity>, TokenError> {
+        let text = std::str::from_utf8(token).map_err(|_| TokenError::Malformed("it is no text"))?;
+        self.verify_at(text, now()).await
     }
 
-    /// How many tokens were refused, by reason.
-    pub(crate) fn refused(&self) -> BTreeMap<&'static str, u64> {
-        self.refused.all()
-    }
-
-    async fn verify_at(&self, text: &str, now: u64) -> Result<Arc<Claims>, TokenError> {
-        if let Some(claims) = self.verified.get(text, now) {
-            return Ok(claims);
+    async fn verify_at(&self, text: &str, now: u64) -> Result<Arc<Identity>, TokenError> {
+        if let Some(identity) = self.verified.get(text, now) {
+            return Ok(identity);
         }
         let token = Token::read(text)?;
         let Some(Value::String(named)) = token.says.get("iss") else { return Err(TokenError::WrongIssuer) };
-        let issuer = self.issuers.iter().find(|issuer| **issuer.identifier() == **named);
-        let issuer = issuer.ok_or(TokenError::WrongIssuer)?;
+        let issuer = self.issuers.iter().find(|(issuer, _)| **issuer.identifier() == **named);
+        let (issuer, of_issuer) = issuer.ok_or(TokenError::WrongIssuer)?;
         issuer.verify(&token).await?;
-        let claims = Arc::new(Claims::of(&token, issuer.identifier(), &self.settings, now)?);
-        self.verified.put(text, &claims, now);
-        Ok(claims)
+        let claims = Claims::of(&token, issuer.identifier(), &self.settings, now)?;
+        let identity = Arc::new(Identity {
+            principal: subject::tenant(&claims, of_issuer, &self.settings, &self.roster)?,
+            scopes: self.settings.scopes.among(&claims.scopes),
+            credential: subject::name(&claims).into(),
+            expires: Some(UNIX_EPOCH + Duration::from_secs(claims.expires) + self.settings.leeway),
+            ceilings: RequestedLimits::default(),
+            revoked: CancellationToken::new(),
+        });
+        self.verified.put(text, &identity, claims.expires, now);
+        Ok(identity)
     }
 }
 
@@ -85,11 +86,19 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use serde_json::json;
 
     use super::super::algorithm::Algorithm;
     use super::super::testing::{NOW, Signer, Web, claims, encode, settings};
     use super::*;
+    use crate::identity::Quota;
+
+    fn verifier(issuers: &[&str]) -> Verifier {
+        let open = Roster::Many { named: HashMap::new(), others: Some(Quota::default()) };
+        Verifier::new(settings(issuers), open).unwrap()
+    }
 
     async fn said(verifier: &Verifier, token: &str) -> &'static str {
         verifier.verify_at(token, NOW).await.map_or_else(|error| error.reason(), |_| "taken")
@@ -100,7 +109,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             let (web, signer) = (Web::new().await, Signer::new(algorithm));
             web.document("/jwks", &json!({"keys": [signer.jwk("k")]}));
-            let verifier = Verifier::new(settings(&[&web.origin])).unwrap();
+            let verifier = verifier(&[&web.origin]);
             let token = signer.token("k", &claims(&web.origin));
             assert_eq!(said(&verifier, &token).await, "taken", "{algorithm:?}");
             let parts: Vec<_> = token.split('.').collect();
@@ -118,7 +127,7 @@ mod tests {
     async fn an_issuer_is_one_of_the_list_letter_by_letter_and_nothing_is_fetched_for_another() {
         let (web, signer) = (Web::new().await, Signer::new(Algorithm::Es256));
         web.document("/jwks", &json!({"keys": [signer.jwk("k")]}));
-        let verifier = Verifier::new(settings(&[&web.origin])).unwrap();
+        let verifier = verifier(&[&web.origin]);
         for other in
             [format!("{}/", web.origin), web.origin.to_uppercase(), "https://evil.example".into(), String::new()]
         {
@@ -139,9 +148,14 @@ mod tests {
         let (first, second) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
         one.document("/jwks", &json!({"keys": [first.jwk("k")]}));
         other.document("/jwks", &json!({"keys": [second.jwk("k")]}));
-        let verifier = Verifier::new(settings(&[&one.origin, &other.origin])).unwrap();
+        let verifier = verifier(&[&one.origin, &other.origin]);
         assert_eq!(said(&verifier, &first.token("k", &claims(&one.origin))).await, "taken");
-        assert_eq!(said(&verifier, &second.token("k", &claims(&other.origin))).await, "taken");
+        let token = second.token("k", &claims(&other.origin));
+        let (one_of_them, another) = (
+            verifier.verify_at(&first.token("k", &claims(&one.origin)), NOW).await.unwrap(),
+            verifier.verify_at(&token, NOW).await.unwrap(),
+        );
+        assert_ne!(one_of_them.principal, another.principal, "of one name, and two people");
         assert_eq!(said(&verifier, &first.token("k", &claims(&other.origin))).await, "bad_signature");
     }
 
@@ -149,7 +163,7 @@ mod tests {
     async fn what_is_remembered_is_as_it_was_and_ends_with_the_token() {
         let (mut web, signer) = (Web::new().await, Signer::new(Algorithm::Es256));
         web.document("/jwks", &json!({"keys": [signer.jwk("k")]}));
-        let verifier = Verifier::new(settings(&[&web.origin])).unwrap();
+        let verifier = verifier(&[&web.origin]);
         let mut claims = claims(&web.origin);
         claims["exp"] = (NOW + 5).into();
         let token = signer.token("k", &claims);
@@ -157,17 +171,11 @@ mod tests {
         let second = verifier.verify_at(&token, NOW + 4).await.unwrap();
         assert!(Arc::ptr_eq(&first, &second));
         let third = verifier.verify_at(&token, NOW + 5).await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &third) && first == third, "looked at again, within what clocks may differ");
+        assert!(
+            !Arc::ptr_eq(&first, &third) && first.principal == third.principal,
+            "looked at again, within what clocks may differ"
+        );
         web.end().await;
-        assert_eq!(verifier.verify_at(&token, NOW + 65).await, Err(TokenError::Expired));
-    }
-
-    #[tokio::test]
-    async fn refusals_are_counted_by_their_reason() {
-        let verifier = Verifier::new(settings(&["http://127.0.0.1:9"])).unwrap();
-        for token in ["", "a.b.c", &Signer::new(Algorithm::Es256).token("k", &claims("https://evil.example"))] {
-            verifier.verify(token).await.unwrap_err();
-        }
-        assert_eq!(verifier.refused(), BTreeMap::from([("malformed_token", 2), ("wrong_issuer", 1)]));
+        assert_eq!(verifier.verify_at(&token, NOW + 65).await.unwrap_err(), TokenError::Expired);
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Credential<'a> {
     Key(&'a str),
     /// Keys, of which there are so many.
     Keys(usize),
+    /// Access tokens for a resource, which clients get from these issuers.
+    AccessTokens { resource: &'a str, issuers: &'a str },
 }
 
 impl Credential<'_> {
@@ -23,6 +25,7 @@ impl Credential<'_> {
             Self::Token(text) | Self::Key(text) => (*text).to_owned(),
             Self::TokenFile(path) => format!("$(cat '{}')", path.display().to_string().replace('\'', "'\\''")),
             Self::Keys(_) => "KEY".to_owned(),
+            Self::AccessTokens { .. } => "$ACCESS_TOKEN".to_owned(),
         }
     }
 
@@ -32,6 +35,7 @@ impl Credential<'_> {
             Self::Token(text) | Self::Key(text) => text,
             Self::TokenFile(_) => "TOKEN",
             Self::Keys(_) => "KEY",
+            Self::AccessTokens { .. } => "TOKEN",
         }
     }
 
@@ -42,6 +46,9 @@ impl Credential<'_> {
             Self::Key(_) => "The key above is not shown again.".to_owned(),
             Self::Keys(0) => "Nobody has a key yet: `belljar keys add` makes one, and its --help says how.".to_owned(),
             Self::Keys(1) => "There is one key; `belljar keys add` makes another.".to_owned(),
+            Self::AccessTokens { resource, issuers } => {
+                format!("Clients know it as {resource}, and get access tokens for that from {issuers}.")
+            }
             Self::Keys(count) => format!("There are {count} keys; `belljar keys add` makes another."),
         }
     }
@@ -64,6 +71,21 @@ pub(crate) fn of_new_key(url: &str, key: &str) -> String {
 }
 
 fn lines(url: &str, credential: &Credential<'_>) -> String {
+    let curl = curl(url, &credential.in_shell());
+    if let Credential::AccessTokens { resource, .. } = credential {
+        // They find the rest by themselves.
+        return format!(
+            "\
+Claude Code:
+  claude mcp add --transport http belljar {resource}
+Codex:
+  codex mcp add belljar --url {resource}
+  codex mcp login belljar
+VS Code, .vscode/mcp.json:
+  {{\"servers\": {{\"belljar\": {{\"type\": \"http\", \"url\": \"{resource}\"}}}}}}
+{curl}"
+        );
+    }
     let (bearer, in_json) = (credential.in_shell(), credential.in_file());
     format!(
         "\
@@ -74,6 +96,13 @@ Codex:
   codex mcp add belljar --url {url} --bearer-token-env-var BELLJAR_TOKEN
 VS Code, .vscode/mcp.json:
   {{\"servers\": {{\"belljar\": {{\"type\": \"http\", \"url\": \"{url}\", \"headers\": {{\"Authorization\": \"Bearer {in_json}\"}}}}}}}}
+{curl}"
+    )
+}
+
+fn curl(url: &str, bearer: &str) -> String {
+    format!(
+        "\
 curl:
   curl {url} -H \"Authorization: Bearer {bearer}\" -H 'Content-Type: application/json' \\
     -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' \\

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::RETRY_AFTER;
-use hyper::http::HeaderValue;
+use hyper::http::{HeaderValue, Uri};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -257,7 +257,10 @@ impl Server {
         if let Some(answered) = self.at_the_door(&request) {
             return answered.inspect_err(|refusal| self.service.accounts.refused(None, refusal.reason()));
         }
-        let authenticated = self.authentication.authenticate(request.headers()).await;
+        let authenticated = match names_token(request.uri()) {
+            true => Err(Unauthenticated::TokenInAddress),
+            false => self.authentication.authenticate(request.headers()).await,
+        };
         let client = || forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
         let identity = authenticated.map_err(|error| {
             self.service.accounts.refused(None, error.reason());
@@ -286,6 +289,9 @@ impl Server {
         }
         if let Err(refusal) = self.door.authorities.check(request.uri(), headers) {
             return Some(Err(refusal));
+        }
+        if let Some(metadata) = self.authentication.metadata_at(request.uri().path()) {
+            return Some(probe(method, || json_answer(StatusCode::OK, metadata)));
         }
         if request.uri().path() != "/mcp" {
             return Some(Err(Refusal::NoSuchPath));
@@ -324,6 +330,12 @@ impl Server {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         answer
     }
+}
+
+/// Whether an address has a token in it, as RFC 6750, section 2.3, has them.
+fn names_token(uri: &Uri) -> bool {
+    let mut names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    names.any(|name| name.eq_ignore_ascii_case("access_token"))
 }
 
 fn probe(method: &Method, answer: impl FnOnce() -> Answer) -> Result<Answer, Refusal> {

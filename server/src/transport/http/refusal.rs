@@ -112,7 +112,7 @@ impl Refusal {
             Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unauthenticated(Unauthenticated::UnusableKeys) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unauthenticated(error) if error.retry_after().is_some() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -126,12 +126,10 @@ impl Refusal {
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::Quota(exceeded) => Some(exceeded.retry_after_seconds()),
-            Self::TooMany
-            | Self::TooManyStreams
-            | Self::NoMemory
-            | Self::NoConnection
-            | Self::NoClient
-            | Self::Unauthenticated(Unauthenticated::UnusableKeys) => Some(RETRY_AFTER_SECONDS),
+            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection | Self::NoClient => {
+                Some(RETRY_AFTER_SECONDS)
+            }
+            Self::Unauthenticated(error) => error.retry_after().map(|time| time.as_secs().max(1)),
             _ => None,
         }
     }
@@ -140,17 +138,15 @@ impl Refusal {
         if let Some(seconds) = self.retry_after_seconds() {
             return Some((RETRY_AFTER, HeaderValue::from(seconds)));
         }
-        let challenge = |parameters: &[_]| {
-            let value = HeaderValue::try_from(authentication.challenge(parameters)).ok()?;
-            Some((WWW_AUTHENTICATE, value))
+        let challenge = |error: Option<&str>, needs| {
+            let said = self.to_string();
+            let value = authentication.challenge(error.map(|error| (error, said.as_str())), needs);
+            Some((WWW_AUTHENTICATE, HeaderValue::try_from(value).ok()?))
         };
         match self {
             Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
-            Self::Unauthenticated(unauthenticated) => match unauthenticated.error() {
-                Some(error) => challenge(&[("error", error)]),
-                None => challenge(&[]),
-            },
-            Self::Scope { needs, .. } => challenge(&[("error", "insufficient_scope"), ("scope", needs.name())]),
+            Self::Unauthenticated(error) => challenge(error.error(), None),
+            Self::Scope { needs, .. } => challenge(Some("insufficient_scope"), Some(*needs)),
             _ => None,
         }
     }
