@@ -1,4 +1,4 @@
-//! The same calls over HTTP and over standard input and output, in turn. Both have
+//! The same calls over HTTP with a key and over standard input and output, in turn. Both have
 //! one server and one client without threads.
 
 use std::os::fd::AsFd as _;
@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
+use tests::Server;
 use tests::http::{Connection as HttpConnection, HttpServer, Request, modern};
 
 use super::connection::Connection;
@@ -14,9 +15,9 @@ use super::{HELLO, warm};
 
 const CALLS: usize = 2000;
 
-fn request(server: &HttpServer, code: &str) -> Request {
+fn request(server: &HttpServer, key: &str, code: &str) -> Request {
     let arguments = json!({"language": "python", "code": code});
-    server.request(&modern("tools/call", json!({"name": "execute", "arguments": arguments})))
+    server.request_with(key, &modern("tools/call", json!({"name": "execute", "arguments": arguments})))
 }
 
 fn stdout(message: &Value) -> &str {
@@ -27,10 +28,12 @@ fn stdout(message: &Value) -> &str {
 /// Prints both, and what HTTP costs.
 pub(crate) fn measure() {
     let mut over_stdio = Connection::start();
-    let over_http = HttpServer::start();
+    let over_http = HttpServer::with(Server::with().flag("--authentication=keys"));
+    over_http.wait_until_ready();
+    let key = over_http.add_key(&["--scopes=sandbox:execute"]);
     let mut connection = over_http.connect();
     warm(&mut over_stdio, None);
-    let hello = request(&over_http, HELLO);
+    let hello = request(&over_http, &key, HELLO);
     for _ in 0..100 {
         connection.ask(&hello);
     }
@@ -49,19 +52,23 @@ pub(crate) fn measure() {
     let cpu = (over_http.cpu_time() - cpu) / u32::try_from(CALLS).unwrap_or(u32::MAX);
     let (stdio, http) = (Samples::of(stdio), Samples::of(http));
     println!(
-        "isolated print('hi') over HTTP    p50 {}  p95 {}  CPU per call, all processes {}",
+        "isolated print('hi') over HTTP, with a key  p50 {}  p95 {}  CPU per call, all processes {}",
         http.p50(),
         http.p95(),
         super::figures::milliseconds(cpu)
     );
     let more = http.median().saturating_sub(stdio.median());
-    println!("  over stdio, in turn with it     p50 {}  p95 {}  so HTTP adds {more:.2?}", stdio.p50(), stdio.p95());
+    println!(
+        "  over stdio, in turn with it               p50 {}  p95 {}  so HTTP adds {more:.2?}",
+        stdio.p50(),
+        stdio.p95()
+    );
     for in_flight in [1, 8, 32] {
         // In turn, and the best of each: the machine changes its mind.
         let (mut stdio, mut http) = (0.0, 0.0);
         for _ in 0..5 {
             stdio = f64::max(stdio, over_stdio.throughput(CALLS / 2, in_flight));
-            http = f64::max(http, throughput(&over_http, CALLS / 2, in_flight));
+            http = f64::max(http, throughput(&over_http, &key, CALLS / 2, in_flight));
         }
         let share = 100.0 * http / stdio;
         println!(
@@ -77,12 +84,12 @@ pub(crate) fn measure() {
 }
 
 /// Calls per second with so many connections that have a call each.
-fn throughput(server: &HttpServer, calls: usize, in_flight: usize) -> f64 {
+fn throughput(server: &HttpServer, key: &str, calls: usize, in_flight: usize) -> f64 {
     let mut connections: Vec<_> = (0..in_flight).map(|_| (server.connect(), 0)).collect();
     let started = Instant::now();
     let mut sent = 0;
     let mut send = |connection: &mut HttpConnection| {
-        connection.send(&request(server, &format!("print('call {sent}')")));
+        connection.send(&request(server, key, &format!("print('call {sent}')")));
         sent += 1;
         sent - 1
     };

@@ -2,7 +2,7 @@
 //! `python3` beside it. Machines differ and are shared, so read the ratios
 //! before the figures.
 //!
-//! `cargo run --release --bin benchmark`, or with `-- http` what HTTP costs alone
+//! `cargo run --release --bin benchmark`, or with `-- http` what HTTP and tenants cost alone
 
 #![expect(
     clippy::expect_used,
@@ -15,6 +15,7 @@ mod figures;
 mod http;
 mod native;
 mod sessions;
+mod tenants;
 mod wall;
 
 use std::process::Command;
@@ -61,7 +62,8 @@ fn main() {
     }
     println!("belljar {}; {}\n", env!("CARGO_PKG_VERSION"), machine());
     if arguments.get(1).is_some_and(|part| part == "http") {
-        return http::measure();
+        http::measure();
+        return tenants::measure();
     }
     start();
     let call = hello();
@@ -69,6 +71,7 @@ fn main() {
     session();
     throughput();
     http::measure();
+    tenants::measure();
     cpu_bound();
     output();
     memory();
