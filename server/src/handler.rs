@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, Implementation, ListResourceTemplatesResult,
+    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
     ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use sandbox::{Error, Look, Place};
+use sandbox::{Error, Look, Place, RequestedLimits};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Held};
 use crate::identity::Identity;
+use crate::prompts;
 use crate::resources::{self, LASTING_TTL_MS, Refusal, Subscriptions};
 use crate::service::Service;
 use crate::tools::{Call, TOOLS, reply};
@@ -48,6 +50,11 @@ impl Handler {
 fn of_request<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<Arc<T>> {
     let parts = context.extensions.get::<Parts>()?;
     parts.extensions.get::<Arc<T>>().cloned()
+}
+
+/// The highest limits of a run that the credential of a request allows.
+fn ceilings(context: &RequestContext<RoleServer>) -> RequestedLimits {
+    of_request::<Identity>(context).map(|identity| identity.ceilings).unwrap_or_default()
 }
 
 impl Handler {
@@ -86,8 +93,13 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_resources().enable_resources_subscribe().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
+            .enable_completions()
+            .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("belljar", env!("CARGO_PKG_VERSION")).with_title("Belljar"))
             .with_instructions(INSTRUCTIONS)
@@ -123,7 +135,7 @@ impl ServerHandler for Handler {
             Err(error) => return reply::error(error).map(CallToolResponse::from),
         };
         let principal = &self.caller.principal;
-        let ceilings = of_request::<Identity>(&context).map(|identity| identity.ceilings).unwrap_or_default();
+        let ceilings = ceilings(&context);
         let call = Call { service: &self.service, principal, ceilings, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {
@@ -161,7 +173,8 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read = resources::read(&self.service, &self.caller.principal, &request.uri);
+        let ceilings = ceilings(&context);
+        let read = resources::read(&self.service, &self.caller.principal, &ceilings, &request.uri);
         Ok(self.answer(Look::Read, &context, Some(&request.uri), read).await?.into())
     }
 
@@ -199,6 +212,34 @@ impl ServerHandler for Handler {
         }
         let listening = resources::listen(&self.service, &self.caller, &self.ended, &context);
         listening.await.map_err(|refusal| refusal.error(None))
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        resources::refuse_cursor(request.as_ref()).map_err(|refusal| refusal.error(None))?;
+        Ok(prompts::list())
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let got = prompts::get(&self.service, &self.caller.principal, &request.name, arguments);
+        Ok(self.answer(Look::Session, &context, None, got).await?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let completed = prompts::complete(&self.service, &self.caller.principal, request);
+        Ok(CompleteResult::new(self.answer(Look::Session, &context, None, completed).await?))
     }
 
     async fn on_custom_request(

@@ -10,7 +10,7 @@
 //! - `identity`: who calls. `caller`: what is shared by the calls of one.
 //! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
-//! - `resources`: what clients read without a tool.
+//! - `prompts`: what people choose. `resources`: what clients read without a tool.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
 
@@ -27,6 +27,7 @@ mod handler;
 mod identity;
 mod logging;
 mod progress;
+mod prompts;
 mod resources;
 mod run_log;
 mod service;

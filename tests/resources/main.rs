@@ -1,4 +1,5 @@
-//! What clients read without a tool, in both eras, over both transports.
+//! What clients have besides tools: resources, prompts, completion; in both eras, over
+//! both transports.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -6,5 +7,6 @@ mod bad;
 mod changes;
 mod list;
 mod listener;
+mod prompts;
 mod read;
 mod wire;

@@ -10,7 +10,7 @@ pub(crate) const ALL: [&str; 4] = ["stdio, initialize", "stdio, newer", "http, i
 /// A server and one client of it.
 pub(crate) enum Wire {
     Stdio { server: Server, is_modern: bool },
-    Http { server: HttpServer, session: Option<String> },
+    Http { server: Box<HttpServer>, session: Option<String> },
 }
 
 impl Wire {
@@ -25,7 +25,7 @@ impl Wire {
             let builder = if is_modern { builder.without_handshake() } else { builder };
             return Self::Stdio { server: builder.start(), is_modern };
         }
-        let server = HttpServer::with(builder);
+        let server = Box::new(HttpServer::with(builder));
         server.wait_until_ready();
         let session = (!is_modern).then(|| hello(&server));
         Self::Http { server, session }

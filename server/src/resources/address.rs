@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 16 << 10;
 /// How much of an address a refusal repeats.
 const SHOWN_CHARS: usize = 120;
 /// What a run said.
-pub(super) const STREAMS: [&str; 4] = ["stdout", "stderr", "result", "traceback"];
+pub(crate) const STREAMS: [&str; 4] = ["stdout", "stderr", "result", "traceback"];
 
 /// A resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

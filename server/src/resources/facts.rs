@@ -1,6 +1,6 @@
 //! What this server says of itself to programs: languages, limits, policy.
 
-use sandbox::{Executor, Mount, Network, Principal, Resource, TenantLimits};
+use sandbox::{Executor, Limits, Mount, Network, Principal, RequestedLimits, Resource, TenantLimits};
 use serde_json::{Map, Value, json};
 
 /// The languages that a caller may run here, with what each has.
@@ -16,12 +16,34 @@ pub(super) async fn languages(executor: &Executor, principal: &Principal) -> Str
     format!("{:#}", json!({"languages": languages}))
 }
 
+/// What a run of a caller has unless it asks for more, and the most that it may ask
+/// for.
+pub(super) struct RunLimits {
+    pub(super) defaults: Limits,
+    pub(super) ceilings: Limits,
+}
+
+impl RunLimits {
+    /// Those of a principal, by a credential that may have lower `ceilings`.
+    pub(super) fn of(executor: &Executor, principal: &Principal, ceilings: &RequestedLimits) -> Self {
+        let mut limits =
+            Self { defaults: executor.default_limits_of(principal), ceilings: executor.limit_ceilings_of(principal) };
+        for resource in Resource::ALL {
+            let Some(ceiling) = ceilings.get(resource) else { continue };
+            for limits in [&mut limits.defaults, &mut limits.ceilings] {
+                limits.set(resource, limits.get(resource).min(ceiling));
+            }
+        }
+        limits
+    }
+}
+
 /// What a run of a caller may use, and what its programs are granted. Where things
 /// lie on this machine is none of theirs.
-pub(super) fn limits(executor: &Executor, principal: &Principal) -> String {
+pub(super) fn limits(executor: &Executor, principal: &Principal, ceilings: &RequestedLimits) -> String {
     let TenantLimits { runs, queue, workers, memory_bytes, sessions, store_bytes, policy, .. } =
         executor.granted(principal);
-    let (defaults, ceilings) = (executor.default_limits_of(principal), executor.limit_ceilings_of(principal));
+    let RunLimits { defaults, ceilings } = RunLimits::of(executor, principal, ceilings);
     let of = |resource: Resource| json!({"default": defaults.get(resource), "ceiling": ceilings.get(resource)});
     let limits: Map<String, Value> =
         Resource::ALL.into_iter().map(|resource| (resource.name().to_owned(), of(resource))).collect();

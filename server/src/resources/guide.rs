@@ -1,7 +1,8 @@
 //! The guide to writing code for the sandbox, with what is so on this machine.
 
-use sandbox::{Language, Principal, Resource};
+use sandbox::{Language, Principal, RequestedLimits, Resource};
 
+use super::facts::RunLimits;
 use crate::service::Service;
 use crate::tools::execute::{describe, mounted};
 
@@ -9,10 +10,10 @@ use crate::tools::execute::{describe, mounted};
 const TEXT: &str = include_str!("guide.md");
 
 /// The guide for a caller.
-pub(super) async fn text(service: &Service, principal: &Principal) -> String {
+pub(super) async fn text(service: &Service, principal: &Principal, ceilings: &RequestedLimits) -> String {
     let executor = &service.executor;
     let languages = executor.languages(principal).await;
-    let (defaults, ceilings) = (executor.default_limits_of(principal), executor.limit_ceilings_of(principal));
+    let RunLimits { defaults, ceilings } = RunLimits::of(executor, principal, ceilings);
     let seconds = |milliseconds: u64| format!("{} s", milliseconds / 1000);
     let mounts = match mounted(&executor.policy(principal).mounts) {
         None => String::new(),

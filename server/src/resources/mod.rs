@@ -19,12 +19,13 @@ mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use self::address::STREAMS;
 pub(crate) use self::cursor::refuse as refuse_cursor;
 pub(crate) use self::list::list;
 pub(crate) use self::read::read;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::subscriptions::{Subscriptions, accepted, listen};
-pub(crate) use self::templates::templates;
+pub(crate) use self::templates::{has_template, templates};
 
 /// How long clients may cache what is the same for as long as the server runs.
 pub(crate) const LASTING_TTL_MS: u64 = 3_600_000;

@@ -3,7 +3,9 @@
 use std::io::Read as _;
 
 use rmcp::model::{CacheScope, ReadResourceResult, ResourceContents};
-use sandbox::{Error, FinishedRun, Found, Principal, Stream, StreamText, WorkspacePath, one_line, read_range};
+use sandbox::{
+    Error, FinishedRun, Found, Principal, RequestedLimits, Stream, StreamText, WorkspacePath, one_line, read_range,
+};
 
 use super::LASTING_TTL_MS;
 use super::address::{Address, Part};
@@ -24,15 +26,21 @@ type Result<T> = std::result::Result<T, Refusal>;
 /// How long something is fresh, and for whom.
 type Freshness = (u64, CacheScope);
 
-/// Reads what is at `uri`.
-pub(crate) async fn read(service: &Service, principal: &Principal, uri: &str) -> Result<ReadResourceResult> {
-    let (contents, (ttl, scope)) = at(service, principal, uri, Address::parse(uri)?).await?;
+/// Reads what is at `uri`, for a principal by a credential of those `ceilings`.
+pub(crate) async fn read(
+    service: &Service,
+    principal: &Principal,
+    ceilings: &RequestedLimits,
+    uri: &str,
+) -> Result<ReadResourceResult> {
+    let (contents, (ttl, scope)) = at(service, principal, ceilings, uri, Address::parse(uri)?).await?;
     Ok(ReadResourceResult::new(vec![contents]).with_ttl_ms(ttl).with_cache_scope(scope))
 }
 
 async fn at(
     service: &Service,
     principal: &Principal,
+    ceilings: &RequestedLimits,
     uri: &str,
     address: Address,
 ) -> Result<(ResourceContents, Freshness)> {
@@ -40,15 +48,17 @@ async fn at(
     let json = |text: String| ResourceContents::text(text, uri).with_mime_type("application/json");
     match address {
         Address::Guide => {
-            let text = guide::text(service, principal).await;
+            let text = guide::text(service, principal, ceilings).await;
             let contents = ResourceContents::text(text, uri).with_mime_type("text/markdown");
-            Ok((contents, (LASTING_TTL_MS, CacheScope::Private)))
+            Ok((contents, (LIMITS_TTL_MS, CacheScope::Private)))
         }
         Address::Languages => {
             let text = facts::languages(executor, principal).await;
             Ok((json(text), (LASTING_TTL_MS, CacheScope::Private)))
         }
-        Address::Limits => Ok((json(facts::limits(executor, principal)), (LIMITS_TTL_MS, CacheScope::Private))),
+        Address::Limits => {
+            Ok((json(facts::limits(executor, principal, ceilings)), (LIMITS_TTL_MS, CacheScope::Private)))
+        }
         Address::Session { id, path } => {
             let how = format!("session={id} path={}", one_line(&path));
             let file = File { uri: uri.to_owned(), path, how };

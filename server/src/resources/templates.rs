@@ -4,16 +4,16 @@ use rmcp::model::{CacheScope, ListResourceTemplatesResult, ResourceTemplate};
 
 use super::LASTING_TTL_MS;
 
-/// A template, and its variables.
-pub(crate) struct Template {
-    pub(crate) uri: &'static str,
+/// A template.
+struct Template {
+    uri: &'static str,
     name: &'static str,
     title: &'static str,
     description: &'static str,
 }
 
 /// All of them.
-pub(crate) const TEMPLATES: [Template; 4] = [
+const TEMPLATES: [Template; 4] = [
     Template {
         uri: "belljar://session/{session}/{+path}",
         name: "session-file",
@@ -39,6 +39,11 @@ pub(crate) const TEMPLATES: [Template; 4] = [
         description: "A file or folder that it left, for ten minutes",
     },
 ];
+
+/// Whether it is one of them.
+pub(crate) fn has_template(uri: &str) -> bool {
+    TEMPLATES.iter().any(|template| template.uri == uri)
+}
 
 /// The list of them.
 pub(crate) fn templates() -> ListResourceTemplatesResult {

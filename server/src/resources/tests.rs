@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args as _;
 use rmcp::model::{ErrorData, ListResourcesResult, PaginatedRequestParams, ReadResourceResult};
-use sandbox::{InputFile, Principal, SessionId, WorkspacePath};
+use sandbox::{InputFile, Principal, RequestedLimits, SessionId, WorkspacePath};
 
 use super::{Refusal, list, read};
 use crate::config::{Config, Settings};
@@ -38,7 +38,9 @@ async fn what_is_of_another_is_as_what_never_was() {
     let never = SessionId::random();
     let read = async |principal: &Principal, id: &SessionId| -> Result<ReadResourceResult, ErrorData> {
         let uri = format!("belljar://session/{id}/secret");
-        read(&service, principal, &uri).await.map_err(|refusal: Refusal| refusal.error(Some(&uri)))
+        read(&service, principal, &RequestedLimits::default(), &uri)
+            .await
+            .map_err(|refusal: Refusal| refusal.error(Some(&uri)))
     };
     read(&other, &theirs).await.unwrap();
     let told = async |id: &SessionId| {
