@@ -17,6 +17,7 @@ from anyio.streams.text import TextReceiveStream
 from jsonschema import Draft202012Validator
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import PromptReference
 
 BINARY, TRANSPORT, MODE = sys.argv[1:]
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
@@ -35,10 +36,11 @@ def check(function):
 
 
 @asynccontextmanager
-async def server(*flags):
+async def server(*flags, **options):
     settings = {name: value for name, value in os.environ.items() if name.startswith("BELLJAR_")}
     if TRANSPORT == "stdio":
-        async with Client(StdioServerParameters(command=BINARY, args=list(flags), env=settings), mode=MODE) as client:
+        parameters = StdioServerParameters(command=BINARY, args=list(flags), env=settings)
+        async with Client(parameters, mode=MODE, **options) as client:
             yield client
         return
     command = [BINARY, "serve", "--listen", ":0", *flags]
@@ -52,7 +54,7 @@ async def server(*flags):
         token = re.search(r"shown again: (\S+)", said).group(1)
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=300)) as http:
-            async with Client(streamable_http_client(url, http_client=http), mode=MODE) as client:
+            async with Client(streamable_http_client(url, http_client=http), mode=MODE, **options) as client:
                 yield client
         process.terminate()
         assert await process.wait() == 0
@@ -226,6 +228,74 @@ async def a_cancelled_call_frees_its_place_and_keeps_its_session(_):
             group.cancel_scope.cancel()
         result = await execute(client, "x", session=session)
         assert result.structured_content["result"] == "5", result
+
+
+@check
+async def resources_are_listed_and_read_by_their_templates(client):
+    opened = await execute(client, f"import base64\nopen('a b.png', 'wb').write(base64.b64decode('{PIXEL}'))", session="new")
+    session = opened.structured_content["session"]["id"]
+    uris, cursor = [], None
+    while True:
+        page = await client.list_resources(cursor=cursor)
+        uris += [resource.uri for resource in page.resources]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert uris == sorted(uris) and f"belljar://session/{session}/a%20b.png" in uris, uris
+    templates = [template.uri_template for template in (await client.list_resource_templates()).resource_templates]
+    assert "belljar://session/{session}/{+path}" in templates, templates
+    [image] = (await client.read_resource(f"belljar://session/{session}/a%20b.png")).contents
+    assert (image.mime_type, image.blob) == ("image/png", PIXEL), image
+    [guide] = (await client.read_resource("belljar://guide")).contents
+    assert guide.mime_type == "text/markdown" and "python" in guide.text
+    try:
+        await client.read_resource("belljar://session/s_00000000000000000000000000/x")
+    except MCPError as error:
+        assert error.code == (-32602 if MODE == "auto" else -32002), error
+    else:
+        raise AssertionError("a session that never was has a file")
+
+
+@check
+async def prompts_are_listed_given_and_completed(client):
+    opened = await execute(client, "open('data.csv', 'w').close()", session="new")
+    session = opened.structured_content["session"]["id"]
+    prompts = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
+    assert [argument.required for argument in prompts["analyze_file"].arguments] == [True, True, False]
+    reference = PromptReference(type="ref/prompt", name="analyze_file")
+    known = {"session": session}
+    completed = await client.complete(reference, {"name": "path", "value": "da"}, known)
+    assert completed.completion.values == ["data.csv"] and completed.completion.has_more is False, completed
+    prompt = await client.get_prompt("analyze_file", {"session": session, "path": "data.csv"})
+    assert session in prompt.messages[0].content.text, prompt
+
+
+@check
+async def a_change_of_a_file_is_told(_):
+    changed = anyio.Event()
+
+    async def take(message):
+        if getattr(message, "method", "") == "notifications/resources/updated":
+            assert message.params.uri == uri, message
+            changed.set()
+
+    async with server(message_handler=take) as client:
+        opened = await execute(client, "", session="new")
+        session = opened.structured_content["session"]["id"]
+        uri = f"belljar://session/{session}/a"
+        write = {"session": session, "path": "a", "text": "x"}
+        if MODE == "auto":
+            async with client.listen(resource_subscriptions=[uri]) as subscription:
+                assert subscription.honored.resource_subscriptions == [uri], subscription.honored
+                await client.call_tool("write", write)
+                async for event in subscription:
+                    assert event.uri == uri, event
+                    break
+        else:
+            await client.subscribe_resource(uri)
+            await client.call_tool("write", write)
+            await changed.wait()
+            await client.unsubscribe_resource(uri)
 
 
 @check
