@@ -10,6 +10,7 @@ use rmcp::transport::Transport as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::conversation::Conversation;
 use super::lines::Lines;
 use super::message::{Refusal, parse};
 use super::request_id::IdFinder;
@@ -83,7 +84,8 @@ fn connection(data: &[u8]) {
             tokio::runtime::Builder::new_current_thread().build().expect("it can be made");
     }
     let (input, ended) = (Cursor::new(data.to_vec()), CancellationToken::new());
-    let mut lines = Lines::new(input, tokio::io::sink(), ended.clone(), Unsent::new());
+    let wire = Lines::new(input, tokio::io::sink());
+    let mut lines = Conversation::over(wire, ended.clone(), Unsent::new());
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let mut messages = 0;

@@ -1,5 +1,6 @@
 //! How bytes come in.
 
+mod conversation;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub(crate) mod http;

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::handler::Handler;
 use crate::logging::Bounded;
 use crate::service::Service;
+use crate::transport::conversation::Conversation;
 use crate::transport::lines::Lines;
 use crate::transport::unsent::Unsent;
 
@@ -25,7 +26,7 @@ pub(crate) async fn serve(service: Arc<Service>) -> anyhow::Result<()> {
     let (reader, writer) = stdio_pipes();
     let ended = CancellationToken::new();
     let unsent = Unsent::new();
-    let transport = Lines::new(reader, writer, ended.clone(), Arc::clone(&unsent));
+    let transport = Conversation::over(Lines::new(reader, writer), ended.clone(), Arc::clone(&unsent));
     let caller = Caller::new(Principal::local(), Arc::clone(&unsent));
     let handler = Handler::new(Arc::clone(&service), caller, ended.clone());
     let stop = CancellationToken::new();
