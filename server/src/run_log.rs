@@ -40,8 +40,8 @@ fn line(told: &Told) {
             let (status, usage) = (Ended(*status), Used(usage));
             tracing::info!(call = number, principal, ?language, code, %run, session, %status, %usage, "a run ended");
         }
-        RunStage::Refused(RunFailure { kind, field, cause })
-        | RunStage::Ended(Err(RunFailure { kind, field, cause })) => {
+        RunStage::Refused(RunFailure { kind, field, cause, usage: _ })
+        | RunStage::Ended(Err(RunFailure { kind, field, cause, usage: _ })) => {
             if let Some(cause) = cause {
                 tracing::error!(
                     call = number,

@@ -79,6 +79,23 @@ fn time_on_processors_past_that_of_a_day_is_refused_until_midnight() {
 }
 
 #[test]
+fn a_run_whose_session_cannot_be_stored_has_used_its_time_all_the_same() {
+    let server = server("[tenants.one]\ncpu_seconds_per_day = 1\nstore_bytes = 1_048_576\n");
+    let one = key(&server, "one");
+    let one = Caller::new(&server, &one);
+    let session = one.execute_in("new", "x = 1").session();
+    let burn = "import os, time\nend = time.process_time() + 1.1\nwhile time.process_time() < end: pass\nx = os.urandom(4 << 20)";
+    let failed = one.execute_in(&session, burn);
+    assert!(failed.refusal().contains("store"), "{}", failed.text());
+    let call = json!({"language": "python", "code": "print(1)"});
+    let answer = tests::eventually("the time to be used up", || {
+        let answer = one.tool("execute", call.clone());
+        (answer.status != 200).then_some(answer)
+    });
+    refused(&answer, "cpu_seconds_per_day");
+}
+
+#[test]
 fn every_refusal_is_counted_for_whom_it_was() {
     let server = server(crate::caller::TENANTS);
     let (one, two) = (key(&server, "one"), server.add_key(&["--tenant=two", "--scopes=sandbox:read"]));

@@ -13,6 +13,7 @@ use tokio::sync::broadcast::{Receiver, Sender};
 use crate::error::Error;
 use crate::handle::Principal;
 use crate::run::event::{CodeDigest, RunCall, RunEvent, RunFailure, RunStage, RunSummary};
+use crate::run::limits::Usage;
 use crate::run::outcome::Outcome;
 
 /// How many events wait for a reader: more than 64 queued and 64 active runs
@@ -68,10 +69,12 @@ impl Events {
 }
 
 /// How far a call has come, as far as its next event depends on it.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Progress {
     started: bool,
     over: bool,
+    /// What its program used.
+    used: Usage,
 }
 
 /// One call, which tells how it goes on. When it is dropped before it is over,
@@ -97,14 +100,19 @@ impl Call {
         self.tell(RunStage::Started);
     }
 
+    /// Remembers what its program used, whatever comes of the call.
+    pub(super) fn used(&self, usage: &Usage) {
+        self.progress.lock().used = *usage;
+    }
+
     /// Tells what came of it.
     pub(super) fn ended(&self, outcome: &Result<Outcome, Error>) {
         self.end(outcome.as_ref().map(RunSummary::from).map_err(RunFailure::from));
     }
 
     fn end(&self, end: Result<RunSummary, RunFailure>) {
-        let started = self.progress.lock().started;
-        self.tell(match end {
+        let Progress { started, used, .. } = *self.progress.lock();
+        self.tell(match end.map_err(|failure| RunFailure { usage: used, ..failure }) {
             Err(failure) if !started => RunStage::Refused(failure),
             end => RunStage::Ended(end),
         });
@@ -125,7 +133,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         let is_over = self.progress.lock().over;
         if !is_over {
-            self.end(Err(RunFailure::ABANDONED));
+            self.end(Err(RunFailure::abandoned()));
         }
     }
 }

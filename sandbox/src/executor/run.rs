@@ -186,6 +186,7 @@ impl Executor {
         let caller =
             Caller { principal: &job.principal, stop: &job.stop, following: std::mem::take(&mut job.following) };
         let ran = runtime.run(order, caller, turn).await?;
+        job.call.used(&ran.report.usage);
         Ok((Run { id, spool }, ran))
     }
 

@@ -113,10 +113,14 @@ pub struct RunFailure {
     pub field: Option<String>,
     /// All that is known, where it is a fault of the server.
     pub cause: Option<String>,
+    /// What it had used, where its program came to an end all the same.
+    pub usage: Usage,
 }
 
 impl RunFailure {
-    pub(crate) const ABANDONED: Self = Self { kind: "abandoned", field: None, cause: None };
+    pub(crate) fn abandoned() -> Self {
+        Self { kind: "abandoned", field: None, cause: None, usage: Usage::default() }
+    }
 }
 
 impl From<&Error> for RunFailure {
@@ -128,6 +132,7 @@ impl From<&Error> for RunFailure {
                 _ => None,
             },
             cause: matches!(error, Error::Host { .. }).then(|| error.with_causes()),
+            usage: Usage::default(),
         }
     }
 }

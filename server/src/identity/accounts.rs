@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sandbox::{Principal, Resource, RunEvent, RunStage, Told};
+use sandbox::{Principal, Resource, RunEvent, RunStage, Told, Usage};
 use thiserror::Error;
 
 use super::tenants::{Quota, Roster};
@@ -164,17 +164,21 @@ impl Accounts {
     pub(crate) fn told(&self, told: &Told) {
         let Told::Event(RunEvent { call, stage }) = told else { return };
         match stage {
-            RunStage::Admitted | RunStage::Started | RunStage::Ended(Err(_)) => {}
+            RunStage::Admitted | RunStage::Started => {}
             RunStage::Refused(failure) => self.refused(Some(&call.principal), failure.kind),
-            RunStage::Ended(Ok(summary)) => {
-                // What takes less than a millisecond is not nothing a million times over.
-                let used = summary.usage.get(Resource::CpuTimeMs).unwrap_or(0).max(1);
-                self.with(&call.principal, |account| {
-                    account.begin_day(since_1970().as_secs() / DAY);
-                    account.cpu_ms = account.cpu_ms.saturating_add(used);
-                });
-            }
+            RunStage::Ended(Ok(summary)) => self.used(&call.principal, &summary.usage),
+            // A program whose session could not be stored has run all the same.
+            RunStage::Ended(Err(failure)) => self.used(&call.principal, &failure.usage),
         }
+    }
+
+    fn used(&self, principal: &Principal, usage: &Usage) {
+        // What takes less than a millisecond is not nothing a million times over.
+        let used = usage.get(Resource::CpuTimeMs).unwrap_or(0).max(1);
+        self.with(principal, |account| {
+            account.begin_day(since_1970().as_secs() / DAY);
+            account.cpu_ms = account.cpu_ms.saturating_add(used);
+        });
     }
 
     fn with<T>(&self, principal: &Principal, change: impl FnOnce(&mut Account) -> T) -> T {

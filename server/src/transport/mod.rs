@@ -8,4 +8,5 @@ mod lines;
 pub(crate) mod message;
 mod request_id;
 pub(crate) mod stdio;
+mod total;
 pub(crate) mod unsent;

@@ -9,23 +9,40 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::total::{Part, Total};
+
 /// As much may be on its way when another call begins.
 const MOST_BYTES: usize = 16 << 20;
 
+/// As much may be on its way to all callers together, past which each has as much as
+/// [`LEAST_BYTES`]: one that reads waits for none that does not.
+const MOST_BYTES_OF_ALL: usize = 256 << 20;
+const LEAST_BYTES: usize = 1 << 20;
+
 /// How many bytes of messages are on their way.
 #[derive(Debug)]
-pub(crate) struct Unsent(watch::Sender<usize>);
+pub(crate) struct Unsent {
+    own: watch::Sender<usize>,
+    all: Total,
+}
 
 /// A message on its way, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct OnItsWay {
     unsent: Arc<Unsent>,
     bytes: usize,
+    _of_all: Part,
 }
 
 impl Unsent {
+    /// Of the only caller that there is.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new(0)))
+        Self::within(&Total::default())
+    }
+
+    /// Of one of those who have `all` together.
+    pub(crate) fn within(all: &Total) -> Arc<Self> {
+        Arc::new(Self { own: watch::Sender::new(0), all: all.clone() })
     }
 
     /// Counts a message, which is about to be sent.
@@ -33,43 +50,47 @@ impl Unsent {
         let mut length = Length(0);
         // One that cannot be written is not sent either.
         let _ = serde_json::to_writer(&mut length, message);
-        self.0.send_modify(|bytes| *bytes += length.0);
-        OnItsWay { unsent: Arc::clone(self), bytes: length.0 }
+        self.own.send_modify(|bytes| *bytes += length.0);
+        OnItsWay { unsent: Arc::clone(self), bytes: length.0, _of_all: self.all.add(length.0) }
     }
 
     /// Lets no further call begin: what is on its way may go with its transport, and
     /// makes no room by that.
     pub(super) fn close(&self) {
-        self.0.send_modify(|bytes| *bytes += usize::MAX / 2);
+        self.own.send_modify(|bytes| *bytes += usize::MAX / 2);
     }
 
     /// Whether there is room for more.
     pub(super) fn has_room(&self) -> bool {
-        *self.0.borrow() < MOST_BYTES
+        self.is_room_beside(*self.own.borrow())
+    }
+
+    fn is_room_beside(&self, own: usize) -> bool {
+        own < if self.all.get() < MOST_BYTES_OF_ALL { MOST_BYTES } else { LEAST_BYTES }
     }
 
     /// Waits until nothing is on its way.
     pub(super) async fn gone(&self) {
-        let _ = self.0.subscribe().wait_for(|bytes| *bytes == 0).await;
+        let _ = self.own.subscribe().wait_for(|bytes| *bytes == 0).await;
     }
 
     /// Waits until something of it has gone, for as long as `patience`.
     pub(super) async fn shrinks_within(&self, patience: Duration) -> bool {
-        let before = *self.0.borrow();
-        let mut unsent = self.0.subscribe();
+        let before = *self.own.borrow();
+        let mut unsent = self.own.subscribe();
         tokio::time::timeout(patience, unsent.wait_for(|bytes| *bytes < before)).await.is_ok()
     }
 
     /// Waits until there is room for more.
     pub(crate) async fn room(&self) {
         // Its sender lives as long as this.
-        let _ = self.0.subscribe().wait_for(|bytes| *bytes < MOST_BYTES).await;
+        let _ = self.own.subscribe().wait_for(|bytes| self.is_room_beside(*bytes)).await;
     }
 }
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        self.unsent.0.send_modify(|bytes| *bytes -= self.bytes);
+        self.unsent.own.send_modify(|bytes| *bytes -= self.bytes);
     }
 }
 
@@ -84,5 +105,24 @@ impl io::Write for Length {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_all_have_too_much_each_has_less_and_one_that_reads_waits_for_nobody() {
+        let all = Total::default();
+        let (one, other) = (Unsent::within(&all), Unsent::within(&all));
+        let two_mebibytes = one.begin(&"x".repeat(2 << 20));
+        assert!(one.has_room() && other.has_room());
+        let rest = all.add(MOST_BYTES_OF_ALL);
+        assert!(!one.has_room() && other.has_room());
+        drop(rest);
+        assert!(one.has_room());
+        drop(two_mebibytes);
+        assert_eq!(all.get(), 0);
     }
 }

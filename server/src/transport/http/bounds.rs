@@ -29,11 +29,20 @@ pub(super) const REQUESTS: usize = 128;
 /// Bytes of bodies of one principal at once: requests are in memory until they are
 /// answered. Twice the longest and something for the others beside them.
 pub(super) const REQUEST_BYTES: usize = 64 << 20;
+/// The same of all principals, but for small bodies, of which each principal has no more
+/// than so many requests.
+pub(super) const ALL_REQUEST_BYTES: usize = 8 * REQUEST_BYTES;
+/// What is small: more than the arguments of a call without files have.
+pub(super) const SMALL_REQUEST_BYTES: usize = 64 << 10;
 /// How long a client may take nothing of an answer that is there for it.
 pub(super) const STALL_TIME: Duration = Duration::from_secs(30);
 /// Sessions of the `initialize` era of one principal, past which the one that was
 /// not used for the longest ends. A client has one, and few end theirs.
 pub(super) const MCP_SESSIONS: usize = 256;
+/// The same of all principals, past which each has as many as [`LEAST_MCP_SESSIONS`] and
+/// nobody takes those from it. One takes some 15 KiB.
+pub(super) const ALL_MCP_SESSIONS: usize = 16 * MCP_SESSIONS;
+pub(super) const LEAST_MCP_SESSIONS: usize = 4;
 /// Streams that wait for what may come, of one principal at once: one for each of
 /// those sessions. They are connections, of which no principal may have all.
 pub(super) const STREAMS: usize = MCP_SESSIONS;

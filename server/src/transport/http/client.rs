@@ -2,7 +2,6 @@
 //! the room for its requests.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -10,11 +9,10 @@ use hyper::{Method, Request, StatusCode};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sandbox::Principal;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::body::Room;
 use super::bounds::{KEEP_ALIVE, REQUESTS, STREAMS};
+use super::clients::Shared;
 use super::exchange::Answer;
 use super::operation::Operation;
 use super::refusal::Refusal;
@@ -39,16 +37,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Serves a principal until `stop`; `longest` is how long a run may take.
-    pub(super) fn new(
-        service: &Arc<Service>,
-        principal: Principal,
-        longest: Duration,
-        stop: &CancellationToken,
-        tasks: TaskTracker,
-    ) -> Self {
+    /// Serves a principal.
+    pub(super) fn new(shared: &Shared, principal: Principal) -> Self {
+        let Shared { service, longest, stop, tasks, room, unsent, mcp_sessions } = shared;
         let (of_handlers, ended) = (Arc::clone(service), stop.clone());
-        let caller = Caller::new(principal, Unsent::new());
+        let caller = Caller::new(principal, Unsent::within(unsent));
         let handler = move || Ok(Handler::new(Arc::clone(&of_handlers), Arc::clone(&caller), ended.clone()));
         // Host and Origin were checked before, with reasons.
         let config = StreamableHttpServerConfig::default()
@@ -58,10 +51,10 @@ impl Client {
             .with_sse_keep_alive(Some(KEEP_ALIVE))
             .with_max_request_body_bytes(MAX_MESSAGE_BYTES)
             .with_cancellation_token(stop.clone());
-        let sessions = Arc::new(Sessions::new(longest, tasks));
+        let sessions = Arc::new(Sessions::new(*longest, tasks.clone(), mcp_sessions.clone()));
         let mcp = StreamableHttpService::new(handler, sessions, config);
         let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
-        Self { service: Arc::clone(service), mcp, requests, streams, room: Room::new() }
+        Self { service: Arc::clone(service), mcp, requests, streams, room: room.for_one() }
     }
 
     /// Answers a request of this principal.

@@ -10,18 +10,30 @@ use sandbox::Principal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::body::WholeRoom;
 use super::bounds::CLIENTS;
 use super::client::Client;
 use super::refusal::Refusal;
 use crate::service::Service;
+use crate::transport::total::Total;
 
 /// All of them.
 pub(super) struct Clients {
-    service: Arc<Service>,
-    longest: Duration,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    shared: Shared,
     known: Mutex<HashMap<Principal, Known<Client>>>,
+}
+
+/// What all of them have together.
+pub(super) struct Shared {
+    pub(super) service: Arc<Service>,
+    /// How long a run may take.
+    pub(super) longest: Duration,
+    /// When they are served no more.
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) room: WholeRoom,
+    pub(super) unsent: Total,
+    pub(super) mcp_sessions: Total,
 }
 
 /// One that has called.
@@ -31,20 +43,23 @@ struct Known<T> {
 }
 
 impl Clients {
-    /// Nobody yet. They are served until `stop`; `longest` is how long a run may take.
-    pub(super) fn new(
-        service: &Arc<Service>,
-        longest: Duration,
-        stop: &CancellationToken,
-        tasks: &TaskTracker,
-    ) -> Self {
-        let (service, stop, tasks) = (Arc::clone(service), stop.clone(), tasks.clone());
-        Self { service, longest, stop, tasks, known: Mutex::default() }
+    /// Nobody yet. They are served until `stop`.
+    pub(super) fn new(service: &Arc<Service>, stop: &CancellationToken, tasks: &TaskTracker) -> Self {
+        let shared = Shared {
+            service: Arc::clone(service),
+            longest: service.longest_run(),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+            room: WholeRoom::default(),
+            unsent: Total::default(),
+            mcp_sessions: Total::default(),
+        };
+        Self { shared, known: Mutex::default() }
     }
 
     /// The one of this principal. Whoever holds it keeps it from being forgotten.
     pub(super) fn of(&self, principal: &Principal) -> Result<Arc<Client>, Refusal> {
-        let new = || Client::new(&self.service, principal.clone(), self.longest, &self.stop, self.tasks.clone());
+        let new = || Client::new(&self.shared, principal.clone());
         enter(&mut self.known.lock(), principal, CLIENTS, new).ok_or(Refusal::NoClient)
     }
 }

@@ -124,7 +124,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let clients = Clients::new(&service, service.longest_run(), &stop, &tasks);
+    let clients = Clients::new(&service, &stop, &tasks);
     let server = Arc::new(Server {
         service: Arc::clone(&service),
         door,

@@ -25,7 +25,8 @@ use rmcp::transport::streamable_http_server::session::local::{
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId};
 use tokio_util::task::TaskTracker;
 
-use super::bounds::{MCP_SESSION_IDLE, MCP_SESSIONS};
+use super::bounds::{ALL_MCP_SESSIONS, LEAST_MCP_SESSIONS, MCP_SESSION_IDLE, MCP_SESSIONS};
+use crate::transport::total::{Part, Total};
 
 type Result<T> = std::result::Result<T, LocalSessionManagerError>;
 
@@ -35,31 +36,28 @@ pub(super) struct Sessions {
     known: Arc<Mutex<HashMap<SessionId, Known>>>,
     /// Cancellations that are on their way.
     tasks: TaskTracker,
+    /// Those of all principals.
+    all: Total,
 }
 
 struct Known {
     used: Instant,
     /// Requests that are being answered.
     open: HashSet<RequestId>,
-}
-
-impl Known {
-    fn new() -> Self {
-        Self { used: Instant::now(), open: HashSet::new() }
-    }
+    _of_all: Part,
 }
 
 impl Sessions {
     /// None yet. A session lives for as long as the `longest` run without a sign of
     /// life, and then some.
-    pub(super) fn new(longest: Duration, tasks: TaskTracker) -> Self {
+    pub(super) fn new(longest: Duration, tasks: TaskTracker, all: Total) -> Self {
         let mut config = SessionConfig::default();
         config.keep_alive = Some(longest + MCP_SESSION_IDLE);
         config.sse_retry = None;
         config.completed_cache_ttl = Duration::ZERO;
         let mut local = LocalSessionManager::default();
         local.session_config = config;
-        Self { local: Arc::new(local), known: Arc::default(), tasks }
+        Self { local: Arc::new(local), known: Arc::default(), tasks, all }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
@@ -71,10 +69,14 @@ impl Sessions {
     async fn make_room(&self) -> Result<()> {
         loop {
             let oldest = {
-                let known = self.known();
+                let mut known = self.known();
+                // Those have ended by themselves.
+                let lives = self.local.session_config.keep_alive.unwrap_or(Duration::MAX);
+                known.retain(|_, session| !session.open.is_empty() || session.used.elapsed() < lives);
+                let most = if self.all.get() < ALL_MCP_SESSIONS { MCP_SESSIONS } else { LEAST_MCP_SESSIONS };
                 let idle = known.iter().filter(|(_, session)| session.open.is_empty());
                 let oldest = idle.min_by_key(|(_, session)| session.used).map(|(id, _)| Arc::clone(id));
-                oldest.filter(|_| known.len() >= MCP_SESSIONS)
+                oldest.filter(|_| known.len() >= most)
             };
             let Some(oldest) = oldest else { return Ok(()) };
             self.close_session(&oldest).await?;
@@ -107,7 +109,8 @@ impl SessionManager for Sessions {
     async fn create_session(&self) -> Result<(SessionId, SessionTransport)> {
         self.make_room().await?;
         let (id, transport) = self.local.create_session().await?;
-        self.known().insert(Arc::clone(&id), Known::new());
+        let known = Known { used: Instant::now(), open: HashSet::new(), _of_all: self.all.add(1) };
+        self.known().insert(Arc::clone(&id), known);
         Ok((id, transport))
     }
 
@@ -248,5 +251,29 @@ impl Stream for Answers {
             Poll::Pending => {}
         }
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_all_have_too_many_each_has_few_and_takes_them_from_nobody() {
+        let all = Total::default();
+        let of_one = |all: &Total| Sessions::new(Duration::from_secs(1), TaskTracker::new(), all.clone());
+        let (one, other) = (of_one(&all), of_one(&all));
+        let mut transports = Vec::new();
+        for _ in 0..2 * LEAST_MCP_SESSIONS {
+            transports.push(one.create_session().await.unwrap().1);
+        }
+        assert_eq!((one.known().len(), all.get()), (2 * LEAST_MCP_SESSIONS, 2 * LEAST_MCP_SESSIONS));
+        let _rest = all.add(ALL_MCP_SESSIONS);
+        for _ in 0..2 * LEAST_MCP_SESSIONS {
+            transports.push(other.create_session().await.unwrap().1);
+        }
+        assert_eq!((one.known().len(), other.known().len()), (2 * LEAST_MCP_SESSIONS, LEAST_MCP_SESSIONS));
+        drop((one, other));
+        assert_eq!(all.get(), ALL_MCP_SESSIONS);
     }
 }
