@@ -27,16 +27,19 @@ pub(super) fn position(
     request: Option<&PaginatedRequestParams>,
 ) -> Result<Option<String>, Refusal> {
     let Some(cursor) = request.and_then(|request| request.cursor.as_deref()) else { return Ok(None) };
-    let bytes = Some(cursor).filter(|cursor| cursor.len() <= MAX_BYTES).and_then(|cursor| {
-        // One text for each cursor: what is left over of the last letter is zero.
-        URL_SAFE_NO_PAD.decode(cursor).ok()
-    });
-    let split = bytes.as_deref().and_then(|bytes| bytes.split_first_chunk::<SIGNATURE_BYTES>());
-    let Some((signature, position)) = split else { return Err(Refusal::Cursor) };
-    if !executor.has_signed(principal, &signed(list, position), *signature) {
+    let Some((signature, position)) = split(cursor) else { return Err(Refusal::Cursor) };
+    if !executor.has_signed(principal, &signed(list, &position), signature) {
         return Err(Refusal::Cursor);
     }
-    String::from_utf8(position.to_vec()).map(Some).map_err(|_| Refusal::Cursor)
+    String::from_utf8(position).map(Some).map_err(|_| Refusal::Cursor)
+}
+
+/// The signature of a cursor, and what it signs.
+pub(super) fn split(cursor: &str) -> Option<([u8; SIGNATURE_BYTES], Vec<u8>)> {
+    // One text for each cursor: what is left over of the last letter is zero.
+    let bytes = URL_SAFE_NO_PAD.decode(Some(cursor).filter(|cursor| cursor.len() <= MAX_BYTES)?).ok()?;
+    let (signature, position) = bytes.split_first_chunk()?;
+    Some((*signature, position.to_vec()))
 }
 
 /// Refuses any cursor, for a list that has one page.

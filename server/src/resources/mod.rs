@@ -10,6 +10,8 @@ mod address;
 mod content;
 mod cursor;
 mod facts;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guide;
 mod list;
 mod read;
