@@ -22,6 +22,34 @@ fn execute(code: &str) -> serde_json::Value {
     modern("tools/call", json!({"name": "execute", "arguments": {"language": "python", "code": code}}))
 }
 
+/// A call with an argument that is as long as it may be, and takes a hundred times that
+/// once it is read.
+fn with_values(count: usize) -> serde_json::Value {
+    modern("tools/call", json!({"name": "health_check", "arguments": {"x": vec![0; count]}}))
+}
+
+#[test]
+fn a_body_with_too_many_values_is_refused_before_they_take_memory_and_time() {
+    let _alone = alone();
+    let server = HttpServer::start();
+    // The control: as many as there may be are looked at.
+    let taken = server.post(&with_values(99_900));
+    assert!(taken.status == 200 && taken.reply().text().starts_with("ok"), "{taken:?}");
+    let before = server.process().peak_bytes();
+    for count in [100_001, 12_000_000] {
+        let refused = server.post(&with_values(count));
+        assert_eq!((refused.status, refused.reason().as_str()), (400, "no_message"));
+        assert_eq!(refused.json()["id"], 1);
+        let said = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(said.contains("at most 100000 values of JSON, got "), "{said}");
+    }
+    let grown = server.process().peak_bytes().saturating_sub(before);
+    assert!(grown < 100 * MEBIBYTE as u64, "{grown} bytes");
+    // One text of the same length is one value.
+    let long = modern("tools/call", json!({"name": "health_check", "arguments": {"x": "0,".repeat(10 << 20)}}));
+    assert_eq!(server.post(&long).status, 200);
+}
+
 #[test]
 fn a_body_that_is_too_long_is_refused_and_takes_no_memory() {
     let _alone = alone();

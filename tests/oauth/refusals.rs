@@ -155,7 +155,7 @@ fn a_token_in_an_address_is_refused_with_a_good_one_beside_it_too() {
     assert_eq!(ask(&request.clone().line(&line("a=b"))), (200, String::new()));
     for request in [request.clone(), request.without("Authorization")] {
         for query in [format!("access_token={token}"), format!("a=b&access_token={token}"), "ACCESS_TOKEN".to_owned()] {
-            assert_eq!(ask(&request.clone().line(&line(&query))), (401, "token_in_address".into()));
+            assert_eq!(ask(&request.clone().line(&line(&query))), (400, "token_in_address".into()));
         }
     }
 }

@@ -36,6 +36,12 @@ fn metadata_say_where_tokens_come_from_to_anybody() {
         assert_eq!(server.connect().ask(&foreign).reason(), "foreign_host");
         let named = Request::new("GET", path, server.address()).field("Host", "belljar.example");
         assert_eq!(server.connect().ask(&named).status, 200);
+        // A page asks before it sends fields that are not for every request.
+        let origin = "https://belljar.example";
+        let preflight = Request::new("OPTIONS", path, server.address()).field("Origin", origin);
+        let told = server.connect().ask(&preflight);
+        assert_eq!((told.status, told.field("Access-Control-Allow-Origin")), (204, Some(origin)));
+        assert!(told.field("Access-Control-Allow-Headers").unwrap().contains("MCP-Protocol-Version"));
     }
     assert_eq!(server.get("/.well-known/oauth-protected-resource/other").status, 404);
     // Without issuers there is nothing to tell.

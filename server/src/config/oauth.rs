@@ -181,6 +181,13 @@ impl WrittenOauth {
 
     /// What it means, on a server that clients find at `public_url`, with these tenants.
     pub(super) fn checked(self, public_url: Option<String>, roster: &Roster) -> anyhow::Result<OauthSettings> {
+        if let (Some(resource), Some(public_url)) = (&self.resource, &public_url) {
+            ensure!(
+                resource == public_url,
+                "oauth.resource must be the address that clients have of this server (RFC 9728, section 3.3), which \
+                 public_url says is {public_url}, got {resource}: one of the two is enough"
+            );
+        }
         let resource = self.resource.or(public_url);
         let resource = resource.context("oauth.resource is missing: the address that clients have of this server")?;
         let resource = Address::name(&resource).context("oauth.resource")?;
@@ -386,6 +393,9 @@ mod tests {
             let error = format!("{:#}", oauth(&format!("{head}\n{tail}"), &[]).unwrap_err());
             assert!(error.contains(expected), "{section}: {error}");
         }
+        let elsewhere = oauth(&format!("{RESOURCE}\n{one}"), &["--public-url=https://b.example/mcp"]);
+        let error = format!("{:#}", elsewhere.unwrap_err());
+        assert!(error.contains("public_url says is https://b.example/mcp, got https://belljar.example/mcp"), "{error}");
         let asked = format!("{:#}", load("authentication = [\"oauth\"]", &[]).unwrap_err());
         assert!(asked.contains("oauth.resource is missing"), "{asked}");
     }

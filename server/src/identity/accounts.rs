@@ -12,8 +12,10 @@ use super::tenants::{Quota, Roster};
 
 const DAY: u64 = 86_400;
 
-/// So many accounts are kept before those with nothing in them go.
+/// So many accounts are kept before those that are over go.
 const KEPT: usize = 4096;
+/// How long it is remembered how often one was refused who does nothing any more.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// More than a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -56,7 +58,7 @@ struct Known {
     of: HashMap<Principal, Account>,
     /// Of whoever is not known.
     nobody: Refusals,
-    /// When so many are there, those with nothing in them go.
+    /// When so many are there, those that are over go.
     full: usize,
 }
 
@@ -72,12 +74,14 @@ struct Account {
     day: u64,
     cpu_ms: u64,
     refusals: Refusals,
+    /// When anything was last done to it.
+    touched: Instant,
 }
 
 impl Account {
     fn new(quota: Quota, now: Instant) -> Self {
         let calls = quota.calls_per_minute.unwrap_or(0) as f64;
-        Self { calls, at: now, day: 0, cpu_ms: 0, refusals: Refusals::new() }
+        Self { calls, at: now, day: 0, cpu_ms: 0, refusals: Refusals::new(), touched: now }
     }
 
     /// Takes what is asked for.
@@ -113,10 +117,12 @@ impl Account {
         }
     }
 
-    /// Whether it is as if it had just been made.
-    fn is_empty(&self, now: Instant, day: u64) -> bool {
-        let is_idle = now.saturating_duration_since(self.at) >= Duration::from_secs(60);
-        is_idle && (self.day < day || self.cpu_ms == 0) && self.refusals.is_empty()
+    /// Whether nobody misses it: nothing in it bounds what comes, and what was refused
+    /// was long ago.
+    fn is_over(&self, now: Instant, day: u64) -> bool {
+        let is_idle = |time| now.saturating_duration_since(self.touched) >= time;
+        let is_told = self.refusals.is_empty() || is_idle(REMEMBERED);
+        is_idle(Duration::from_secs(60)) && (self.day < day || self.cpu_ms == 0) && is_told
     }
 }
 
@@ -185,11 +191,14 @@ impl Accounts {
         let mut known = self.known.lock();
         if known.of.len() >= known.full && !known.of.contains_key(principal) {
             let (now, day) = (Instant::now(), since_1970().as_secs() / DAY);
-            known.of.retain(|_, account| !account.is_empty(now, day));
+            known.of.retain(|_, account| !account.is_over(now, day));
             known.full = (2 * known.of.len()).max(KEPT);
         }
-        let new = || Account::new(self.roster.quota(principal), Instant::now());
-        change(known.of.entry(principal.clone()).or_insert_with(new))
+        let now = Instant::now();
+        let account = known.of.entry(principal.clone());
+        let account = account.or_insert_with(|| Account::new(self.roster.quota(principal), now));
+        account.touched = now;
+        change(account)
     }
 }
 
@@ -259,9 +268,15 @@ mod tests {
         assert_eq!(one.refusals_of(&Principal::local()), BTreeMap::from([("no_token", 1)]));
         let long_ago = Instant::now().checked_sub(Duration::from_secs(61)).unwrap();
         for number in 1..KEPT {
-            accounts.with(&named(number), |account| account.at = long_ago);
+            accounts.with(&named(number), |account| account.touched = long_ago);
         }
         accounts.with(&named(KEPT), |_| ());
         assert_eq!(accounts.known.lock().of.len(), 2, "who was refused is remembered");
+        // For a while.
+        let longer_ago = Instant::now().checked_sub(REMEMBERED).unwrap();
+        accounts.known.lock().of.values_mut().for_each(|account| account.touched = longer_ago);
+        accounts.known.lock().full = 2;
+        accounts.with(&named(1), |_| ());
+        assert_eq!(accounts.known.lock().of.len(), 1);
     }
 }

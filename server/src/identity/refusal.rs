@@ -73,6 +73,11 @@ impl Unauthenticated {
         }
     }
 
+    /// Whether the request is wrong, and not what it carries.
+    pub(crate) const fn is_bad_request(&self) -> bool {
+        matches!(self, Self::SeveralTokens | Self::TokenInAddress)
+    }
+
     /// When to send the same again, where that may help and nothing else does.
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -10,6 +10,9 @@ use super::request_id::IdFinder;
 /// The longest message that is read. Above every bound on arguments of tools
 /// together, files in base64 included.
 pub(super) const MAX_MESSAGE_BYTES: usize = 24 << 20;
+/// The most values of JSON in one. To read one takes a hundred times its bytes; and
+/// what tools take in one call is a few thousand.
+pub(super) const MAX_VALUES: usize = 100_000;
 /// How much of a client's text an answer repeats.
 const SHOWN_BYTES: usize = 200;
 
@@ -44,6 +47,7 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
     if line.is_empty() {
         return Err(None);
     }
+    check_size(line).map_err(Some)?;
     if let Some(refusal) = bad_cursor(line) {
         return Err(Some(refusal));
     }
@@ -84,6 +88,38 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
     }
     let (code, reason) = misshapen(&value, id.is_some());
     Err(Some(Refusal { id, code, reason }))
+}
+
+/// Refuses a message with too many values, before any of them takes memory.
+pub(super) fn check_size(message: &[u8]) -> Result<(), Refusal> {
+    let count = values(message);
+    if count <= MAX_VALUES {
+        return Ok(());
+    }
+    let mut finder = IdFinder::default();
+    finder.feed(message);
+    let reason =
+        format!("a message must have at most {MAX_VALUES} values of JSON, got {count}; send large data as text");
+    Err(Refusal { id: finder.found(), code: ErrorCode::INVALID_REQUEST, reason })
+}
+
+/// How many values are in JSON, or a few more: each that is not the first of its list or
+/// object has a comma before it, and each first one a bracket.
+fn values(json: &[u8]) -> usize {
+    // Each takes a byte at least, and one that parts it from the next.
+    if json.len() <= MAX_VALUES {
+        return 0;
+    }
+    let (mut count, mut in_text, mut bytes) = (1, false, json.iter());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_text = !in_text,
+            b'\\' if in_text => drop(bytes.next()),
+            b',' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// What is wrong with a request for a page whose cursor is no text: rmcp takes it
@@ -232,6 +268,22 @@ mod tests {
             Err(None) => "nothing".into(),
             other => panic!("{line}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn values_are_counted_as_they_are_parted_and_texts_are_one_each() {
+        let call = |x: &str| format!("{{\"jsonrpc\":\"2.0\",\"method\":\"a/b\",\"params\":{{\"x\":{x}}},\"id\":1}}");
+        let many = |value: &str, count: usize| format!("[{}]", vec![value; count].join(","));
+        assert!(parse(call(&many("0", MAX_VALUES - 100)).as_bytes()).is_ok());
+        let text = format!("\"{}\"", ",[{\\\"\\\\".repeat(MAX_VALUES));
+        assert!(parse(call(&text).as_bytes()).is_ok(), "it is one value");
+        let count = format!("1 -32600 a message must have at most {MAX_VALUES} values of JSON, got ");
+        for value in ["0", "{}", "[]", "\"\"", "\"\\\"\"", "{\"a\":\"]\"}"] {
+            let said = refused(&call(&many(value, MAX_VALUES + 1)));
+            assert!(said.starts_with(&count) && said.ends_with("; send large data as text"), "{value}: {said}");
+        }
+        let nested = format!("{}{}", "[".repeat(MAX_VALUES + 1), "]".repeat(MAX_VALUES + 1));
+        assert!(refused(&call(&nested)).starts_with(&count));
     }
 
     #[test]

@@ -53,13 +53,21 @@ pub(super) async fn keys_of(issuer: &Address, fetcher: &Fetcher) -> Result<Addre
     for place in places(issuer) {
         let address =
             Address::new(&place).map_err(|source| DiscoveryError::Keys { address: issuer.clone(), source })?;
-        match fetcher.get(&address).await {
-            Ok(document) => return keys_in(&document, issuer, address),
-            // It is there and has nothing here, so the next place may have it.
+        let nothing = match fetcher.get(&address).await {
+            Ok(document) => match keys_in(&document, issuer, address) {
+                // A page for every path, or metadata of who needs no keys.
+                Err(error @ DiscoveryError::Unreadable { .. }) => error,
+                done => return done,
+            },
             Err(source @ (FetchError::Status(_) | FetchError::Redirect(_))) => {
-                last = Some(DiscoveryError::Fetch { address, source });
+                DiscoveryError::Fetch { address, source }
             }
             Err(source) => return Err(DiscoveryError::Fetch { address, source }),
+        };
+        // It is there and has nothing here, so the next place may have it. That something
+        // was there tells more than that nothing was.
+        if !matches!(last, Some(DiscoveryError::Unreadable { .. })) {
+            last = Some(nothing);
         }
     }
     Err(last.unwrap_or(DiscoveryError::Unreadable { address: issuer.clone() }))
@@ -130,6 +138,18 @@ mod tests {
         let web = Web::new().await;
         let issuer = Address::name(&web.origin).unwrap();
         assert!(matches!(keys_of(&issuer, &Fetcher::clear()).await, Err(DiscoveryError::Fetch { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_place_with_something_else_in_it_does_not_hide_the_next() {
+        let web = Web::new().await;
+        let issuer = Address::name(&format!("{}/realms/b", web.origin)).unwrap();
+        let path = |place: usize| places(&issuer)[place].replace(&web.origin, "");
+        let keys = format!("{}/keys", web.origin);
+        web.document(&path(0), &json!("a page for every path"));
+        web.document(&path(1), &json!({"issuer": issuer.as_str()}));
+        web.document(&path(2), &json!({"issuer": issuer.as_str(), "jwks_uri": keys}));
+        assert_eq!(keys_of(&issuer, &Fetcher::clear()).await.unwrap().as_str(), keys);
     }
 
     #[test]

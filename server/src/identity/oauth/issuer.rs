@@ -82,7 +82,11 @@ impl Issuer {
                     self.fetch(now);
                     return keys.verify(token);
                 }
-                Step::Wait => self.fetch(now).cancelled().await,
+                Step::Wait => {
+                    // They may be elsewhere by now, whatever is where they were.
+                    self.state.lock().found = None;
+                    self.fetch(now).cancelled().await;
+                }
                 Step::Refuse(reason) => return Err(reason),
             }
             waited = true;
@@ -330,13 +334,16 @@ mod tests {
             .map(str::to_owned);
         assert_eq!(trial.web.asked(), discovered);
         trial.pass(FLOOR);
-        assert_eq!((trial.said("other").await, trial.fetches()), ("unknown_key", 4));
-        trial.web.answer("/jwks", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!((trial.said("other").await, trial.fetches()), ("unknown_key", 6));
+        // They move, and what is where they were still answers.
         trial.web.document("/moved", &json!({"keys": [trial.signer.jwk("new")]}));
         says("/moved");
         trial.pass(FLOOR);
-        assert_eq!(trial.said("new").await, "keys_unavailable");
+        assert_eq!((trial.said("new").await, trial.said("k").await), ("taken", "unknown_key"));
+        // They move, and nothing is there any more.
+        trial.web.answer("/moved", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+        says("/jwks");
         trial.pass(FLOOR);
-        assert_eq!(trial.said("new").await, "taken");
+        assert_eq!(trial.said("k").await, "taken");
     }
 }

@@ -35,7 +35,13 @@ impl Verifier {
     pub(super) fn new(settings: OauthSettings, roster: Roster) -> Result<Self, TlsError> {
         let addresses = |issuer: &IssuerSettings| std::iter::once(issuer.name.clone()).chain(issuer.jwks_uri.clone());
         let is_tls = settings.issuers.iter().flat_map(addresses).any(|address| address.is_tls());
-        let fetcher = if is_tls { Fetcher::with_tls()? } else { Fetcher::clear() };
+        // Metadata in clear, of this machine, may say that keys are reached by TLS.
+        let may_be_tls = settings.issuers.iter().any(|issuer| issuer.jwks_uri.is_none());
+        let fetcher = match (is_tls || may_be_tls).then(Fetcher::with_tls) {
+            Some(Err(error)) if is_tls => return Err(error),
+            Some(Ok(fetcher)) => fetcher,
+            Some(Err(_)) | None => Fetcher::clear(),
+        };
         let with_keys = |issuer: &IssuerSettings| (Issuer::new(issuer, fetcher.clone()), issuer.clone());
         let issuers = settings.issuers.iter().map(with_keys).collect();
         Ok(Self { settings, roster, issuers, verified: Verified::default() })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sandbox::Principal;
@@ -14,6 +15,7 @@ use super::body::Room;
 use super::bounds::{KEEP_ALIVE, REQUESTS, STREAMS};
 use super::clients::Shared;
 use super::exchange::Answer;
+use super::long::{LONG_BYTES, LongMessages};
 use super::operation::Operation;
 use super::refusal::Refusal;
 use super::sessions::Sessions;
@@ -33,13 +35,14 @@ pub(super) struct Client {
     mcp: StreamableHttpService<Handler, Sessions>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    long: Arc<LongMessages>,
     room: Room,
 }
 
 impl Client {
     /// Serves a principal.
     pub(super) fn new(shared: &Shared, principal: Principal) -> Self {
-        let Shared { service, longest, stop, tasks, room, unsent, mcp_sessions } = shared;
+        let Shared { service, longest, stop, tasks, long, room, unsent, mcp_sessions } = shared;
         let (of_handlers, ended) = (Arc::clone(service), stop.clone());
         let caller = Caller::new(principal, Unsent::within(unsent));
         let handler = move || Ok(Handler::new(Arc::clone(&of_handlers), Arc::clone(&caller), ended.clone()));
@@ -54,7 +57,8 @@ impl Client {
         let sessions = Arc::new(Sessions::new(*longest, tasks.clone(), mcp_sessions.clone()));
         let mcp = StreamableHttpService::new(handler, sessions, config);
         let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
-        Self { service: Arc::clone(service), mcp, requests, streams, room: room.for_one() }
+        let (service, long) = (Arc::clone(service), Arc::clone(long));
+        Self { service, mcp, requests, streams, long, room: room.for_one() }
     }
 
     /// Answers a request of this principal.
@@ -84,13 +88,34 @@ impl Client {
         if !is_json(&parts.headers) {
             return Err(Refusal::NoJson);
         }
-        Operation::of(&body).await?.check(&identity, &self.service.accounts)?;
+        parts.extensions.insert(Arc::clone(held));
+        let exchange = Message { mcp: self.mcp.clone(), service: Arc::clone(&self.service), identity, parts, body };
+        if exchange.body.len() < LONG_BYTES {
+            return exchange.answer().await;
+        }
+        self.long.carry_out(exchange.answer()).await.unwrap_or(Err(Refusal::Nothing))
+    }
+}
+
+/// A message that is all there.
+struct Message {
+    mcp: StreamableHttpService<Handler, Sessions>,
+    service: Arc<Service>,
+    identity: Arc<Identity>,
+    parts: Parts,
+    body: Bytes,
+}
+
+impl Message {
+    async fn answer(self) -> Result<Answer, Refusal> {
+        let Self { mcp, service, identity, mut parts, body } = self;
+        message::check_size(&body).map_err(Refusal::NoMessage)?;
+        Operation::of(&body)?.check(&identity, &service.accounts)?;
         if let Some(refusal) = message::bad_cursor(&body) {
             return Err(Refusal::NoMessage(refusal));
         }
-        parts.extensions.insert(Arc::clone(held));
         parts.extensions.insert(identity);
-        let answer = self.mcp.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
+        let answer = mcp.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
         // What rmcp says when it cannot read a message, and says without an id.
         if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             return Err(Refusal::no_message(&body));

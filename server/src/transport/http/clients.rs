@@ -2,6 +2,7 @@
 //! takes from the room of another, and no id of one means anything to another.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::body::WholeRoom;
 use super::bounds::CLIENTS;
 use super::client::Client;
+use super::long::LongMessages;
 use super::refusal::Refusal;
 use crate::service::Service;
 use crate::transport::total::Total;
@@ -31,6 +33,7 @@ pub(super) struct Shared {
     /// When they are served no more.
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
+    pub(super) long: Arc<LongMessages>,
     pub(super) room: WholeRoom,
     pub(super) unsent: Total,
     pub(super) mcp_sessions: Total,
@@ -44,17 +47,22 @@ struct Known<T> {
 
 impl Clients {
     /// Nobody yet. They are served until `stop`.
-    pub(super) fn new(service: &Arc<Service>, stop: &CancellationToken, tasks: &TaskTracker) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When there can be no more threads.
+    pub(super) fn new(service: &Arc<Service>, stop: &CancellationToken, tasks: &TaskTracker) -> io::Result<Self> {
         let shared = Shared {
             service: Arc::clone(service),
             longest: service.longest_run(),
             stop: stop.clone(),
             tasks: tasks.clone(),
+            long: Arc::new(LongMessages::new()?),
             room: WholeRoom::default(),
             unsent: Total::default(),
             mcp_sessions: Total::default(),
         };
-        Self { shared, known: Mutex::default() }
+        Ok(Self { shared, known: Mutex::default() })
     }
 
     /// The one of this principal. Whoever holds it keeps it from being forgotten.

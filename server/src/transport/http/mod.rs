@@ -22,6 +22,7 @@ mod forwarded;
 pub(crate) mod hello;
 mod lasting;
 pub(crate) mod listener;
+mod long;
 mod operation;
 mod pages;
 mod refusal;
@@ -124,7 +125,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let clients = Clients::new(&service, &stop, &tasks);
+    let clients = Clients::new(&service, &stop, &tasks)?;
     let server = Arc::new(Server {
         service: Arc::clone(&service),
         door,
@@ -290,14 +291,15 @@ impl Server {
         if let Err(refusal) = self.door.authorities.check(request.uri(), headers) {
             return Some(Err(refusal));
         }
-        if let Some(metadata) = self.authentication.metadata_at(request.uri().path()) {
-            return Some(probe(method, || json_answer(StatusCode::OK, metadata)));
-        }
-        if request.uri().path() != "/mcp" {
+        let metadata = self.authentication.metadata_at(request.uri().path());
+        if metadata.is_none() && request.uri().path() != "/mcp" {
             return Some(Err(Refusal::NoSuchPath));
         }
         if method == Method::OPTIONS && pages::origin(headers).is_some() {
             return Some(Ok(pages::preflight()));
+        }
+        if let Some(metadata) = metadata {
+            return Some(probe(method, || json_answer(StatusCode::OK, metadata)));
         }
         let is_known = [Method::POST, Method::GET, Method::DELETE].contains(method);
         (!is_known).then_some(Err(Refusal::Method("POST, GET, DELETE")))

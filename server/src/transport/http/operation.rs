@@ -3,7 +3,6 @@
 //! in both eras the same. What this cannot read is not handed on: a message with two
 //! methods would be checked by one and carried out by the other.
 
-use hyper::body::Bytes;
 use sandbox::Look;
 use serde::Deserialize;
 
@@ -13,9 +12,6 @@ use crate::tools::TOOLS;
 
 /// What counts as a call: whatever has the server do something for this one request.
 const CALLS: [&str; 4] = ["tools/call", "resources/read", "prompts/get", "completion/complete"];
-
-/// From here on a message is looked through on another thread.
-const READ_HERE_BYTES: usize = 256 << 10;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +40,7 @@ impl Operation {
     pub(super) const OF_NO_MESSAGE: Self = Self { what: "this", needs: Scope::Read, demand: Demand::Nothing };
 
     /// What the message in `body` asks for.
-    pub(super) async fn of(body: &Bytes) -> Result<Self, Refusal> {
-        if body.len() <= READ_HERE_BYTES {
-            return Self::read(body);
-        }
-        let body = body.clone();
-        tokio::task::spawn_blocking(move || Self::read(&body)).await.unwrap_or(Err(Refusal::Nothing))
-    }
-
-    fn read(body: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn of(body: &[u8]) -> Result<Self, Refusal> {
         let Ok(Message { method, params }) = serde_json::from_slice(body) else {
             return Err(Refusal::no_message(body));
         };
@@ -91,7 +79,7 @@ mod tests {
     use super::*;
 
     fn needs(body: &str) -> Result<&'static str, &'static str> {
-        Operation::read(body.as_bytes()).map(|operation| operation.needs.name()).map_err(|refusal| refusal.reason())
+        Operation::of(body.as_bytes()).map(|operation| operation.needs.name()).map_err(|refusal| refusal.reason())
     }
 
     #[test]
