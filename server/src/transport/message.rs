@@ -330,7 +330,7 @@ mod tests {
             ("{\"jsonrpc\":\"2.0\",\"method\":\"ping", "nothing"),
             (
                 r#"{"jsonrpc":"2.0","id":10,"method":"resources/subscribe","params":{}}"#,
-                "10 -32602 params do not fit the method",
+                "10 -32602 params.uri must be the address of a resource, got null",
             ),
             (
                 r#"{"jsonrpc":"2.0","id":11,"method":"resources/subscribe","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
