@@ -138,3 +138,29 @@ fn the_server_says_of_itself_what_is_so() {
         assert_eq!(shown["text"], "from the operator");
     }
 }
+
+#[test]
+fn a_result_for_programs_links_to_what_it_leaves_out_and_one_for_models_does_not() {
+    let code = format!(
+        "import base64\nfrom IPython.display import Image, display\nfor n in range(9): display(Image(base64.b64decode('{PIXEL}')))\n\
+         for n in range(5000): print(n)"
+    );
+    let wire = Wire::of("stdio, newer");
+    let reply = wire.call("execute", json!({"language": "python", "code": code}));
+    let content = reply.result()["content"].as_array().unwrap();
+    let links: Vec<_> = content.iter().filter(|block| block["type"] == "resource_link").collect();
+    let run = reply.structured()["run"].as_str().unwrap();
+    let uris: Vec<_> = links.iter().map(|link| link["uri"].as_str().unwrap()).collect();
+    assert_eq!(uris, [format!("belljar://run/{run}/stdout"), format!("belljar://run/{run}/output/9")]);
+    let expected: String = (0..5000).map(|n| format!("{n}\n")).collect();
+    assert_eq!((&links[0]["size"], &links[1]["mimeType"]), (&json!(expected.len()), &json!("image/png")));
+    assert_eq!(wire.contents(uris[0])["text"], json!(expected));
+    assert_eq!(wire.contents(uris[1])["blob"], PIXEL);
+    let whole = wire.call("execute", json!({"language": "python", "code": "print(1)"}));
+    assert_eq!(whole.result()["content"].as_array().unwrap().len(), 1);
+    let for_models = Wire::with("stdio, newer", Server::with().text_only());
+    let reply = for_models.call("execute", json!({"language": "python", "code": code}));
+    let types: Vec<_> =
+        reply.result()["content"].as_array().unwrap().iter().map(|block| block["type"].clone()).collect();
+    assert_eq!(types, [vec![json!("text")], vec![json!("image"); 8]].concat());
+}

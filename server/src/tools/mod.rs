@@ -11,6 +11,7 @@ pub(crate) mod execute;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub(crate) mod health_check;
+mod links;
 mod page;
 pub(crate) mod read;
 pub(crate) mod reply;

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::any_object;
 use super::displayed::{IMAGE_BYTES, MAX_IMAGES, Shown, is_image};
+use super::links::links;
 use super::report::{report, session_line, text_of_output};
 
 /// How many changed files the structured content names.
@@ -151,11 +152,12 @@ pub(crate) fn outcome(outcome: Outcome, notes: &[String], defaults: &Limits, for
     let shown: Vec<_> = outcome.outputs.iter().map(Shown::of).collect();
     let sent = sent(&shown);
     let mut content = vec![ContentBlock::text(report(&outcome, &shown, &sent, notes))];
+    let links = if form.structured { links(&outcome, &shown, &sent) } else { Vec::new() };
     let images = shown.into_iter().zip(&sent).filter(|(_, sent)| **sent).filter_map(|(shown, _)| match shown {
         Shown::Image { image, .. } => Some(ContentBlock::image(image.base64, image.mime)),
         Shown::Text { .. } | Shown::Other { .. } | Shown::Broken { .. } => None,
     });
-    content.extend(images);
+    content.extend(images.chain(links));
     let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
     if form.structured {
         // Strings and numbers in maps with string keys always serialise.
