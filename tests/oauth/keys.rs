@@ -86,3 +86,33 @@ fn what_is_no_key_document_keeps_out_and_keys_are_where_the_operator_says_alone(
     assert_eq!(said(&server, &other.token()), "keys_unavailable");
     assert!(other.asked().iter().all(|path| path == "/nothing"), "it was told where: {:?}", other.asked());
 }
+
+#[test]
+fn an_issuer_by_tls_must_show_a_certificate_that_the_machine_trusts() {
+    let (issuer, certificate) = Issuer::with_tls();
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(home.path().join(name), text).unwrap();
+        home.path().join(name)
+    };
+    let trusting = |authorities: &str| {
+        let file = file("authorities", authorities);
+        let server = HttpServer::with(
+            issuer.settings().env("SSL_CERT_FILE", file).env("SSL_CERT_DIR", home.path().join("none")),
+        );
+        server.wait_until_ready();
+        server
+    };
+    assert_eq!(said(&trusting(&certificate), &issuer.token()), "taken", "the control");
+    let (_, another) = Issuer::with_tls();
+    let server = trusting(&another);
+    assert_eq!(said(&server, &issuer.token()), "keys_unavailable");
+    assert!(server.log().contains("invalid peer certificate"), "{}", server.log());
+    // Nobody is trusted by mistake.
+    let state = home.path().join("state");
+    let settings =
+        issuer.settings().env("SSL_CERT_FILE", file("empty", "")).env("SSL_CERT_DIR", home.path().join("none"));
+    let output = settings.command(&state).arg("serve").output().unwrap();
+    let refused = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && refused.contains("trusts no certificate authority"), "{refused}");
+}

@@ -1,7 +1,7 @@
 //! An authorization server as far as one that takes its tokens sees it: metadata and
 //! keys on a port of this machine, and tokens, good ones and others.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use rustls::crypto::ring::default_provider;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::server::Builder;
@@ -83,6 +85,8 @@ pub struct Issuer {
     pub signer: Signer,
     published: Arc<Mutex<Vec<Value>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// With which it speaks TLS, if it does.
+    certificate: Option<Arc<ServerConfig>>,
     running: Option<Running>,
 }
 
@@ -100,6 +104,19 @@ impl Issuer {
         issuer
     }
 
+    /// One that speaks TLS, and its certificate in PEM, which no authority has signed.
+    pub fn with_tls() -> (Self, String) {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
+        let key = issued.signing_key.serialize_der().try_into().expect("it was just made");
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![issued.cert.der().clone()], key));
+        let mut issuer = Self::stopped();
+        issuer.certificate = Some(Arc::new(config.expect("they belong together")));
+        issuer.run();
+        (issuer, issued.cert.pem())
+    }
+
     /// One that does not answer yet.
     pub fn stopped() -> Self {
         // Whoever asks for any port gets another one, so this stays free.
@@ -107,7 +124,7 @@ impl Issuer {
         let signer = Signer::new("key");
         let published = Arc::new(Mutex::new(vec![signer.jwk()]));
         let address = address.expect("this machine has ports");
-        Self { address, signer, published, asked: Arc::default(), running: None }
+        Self { address, signer, published, asked: Arc::default(), certificate: None, running: None }
     }
 
     /// Answers from here on.
@@ -115,14 +132,17 @@ impl Issuer {
         let listener = TcpListener::bind(self.address).expect("the port is still free");
         let stop = Arc::new(AtomicBool::new(false));
         let (asked, published, name) = (Arc::clone(&self.asked), Arc::clone(&self.published), self.name());
-        let stopped = Arc::clone(&stop);
+        let (stopped, certificate) = (Arc::clone(&stop), self.certificate.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let _ = answer(stream, &name, &asked, &published);
+                let _ = match certificate.clone().map(ServerConnection::new) {
+                    Some(Ok(session)) => answer(StreamOwned::new(session, stream), &name, &asked, &published),
+                    _ => answer(stream, &name, &asked, &published),
+                };
             }
         });
         self.running = Some(Running { stop, thread });
@@ -139,7 +159,10 @@ impl Issuer {
 
     /// What it calls itself.
     pub fn name(&self) -> String {
-        format!("http://{}", self.address)
+        match self.certificate {
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+            None => format!("http://{}", self.address),
+        }
     }
 
     /// Has these keys from here on.
@@ -201,12 +224,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn answer(
-    mut stream: TcpStream,
+    mut stream: impl Read + Write,
     name: &str,
     asked: &Mutex<Vec<String>>,
     published: &Mutex<Vec<Value>>,
 ) -> std::io::Result<()> {
-    let mut input = BufReader::new(stream.try_clone()?);
+    let mut input = BufReader::new(&mut stream);
     let mut first = String::new();
     input.read_line(&mut first)?;
     let mut line = String::from("x");

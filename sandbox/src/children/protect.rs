@@ -8,8 +8,20 @@ use crate::error::{Error, IoContext as _};
 use crate::sys;
 
 /// What later parts of this process read, and none of it is secret.
-const KEPT: [&str; 10] =
-    ["BELLJAR_LOG", "HOME", "LANG", "NO_COLOR", "PATH", "RUST_BACKTRACE", "TERM", "TMPDIR", "TZ", "USER"];
+const KEPT: [&str; 12] = [
+    "BELLJAR_LOG",
+    "HOME",
+    "LANG",
+    "NO_COLOR",
+    "PATH",
+    "RUST_BACKTRACE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+];
 
 /// Keeps memory and environment of this process from others of its user, and
 /// has the kernel hand it whatever its children leave. Call it once the
