@@ -8,6 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use tests::Server;
 use tests::http::{Connection as HttpConnection, HttpServer, Request, modern};
+use tests::issuer::{Issuer, RESOURCE};
 
 use super::connection::Connection;
 use super::figures::Samples;
@@ -75,12 +76,55 @@ pub(crate) fn measure() {
             "calls over HTTP, {in_flight:>2} in flight      {http:.0} per second, {share:.0} % of stdio's {stdio:.0}, every output correct"
         );
     }
+    with_access_tokens();
     let before = over_http.process().resident_bytes();
     let idle: Vec<_> = (0..1000).map(|_| over_http.connect()).collect();
     // The last has been accepted when a later one is answered.
     assert_eq!(stdout(&over_http.connect().ask(&hello).json()), "hi\n");
     let grown = over_http.process().resident_bytes().saturating_sub(before);
     println!("memory of {} idle connections  {}", idle.len(), super::figures::mebibytes(Some(grown)));
+}
+
+/// Prints what an access token costs beside a key, on one server in turn.
+fn with_access_tokens() {
+    let (issuer, home) = (Issuer::start(), tempfile::tempdir().expect("a temporary directory can be made"));
+    // One tenant may have all of the machine, as the one user of a server without tenants has.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = format!("workers = {workers}\nruns = {}\n", 4 * workers);
+    let settings = format!("{all}[oauth]\nresource = \"{RESOURCE}\"\nissuers = [\"{}\"]\n", issuer.name());
+    let file = home.path().join("belljar.toml");
+    std::fs::write(&file, format!("{settings}[tenants.default]\n{all}"))
+        .expect("a file for a benchmark can be written");
+    let builder = Server::with().flag(format!("--config={}", file.display())).flag("--authentication=oauth,keys");
+    let server = HttpServer::with(builder);
+    server.wait_until_ready();
+    let credentials = [server.add_key(&["--tenant=some", "--scopes=sandbox:execute"]), issuer.token()];
+    let mut connection = server.connect();
+    let mut times = [Vec::new(), Vec::new()];
+    let hello = credentials.each_ref().map(|credential| request(&server, credential, HELLO));
+    for call in 0..2 * CALLS + 200 {
+        let started = Instant::now();
+        let answer = connection.ask(&hello[call % 2]).json();
+        if call >= 200 {
+            times[call % 2].push(started.elapsed());
+        }
+        assert_eq!(stdout(&answer), "hi\n");
+    }
+    let [key, token] = times.map(Samples::of);
+    println!("the same on a server of tenants, with a key p50 {}, with an access token p50 {}", key.p50(), token.p50());
+    for in_flight in [8, 32] {
+        let mut best = [0.0, 0.0];
+        for _ in 0..5 {
+            for (best, credential) in best.iter_mut().zip(&credentials) {
+                *best = f64::max(*best, throughput(&server, credential, CALLS / 2, in_flight));
+            }
+        }
+        let [key, token] = best;
+        let share = 100.0 * token / key;
+        println!(
+            "  with access tokens, {in_flight:>2} in flight  {token:.0} per second, {share:.0} % of {key:.0} with a key"
+        );
+    }
 }
 
 /// Calls per second with so many connections that have a call each.
