@@ -103,7 +103,7 @@ fn each_tenant_has_the_tools_limits_and_variables_of_its_own_section() {
         tools[0]["inputSchema"]["properties"]["language"]["enum"].clone()
     };
     assert_eq!(languages(&one), json!(["python"]));
-    assert!(languages(&any).as_array().unwrap().len() >= 1);
+    assert!(!languages(&any).as_array().unwrap().is_empty());
     let show = "import os\nprint(os.environ['ALL'], os.environ['WHO'])";
     assert_eq!(one.execute(show).output(), "all one\n");
     assert_eq!(any.execute(show).output(), "all any\n");

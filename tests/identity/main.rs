@@ -1,6 +1,6 @@
 //! Who calls `belljar serve`, and what do they get of each other?
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod addresses;
 mod apart;

@@ -154,6 +154,5 @@ fn a_tenant_that_floods_holds_up_no_other() {
     // A wait for its own turn on a processor may be there, one for a run of another not.
     let bound = (10 * alone).max(Duration::from_millis(20));
     assert!(beside < bound, "{beside:?} beside a flood, {alone:?} alone");
-    println!("p50 {alone:?} alone, {beside:?} beside a tenant with 64 endless runs");
     drop(flood);
 }

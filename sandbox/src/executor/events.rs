@@ -143,6 +143,7 @@ pub struct RunEvents(Receiver<RunEvent>);
 
 /// What a reader gets.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, and none is kept")]
 pub enum Told {
     /// The next event.
     Event(RunEvent),

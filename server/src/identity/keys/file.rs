@@ -331,7 +331,7 @@ mod tests {
         let (key, text) = keys.add(new("a")).unwrap();
         assert!(text.starts_with(&format!("{PREFIX}{}_", key.id)) && text.len() > PREFIX.len() + 43);
         assert_eq!(key.digest().unwrap(), blake3::hash(text.as_bytes()));
-        assert_eq!(keys.list().unwrap(), [key.clone()]);
+        assert_eq!(keys.list().unwrap(), std::slice::from_ref(&key));
         let written = fs::read_to_string(keys.path()).unwrap();
         assert!(!written.contains(text.rsplit('_').next().unwrap()) && written.contains(&key.id));
         let mode = |name: &str| fs::metadata(directory.path().join(name)).unwrap().mode() & 0o777;

@@ -127,6 +127,7 @@ impl Keys {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "writes the files that are read here")]
 mod tests {
     use std::time::Duration;
 
