@@ -8,7 +8,7 @@ use crate::caller::{Caller, TENANTS, server, tool};
 
 const ENDLESS: &str = "print('begun', flush=True)\nwhile True: pass";
 
-fn id_of(key: &str) -> String {
+pub(crate) fn id_of(key: &str) -> String {
     key.strip_prefix("belljar_key_").unwrap().split('_').next().unwrap().to_owned()
 }
 

@@ -8,4 +8,5 @@ mod caller;
 mod files;
 mod keys;
 mod quotas;
+mod resources;
 mod scopes;
