@@ -156,7 +156,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let list = resources::list(&self.service, &self.caller.principal, request.as_ref());
-        self.answer(Look::Session, &context, None, list).await
+        self.answer(Look::Read, &context, None, list).await
     }
 
     async fn list_resource_templates(
@@ -239,7 +239,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let completed = prompts::complete(&self.service, &self.caller.principal, request);
-        Ok(CompleteResult::new(self.answer(Look::Session, &context, None, completed).await?))
+        Ok(CompleteResult::new(self.answer(Look::Read, &context, None, completed).await?))
     }
 
     async fn on_custom_request(

@@ -4,6 +4,7 @@
 //! however often that changes: what it has not heard yet is bounded by what it
 //! watches, and nobody waits for it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,26 +42,35 @@ pub struct FileWatch {
     watchers: Arc<Watchers>,
     owner: Principal,
     news: Arc<News>,
+    /// In which sessions it watches something, by its own names.
+    sessions: Mutex<HashMap<Arc<str>, SessionId>>,
 }
 
 impl FileWatch {
     pub(crate) fn new(watchers: &Arc<Watchers>, owner: &Principal) -> Self {
-        Self { watchers: Arc::clone(watchers), owner: owner.clone(), news: Arc::default() }
+        let watchers = Arc::clone(watchers);
+        Self { watchers, owner: owner.clone(), news: Arc::default(), sessions: Mutex::default() }
     }
 
-    /// Watches what is at `path` of a session, and beneath it, under a `name`. There
-    /// need be no such session: then nothing ever changes.
+    /// Watches what is at `path` of a session, and beneath it, under a `name` that
+    /// nothing else has here. There need be no such session: then nothing ever changes.
     pub fn add(&self, session: &SessionId, path: &WorkspacePath, name: &str) {
-        let key = SessionKey { owner: self.owner.clone(), id: session.clone() };
-        let path = if path.is_root() { PathBuf::new() } else { path.as_path().to_path_buf() };
-        let watched = Watched { path, name: name.into(), news: Arc::clone(&self.news) };
-        self.watchers.0.lock().entry(key).or_default().push(watched);
+        let (name, path) = (Arc::<str>::from(name), if path.is_root() { Path::new("") } else { path.as_path() });
+        self.sessions.lock().insert(Arc::clone(&name), session.clone());
+        let watched = Watched { path: path.to_path_buf(), name, news: Arc::clone(&self.news) };
+        self.watchers.0.lock().entry(self.key(session.clone())).or_default().push(watched);
     }
 
     /// Watches it no longer.
     pub fn remove(&self, name: &str) {
-        self.watchers.keep(|watched| !(Arc::ptr_eq(&watched.news, &self.news) && *watched.name == *name));
+        let Some(session) = self.sessions.lock().remove(name) else { return };
+        let is_it = |watched: &Watched| Arc::ptr_eq(&watched.news, &self.news) && *watched.name == *name;
+        self.watchers.remove(self.key(session), is_it);
         self.news.names.lock().retain(|known| **known != *name);
+    }
+
+    fn key(&self, session: SessionId) -> SessionKey {
+        SessionKey { owner: self.owner.clone(), id: session }
     }
 
     /// Waits for the next change, and gives the name of what changed.
@@ -80,16 +90,22 @@ impl FileWatch {
 
 impl Drop for FileWatch {
     fn drop(&mut self) {
-        self.watchers.keep(|watched| !Arc::ptr_eq(&watched.news, &self.news));
+        let sessions: HashSet<_> = self.sessions.get_mut().drain().map(|(_, session)| session).collect();
+        for session in sessions {
+            self.watchers.remove(self.key(session), |watched| Arc::ptr_eq(&watched.news, &self.news));
+        }
     }
 }
 
 impl Watchers {
-    fn keep(&self, is_kept: impl Fn(&Watched) -> bool) {
-        self.0.lock().retain(|_, all| {
-            all.retain(&is_kept);
-            !all.is_empty()
-        });
+    /// Removes what is watched of one session: all tenants have thousands together.
+    fn remove(&self, key: SessionKey, is_removed: impl Fn(&Watched) -> bool) {
+        if let Entry::Occupied(mut of_session) = self.0.lock().entry(key) {
+            of_session.get_mut().retain(|watched| !is_removed(watched));
+            if of_session.get().is_empty() {
+                of_session.remove();
+            }
+        }
     }
 
     /// Tells whoever watches something that differs between `before` and `now`.

@@ -5,9 +5,9 @@
 //! only on where it ended.
 
 use rmcp::model::{CacheScope, ListResourcesResult, PaginatedRequestParams, Resource};
-use sandbox::{Error, FinishedRun, Principal, RunId, SessionFiles, SessionId, Stream};
+use sandbox::{Error, FileEntry, FinishedRun, Principal, RunId, SessionFiles, SessionId, Stream};
 
-use super::address::{Address, SCHEME, encoded};
+use super::address::{Address, SCHEME};
 use super::content::likely_type;
 use super::cursor;
 use super::refusal::Refusal;
@@ -94,7 +94,7 @@ pub(crate) async fn list(
                 Resource::new(prefix, session.id.as_str()).with_title(format!("Files of session {}", session.id));
             page.push(folder.with_mime_type("text/plain"));
             if let Some(files) = executor.session_files_here(principal, &session.id) {
-                for file in of_session(session.id, files).await? {
+                for file in of_session(session.id, files, page.after.clone()).await? {
                     page.push(file);
                 }
             }
@@ -132,18 +132,23 @@ fn of_run(page: &mut Page, id: &RunId, run: &FinishedRun) {
     all.into_iter().for_each(|resource| page.push(resource));
 }
 
-/// The files of a session, in the order of their addresses.
-async fn of_session(id: SessionId, files: SessionFiles) -> Result<Vec<Resource>, Refusal> {
+/// The files of a session in the order of their addresses, as many as a page may
+/// have of those that come after one.
+async fn of_session(id: SessionId, files: SessionFiles, after: String) -> Result<Vec<Resource>, Refusal> {
     let work = move || {
         let survey = files.survey();
         // A restore waits for it.
         drop(files);
         let survey = survey?;
-        let mut files: Vec<_> = survey.files().filter(|file| !file.is_link).collect();
-        files.sort_by_cached_key(|file| encoded(&file.path));
-        let resource = |file: sandbox::FileEntry| {
-            let resource = Resource::new(Address::of_session(&id, &file.path), &*file.path).with_size(file.size_bytes);
-            match likely_type(&file.path) {
+        let files = survey.files().filter(|file| !file.is_link);
+        let addressed = files.map(|file| (Address::of_session(&id, &file.path), file));
+        let mut files: Vec<_> = addressed.filter(|(uri, _)| *uri > after).collect();
+        files.sort_by(|(one, _), (other, _)| one.cmp(other));
+        files.truncate(PAGE + 1);
+        let resource = |(uri, FileEntry { path, size_bytes, .. }): (String, FileEntry)| {
+            let mime = likely_type(&path);
+            let resource = Resource::new(uri, path).with_size(size_bytes);
+            match mime {
                 Some(mime) => resource.with_mime_type(mime),
                 None => resource,
             }
