@@ -14,7 +14,7 @@
 
 mod accounts;
 mod keys;
-mod oauth;
+pub(crate) mod oauth;
 mod refusal;
 mod scopes;
 mod tenants;

@@ -48,6 +48,7 @@ pub(crate) const TARGETS: &[Target] = &[
     target("lines", server::fuzzing::lines_seeds, server::fuzzing::lines, (512, 256)),
     target("arguments", server::fuzzing::arguments_seeds, server::fuzzing::arguments, (256, 256)),
     target("address", server::fuzzing::address_seeds, server::fuzzing::address, (64, 64)),
+    target("token", server::fuzzing::token_seeds, server::fuzzing::token, (64, 256)),
     target("path", sandbox::fuzzing::path_seeds, sandbox::fuzzing::path, (64, 128)),
     target("encoding", server::fuzzing::encoding_seeds, server::fuzzing::encoding, (512, 64)),
     target("page", server::fuzzing::page_seeds, server::fuzzing::page, (8 << 10, 256)),

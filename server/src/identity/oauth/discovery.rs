@@ -73,7 +73,7 @@ pub(super) async fn keys_of(issuer: &Address, fetcher: &Fetcher) -> Result<Addre
     Err(last.unwrap_or(DiscoveryError::Unreadable { address: issuer.clone() }))
 }
 
-fn keys_in(document: &[u8], issuer: &Address, address: Address) -> Result<Address, DiscoveryError> {
+pub(super) fn keys_in(document: &[u8], issuer: &Address, address: Address) -> Result<Address, DiscoveryError> {
     let Ok(metadata) = serde_json::from_slice::<Metadata>(document) else {
         return Err(DiscoveryError::Unreadable { address });
     };

@@ -21,6 +21,8 @@ mod algorithm;
 mod claims;
 mod discovery;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod issuer;
 mod key;
 mod key_set;
