@@ -7,5 +7,6 @@ mod broken;
 mod checks;
 mod ending;
 mod eras;
+mod late;
 mod start;
 mod tls;

@@ -85,6 +85,7 @@ fn a_key_that_is_revoked_takes_what_goes_on_with_it_and_nothing_of_another() {
         connection.answer_head().unwrap();
         connection.event().unwrap();
     }
+    quiet.answer_head().unwrap();
     let listen = gone.in_session(&session, &json!({})).line("GET /mcp HTTP/1.1").field("Content-Length", "0");
     waits.send(&listen);
     assert_eq!(waits.answer_head().unwrap().status, 200);
@@ -97,9 +98,7 @@ fn a_key_that_is_revoked_takes_what_goes_on_with_it_and_nothing_of_another() {
     // The next request at once.
     let refused = gone.tool("health_check", json!({}));
     assert_eq!((refused.status, refused.reason().as_str()), (401, "wrong_key"));
-    let refused = quiet.answer();
-    assert_eq!((refused.status, refused.reason().as_str()), (401, "revoked"));
-    assert!(refused.field("WWW-Authenticate").unwrap().contains("invalid_token"));
+    assert!(quiet.event().is_none());
     while let Some(event) = told.event() {
         assert!(event.get("result").is_none(), "{event}");
     }
@@ -118,9 +117,10 @@ fn nobody_asks_and_a_revoked_key_ends_what_goes_on_all_the_same() {
         "execute",
         json!({"language": "python", "code": ENDLESS, "limits": {"wall_time_ms": 300_000}}),
     )));
+    assert_eq!(connection.answer_head().unwrap().status, 200);
     // No request has the server look at the file.
     assert!(server.command(&["keys", "revoke", &id_of(&key)]).0);
-    assert_eq!(connection.answer().status, 401);
+    assert!(connection.event().is_none());
 }
 
 #[test]

@@ -49,6 +49,10 @@ pub(super) const STREAMS: usize = MCP_SESSIONS;
 /// How long such a session lives without use, beyond the longest run. What agents
 /// pause for is shorter, and one that comes later says hello again.
 pub(super) const MCP_SESSION_IDLE: Duration = Duration::from_secs(1800);
+/// How long an answer may take that is sent as it is. Of one that takes longer the head
+/// goes out before it: clients that wait for that are not kept, and what is done in a
+/// moment needs no stream.
+pub(super) const HEAD_START: Duration = Duration::from_millis(500);
 /// How often a stream that has nothing to say shows that it is there. Proxies cut
 /// what is silent for a minute.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -10,11 +10,13 @@ use hyper::{Method, Request, StatusCode};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sandbox::Principal;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::body::Room;
-use super::bounds::{KEEP_ALIVE, REQUESTS, STREAMS};
+use super::bounds::{HEAD_START, KEEP_ALIVE, REQUESTS, STREAMS};
 use super::clients::Shared;
 use super::exchange::Answer;
+use super::late::{self, Pace};
 use super::long::{LONG_BYTES, LongMessages};
 use super::operation::Operation;
 use super::refusal::Refusal;
@@ -32,11 +34,12 @@ use crate::transport::unsent::Unsent;
 /// One principal.
 pub(super) struct Client {
     service: Arc<Service>,
-    mcp: StreamableHttpService<Handler, Sessions>,
+    mcp: Arc<StreamableHttpService<Handler, Sessions>>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     long: Arc<LongMessages>,
     room: Room,
+    tasks: TaskTracker,
 }
 
 impl Client {
@@ -55,10 +58,10 @@ impl Client {
             .with_max_request_body_bytes(MAX_MESSAGE_BYTES)
             .with_cancellation_token(stop.clone());
         let sessions = Arc::new(Sessions::new(*longest, tasks.clone(), mcp_sessions.clone()));
-        let mcp = StreamableHttpService::new(handler, sessions, config);
+        let mcp = Arc::new(StreamableHttpService::new(handler, sessions, config));
         let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
-        let (service, long) = (Arc::clone(service), Arc::clone(long));
-        Self { service, mcp, requests, streams, long, room: room.for_one() }
+        let (service, long, tasks) = (Arc::clone(service), Arc::clone(long), tasks.clone());
+        Self { service, mcp, requests, streams, long, room: room.for_one(), tasks }
     }
 
     /// Answers a request of this principal.
@@ -89,18 +92,20 @@ impl Client {
             return Err(Refusal::NoJson);
         }
         parts.extensions.insert(Arc::clone(held));
-        let exchange = Message { mcp: self.mcp.clone(), service: Arc::clone(&self.service), identity, parts, body };
-        if exchange.body.len() < LONG_BYTES {
-            return exchange.answer().await;
+        let (mcp, service, tasks) = (Arc::clone(&self.mcp), Arc::clone(&self.service), self.tasks.clone());
+        let message = Message { mcp, service, tasks, identity, parts, body };
+        if message.body.len() < LONG_BYTES {
+            return message.answer().await;
         }
-        self.long.carry_out(exchange.answer()).await.unwrap_or(Err(Refusal::Nothing))
+        self.long.carry_out(message.answer()).await.unwrap_or(Err(Refusal::Nothing))
     }
 }
 
 /// A message that is all there.
 struct Message {
-    mcp: StreamableHttpService<Handler, Sessions>,
+    mcp: Arc<StreamableHttpService<Handler, Sessions>>,
     service: Arc<Service>,
+    tasks: TaskTracker,
     identity: Arc<Identity>,
     parts: Parts,
     body: Bytes,
@@ -108,14 +113,16 @@ struct Message {
 
 impl Message {
     async fn answer(self) -> Result<Answer, Refusal> {
-        let Self { mcp, service, identity, mut parts, body } = self;
+        let Self { mcp, service, tasks, identity, mut parts, body } = self;
         message::check_size(&body).map_err(Refusal::NoMessage)?;
         Operation::of(&body)?.check(&identity, &service.accounts)?;
         if let Some(refusal) = message::bad_cursor(&body) {
             return Err(Refusal::NoMessage(refusal));
         }
         parts.extensions.insert(identity);
-        let answer = mcp.handle(Request::from_parts(parts, Full::new(body.clone()))).await;
+        let request = Request::from_parts(parts, Full::new(body.clone()));
+        let pace = Pace { at_once: HEAD_START, keep_alive: KEEP_ALIVE };
+        let answer = late::begin(async move { mcp.handle(request).await }, pace, &tasks).await;
         // What rmcp says when it cannot read a message, and says without an id.
         if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             return Err(Refusal::no_message(&body));

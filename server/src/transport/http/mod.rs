@@ -6,8 +6,8 @@
 //! - `connection`, `socket`: connections, bounded in number and patience.
 //! - `forwarded`, `pages`: proxies in front, and pages in browsers.
 //! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
-//! - `exchange`, `lasting`: a request and what it holds until its answer is out, and the
-//!   answer that ends with its credential.
+//! - `exchange`, `lasting`, `late`: a request and what it holds until its answer is out,
+//!   the answer that ends with its credential, and the one that takes its time.
 //! - `clients`, `client`, `sessions`: every principal, one of them, and its sessions of
 //!   the `initialize` era.
 
@@ -21,6 +21,7 @@ mod exchange;
 mod forwarded;
 pub(crate) mod hello;
 mod lasting;
+mod late;
 pub(crate) mod listener;
 mod long;
 mod operation;
