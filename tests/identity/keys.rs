@@ -6,7 +6,7 @@ use tests::http::{Request, modern};
 
 use crate::caller::{Caller, TENANTS, server, tool};
 
-const ENDLESS: &str = "print('begun', flush=True)\nwhile True: pass";
+pub(crate) const ENDLESS: &str = "print('begun', flush=True)\nwhile True: pass";
 
 pub(crate) fn id_of(key: &str) -> String {
     key.strip_prefix("belljar_key_").unwrap().split('_').next().unwrap().to_owned()

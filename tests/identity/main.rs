@@ -10,3 +10,4 @@ mod keys;
 mod quotas;
 mod resources;
 mod scopes;
+mod waiting;

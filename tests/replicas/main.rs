@@ -142,7 +142,8 @@ async fn calls_that_alternate_between_two_servers_are_never_fenced() {
         };
         assert_eq!(here.value(&session, code).await, call.to_string());
         if call % 50 == 0 {
-            let (report, _) = here.executor.snapshot(&Principal::local(), &session).await.unwrap();
+            let (report, _) =
+                here.executor.snapshot(&Principal::local(), &session, &CancellationToken::new()).await.unwrap();
             assert!(report.sequence > call);
         }
     }
@@ -193,7 +194,7 @@ async fn what_one_server_ended_is_over_for_the_other() {
     let two = Replica::start(&store, Some(&one));
     let session = one.begin("x = 1").await;
     assert_eq!(two.value(&session, "x").await, "1");
-    one.executor.close(&Principal::local(), &session, None).await.unwrap();
+    one.executor.close(&Principal::local(), &session, None, &CancellationToken::new()).await.unwrap();
     for here in [&two, &one] {
         let gone = here.execute(SessionChoice::Existing(session.clone()), "x").await.unwrap_err().to_string();
         assert!(gone.contains("it was closed"), "{gone}");

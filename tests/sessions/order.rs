@@ -100,3 +100,28 @@ fn a_cancelled_call_that_waits_for_its_turn_never_runs() {
     third.wait().assert_status("exited 0");
     assert_eq!(server.execute_in(&session, "ran").value(), Some("['third']"));
 }
+
+#[test]
+fn a_cancelled_change_that_waits_for_its_turn_is_never_made() {
+    let server = Server::start();
+    let session = server.new_session();
+    let first = hold(&server, &session);
+    let write = |name: &str| json!({"session": session, "path": name, "text": ""});
+    let cancelled = [
+        server.begin("write", write("cancelled")),
+        server.begin("session", json!({"action": "fork", "session": session})),
+        server.begin("session", json!({"action": "snapshot", "session": session})),
+        server.begin("session", json!({"action": "close", "session": session})),
+    ];
+    let written = server.begin("write", write("written"));
+    for call in &cancelled {
+        server.client.notify("notifications/cancelled", json!({"requestId": call.id()}));
+    }
+    server.health();
+    let_go(&server, &session);
+    first.wait().assert_status("exited 0");
+    assert!(!written.wait().is_error());
+    assert_eq!(server.execute_in(&session, "sorted(os.listdir('.'))").value(), Some("['written']"));
+    let sessions = server.call("session", json!({"action": "list"})).structured()["sessions"].clone();
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
+}

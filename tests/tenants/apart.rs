@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use sandbox::{Error, InputFile, RunId, SessionChoice, SessionId, SnapshotId, Status, Trap, WorkspacePath};
+use tokio_util::sync::CancellationToken;
 
 use crate::house::{House, Tenant, some};
 
@@ -18,7 +19,8 @@ pub(crate) struct Handles {
 impl Handles {
     pub(crate) async fn of(tenant: &Tenant) -> Self {
         let session = tenant.begin("secret = 'theirs'\nopen('secret', 'w').write(secret)").await;
-        let (_, snapshot) = tenant.executor.snapshot(&tenant.principal, &session).await.unwrap();
+        let (_, snapshot) =
+            tenant.executor.snapshot(&tenant.principal, &session, &CancellationToken::new()).await.unwrap();
         let run = tenant.execute(SessionChoice::None, "print('theirs')").await.unwrap().run;
         Self { session, snapshot: snapshot.id, run }
     }
@@ -35,6 +37,7 @@ impl Handles {
 pub(crate) async fn answers(tenant: &Tenant, own: &SessionId, handles: &Handles) -> Vec<String> {
     let Tenant { executor, principal } = tenant;
     let Handles { session, snapshot, run } = handles;
+    let never = &CancellationToken::new();
     let file = || InputFile { path: WorkspacePath::new("path", "f").unwrap(), bytes: b"x".to_vec() };
     fn told<T>(answer: Result<T, Error>) -> String {
         answer.map_or_else(|error| format!("{}: {error}", error.kind()), |_| "done".into())
@@ -42,16 +45,16 @@ pub(crate) async fn answers(tenant: &Tenant, own: &SessionId, handles: &Handles)
     let answers = [
         told(tenant.execute(SessionChoice::Existing(session.clone()), "print(secret)").await),
         told(executor.session_files(principal, session).await),
-        told(executor.write(principal, Some(session), file()).await),
-        told(executor.list_snapshots(principal, session).await),
-        told(executor.snapshot(principal, session).await),
-        told(executor.restore(principal, session, snapshot).await),
-        told(executor.fork(principal, session, None).await),
-        told(executor.close(principal, session, Some(snapshot)).await),
+        told(executor.write(principal, Some(session), file(), never).await),
+        told(executor.list_snapshots(principal, session, never).await),
+        told(executor.snapshot(principal, session, never).await),
+        told(executor.restore(principal, session, snapshot, never).await),
+        told(executor.fork(principal, session, None, never).await),
+        told(executor.close(principal, session, Some(snapshot), never).await),
         told(executor.finished_run(principal, run)),
-        told(executor.restore(principal, own, snapshot).await),
-        told(executor.fork(principal, own, Some(snapshot)).await),
-        told(executor.close(principal, session, None).await),
+        told(executor.restore(principal, own, snapshot, never).await),
+        told(executor.fork(principal, own, Some(snapshot), never).await),
+        told(executor.close(principal, session, None, never).await),
     ];
     let without = |text: String| {
         text.replace(session.as_str(), "it").replace(snapshot.as_str(), "it").replace(run.as_str(), "it")
@@ -97,12 +100,12 @@ pub(crate) async fn whoever_names_the_handle_of_another_takes_nothing_from_it() 
     let house = House::new(8, some(), &[]);
     let (owner, other) = (house.tenant("owner"), house.tenant("other"));
     let session = owner.begin("x = 0\nopen('f', 'w').write('0')").await;
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     let naming = async {
         let mut named = 0;
         while !stop.is_cancelled() {
             other.executor.session_files(&other.principal, &session).await.unwrap_err();
-            other.executor.close(&other.principal, &session, None).await.unwrap_err();
+            other.executor.close(&other.principal, &session, None, &CancellationToken::new()).await.unwrap_err();
             named += 1;
         }
         named

@@ -66,7 +66,7 @@ impl From<&SnapshotRecord> for SnapshotSummary {
 
 impl Executor {
     /// Writes a file into a session, which is made when `session` is none.
-    /// Waits for its turn.
+    /// Waits for its turn, unless `cancel` comes before that.
     ///
     /// # Errors
     ///
@@ -76,11 +76,12 @@ impl Executor {
         principal: &Principal,
         session: Option<&SessionId>,
         file: InputFile,
+        cancel: &CancellationToken,
     ) -> Result<SessionReport, Error> {
         let (executor, principal, session) = (Arc::clone(self), principal.clone(), session.cloned());
-        self.to_its_end(&principal.clone(), async move {
+        self.to_its_end(&principal.clone(), cancel, |stop| async move {
             let mut turn = match &session {
-                Some(id) => executor.turn(&principal, id, &executor.cancel_all).await?,
+                Some(id) => executor.turn(&principal, id, &stop).await?,
                 None => executor.sessions.create(&principal).await?,
             };
             let written = executor.write_in(&mut turn, file).await;
@@ -117,9 +118,12 @@ impl Executor {
     /// [`Error::NotFound`].
     pub async fn session_files(self: &Arc<Self>, principal: &Principal, id: &SessionId) -> Result<SessionFiles, Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
+        // Whoever reads changes nothing, whoever waits for it or not.
+        let cancel = CancellationToken::new();
         self.look(
             &principal.clone(),
-            async move { executor.sessions.files(&principal, &id, &executor.cancel_all).await },
+            &cancel,
+            |stop| async move { executor.sessions.files(&principal, &id, &stop).await },
         )
         .await
     }
@@ -154,10 +158,11 @@ impl Executor {
         self: &Arc<Self>,
         principal: &Principal,
         id: &SessionId,
+        cancel: &CancellationToken,
     ) -> Result<(SessionReport, Vec<SnapshotSummary>), Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
-        self.look(&principal.clone(), async move {
-            let turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+        self.look(&principal.clone(), cancel, |stop| async move {
+            let turn = executor.turn(&principal, &id, &stop).await?;
             Ok((executor.report(&turn), turn.snapshots.iter().map(SnapshotSummary::from).collect()))
         })
         .await
@@ -173,8 +178,9 @@ impl Executor {
         self: &Arc<Self>,
         principal: &Principal,
         id: &SessionId,
+        cancel: &CancellationToken,
     ) -> Result<(SessionReport, SnapshotSummary), Error> {
-        self.in_turn(principal, id, |executor, mut turn| async move {
+        self.in_turn(principal, id, cancel, |executor, mut turn| async move {
             let summary = SnapshotSummary::from(executor.sessions.take_snapshot(&mut turn).await?);
             Ok((executor.report(&turn), summary))
         })
@@ -192,9 +198,10 @@ impl Executor {
         principal: &Principal,
         id: &SessionId,
         snapshot: &SnapshotId,
+        cancel: &CancellationToken,
     ) -> Result<SessionReport, Error> {
         let snapshot = snapshot.clone();
-        self.in_turn(principal, id, |executor, mut turn| async move {
+        self.in_turn(principal, id, cancel, |executor, mut turn| async move {
             executor.sessions.rewind(&mut turn, &snapshot).await?;
             Ok(executor.report(&turn))
         })
@@ -212,9 +219,10 @@ impl Executor {
         principal: &Principal,
         id: &SessionId,
         snapshot: Option<&SnapshotId>,
+        cancel: &CancellationToken,
     ) -> Result<SessionReport, Error> {
         let snapshot = snapshot.cloned();
-        self.in_turn(principal, id, |executor, mut turn| async move {
+        self.in_turn(principal, id, cancel, |executor, mut turn| async move {
             let (id, sequence) = executor.sessions.fork(&mut turn, snapshot.as_ref()).await?;
             let expires_at = SystemTime::now() + executor.sessions.lifetime();
             Ok(SessionReport { id, state: SessionState::Kept, sequence, expires_at })
@@ -232,9 +240,10 @@ impl Executor {
         principal: &Principal,
         id: &SessionId,
         snapshot: Option<&SnapshotId>,
+        cancel: &CancellationToken,
     ) -> Result<SessionReport, Error> {
         let snapshot = snapshot.cloned();
-        self.in_turn(principal, id, |executor, mut turn| async move {
+        self.in_turn(principal, id, cancel, |executor, mut turn| async move {
             match snapshot {
                 Some(snapshot) => executor.sessions.remove_snapshot(&mut turn, &snapshot).await?,
                 None => {
@@ -274,15 +283,16 @@ impl Executor {
 
     /// Does something to a session that must not stop half-way, whether or not
     /// anybody still waits for it.
-    async fn to_its_end<T: Send + 'static>(
+    async fn to_its_end<T: Send + 'static, W: Future<Output = Result<T, Error>> + Send + 'static>(
         &self,
         principal: &Principal,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+        cancel: &CancellationToken,
+        work: impl FnOnce(CancellationToken) -> W,
     ) -> Result<T, Error> {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.look(principal, work).await
+        self.look(principal, cancel, work).await
     }
 
     /// The same to one that is there, in its turn.
@@ -290,29 +300,45 @@ impl Executor {
         self: &Arc<Self>,
         principal: &Principal,
         id: &SessionId,
+        cancel: &CancellationToken,
         work: impl FnOnce(Arc<Self>, Turn) -> W + Send + 'static,
     ) -> Result<T, Error> {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
-        self.to_its_end(&principal.clone(), async move {
-            let turn = executor.turn(&principal, &id, &executor.cancel_all).await?;
+        self.to_its_end(&principal.clone(), cancel, |stop| async move {
+            let turn = executor.turn(&principal, &id, &stop).await?;
             work(executor, turn).await
         })
         .await
     }
 
-    /// Does what is still allowed while the server shuts down.
-    async fn look<T: Send + 'static>(
+    /// Does what is still allowed while the server shuts down. What `work` is given
+    /// ends its waiting: nobody waits for it any more, or the server goes.
+    async fn look<T: Send + 'static, W: Future<Output = Result<T, Error>> + Send + 'static>(
         &self,
         principal: &Principal,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+        cancel: &CancellationToken,
+        work: impl FnOnce(CancellationToken) -> W,
     ) -> Result<T, Error> {
         let _running = self.tracker.token();
         let visit = self.enter(principal)?;
-        let work = async move {
+        let stop = self.cancel_all.child_token();
+        let stopped_with_us = stop.clone().drop_guard();
+        if cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let work = work(stop);
+        let mut work = self.tracker.spawn(async move {
             let _visit = visit;
             work.await
+        });
+        let done = tokio::select! {
+            done = &mut work => done,
+            () = cancel.cancelled() => {
+                drop(stopped_with_us);
+                work.await
+            }
         };
-        let done = self.tracker.spawn(work).await.map_err(|source| Error::host("use a session", source))?;
+        let done = done.map_err(|source| Error::host("use a session", source))?;
         done.map_err(|error| error.on_disk_of(&self.settings.state_directory))
     }
 

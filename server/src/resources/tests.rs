@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Args as _;
 use rmcp::model::{ErrorData, ListResourcesResult, PaginatedRequestParams, ReadResourceResult};
 use sandbox::{InputFile, Principal, RequestedLimits, SessionId, WorkspacePath};
+use tokio_util::sync::CancellationToken;
 
 use super::{Refusal, list, read};
 use crate::config::{Config, Settings};
@@ -24,7 +25,9 @@ pub(crate) async fn session(service: &Service, principal: &Principal, names: &[&
     for name in names {
         let path = WorkspacePath::new("path", name).unwrap();
         let file = InputFile { path, bytes: name.as_bytes().to_vec() };
-        session = Some(service.executor.write(principal, session.as_ref(), file).await.unwrap().id);
+        session = Some(
+            service.executor.write(principal, session.as_ref(), file, &CancellationToken::new()).await.unwrap().id,
+        );
     }
     session.unwrap()
 }

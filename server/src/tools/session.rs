@@ -125,7 +125,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
 }
 
 async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> {
-    let (executor, principal) = (call.executor(), call.principal);
+    let (executor, principal, cancel) = (call.executor(), call.principal, &call.context.ct);
     let Arguments { action, session, snapshot } = decode(&SCHEMA, arguments)?;
     let snapshot = snapshot.as_deref().map(SnapshotId::parse).transpose()?;
     let Some(session) = session else {
@@ -140,7 +140,7 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
     }
     match action {
         Action::List => {
-            let (report, snapshots) = executor.list_snapshots(principal, &id).await?;
+            let (report, snapshots) = executor.list_snapshots(principal, &id, cancel).await?;
             let session = SessionReply::from(report);
             let snapshots: Vec<_> = snapshots.iter().map(|summary| Snapshot::new(summary, &session)).collect();
             let mut text = format!("session {id} at sequence {}, {} snapshots", session.sequence, snapshots.len());
@@ -150,7 +150,7 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
             Ok((text, Reply { session: Some(session), snapshots: Some(snapshots), ..Reply::default() }))
         }
         Action::Snapshot => {
-            let (report, summary) = executor.snapshot(principal, &id).await?;
+            let (report, summary) = executor.snapshot(principal, &id, cancel).await?;
             let session = SessionReply::from(report);
             let text = format!(
                 "snapshot {} holds the state of sequence {}\nsession: {}",
@@ -160,7 +160,7 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
             Ok((text, Reply { session: Some(session), snapshot: Some(snapshot), ..Reply::default() }))
         }
         Action::Fork => {
-            let session = SessionReply::from(executor.fork(principal, &id, snapshot.as_ref()).await?);
+            let session = SessionReply::from(executor.fork(principal, &id, snapshot.as_ref(), cancel).await?);
             let from = snapshot.map_or_else(|| format!("session {id}"), |snapshot| format!("snapshot {snapshot}"));
             let text = format!("a copy of {from}\nsession: {}", session.line);
             Ok((text, Reply { session: Some(session), ..Reply::default() }))
@@ -169,12 +169,12 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
             let Some(snapshot) = snapshot else {
                 return Err(Error::invalid("snapshot", "must be the handle of a snapshot to go back to"));
             };
-            let session = SessionReply::from(executor.restore(principal, &id, &snapshot).await?);
+            let session = SessionReply::from(executor.restore(principal, &id, &snapshot, cancel).await?);
             let text = format!("the session is as in snapshot {snapshot}\nsession: {}", session.line);
             Ok((text, Reply { session: Some(session), ..Reply::default() }))
         }
         Action::Close => {
-            let session = SessionReply::from(executor.close(principal, &id, snapshot.as_ref()).await?);
+            let session = SessionReply::from(executor.close(principal, &id, snapshot.as_ref(), cancel).await?);
             let text = match snapshot {
                 None => format!("closed session {id}"),
                 Some(snapshot) => format!("closed snapshot {snapshot}\nsession: {}", session.line),

@@ -52,7 +52,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     call.keep_from_mounts("path", arguments.get("path"))?;
     let (session, file) = understood(arguments, request).await?;
     let (name, size_bytes) = (file.path.to_string(), file.bytes.len() as u64);
-    let report = call.executor().write(call.principal, session.as_ref(), file).await?;
+    let report = call.executor().write(call.principal, session.as_ref(), file, &call.context.ct).await?;
     let written = Reply { path: name, size_bytes, session: report.into() };
     let text = format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
     reply::success(text, &written, call.form())
