@@ -251,6 +251,12 @@ impl<K: Clone + Eq + Hash> Clone for Pot<K> {
     }
 }
 
+impl<K: Clone + Eq + Hash> fmt::Debug for Pot<K> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Pot").field("free", &self.free()).finish_non_exhaustive()
+    }
+}
+
 impl<K: Clone + Eq + Hash> fmt::Debug for Units<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Units").field("units", &self.units).finish_non_exhaustive()

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::transport::unsent::Unsent;
+use crate::transport::unsent::{OnItsWay, Unsent};
 
 /// What one caller subscribes to at once, on all of its connections: far above what
 /// a client shows, and each is looked at when the session is saved.
@@ -29,28 +29,46 @@ impl Caller {
         Arc::new(Self { principal, unsent, subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS)) })
     }
 
-    /// Waits until a call may begin. What runs nothing holds a place until it is
-    /// over; a run takes its own.
+    /// Waits until a call may begin. What runs nothing has a [`Turn`]; a run takes its
+    /// own place.
     ///
     /// # Errors
     ///
     /// [`Error::Cancelled`] when nobody waits for it any longer, [`Error::Busy`] when
     /// too many wait.
-    pub(crate) async fn place(
+    pub(crate) async fn turn(
         &self,
         executor: &Executor,
         looks: Option<Look>,
         cancel: &CancellationToken,
-    ) -> Result<Option<Place>, Error> {
-        let place = match looks {
-            Some(look) => Some(executor.place(&self.principal, look, cancel).await?),
-            None => None,
+    ) -> Result<Option<Turn>, Error> {
+        let Some(look) = looks else {
+            cancel.run_until_cancelled(self.unsent.room()).await.ok_or(Error::Cancelled)?;
+            return Ok(None);
         };
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::Cancelled),
-            () = self.unsent.room() => Ok(place),
-        }
+        let mut place = executor.place(&self.principal, look, cancel).await?;
+        // Before it takes from others: a caller that reads nothing waits here.
+        let room = cancel.run_until_cancelled(self.unsent.room_for_one()).await.ok_or(Error::Cancelled)?;
+        place.begin(cancel).await?;
+        Ok(Some(Turn { place, room }))
+    }
+}
+
+/// That of a call that runs nothing.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    place: Place,
+    room: OnItsWay,
+}
+
+impl Turn {
+    /// Leaves to others what it does not need once the answer is made, and counted
+    /// among what is on its way. What is left goes with the answer.
+    pub(crate) fn answered(self) -> Place {
+        let Self { mut place, room } = self;
+        drop(room);
+        place.answered();
+        place
     }
 }
 

@@ -12,11 +12,11 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use sandbox::{Error, Look, Place, RequestedLimits};
+use sandbox::{Error, Look, RequestedLimits};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, Held};
+use crate::caller::{Caller, Held, Turn};
 use crate::identity::Identity;
 use crate::prompts;
 use crate::resources::{self, LASTING_TTL_MS, Refusal, Subscriptions};
@@ -58,17 +58,17 @@ fn ceilings(context: &RequestContext<RoleServer>) -> RequestedLimits {
 }
 
 impl Handler {
-    /// Waits for the place of a call, which a drain waits for from here on.
-    async fn place(
+    /// Waits for the turn of a call, which a drain waits for from here on.
+    async fn turn(
         &self,
         looks: Option<Look>,
         held: Option<&Arc<Held>>,
         cancel: &CancellationToken,
-    ) -> Result<Option<Place>, Error> {
+    ) -> Result<Option<Turn>, Error> {
         if let Some(held) = held {
             held.count_call();
         }
-        self.caller.place(&self.service.executor, looks, cancel).await
+        self.caller.turn(&self.service.executor, looks, cancel).await
     }
 
     /// Does what runs nothing, in its place; its answer counts until it is with the
@@ -81,11 +81,12 @@ impl Handler {
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, ErrorData> {
         let held = of_request::<Held>(context);
-        let place = self.place(Some(look), held.as_ref(), &context.ct).await;
-        let place = place.map_err(|error| Refusal::from(error).error(uri))?;
+        let turn = self.turn(Some(look), held.as_ref(), &context.ct).await;
+        let turn = turn.map_err(|error| Refusal::from(error).error(uri))?;
         let answer = work.await.map_err(|refusal| refusal.error(uri))?;
         if let Some(held) = held {
-            held.keep((place, self.caller.unsent.begin(&answer)));
+            let on_its_way = self.caller.unsent.begin(&answer);
+            held.keep((turn.map(Turn::answered), on_its_way));
         }
         Ok(answer)
     }
@@ -130,8 +131,8 @@ impl ServerHandler for Handler {
             return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
         };
         let held = of_request::<Held>(&context);
-        let place = match self.place(tool.looks, held.as_ref(), &context.ct).await {
-            Ok(place) => place,
+        let turn = match self.turn(tool.looks, held.as_ref(), &context.ct).await {
+            Ok(turn) => turn,
             Err(error) => return reply::error(error).map(CallToolResponse::from),
         };
         let principal = &self.caller.principal;
@@ -145,7 +146,8 @@ impl ServerHandler for Handler {
             reply::error(error)
         });
         if let (Some(held), Ok(result)) = (held, &result) {
-            held.keep((place, self.caller.unsent.begin(result)));
+            let on_its_way = self.caller.unsent.begin(result);
+            held.keep((turn.map(Turn::answered), on_its_way));
         }
         result.map(CallToolResponse::from)
     }

@@ -271,8 +271,8 @@ impl Executor {
         self.native.runtime.probe_languages().await;
     }
 
-    /// A place for a call of `principal` that runs nothing, which is held until it is
-    /// answered. [`Executor::execute`] takes places by itself.
+    /// A place for a call of `principal` that runs nothing, among its own, which is held
+    /// until its answer is with the client. [`Executor::execute`] takes places by itself.
     ///
     /// # Errors
     ///

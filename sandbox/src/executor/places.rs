@@ -2,7 +2,10 @@
 //!
 //! A run has a place from its start to its end. Everything else that a client may
 //! ask for has one of another, cheaper kind, so that nobody has more than so many
-//! calls going on, and a run that takes long keeps nobody from looking at it.
+//! calls going on, and a run that takes long keeps nobody from looking at it. Such a
+//! call has one of its tenant until its answer is with the client, and one of all only
+//! while the answer is made: whoever takes its answers slowly keeps nobody waiting but
+//! itself.
 
 use std::sync::Arc;
 
@@ -44,20 +47,63 @@ impl Look {
     }
 }
 
-/// A place among what goes on at once, until this is dropped.
+/// A place of a run among all, until this is dropped.
+#[derive(Debug)]
+pub(super) struct RunPlace(#[expect(dead_code, reason = "held")] Units<Principal>);
+
+/// A place of a call that runs nothing among those of its tenant, until this is dropped.
 #[derive(Debug)]
 pub struct Place {
-    _units: Units<Principal>,
+    own: Units<Principal>,
+    all: Pot<Principal>,
+    of_all: Option<Units<Principal>>,
     _visit: Option<Visit>,
+}
+
+impl Place {
+    /// Waits for one among those of everybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`].
+    pub async fn begin(&mut self, cancel: &CancellationToken) -> Result<(), Error> {
+        let taken = self.all.take(self.own.key(), (u64::MAX, self.own.units()), Urgency::CanWait, usize::MAX);
+        let taken = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Error::Cancelled),
+            taken = taken => taken,
+        };
+        // No more wait than have one of their own.
+        self.of_all = taken.ok();
+        Ok(())
+    }
+
+    /// Leaves that to others: the answer is made.
+    pub fn answered(&mut self) {
+        self.of_all = None;
+    }
+}
+
+/// The places of one kind of call that runs nothing.
+struct Looks {
+    /// Each has those of its own, and there is always one more of all together.
+    own: Pot<Principal>,
+    all: Pot<Principal>,
+}
+
+impl Looks {
+    fn of(look: Look) -> Self {
+        Self { own: Pot::new(u64::from(u32::MAX)), all: Pot::new(look.bound().of_all) }
+    }
 }
 
 /// All places.
 pub(super) struct Places {
     runs: Pot<Principal>,
     total: usize,
-    reads: Pot<Principal>,
-    sessions: Pot<Principal>,
-    glances: Pot<Principal>,
+    reads: Looks,
+    sessions: Looks,
+    glances: Looks,
     bounds: Arc<TenantBounds>,
 }
 
@@ -69,13 +115,12 @@ pub(super) struct Count {
 
 impl Places {
     pub(super) fn new(runs: usize, bounds: Arc<TenantBounds>) -> Self {
-        let of = |look: Look| Pot::new(look.bound().of_all);
         Self {
             runs: Pot::new(runs as u64),
             total: runs,
-            reads: of(Look::Read),
-            sessions: of(Look::Session),
-            glances: of(Look::Glance),
+            reads: Looks::of(Look::Read),
+            sessions: Looks::of(Look::Session),
+            glances: Looks::of(Look::Glance),
             bounds,
         }
     }
@@ -85,7 +130,7 @@ impl Places {
     /// # Errors
     ///
     /// [`Error::Busy`] with the bound of the queue; what `stop` says.
-    pub(super) async fn run(&self, principal: &Principal, stop: &Stop) -> Result<Place, Error> {
+    pub(super) async fn run(&self, principal: &Principal, stop: &Stop) -> Result<RunPlace, Error> {
         let limits = self.bounds.of(principal);
         let most = limits.runs.min(self.total) as u64;
         let taken = self.runs.take(principal, (most, 1), Urgency::CanWait, limits.queue);
@@ -95,10 +140,10 @@ impl Places {
             "too many runs are waiting"
         };
         let full = |Full { waiting }| Error::Busy { what, active: waiting, limit: limits.queue };
-        Ok(Place { _units: stop.unless(taken).await?.map_err(full)?, _visit: None })
+        Ok(RunPlace(stop.unless(taken).await?.map_err(full)?))
     }
 
-    /// A place for a call of `principal` that runs nothing.
+    /// A place for a call of `principal` that runs nothing, among its own.
     ///
     /// # Errors
     ///
@@ -111,7 +156,7 @@ impl Places {
         cancel: &CancellationToken,
     ) -> Result<Place, Error> {
         let Bound { of_one, queue, .. } = look.bound();
-        let pot = match look {
+        let Looks { own, all } = match look {
             Look::Read => &self.reads,
             Look::Session => &self.sessions,
             Look::Glance => &self.glances,
@@ -119,10 +164,10 @@ impl Places {
         let taken = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::Cancelled),
-            taken = pot.take(principal, (of_one, 1), Urgency::CanWait, queue) => taken,
+            taken = own.take(principal, (of_one, 1), Urgency::CanWait, queue) => taken,
         };
         let full = |Full { waiting }| Error::Busy { what: "too many calls are waiting", active: waiting, limit: queue };
-        Ok(Place { _units: taken.map_err(full)?, _visit: visit })
+        Ok(Place { own: taken.map_err(full)?, all: all.clone(), of_all: None, _visit: visit })
     }
 
     /// The runs of everybody.
@@ -179,6 +224,46 @@ mod tests {
         cancel.cancel();
         assert!(matches!(waits.await, Err(Error::Cancelled)));
         drop(held);
-        assert_eq!(places.reads.free(), Look::Read.bound().of_all);
+        assert_eq!(places.reads.own.accounts(), 0);
+    }
+
+    #[tokio::test]
+    async fn answers_that_are_made_and_not_taken_keep_nobody_else_waiting() {
+        let places = Places::new(1, TenantBounds::many(1));
+        let cancel = CancellationToken::new();
+        let named = |number: u64| Principal::named(&format!("t{number}"));
+        for look in [Look::Read, Look::Session, Look::Glance] {
+            let Bound { of_one, of_all, .. } = look.bound();
+            let mut held = Vec::new();
+            for number in 0..of_all {
+                let mut place = places.look(&named(number / of_one), look, None, &cancel).await.unwrap();
+                place.begin(&cancel).await.unwrap();
+                held.push(place);
+            }
+            let mut other = places.look(&named(of_all), look, None, &cancel).await.unwrap();
+            assert!(futures_util::poll!(Box::pin(other.begin(&cancel))).is_pending(), "{look:?}: all are being made");
+            held.iter_mut().for_each(Place::answered);
+            other.begin(&cancel).await.unwrap();
+            let first = named(0);
+            let mut own = Box::pin(places.look(&first, look, None, &cancel));
+            assert!(futures_util::poll!(&mut own).is_pending(), "{look:?}: its own are not with it yet");
+            drop((held, own));
+            let mut place = places.look(&first, look, None, &cancel).await.unwrap();
+            drop(other);
+            cancel_begins(&mut place, &places, look).await;
+        }
+    }
+
+    /// Whoever stops waiting leaves nothing behind.
+    async fn cancel_begins(place: &mut Place, places: &Places, look: Look) {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        assert!(matches!(place.begin(&cancel).await, Err(Error::Cancelled)));
+        let Looks { all, .. } = match look {
+            Look::Read => &places.reads,
+            Look::Session => &places.sessions,
+            Look::Glance => &places.glances,
+        };
+        assert_eq!((all.free(), all.waiting()), (look.bound().of_all, 0));
     }
 }

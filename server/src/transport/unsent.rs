@@ -51,7 +51,11 @@ impl Unsent {
         // One that cannot be written is not sent either.
         let _ = serde_json::to_writer(&mut length, message);
         self.own.send_modify(|bytes| *bytes += length.0);
-        OnItsWay { unsent: Arc::clone(self), bytes: length.0, _of_all: self.all.add(length.0) }
+        self.on_its_way(length.0)
+    }
+
+    fn on_its_way(self: &Arc<Self>, bytes: usize) -> OnItsWay {
+        OnItsWay { unsent: Arc::clone(self), bytes, _of_all: self.all.add(bytes) }
     }
 
     /// Lets no further call begin: what is on its way may go with its transport, and
@@ -86,6 +90,22 @@ impl Unsent {
         // Its sender lives as long as this.
         let _ = self.own.subscribe().wait_for(|bytes| self.is_room_beside(*bytes)).await;
     }
+
+    /// Waits until there is room for more, and keeps a part of it for an answer that is
+    /// made: where each has little room, one that takes nothing has one made and no more.
+    pub(crate) async fn room_for_one(self: &Arc<Self>) -> OnItsWay {
+        loop {
+            self.room().await;
+            let mut is_kept = false;
+            self.own.send_modify(|bytes| {
+                is_kept = self.is_room_beside(*bytes);
+                *bytes += if is_kept { LEAST_BYTES } else { 0 };
+            });
+            if is_kept {
+                return self.on_its_way(LEAST_BYTES);
+            }
+        }
+    }
 }
 
 impl Drop for OnItsWay {
@@ -110,6 +130,8 @@ impl io::Write for Length {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -123,6 +145,23 @@ mod tests {
         drop(rest);
         assert!(one.has_room());
         drop(two_mebibytes);
+        assert_eq!(all.get(), 0);
+    }
+
+    #[test]
+    fn where_all_have_too_much_each_has_one_answer_made_at_a_time() {
+        let all = Total::default();
+        let one = Unsent::within(&all);
+        let kept = |unsent: &Arc<Unsent>| unsent.room_for_one().now_or_never();
+        let some: Vec<_> = (0..16).map(|_| kept(&one).unwrap()).collect();
+        assert!(kept(&one).is_none(), "what is being made counts");
+        drop(some);
+        let rest = all.add(MOST_BYTES_OF_ALL);
+        let first = kept(&one).unwrap();
+        assert!(kept(&one).is_none() && kept(&Unsent::within(&all)).is_some());
+        drop(first);
+        assert!(kept(&one).is_some());
+        drop(rest);
         assert_eq!(all.get(), 0);
     }
 }
