@@ -25,7 +25,7 @@ fn who_has_no_token_is_asked_for_one() {
     // As a parameter it would be in logs of others.
     let in_target = Request::post(server.address(), list().to_string().as_bytes())
         .line(&format!("POST /mcp?access_token={} HTTP/1.1", server.token()));
-    assert_eq!(connection.ask(&in_target).status, 401);
+    assert_eq!(connection.ask(&in_target).status, 400);
     for method in ["GET", "DELETE"] {
         let request = request.clone().without("Authorization").line(&format!("{method} /mcp HTTP/1.1"));
         assert_eq!(server.connect().ask(&request).status, 401);

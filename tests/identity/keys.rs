@@ -55,7 +55,7 @@ fn whoever_has_no_good_key_is_refused_by_the_reason_and_challenged() {
     }
     // In an address it is none.
     let in_address = request(&[]).line(&format!("POST /mcp?access_token={good} HTTP/1.1"));
-    assert_eq!(server.connect().ask(&in_address).status, 401);
+    assert_eq!(server.connect().ask(&in_address).status, 400);
     for key in [&good, &revoked, &short] {
         assert!(!server.log().contains(key.as_str()), "a key is in the log");
     }
