@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::caller::{Caller, TENANTS, server, tool};
 use crate::keys::{ENDLESS, id_of};
 
-/// A directory of this name somewhere beneath another.
+/// A directory of this name somewhere beneath another, not in the store.
 fn beneath(directory: &Path, name: &str) -> Option<PathBuf> {
     let entries = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let folders = entries.filter(|path| path.is_dir() && !path.is_symlink());
+    let folders = entries.filter(|path| path.is_dir() && !path.is_symlink() && !path.ends_with("store"));
     folders.into_iter().find_map(|path| if path.ends_with(name) { Some(path) } else { beneath(&path, name) })
 }
 
