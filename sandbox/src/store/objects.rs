@@ -162,20 +162,26 @@ impl Store {
     pub(crate) fn check_space(&self, principal: &Principal, more: u64) -> Result<(), Error> {
         let (all, own) = self.usage.get(principal.directory_name());
         let own_bound = self.settings.bounds.of(principal).store_bytes;
-        let checks = [
-            ("store_bytes", all, self.settings.bytes, "close sessions, or ask the operator for a larger store"),
-            ("principal_store_bytes", own, own_bound, "close sessions that are no longer needed"),
-        ];
-        for (name, used, bound, advice) in checks {
+        let denied = |reason| Err(Error::Denied { action: "keeping this session".into(), reason });
+        let full = |name: &str, used: u64, bound: u64, advice: &str| {
             let value = used.saturating_add(more);
-            if value > bound {
-                return Err(Error::Denied {
-                    action: "keeping this session".into(),
-                    reason: format!("the store would exceed {name}: at most {bound}, got {value}; {advice}"),
-                });
-            }
+            (value > bound).then(|| format!("the store would exceed {name}: at most {bound}, got {value}; {advice}"))
+        };
+        if let Some(reason) = full("principal_store_bytes", own, own_bound, "close sessions that are no longer needed")
+        {
+            return denied(reason);
         }
-        Ok(())
+        let of_all =
+            full("store_bytes", all, self.settings.bytes, "close sessions, or ask the operator for a larger store");
+        match of_all {
+            None => Ok(()),
+            // What all store together tells one what the others do.
+            Some(_) if self.settings.bounds.several().is_some() => denied(
+                "the store of this server has no room for it; close sessions, or ask the operator for a larger store"
+                    .into(),
+            ),
+            Some(reason) => denied(reason),
+        }
     }
 
     /// Forgets what is known of `principal` to write faster for it.

@@ -29,6 +29,24 @@ async fn room_is_refused_with_the_bound_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_tenant_is_told_of_its_own_bound_and_nothing_of_what_others_store() {
+    let (parent, _) = store(Kind::Memory);
+    let shared =
+        StoreSettings { bytes: 30_000, bounds: TenantBounds::many(1), ..settings(parent.path(), Kind::Memory) };
+    let store = Store::open(shared).unwrap();
+    let (session, other) = (SessionId::random(), Principal::named("other"));
+    store.commit(&me(), &session, 1, &[0; 1000]).await.unwrap();
+    store.check_space(&other, 30_000 - SMALL).unwrap();
+    let said = |bytes| store.check_space(&other, bytes).unwrap_err().to_string();
+    let refused = said(30_001 - SMALL);
+    assert!(refused.contains("the store of this server has no room for it"), "{refused}");
+    assert!(!refused.contains(|letter: char| letter.is_ascii_digit()), "{refused}");
+    assert_eq!(said(40_000), refused);
+    // Past its own bound as well it is told of that alone.
+    assert!(said(2 << 30).contains("principal_store_bytes: at most 1073741824, got 2147483648"));
+}
+
+#[tokio::test]
 async fn a_sweep_ends_what_nobody_uses_and_counts_the_rest() {
     let (parent, store) = store(Kind::Process);
     let (used, uncommitted, closed) = (SessionId::random(), SessionId::random(), SessionId::random());
