@@ -116,14 +116,15 @@ impl Allowed {
         Allowance::of(self.baseline, runs, instances + warm, leased_bytes)
     }
 
-    /// Has `needed` in force, and no less than was before.
+    /// Has what is `needed` in force, and no less than was before. It is asked under the
+    /// lock: what began meanwhile must not be missing from what comes into force last.
     ///
     /// # Errors
     ///
     /// [`Error::Unconfined`] when the kernel does not bound it.
-    pub(super) fn raise(&self, needed: Allowance, child: &Mutex<Option<Child>>) -> Result<(), Error> {
+    pub(super) fn raise(&self, needed: impl FnOnce() -> Allowance, child: &Mutex<Option<Child>>) -> Result<(), Error> {
         let mut in_force = self.in_force.lock();
-        let wanted = in_force.max(needed);
+        let wanted = in_force.max(needed());
         if wanted != *in_force {
             set(child, wanted).map_err(|source| Error::Unconfined { step: "rlimits", source: Box::new(source) })?;
             *in_force = wanted;
@@ -131,12 +132,11 @@ impl Allowed {
         Ok(())
     }
 
-    /// Has no more than `needed` in force.
-    pub(super) fn lower(&self, needed: Allowance, child: &Mutex<Option<Child>>) {
+    /// Has no more than is `needed` in force, which is asked as in [`Allowed::raise`];
+    /// `None` leaves what is.
+    pub(super) fn lower(&self, needed: impl FnOnce() -> Option<Allowance>, child: &Mutex<Option<Child>>) {
         let mut in_force = self.in_force.lock();
-        if *in_force == needed {
-            return;
-        }
+        let Some(needed) = needed().filter(|needed| needed != &*in_force) else { return };
         match set(child, needed) {
             Ok(()) => *in_force = needed,
             Err(error) => tracing::warn!(%error, "the memory of a worker cannot be bounded anew"),
@@ -185,5 +185,22 @@ mod tests {
         let mut endless = limits;
         endless.set(Resource::DiskBytes, u64::MAX);
         assert_eq!(Allowance::of(baseline, &[Needs { limits: endless, ..needs }], 0, 0).file_bytes, u64::MAX);
+    }
+
+    #[test]
+    fn what_is_needed_is_asked_while_nobody_else_changes_what_is_in_force() {
+        let baseline = Baseline { data_bytes: MIB, instance_bytes: MIB, stack_bytes: MIB, most_warm: 1 };
+        let (allowed, child) = (Allowed::new(baseline), Mutex::new(None));
+        let run = Needs { limits: Limits::defaults(), brought_bytes: 0 };
+        let needed = |runs: &[Needs]| {
+            assert!(allowed.in_force.try_lock().is_none(), "a run could begin in between");
+            allowed.needed(runs, 0, 0)
+        };
+        allowed.raise(|| needed(&[run]), &child).unwrap();
+        let raised = *allowed.in_force.lock();
+        allowed.lower(|| None, &child);
+        assert_eq!(*allowed.in_force.lock(), raised, "a run has begun");
+        allowed.lower(|| Some(needed(&[])), &child);
+        assert!(allowed.in_force.lock().data_bytes < raised.data_bytes);
     }
 }

@@ -332,17 +332,18 @@ impl Worker {
     ///
     /// [`Error::Unconfined`] when the kernel does not bound it.
     pub(super) fn allow(&self, instances: u64) -> Result<(), Error> {
-        let (runs, leased) = (self.needs(), self.leased.lock().bytes());
-        self.allowed.raise(self.allowed.needed(&runs, instances, leased), &self.child)
+        let needed = || self.allowed.needed(&self.needs(), instances, self.leased.lock().bytes());
+        self.allowed.raise(needed, &self.child)
     }
 
     /// Takes back what it does not need any more, if it is at rest.
     pub(super) fn tighten(&self, instances: u64, now: Instant) {
-        let runs = self.needs();
-        if runs.is_empty() && self.is_unused_for(Allowed::REST_TIME, now) {
-            let leased = self.leased.lock().bytes();
-            self.allowed.lower(self.allowed.needed(&runs, instances, leased), &self.child);
-        }
+        let needed = || {
+            let runs = self.needs();
+            let is_at_rest = runs.is_empty() && self.is_unused_for(Allowed::REST_TIME, now);
+            is_at_rest.then(|| self.allowed.needed(&runs, instances, self.leased.lock().bytes()))
+        };
+        self.allowed.lower(needed, &self.child);
     }
 
     fn needs(&self) -> Vec<Needs> {
