@@ -110,9 +110,10 @@ impl Account {
         Ok(())
     }
 
-    /// A clock that is set back gives nobody the day once more.
+    /// A clock that is set back across midnight gives nobody the day once more. One that
+    /// is further back was wrong before.
     fn begin_day(&mut self, day: u64) {
-        if day > self.day {
+        if day != self.day && day + 1 != self.day {
             (self.day, self.cpu_ms) = (day, 0);
         }
     }
@@ -252,6 +253,23 @@ mod tests {
         take(&mut account, Demand::Call, TODAY).unwrap();
         assert!(take(&mut account, Demand::Run, TODAY - Duration::from_secs(DAY)).is_err(), "the clock was set back");
         take(&mut account, Demand::Run, TODAY + Duration::from_secs(DAY)).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_for_a_while_leaves_each_day_its_time() {
+        let quota = Quota { calls_per_minute: None, cpu_seconds_per_day: Some(2) };
+        let now = Instant::now();
+        let mut account = Account::new(quota, now);
+        let mut take = |cpu_ms, days_ahead: u32| {
+            let taken = account.take(quota, Demand::Run, now, TODAY + days_ahead * Duration::from_secs(DAY));
+            account.cpu_ms += cpu_ms;
+            taken.map_err(|exceeded| exceeded.retry_after_seconds())
+        };
+        take(3000, 400).unwrap();
+        assert_eq!(take(0, 400), Err(DAY - 3600));
+        take(3000, 0).unwrap();
+        assert_eq!(take(0, 0), Err(DAY - 3600), "and no more than that");
+        take(0, 1).unwrap();
     }
 
     #[test]
