@@ -58,6 +58,7 @@ fn what_no_key_can_be_is_refused_by_name() {
         (&["--tenant=one"], "--scopes"),
         (&["--tenant=one", "--scopes=sandbox:write"], "sandbox:read, sandbox:execute, sandbox:admin"),
         (&["--tenant=one", "--scopes=sandbox:read", "--expires=soon"], "such as 90d"),
+        (&["--tenant=one", "--scopes=sandbox:read", "--expires=4294967295d"], "at most 36525d"),
         (&["--tenant=one", "--scopes=sandbox:read", "--ceiling=wall_time=1"], "unknown limit"),
     ] {
         let (done, refused) = server.command(&[&["keys", "add"], words].concat());
@@ -83,7 +84,10 @@ fn a_file_that_is_torn_garbage_or_open_to_others_lets_nobody_in_and_says_so() {
     assert_eq!(caller.ask(&list).status, 200);
     let text = String::from_utf8(whole.clone()).unwrap();
     let doubled = text.replacen("\"keys\": [", &format!("\"keys\": [{},", key_entry(&text)), 1);
-    let broken: [(&[u8], u32); 6] = [
+    let created = text.split("\"created\": ").nth(1).unwrap().split(',').next().unwrap().trim();
+    let never = text.replacen(created, "1, \"expires\": 18446744073709551615", 1);
+    let broken: [(&[u8], u32); 7] = [
+        (never.as_bytes(), 0o600),
         (&whole[..whole.len() / 2], 0o600),
         (b"", 0o600),
         (b"\x00\xff garbage", 0o600),

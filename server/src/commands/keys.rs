@@ -44,6 +44,9 @@ pub(crate) struct New {
     name: Option<String>,
 }
 
+/// Nobody means to have a key for longer than a hundred years.
+const MAX_SECONDS: u64 = 36_525 * 86_400;
+
 /// How long something is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lifetime(Duration);
@@ -65,7 +68,13 @@ impl FromStr for Lifetime {
         if number == 0 {
             return Err(wanted());
         }
-        Ok(Self(Duration::from_secs(u64::from(number) * seconds)))
+        let seconds = u64::from(number) * seconds;
+        if seconds > MAX_SECONDS {
+            return Err(format!(
+                "must be at most 36525d, a hundred years, got {text:?}; without --expires a key does not end"
+            ));
+        }
+        Ok(Self(Duration::from_secs(seconds)))
     }
 }
 
@@ -128,6 +137,10 @@ mod tests {
         );
         for text in ["", "d", "90", "0d", "-1d", "1.5d", "1dd", "1w", "99999999999d", "é"] {
             assert!(seconds(text).unwrap_err().contains("such as 90d"), "{text}");
+        }
+        assert_eq!(seconds("36525d"), Ok(MAX_SECONDS));
+        for text in ["36526d", "4294967295d", "4294967295h", "4294967295s"] {
+            assert!(seconds(text).unwrap_err().contains("at most 36525d"), "{text}");
         }
     }
 }

@@ -39,6 +39,8 @@ const ID_BYTES: usize = 5;
 /// A hundred thousand keys, and then some.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const MAX_NAME_CHARS: usize = 100;
+/// The end of the year 9999, in seconds since 1970: a time past it has no date.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// Why keys cannot be used or changed.
 #[derive(Debug, Error)]
@@ -209,6 +211,9 @@ impl ClientKeys {
         for key in &keys {
             let hash = key.digest().ok_or_else(|| garbage(format!("key `{}` has no hash", key.id)))?;
             key.scopes().map_err(|reason| garbage(format!("key `{}`: {reason}", key.id)))?;
+            if key.created.max(key.expires.unwrap_or_default()) > LAST_SECOND {
+                return Err(garbage(format!("key `{}` has a time past the year 9999", key.id)));
+            }
             // Of two the one that is revoked could be the one that is not used.
             if !ids.insert(&key.id) || !hashes.insert(*hash.as_bytes()) {
                 return Err(garbage(format!("key `{}` is there twice", key.id)));
@@ -257,7 +262,7 @@ impl ClientKeys {
             scopes: new.scopes.to_string().split(' ').map(str::to_owned).collect(),
             name: new.name,
             created: now,
-            expires: new.lifetime.map(|lifetime| now.saturating_add(lifetime.as_secs())),
+            expires: new.lifetime.map(|lifetime| now.saturating_add(lifetime.as_secs()).min(LAST_SECOND)),
             ceilings: new.ceilings,
         };
         keys.push(key.clone());
@@ -364,6 +369,8 @@ mod tests {
             (&whole.replacen("sandbox:read", "sandbox:write", 1), "a scope must be one of"),
             (&whole.replacen("\"sandbox:read\"", "", 1), "a key must have a scope"),
             (&whole.replacen("\"hash\": \"", "\"hash\": \"x", 1), "has no hash"),
+            (&whole.replacen("\"expires\": ", "\"expires\": 9999999999", 1), "a time past the year 9999"),
+            (&whole.replacen("\"created\": ", "\"created\": 9999999999", 1), "a time past the year 9999"),
         ] {
             let said = refused(text);
             assert!(said.contains(reason), "{said}");
