@@ -130,7 +130,8 @@ impl Authentication {
         loop {
             interval.tick().await;
             if let Some(keys) = &self.keys {
-                keys.look();
+                // What cannot be read is found by whoever asks.
+                let _ = keys.look().await;
             }
         }
     }
@@ -149,7 +150,7 @@ impl Authentication {
         let is_key = given.starts_with(PREFIX.as_bytes()) || (self.token.is_none() && self.oauth.is_none());
         match (&self.token, &self.keys, &self.oauth) {
             (Some((token, identity)), ..) if token.is(given) => Ok(Arc::clone(identity)),
-            (_, Some(keys), _) if is_key => keys.find(given),
+            (_, Some(keys), _) if is_key => keys.find(given).await,
             (.., Some(oauth)) => oauth.find(given).await.map_err(Unauthenticated::AccessToken),
             _ => Err(Unauthenticated::WrongToken),
         }

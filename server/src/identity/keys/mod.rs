@@ -1,6 +1,7 @@
 //! The keys of clients, as a running server knows them: what is added counts for the next
 //! request, and what is revoked ends at once. Each request asks the kernel whether the
-//! file is the one that was read, which takes a microsecond.
+//! file is the one that was read, which takes a microsecond; one that is not is read by
+//! the first that finds out, beside everything else.
 
 mod file;
 
@@ -17,6 +18,12 @@ use super::{Identity, Roster, Unauthenticated};
 
 /// All of them.
 pub(crate) struct Keys {
+    shared: Arc<Shared>,
+    /// Held by whoever reads the file: the others wait for what comes of it.
+    reading: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Shared {
     file: ClientKeys,
     roster: Roster,
     state: Mutex<State>,
@@ -25,13 +32,16 @@ pub(crate) struct Keys {
 #[derive(Default)]
 struct State {
     stamp: Option<Stamp>,
-    /// By the hash of each.
-    known: HashMap<[u8; 32], Known>,
+    known: Arc<KnownKeys>,
     /// Whether what is there now cannot be used. What was known is kept, to be
     /// compared with what comes, and lets nobody in.
     is_unusable: bool,
 }
 
+/// By the hash of each.
+type KnownKeys = HashMap<[u8; 32], Known>;
+
+#[derive(Clone)]
 struct Known {
     key: Key,
     /// `None` for one of a tenant that there is not.
@@ -64,21 +74,21 @@ impl Keys {
     /// When it cannot be used as it is.
     pub(crate) fn open(file: ClientKeys, roster: Roster) -> Result<Self, KeysError> {
         file.list()?;
-        let keys = Self { file, roster, state: Mutex::default() };
-        keys.look();
-        Ok(keys)
+        let shared = Arc::new(Shared { file, roster, state: Mutex::default() });
+        shared.take_over();
+        Ok(Self { shared, reading: Arc::default() })
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.state.lock().known.len()
+        self.shared.state.lock().known.len()
     }
 
     /// Whoever has the key `given`.
-    pub(super) fn find(&self, given: &[u8]) -> Result<Arc<Identity>, Unauthenticated> {
+    pub(super) async fn find(&self, given: &[u8]) -> Result<Arc<Identity>, Unauthenticated> {
         let hash = blake3::hash(given);
-        self.look();
-        let state = self.state.lock();
+        self.look().await?;
+        let state = self.shared.state.lock();
         if state.is_unusable {
             return Err(Unauthenticated::UnusableKeys);
         }
@@ -90,30 +100,44 @@ impl Keys {
         }
     }
 
-    /// Takes over what the file has become.
-    pub(super) fn look(&self) {
-        let mut state = self.state.lock();
-        let stamp = self.file.stamp();
-        if stamp == state.stamp {
-            return;
+    /// Takes over what the file has become. A long one takes a second, in which the
+    /// requests of whoever has no key go on.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be looked at.
+    pub(super) async fn look(&self) -> Result<(), Unauthenticated> {
+        if self.shared.is_up_to_date() {
+            return Ok(());
         }
-        match self.file.read() {
-            Ok((keys, read)) => {
-                state.stamp = read;
-                state.is_unusable = false;
-                let mut before = std::mem::take(&mut state.known);
-                for key in keys {
-                    let Some(hash) = key.digest() else { continue };
-                    let same = before.remove(hash.as_bytes()).filter(|known| known.key == key);
-                    let known = same.unwrap_or_else(|| Known::of(key, &self.roster));
-                    state.known.insert(*hash.as_bytes(), known);
-                }
-                // What was changed goes on as something else, so it ends as well.
-                for identity in before.into_values().filter_map(|known| known.identity) {
-                    identity.revoked.cancel();
-                }
-            }
+        let reading = Arc::clone(&self.reading).lock_owned().await;
+        // Whoever read it meanwhile may have begun before the last change.
+        if self.shared.is_up_to_date() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        // It goes on without whoever waits for it, and nobody else reads until then.
+        let looked = tokio::task::spawn_blocking(move || {
+            let _reading = reading;
+            shared.take_over();
+        });
+        looked.await.map_err(|_| Unauthenticated::UnusableKeys)
+    }
+}
+
+impl Shared {
+    fn is_up_to_date(&self) -> bool {
+        let stamp = self.file.stamp();
+        stamp == self.state.lock().stamp
+    }
+
+    /// Only one at a time. Nobody waits for the lock of the state meanwhile.
+    fn take_over(&self) {
+        let stamp = self.file.stamp();
+        let (keys, read) = match self.file.read() {
+            Ok(read) => read,
             Err(error) => {
+                let mut state = self.state.lock();
                 // What is short of descriptors may be read the next time.
                 if !matches!(error, KeysError::Failed { .. }) {
                     state.stamp = stamp;
@@ -121,7 +145,27 @@ impl Keys {
                 if !std::mem::replace(&mut state.is_unusable, true) {
                     tracing::error!(error = ?error, "no key lets anybody in: {error}");
                 }
+                return;
             }
+        };
+        let before = Arc::clone(&self.state.lock().known);
+        let mut known = KnownKeys::with_capacity(keys.len());
+        for key in keys {
+            let Some(hash) = key.digest() else { continue };
+            let same = before.get(hash.as_bytes()).filter(|known| known.key == key).cloned();
+            known.insert(*hash.as_bytes(), same.unwrap_or_else(|| Known::of(key, &self.roster)));
+        }
+        // What was changed goes on as something else, so it ends as well.
+        let is_kept = |(hash, known): &(&[u8; 32], &Known), now: &KnownKeys| {
+            now.get(*hash).is_some_and(|now| now.key == known.key)
+        };
+        let gone: Vec<_> = before.iter().filter(|entry| !is_kept(entry, &known)).map(|(_, known)| known).collect();
+        {
+            let mut state = self.state.lock();
+            (state.stamp, state.is_unusable, state.known) = (read, false, Arc::new(known));
+        }
+        for identity in gone.into_iter().filter_map(|known| known.identity.as_ref()) {
+            identity.revoked.cancel();
         }
     }
 }
@@ -144,37 +188,57 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_change_of_the_file_counts_at_once_and_what_is_revoked_ends() {
+    #[tokio::test]
+    async fn a_change_of_the_file_counts_at_once_and_what_is_revoked_ends() {
         let directory = tempfile::tempdir().unwrap();
         let file = ClientKeys::of(directory.path());
         let keys = Keys::open(file.clone(), Roster::One).unwrap();
-        let said = |text: &str| keys.find(text.as_bytes()).map(|identity| identity.credential.to_string());
-        assert_eq!(said("belljar_key_0_0"), Err(Unauthenticated::WrongKey));
+        let said = async |text: &str| keys.find(text.as_bytes()).await.map(|identity| identity.credential.to_string());
+        assert_eq!(said("belljar_key_0_0").await, Err(Unauthenticated::WrongKey));
         let ((one, text), (other, other_text)) =
             (file.add(new(None, None)).unwrap(), file.add(new(None, None)).unwrap());
-        assert_eq!(said(&text), Ok(format!("key {}", one.id)));
-        let (first, second) = (keys.find(text.as_bytes()).unwrap(), keys.find(other_text.as_bytes()).unwrap());
+        assert_eq!(said(&text).await, Ok(format!("key {}", one.id)));
+        let (first, second) =
+            (keys.find(text.as_bytes()).await.unwrap(), keys.find(other_text.as_bytes()).await.unwrap());
         assert!(
             first.scopes.allow(crate::identity::Scope::Execute) && !first.scopes.allow(crate::identity::Scope::Admin)
         );
         file.revoke(&one.id).unwrap();
-        assert_eq!(said(&text), Err(Unauthenticated::WrongKey));
+        assert_eq!(said(&text).await, Err(Unauthenticated::WrongKey));
         assert!(first.revoked.is_cancelled() && !second.revoked.is_cancelled());
-        assert!(Arc::ptr_eq(&keys.find(other_text.as_bytes()).unwrap(), &second));
+        assert!(Arc::ptr_eq(&keys.find(other_text.as_bytes()).await.unwrap(), &second));
         // As if it were another's, or had run out.
-        assert_eq!(said(&file.add(new(Some("a"), None)).unwrap().1), Err(Unauthenticated::NoTenant));
-        assert_eq!(said(&file.add(new(None, Some(0))).unwrap().1), Err(Unauthenticated::Expired));
+        assert_eq!(said(&file.add(new(Some("a"), None)).unwrap().1).await, Err(Unauthenticated::NoTenant));
+        assert_eq!(said(&file.add(new(None, Some(0))).unwrap().1).await, Err(Unauthenticated::Expired));
         // Closed while nobody can tell, and open again with the same.
         let path = directory.path().join("client-keys.json");
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
-        assert_eq!(said(&other_text), Err(Unauthenticated::UnusableKeys));
+        assert_eq!(said(&other_text).await, Err(Unauthenticated::UnusableKeys));
         assert!(!second.revoked.is_cancelled());
         std::fs::write(&path, &whole).unwrap();
-        assert_eq!(said(&other_text), Ok(format!("key {}", other.id)));
+        assert_eq!(said(&other_text).await, Ok(format!("key {}", other.id)));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(said(&other_text), Err(Unauthenticated::WrongKey));
+        assert_eq!(said(&other_text).await, Err(Unauthenticated::WrongKey));
         assert!(second.revoked.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changed_is_read_once_elsewhere_and_nobody_is_let_in_by_what_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = ClientKeys::of(directory.path());
+        let ((one, text), (_, other)) = (file.add(new(None, None)).unwrap(), file.add(new(None, None)).unwrap());
+        let keys = Keys::open(file.clone(), Roster::One).unwrap();
+        let mut known = Box::pin(keys.find(text.as_bytes()));
+        assert!(matches!(futures_util::poll!(&mut known), std::task::Poll::Ready(Ok(_))), "nothing has changed");
+        file.revoke(&one.id).unwrap();
+        let mut revoked = Box::pin(keys.find(text.as_bytes()));
+        let mut kept = Box::pin(keys.find(other.as_bytes()));
+        assert!(futures_util::poll!(&mut revoked).is_pending() && futures_util::poll!(&mut kept).is_pending());
+        // Whoever began to read is gone.
+        drop(revoked);
+        kept.await.unwrap();
+        assert_eq!(keys.find(text.as_bytes()).await.map(|_| ()), Err(Unauthenticated::WrongKey));
+        assert_eq!(keys.count(), 1);
     }
 }
