@@ -49,7 +49,7 @@ pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
-    Drained, Executor, ExecutorSettings, Health, Language, Look, Place, Reserved, RunEvents, SessionSummary,
+    Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Place, Reserved, RunEvents, SessionSummary,
     SnapshotSummary, Told,
 };
 pub use filesystem::canonical::canonical;

@@ -1,5 +1,5 @@
-//! What the log says of runs: a line for each that is over or was refused. What they
-//! used goes to the accounts of their tenants.
+//! What the log says of runs: a line for each that is over or was refused, which the
+//! accounts of their tenants count.
 
 use std::fmt;
 

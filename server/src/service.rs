@@ -50,7 +50,7 @@ pub(crate) struct Service {
     pub(crate) execute_schema: Arc<JsonObject>,
     pub(crate) started: Instant,
     /// What tenants have used, and how often they were refused.
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
     /// By where each policy lies: tenants share some, and the executor keeps all of them
     /// where they are.
     tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
@@ -75,12 +75,14 @@ impl Service {
             native.tier != MinimumTier::Off && catalogue.iter().any(|runtime| is_native(runtime) && may_run(runtime));
         let longest_run = Duration::from_millis(config.executor.limit_ceilings.get(Resource::WallTimeMs));
         let executor = Arc::new(Executor::new(config.executor)?);
+        let accounts = Arc::new(Accounts::new(config.roster));
+        executor.count_with(Arc::<Accounts>::clone(&accounts));
         Ok(Self {
             execute_schema: tools::execute::arguments_schema(executor.catalogue()),
             executor,
             form: Form { structured: config.structured_content },
             started: Instant::now(),
-            accounts: Accounts::new(config.roster),
+            accounts,
             tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),

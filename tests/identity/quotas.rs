@@ -79,6 +79,31 @@ fn time_on_processors_past_that_of_a_day_is_refused_until_midnight() {
 }
 
 #[test]
+fn what_waited_while_the_time_of_a_day_was_used_up_does_not_begin() {
+    let server = server("[tenants.one]\ncpu_seconds_per_day = 1\nruns = 1\nqueue = 64\n");
+    let one = key(&server, "one");
+    let one = Caller::new(&server, &one);
+    let burn = "import time\nend = time.process_time() + 1.1\nwhile time.process_time() < end: pass\nprint(1)";
+    let call = one.request(&tool("execute", json!({"language": "python", "code": burn})));
+    let mut connections: Vec<_> = (0..6)
+        .map(|_| {
+            let mut connection = server.connect();
+            connection.send(&call);
+            connection
+        })
+        .collect();
+    // None of them was refused when it came: nothing was used by then.
+    let answers: Vec<_> = connections.iter_mut().map(tests::http::Connection::answer).collect();
+    let (refused, ran): (Vec<_>, Vec<_>) =
+        answers.iter().filter(|answer| answer.status == 200).map(Answer::reply).partition(tests::Reply::is_error);
+    assert_eq!(ran.len(), 1, "{answers:?}");
+    assert!(!refused.is_empty(), "all came too late to wait");
+    for reply in refused {
+        assert!(reply.refusal().contains("of 1 cpu_seconds_per_day; try again in"), "{}", reply.text());
+    }
+}
+
+#[test]
 fn a_run_whose_session_cannot_be_stored_has_used_its_time_all_the_same() {
     let server = server("[tenants.one]\ncpu_seconds_per_day = 1\nstore_bytes = 1_048_576\n");
     let one = key(&server, "one");

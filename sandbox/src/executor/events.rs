@@ -3,17 +3,19 @@
 //! Whoever tells of a run waits for nobody: a reader that is slow loses the
 //! oldest events and learns how many.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 
+use super::meter::Meter;
 use crate::error::Error;
 use crate::handle::Principal;
 use crate::run::event::{CodeDigest, RunCall, RunEvent, RunFailure, RunStage, RunSummary};
-use crate::run::limits::Usage;
+use crate::run::limits::{Resource, Usage};
 use crate::run::outcome::Outcome;
 
 /// How many events wait for a reader: more than 64 queued and 64 active runs
@@ -27,11 +29,12 @@ const DIGESTED_HERE_BYTES: usize = 64 << 10;
 pub(super) struct Events {
     sender: Sender<RunEvent>,
     calls: AtomicU64,
+    meter: OnceLock<Arc<dyn Meter>>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: Sender::new(KEPT_EVENTS), calls: AtomicU64::new(0) }
+        Self { sender: Sender::new(KEPT_EVENTS), calls: AtomicU64::new(0), meter: OnceLock::new() }
     }
 }
 
@@ -39,6 +42,11 @@ impl Events {
     /// Events from here on.
     pub(super) fn read(&self) -> RunEvents {
         RunEvents(self.sender.subscribe())
+    }
+
+    /// Has `meter` count from here on. The first stays.
+    pub(super) fn count_with(&self, meter: Arc<dyn Meter>) {
+        let _ = self.meter.set(meter);
     }
 
     /// A call to run `code`, which is put back.
@@ -64,17 +72,19 @@ impl Events {
     fn begin(&self, principal: &Principal, language: &str, code: Option<CodeDigest>) -> Call {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let call = Arc::new(RunCall::new(number, principal, language, code));
-        Call { call, sender: self.sender.clone(), progress: Mutex::new(Progress::default()) }
+        let (sender, meter) = (self.sender.clone(), self.meter.get().cloned());
+        Call { call, sender, meter, progress: Mutex::new(Progress::default()) }
     }
 }
 
 /// How far a call has come, as far as its next event depends on it.
 #[derive(Clone, Copy, Default)]
 struct Progress {
-    started: bool,
+    /// Since when.
+    started: Option<Instant>,
     over: bool,
-    /// What its program used.
-    used: Usage,
+    /// What its program used, once that is known.
+    used: Option<Usage>,
 }
 
 /// One call, which tells how it goes on. When it is dropped before it is over,
@@ -82,6 +92,7 @@ struct Progress {
 pub(super) struct Call {
     call: Arc<RunCall>,
     sender: Sender<RunEvent>,
+    meter: Option<Arc<dyn Meter>>,
     progress: Mutex<Progress>,
 }
 
@@ -96,13 +107,34 @@ impl Call {
     }
 
     /// Tells that it has its place.
-    pub(super) fn started(&self) {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when its tenant has used up what it may use while it waited.
+    pub(super) fn started(&self) -> Result<(), Error> {
+        let allowed = self.meter.as_ref().map_or(Ok(()), |meter| meter.allows(&self.call.principal));
+        allowed.map_err(|reason| Error::Denied { action: "beginning this run".into(), reason })?;
         self.tell(RunStage::Started);
+        Ok(())
     }
 
-    /// Remembers what its program used, whatever comes of the call.
+    /// Remembers and counts what its program used, whatever comes of the call.
     pub(super) fn used(&self, usage: &Usage) {
-        self.progress.lock().used = *usage;
+        let started = {
+            let mut progress = self.progress.lock();
+            progress.used = Some(*usage);
+            progress.started
+        };
+        // What a program took with it that ended its worker is known to nobody: the
+        // time since it began at most, on one processor.
+        let most = || started.map_or(0, |started| u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        self.count(usage.get(Resource::CpuTimeMs).unwrap_or_else(most));
+    }
+
+    fn count(&self, cpu_time_ms: u64) {
+        if let Some(meter) = &self.meter {
+            meter.used(&self.call.principal, cpu_time_ms);
+        }
     }
 
     /// Tells what came of it.
@@ -112,8 +144,11 @@ impl Call {
 
     fn end(&self, end: Result<RunSummary, RunFailure>) {
         let Progress { started, used, .. } = *self.progress.lock();
-        self.tell(match end.map_err(|failure| RunFailure { usage: used, ..failure }) {
-            Err(failure) if !started => RunStage::Refused(failure),
+        if started.is_some() && used.is_none() {
+            self.count(0);
+        }
+        self.tell(match end.map_err(|failure| RunFailure { usage: used.unwrap_or_default(), ..failure }) {
+            Err(failure) if started.is_none() => RunStage::Refused(failure),
             end => RunStage::Ended(end),
         });
     }
@@ -121,7 +156,9 @@ impl Call {
     fn tell(&self, stage: RunStage) {
         {
             let mut progress = self.progress.lock();
-            progress.started |= matches!(stage, RunStage::Started);
+            if matches!(stage, RunStage::Started) {
+                progress.started = Some(Instant::now());
+            }
             progress.over |= matches!(stage, RunStage::Refused(_) | RunStage::Ended(_));
         }
         // Nobody reading is no reason to fail.
@@ -212,11 +249,11 @@ mod tests {
         drop(second);
         let third = call(&events);
         third.admitted(Ok(())).unwrap();
-        third.started();
+        third.started().unwrap();
         third.ended(&Err(Error::Interrupted));
         drop(third);
         let fourth = call(&events);
-        fourth.started();
+        fourth.started().unwrap();
         drop(fourth);
         drop(call(&events));
         events.refuse(&Principal::local(), "x", &Error::invalid("code", "is missing"));
@@ -233,6 +270,47 @@ mod tests {
             "6 refused invalid_request",
         ];
         assert_eq!(told(&mut reader), expected);
+    }
+
+    /// One that allows so many milliseconds.
+    struct Bound(u64, Mutex<Vec<u64>>);
+
+    impl Meter for Bound {
+        fn allows(&self, _: &Principal) -> Result<(), String> {
+            let used: u64 = self.1.lock().iter().sum();
+            if used < self.0 { Ok(()) } else { Err("all is used".into()) }
+        }
+
+        fn used(&self, _: &Principal, cpu_time_ms: u64) {
+            self.1.lock().push(cpu_time_ms);
+        }
+    }
+
+    #[test]
+    fn what_a_run_used_is_counted_once_whoever_reads_events_and_bounds_what_waited() {
+        let events = Events::default();
+        let meter = Arc::new(Bound(50, Mutex::default()));
+        events.count_with(Arc::<Bound>::clone(&meter));
+        let mut usage = Usage::default();
+        usage.set(Resource::CpuTimeMs, 50);
+        let waits = call(&events);
+        // More than are kept, and nobody reads them.
+        let _slow = events.read();
+        for _ in 0..KEPT_EVENTS {
+            let run = call(&events);
+            run.started().unwrap();
+            run.ended(&Err(Error::Interrupted));
+        }
+        let run = call(&events);
+        run.started().unwrap();
+        run.used(&usage);
+        run.ended(&Err(Error::Interrupted));
+        drop(run);
+        let refused = waits.started().unwrap_err().to_string();
+        assert_eq!(refused, "beginning this run is denied: all is used");
+        drop(waits);
+        let counted = meter.1.lock().clone();
+        assert_eq!((counted.len(), counted.iter().sum::<u64>()), (KEPT_EVENTS + 1, 50));
     }
 
     #[test]

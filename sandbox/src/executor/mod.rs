@@ -10,6 +10,7 @@ mod events;
 mod grants;
 mod health;
 mod languages;
+mod meter;
 mod native;
 mod places;
 mod run;
@@ -37,6 +38,7 @@ use self::events::Events;
 pub use self::grants::Reserved;
 pub use self::health::Health;
 pub use self::languages::Language;
+pub use self::meter::Meter;
 use self::native::NativeRuns;
 use self::places::Places;
 pub use self::settings::ExecutorSettings;
@@ -309,6 +311,11 @@ impl Executor {
     /// What happens to runs from here on.
     pub fn events(&self) -> RunEvents {
         self.events.read()
+    }
+
+    /// Has `meter` say which runs may begin, and count what they use, from here on.
+    pub fn count_with(&self, meter: Arc<dyn Meter>) {
+        self.events.count_with(meter);
     }
 
     /// Tells those who watch runs of a call that was refused before it came to

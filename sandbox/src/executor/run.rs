@@ -153,7 +153,7 @@ impl Executor {
 
     async fn run_alone(&self, runtime: &impl Runtime, job: &mut Job) -> Result<Outcome, Error> {
         let _place = self.places.run(&job.principal, &job.stop).await?;
-        job.call.started();
+        job.call.started()?;
         let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
         let (run, ran) = self.run_in(runtime, job, workspace, None).await?;
@@ -224,7 +224,7 @@ impl Executor {
             ));
         }
         let _place = self.places.run(&job.principal, &job.stop).await?;
-        job.call.started();
+        job.call.started()?;
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;
         let wrote_files = !job.request.files.is_empty();

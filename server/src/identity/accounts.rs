@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sandbox::{Principal, Resource, RunEvent, RunStage, Told, Usage};
+use sandbox::{Meter, Principal, RunEvent, RunStage, Told};
 use thiserror::Error;
 
 use super::tenants::{Quota, Roster};
@@ -89,13 +89,8 @@ impl Account {
         if demand == Demand::Nothing {
             return Ok(());
         }
-        self.begin_day(today.as_secs() / DAY);
-        if let (Some(bound), Demand::Run) = (quota.cpu_seconds_per_day, demand)
-            && self.cpu_ms >= bound.saturating_mul(1000)
-        {
-            let midnight = Duration::from_secs((self.day + 1) * DAY);
-            let retry_after = midnight.saturating_sub(today);
-            return Err(Exceeded { name: "cpu_seconds_per_day", bound, used: self.cpu_ms / 1000, retry_after });
+        if demand == Demand::Run {
+            self.has_time(quota, today)?;
         }
         let Some(bound) = quota.calls_per_minute else { return Ok(()) };
         let in_a_second = bound as f64 / 60.0;
@@ -108,6 +103,17 @@ impl Account {
         }
         self.calls -= 1.0;
         Ok(())
+    }
+
+    /// Fails when the time of the day is used up.
+    fn has_time(&mut self, quota: Quota, today: Duration) -> Result<(), Exceeded> {
+        self.begin_day(today.as_secs() / DAY);
+        let Some(bound) = quota.cpu_seconds_per_day.filter(|bound| self.cpu_ms >= bound.saturating_mul(1000)) else {
+            return Ok(());
+        };
+        let midnight = Duration::from_secs((self.day + 1) * DAY);
+        let retry_after = midnight.saturating_sub(today);
+        Err(Exceeded { name: "cpu_seconds_per_day", bound, used: self.cpu_ms / 1000, retry_after })
     }
 
     /// A clock that is set back across midnight gives nobody the day once more. One that
@@ -167,25 +173,11 @@ impl Accounts {
         refusals
     }
 
-    /// Counts what a run used, or that it was refused.
+    /// Counts that a run was refused.
     pub(crate) fn told(&self, told: &Told) {
-        let Told::Event(RunEvent { call, stage }) = told else { return };
-        match stage {
-            RunStage::Admitted | RunStage::Started => {}
-            RunStage::Refused(failure) => self.refused(Some(&call.principal), failure.kind),
-            RunStage::Ended(Ok(summary)) => self.used(&call.principal, &summary.usage),
-            // A program whose session could not be stored has run all the same.
-            RunStage::Ended(Err(failure)) => self.used(&call.principal, &failure.usage),
+        if let Told::Event(RunEvent { call, stage: RunStage::Refused(failure) }) = told {
+            self.refused(Some(&call.principal), failure.kind);
         }
-    }
-
-    fn used(&self, principal: &Principal, usage: &Usage) {
-        // What takes less than a millisecond is not nothing a million times over.
-        let used = usage.get(Resource::CpuTimeMs).unwrap_or(0).max(1);
-        self.with(principal, |account| {
-            account.begin_day(since_1970().as_secs() / DAY);
-            account.cpu_ms = account.cpu_ms.saturating_add(used);
-        });
     }
 
     fn with<T>(&self, principal: &Principal, change: impl FnOnce(&mut Account) -> T) -> T {
@@ -200,6 +192,28 @@ impl Accounts {
         let account = account.or_insert_with(|| Account::new(self.roster.quota(principal), now));
         account.touched = now;
         change(account)
+    }
+}
+
+impl Meter for Accounts {
+    fn allows(&self, principal: &Principal) -> Result<(), String> {
+        let quota = self.roster.quota(principal);
+        if quota.cpu_seconds_per_day.is_none() {
+            return Ok(());
+        }
+        let allowed = self.with(principal, |account| account.has_time(quota, since_1970()));
+        allowed.map_err(|exceeded| exceeded.to_string())
+    }
+
+    fn used(&self, principal: &Principal, cpu_time_ms: u64) {
+        if self.roster.quota(principal).cpu_seconds_per_day.is_none() {
+            return;
+        }
+        self.with(principal, |account| {
+            account.begin_day(since_1970().as_secs() / DAY);
+            // What takes less than a millisecond is not nothing a million times over.
+            account.cpu_ms = account.cpu_ms.saturating_add(cpu_time_ms.max(1));
+        });
     }
 }
 
