@@ -10,4 +10,5 @@ mod keys;
 mod quotas;
 mod resources;
 mod scopes;
+mod slow;
 mod waiting;
