@@ -192,14 +192,15 @@ async fn take(server: &Arc<Server>, mut stream: TcpStream, peer: IpAddr) {
 
 /// Answers requests on a connection, one after the other, until either side ends it.
 async fn converse(server: Arc<Server>, stream: TcpStream, peer: IpAddr, connection: Arc<Connection>) {
-    let Some(tls) = &server.door.tls else { return converse_over(server, stream, peer, connection).await };
+    // Each as large as it is: one without TLS has no room for its state.
+    let Some(tls) = &server.door.tls else { return Box::pin(converse_over(server, stream, peer, connection)).await };
     let agreed = tokio::select! {
         agreed = tls.accept(stream) => agreed,
         () = connection.leave() => return,
         () = server.stop.cancelled() => return,
     };
     match agreed {
-        Ok(stream) => converse_over(server, stream, peer, connection).await,
+        Ok(stream) => Box::pin(converse_over(server, stream, peer, connection)).await,
         Err(error) => {
             tracing::debug!(%error, "a connection has no TLS");
             if let NoTls::Plain(mut stream) = error {
@@ -221,7 +222,8 @@ async fn converse_over<S: AsyncRead + AsyncWrite + Unpin>(
     let answer = service_fn(move |request| {
         let exchange = Exchange::begin(&of_connection, Held::new(of_requests.calls.clone()));
         let server = Arc::clone(&of_requests);
-        async move { Ok::<_, Infallible>(server.answer(request, peer, exchange).await) }
+        // Beside the connection, which has the room for it also while it is idle.
+        async move { Ok::<_, Infallible>(Box::pin(server.answer(request, peer, exchange)).await) }
     });
     let mut protocol = http1::Builder::new();
     protocol
@@ -315,8 +317,7 @@ impl Server {
         let client = self.clients.of(&identity.principal)?;
         held.keep(Arc::clone(&client));
         let mut over = identity.over(self.service.longest_run());
-        // Beside the connection, which has the room for it also while it is idle.
-        let answer = Box::pin(client.answer(request, Arc::clone(identity), held));
+        let answer = client.answer(request, Arc::clone(identity), held);
         tokio::select! {
             answer = answer => Ok(lasting(answer?, over)),
             () = &mut over => Err(Refusal::Unauthenticated(Unauthenticated::Revoked)),
