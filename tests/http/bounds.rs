@@ -14,7 +14,7 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 1024;
 const REQUESTS: usize = 128;
 const MCP_SESSIONS: usize = 256;
-const STREAMS: usize = 256;
+const STREAMS: usize = 128;
 
 const MEBIBYTE: usize = 1 << 20;
 

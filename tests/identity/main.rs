@@ -5,6 +5,7 @@
 mod addresses;
 mod apart;
 mod caller;
+mod crowd;
 mod files;
 mod keys;
 mod quotas;

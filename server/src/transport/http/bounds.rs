@@ -43,9 +43,11 @@ pub(super) const MCP_SESSIONS: usize = 256;
 /// nobody takes those from it. One takes some 15 KiB.
 pub(super) const ALL_MCP_SESSIONS: usize = 16 * MCP_SESSIONS;
 pub(super) const LEAST_MCP_SESSIONS: usize = 4;
-/// Streams that wait for what may come, of one principal at once: one for each of
-/// those sessions. They are connections, of which no principal may have all.
-pub(super) const STREAMS: usize = MCP_SESSIONS;
+/// So many principals share the connections: none may have more with something going on.
+pub(super) const SHARES: usize = 4;
+/// Streams that wait for what may come, of one principal at once: half of its
+/// connections, so that there are some for calls.
+pub(super) const STREAMS: usize = CONNECTIONS / SHARES / 2;
 /// How long such a session lives without use, beyond the longest run. What agents
 /// pause for is shorter, and one that comes later says hello again.
 pub(super) const MCP_SESSION_IDLE: Duration = Duration::from_secs(1800);

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sandbox::Principal;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::body::Room;
@@ -38,6 +38,9 @@ pub(super) struct Client {
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     long: Arc<LongMessages>,
+    /// Connections on which something of it goes on, of any sort.
+    connections: Arc<Semaphore>,
+    most_connections: usize,
     room: Room,
     tasks: TaskTracker,
 }
@@ -45,7 +48,7 @@ pub(super) struct Client {
 impl Client {
     /// Serves a principal.
     pub(super) fn new(shared: &Shared, principal: Principal) -> Self {
-        let Shared { service, longest, stop, tasks, long, room, unsent, mcp_sessions } = shared;
+        let Shared { service, longest, stop, tasks, long, most_connections, room, unsent, mcp_sessions } = shared;
         let (of_handlers, ended) = (Arc::clone(service), stop.clone());
         let caller = Caller::new(principal, Unsent::within(unsent));
         let handler = move || Ok(Handler::new(Arc::clone(&of_handlers), Arc::clone(&caller), ended.clone()));
@@ -60,8 +63,16 @@ impl Client {
         let sessions = Arc::new(Sessions::new(*longest, tasks.clone(), mcp_sessions.clone()));
         let mcp = Arc::new(StreamableHttpService::new(handler, sessions, config));
         let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
-        let (service, long, tasks) = (Arc::clone(service), Arc::clone(long), tasks.clone());
-        Self { service, mcp, requests, streams, long, room: room.for_one(), tasks }
+        let (service, connections) = (Arc::clone(service), Arc::new(Semaphore::new(*most_connections)));
+        let (most_connections, room) = (*most_connections, room.for_one());
+        let (long, tasks) = (Arc::clone(long), tasks.clone());
+        Self { service, mcp, requests, streams, connections, most_connections, long, room, tasks }
+    }
+
+    /// A place among the connections of this principal.
+    pub(super) fn connection(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.connections).try_acquire_owned();
+        place.map_err(|_| Refusal::TooManyConnections(self.most_connections))
     }
 
     /// Answers a request of this principal.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body::WholeRoom;
-use super::bounds::CLIENTS;
+use super::bounds::{CLIENTS, SHARES};
 use super::client::Client;
 use super::long::LongMessages;
 use super::refusal::Refusal;
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
     pub(super) long: Arc<LongMessages>,
+    /// Of one of them.
+    pub(super) most_connections: usize,
     pub(super) room: WholeRoom,
     pub(super) unsent: Total,
     pub(super) mcp_sessions: Total,
@@ -46,18 +48,24 @@ struct Known<T> {
 }
 
 impl Clients {
-    /// Nobody yet. They are served until `stop`.
+    /// Nobody yet. They are served until `stop`, and share so many connections.
     ///
     /// # Errors
     ///
     /// When there can be no more threads.
-    pub(super) fn new(service: &Arc<Service>, stop: &CancellationToken, tasks: &TaskTracker) -> io::Result<Self> {
+    pub(super) fn new(
+        service: &Arc<Service>,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+        connections: usize,
+    ) -> io::Result<Self> {
         let shared = Shared {
             service: Arc::clone(service),
             longest: service.longest_run(),
             stop: stop.clone(),
             tasks: tasks.clone(),
             long: Arc::new(LongMessages::new()?),
+            most_connections: (connections / SHARES).max(1),
             room: WholeRoom::default(),
             unsent: Total::default(),
             mcp_sessions: Total::default(),

@@ -1,5 +1,6 @@
 //! One connection as its socket, its requests and the server see it, and all of
-//! them together: where there are too many, one that is idle makes room.
+//! them together: where there are too many, one on which nothing goes on that was
+//! admitted makes room. Anybody can have requests refused, and leave the answers unread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +16,12 @@ use crate::caller::Held;
 #[derive(Debug)]
 pub(super) struct Connections {
     places: Arc<Semaphore>,
-    /// Those that are idle, in the order in which they became so.
-    idle: Mutex<Idle>,
+    /// Those that may make room, in the order in which they came to that.
+    spare: Mutex<Spare>,
 }
 
 #[derive(Debug, Default)]
-struct Idle {
+struct Spare {
     next: u64,
     by_age: BTreeMap<u64, CancellationToken>,
 }
@@ -28,17 +29,17 @@ struct Idle {
 impl Connections {
     /// At most `most` at once.
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(most)), idle: Mutex::default() })
+        Arc::new(Self { places: Arc::new(Semaphore::new(most)), spare: Mutex::default() })
     }
 
-    /// Has the one that has been idle for the longest make room. False when every one
+    /// Has the one that has been spare for the longest make room. False when every one
     /// is busy.
     pub(super) fn evict(&self) -> bool {
-        let oldest = self.idle.lock().by_age.pop_first();
+        let oldest = self.spare.lock().by_age.pop_first();
         oldest.map(|(_, leave)| leave.cancel()).is_some()
     }
 
-    /// A new one. It waits until the one that has been idle for the longest has gone,
+    /// A new one. It waits until the one that has been spare for the longest has gone,
     /// if there is no place.
     ///
     /// # Errors
@@ -62,7 +63,7 @@ impl Connections {
             state: Mutex::default(),
             _place: place,
         };
-        connection.become_idle(&mut connection.state.lock());
+        connection.become_spare(&mut connection.state.lock());
         Ok(Arc::new(connection))
     }
 }
@@ -79,13 +80,23 @@ pub(super) struct Connection {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Its number among those that are idle.
-    idle: Option<u64>,
+    /// Its number among those that are spare.
+    spare: Option<u64>,
     /// Requests whose answers are not with the kernel. hyper reads the next while the
     /// answer before is still on its way out.
     open: usize,
-    /// What answers hold that are on their way out.
-    answered: Vec<Arc<Held>>,
+    /// Those among them that were admitted, and keep it from making room.
+    admitted: usize,
+    /// Answers that are on their way out.
+    answered: Vec<Answered>,
+}
+
+/// What an answer holds that is on its way out.
+#[derive(Debug)]
+struct Answered {
+    held: Arc<Held>,
+    /// If its request was admitted.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
@@ -96,19 +107,31 @@ impl Connection {
 
     /// Whether it waits for a request.
     pub(super) fn is_idle(&self) -> bool {
-        self.state.lock().idle.is_some()
+        self.state.lock().open == 0
     }
 
     /// A request has come.
     pub(super) fn begin(&self) {
-        let mut state = self.state.lock();
-        state.open += 1;
-        self.leave_idle(&mut state);
+        self.state.lock().open += 1;
     }
 
-    /// Its answer is on its way out.
-    pub(super) fn answered(&self, held: Arc<Held>) {
-        self.state.lock().answered.push(held);
+    /// It was admitted: somebody known waits for its answer.
+    pub(super) fn admit(&self) {
+        let mut state = self.state.lock();
+        state.admitted += 1;
+        self.leave_spare(&mut state);
+    }
+
+    /// One that was admitted is refused after all.
+    pub(super) fn dismiss(&self) {
+        let mut state = self.state.lock();
+        state.admitted = state.admitted.saturating_sub(1);
+        self.become_spare(&mut state);
+    }
+
+    /// Its answer is on its way out, with the place that it has if it was admitted.
+    pub(super) fn answered(&self, held: Arc<Held>, place: Option<OwnedSemaphorePermit>) {
+        self.state.lock().answered.push(Answered { held, place });
     }
 
     /// All that was to be written is with the kernel. Says whether the connection is
@@ -120,37 +143,42 @@ impl Connection {
         }
         let answered = std::mem::take(&mut state.answered);
         state.open = state.open.saturating_sub(answered.len());
+        let were_admitted = answered.iter().filter(|answer| answer.place.is_some()).count();
+        state.admitted = state.admitted.saturating_sub(were_admitted);
+        self.become_spare(&mut state);
         let is_idle = state.open == 0;
-        if is_idle {
-            self.become_idle(&mut state);
-        }
         drop(state);
-        answered.iter().for_each(|held| held.release());
+        answered.iter().for_each(|answer| answer.held.release());
         is_idle
     }
 
-    fn leave_idle(&self, state: &mut State) {
-        if let Some(number) = state.idle.take() {
-            self.all.idle.lock().by_age.remove(&number);
+    fn leave_spare(&self, state: &mut State) {
+        if let Some(number) = state.spare.take() {
+            self.all.spare.lock().by_age.remove(&number);
         }
     }
 
-    fn become_idle(&self, state: &mut State) {
-        let mut idle = self.all.idle.lock();
-        let number = idle.next;
-        idle.next += 1;
-        idle.by_age.insert(number, self.leave.clone());
-        state.idle = Some(number);
+    /// The newest of those that are spare, unless something goes on that was admitted.
+    fn become_spare(&self, state: &mut State) {
+        self.leave_spare(state);
+        if state.admitted > 0 || self.leave.is_cancelled() {
+            return;
+        }
+        let mut spare = self.all.spare.lock();
+        let number = spare.next;
+        spare.next += 1;
+        spare.by_age.insert(number, self.leave.clone());
+        state.spare = Some(number);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.state.lock();
-        self.leave_idle(&mut state);
+        self.leave_spare(&mut state);
         let answered = std::mem::take(&mut state.answered);
         drop(state);
-        answered.iter().for_each(|held| held.release());
+        answered.iter().for_each(|answer| answer.held.release());
     }
 }
 
@@ -167,6 +195,10 @@ mod tests {
     /// Far more than anything here takes: whoever is waited for so long does not come.
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    fn place() -> Option<OwnedSemaphorePermit> {
+        Arc::new(Semaphore::new(1)).try_acquire_owned().ok()
+    }
+
     #[tokio::test]
     async fn the_connection_that_has_been_idle_for_the_longest_makes_room_and_a_busy_one_does_not() {
         let all = Connections::new(CONNECTIONS);
@@ -175,9 +207,11 @@ mod tests {
             connections.push(all.enter().await.unwrap());
         }
         // The second has had a request since, and the first has one.
-        connections[0].begin();
-        connections[1].begin();
-        connections[1].answered(Held::new(TaskTracker::new()));
+        for busy in &connections[..2] {
+            busy.begin();
+            busy.admit();
+        }
+        connections[1].answered(Held::new(TaskTracker::new()), place());
         connections[1].flushed();
         let third = connections.remove(2);
         let (entered, ()) = tokio::join!(all.enter(), async {
@@ -188,26 +222,49 @@ mod tests {
         assert!(connections.iter().all(|connection| !connection.leave.is_cancelled()));
         for connection in &connections {
             connection.begin();
+            connection.admit();
         }
         assert!(matches!(all.enter().await, Err(Refusal::NoConnection)));
         drop(connections);
         assert_eq!(all.places.available_permits(), CONNECTIONS);
-        assert!(all.idle.lock().by_age.is_empty());
+        assert!(all.spare.lock().by_age.is_empty());
     }
 
     #[tokio::test]
     async fn a_request_that_came_before_the_answer_to_another_was_out_keeps_its_connection_busy() {
         let all = Connections::new(CONNECTIONS);
         let connection = all.enter().await.unwrap();
-        let answered = || connection.answered(Held::new(TaskTracker::new()));
-        connection.begin();
+        let answered = || connection.answered(Held::new(TaskTracker::new()), place());
+        let begin = || {
+            connection.begin();
+            connection.admit();
+        };
+        begin();
         answered();
-        connection.begin();
+        begin();
         assert!(!connection.flushed() && !connection.is_idle() && !all.evict());
         answered();
         assert!(connection.flushed() && connection.is_idle());
         drop(connection);
-        assert!(all.idle.lock().by_age.is_empty());
+        assert!(all.spare.lock().by_age.is_empty());
+    }
+
+    #[tokio::test]
+    async fn requests_that_are_not_admitted_keep_no_connection_from_making_room() {
+        let all = Connections::new(CONNECTIONS);
+        let connection = all.enter().await.unwrap();
+        // Refused, the answer unread, and another begun.
+        connection.begin();
+        connection.answered(Held::new(TaskTracker::new()), None);
+        connection.begin();
+        assert!(!connection.is_idle());
+        connection.admit();
+        assert!(!all.evict(), "somebody known waits for an answer");
+        connection.dismiss();
+        assert!(all.evict() && connection.leave.is_cancelled());
+        assert!(!all.evict(), "it is about to go");
+        drop(connection);
+        assert_eq!(all.places.available_permits(), CONNECTIONS);
     }
 
     #[tokio::test]
@@ -219,7 +276,7 @@ mod tests {
             connection.begin();
             let held = Held::new(TaskTracker::new());
             held.keep(Arc::clone(&kept));
-            connection.answered(held);
+            connection.answered(held, None);
         };
         held(&connection);
         assert!(Arc::strong_count(&kept) == 2 && !connection.is_idle());

@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use http_body_util::combinators::BoxBody;
 use hyper::Response;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::connection::Connection;
 use crate::caller::Held;
@@ -21,16 +23,31 @@ pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
 pub(super) struct Exchange {
     connection: Arc<Connection>,
     held: Arc<Held>,
+    /// Its place among the connections of its principal, once it is admitted.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Exchange {
     pub(super) fn begin(connection: &Arc<Connection>, held: Arc<Held>) -> Self {
         connection.begin();
-        Self { connection: Arc::clone(connection), held }
+        Self { connection: Arc::clone(connection), held, place: Mutex::default() }
     }
 
     pub(super) const fn held(&self) -> &Arc<Held> {
         &self.held
+    }
+
+    /// Keeps its connection from making room for others.
+    pub(super) fn admit(&self, place: OwnedSemaphorePermit) {
+        *self.place.lock() = Some(place);
+        self.connection.admit();
+    }
+
+    /// It is refused, which keeps nobody out.
+    pub(super) fn dismiss(&self) {
+        if self.place.lock().take().is_some() {
+            self.connection.dismiss();
+        }
     }
 
     /// The answer, which ends it.
@@ -41,7 +58,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.connection.answered(Arc::clone(&self.held));
+        self.connection.answered(Arc::clone(&self.held), self.place.lock().take());
     }
 }
 

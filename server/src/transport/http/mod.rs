@@ -126,7 +126,8 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let clients = Clients::new(&service, &stop, &tasks)?;
+    let connections = CONNECTIONS.min(descriptors / DESCRIPTORS_PER_CONNECTION);
+    let clients = Clients::new(&service, &stop, &tasks, connections)?;
     let server = Arc::new(Server {
         service: Arc::clone(&service),
         door,
@@ -249,15 +250,18 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr, exchange: Exchange) -> Response<AnswerBody> {
         let (uri, headers) = (request.uri(), request.headers());
         let page = pages::origin(headers).filter(|_| self.door.authorities.check(uri, headers).is_ok());
-        let answered = self.admit(request, peer, exchange.held()).await;
-        let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(&self.authentication));
+        let answered = self.admit(request, peer, &exchange).await;
+        let mut answer = answered.unwrap_or_else(|refusal| {
+            exchange.dismiss();
+            refusal.answer(&self.authentication)
+        });
         if let Some(page) = page {
             pages::show(&mut answer, page);
         }
         exchange.answer(answer)
     }
 
-    async fn admit(&self, request: Request<Incoming>, peer: IpAddr, held: &Arc<Held>) -> Result<Answer, Refusal> {
+    async fn admit(&self, request: Request<Incoming>, peer: IpAddr, exchange: &Exchange) -> Result<Answer, Refusal> {
         if let Some(answered) = self.at_the_door(&request) {
             return answered.inspect_err(|refusal| self.service.accounts.refused(None, refusal.reason()));
         }
@@ -312,9 +316,11 @@ impl Server {
         &self,
         request: Request<Incoming>,
         identity: &Arc<Identity>,
-        held: &Arc<Held>,
+        exchange: &Exchange,
     ) -> Result<Answer, Refusal> {
         let client = self.clients.of(&identity.principal)?;
+        exchange.admit(client.connection()?);
+        let held = exchange.held();
         held.keep(Arc::clone(&client));
         let mut over = identity.over(self.service.longest_run());
         let answer = client.answer(request, Arc::clone(identity), held);

@@ -56,6 +56,8 @@ pub(super) enum Refusal {
     TooMany,
     #[error("{STREAMS} streams of this principal are open already; close one")]
     TooManyStreams,
+    #[error("something of this principal goes on on {0} connections already; close one, or send it again in a moment")]
+    TooManyConnections(usize),
     #[error("requests of this principal take all of the memory that they may; send it again in a moment")]
     NoMemory,
     #[error("no connection is free; try again in a moment")]
@@ -97,6 +99,7 @@ impl Refusal {
             Self::Broken => "broken_body",
             Self::TooMany => "too_many_requests",
             Self::TooManyStreams => "too_many_streams",
+            Self::TooManyConnections(_) => "too_many_connections",
             Self::NoMemory => "no_memory",
             Self::NoConnection => "no_connection",
             Self::Plain => "no_tls",
@@ -117,7 +120,9 @@ impl Refusal {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooMany | Self::TooManyStreams | Self::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TooManyStreams | Self::TooManyConnections(_) | Self::Quota(_) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::NoMemory | Self::NoConnection | Self::NoClient => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
@@ -127,9 +132,12 @@ impl Refusal {
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::Quota(exceeded) => Some(exceeded.retry_after_seconds()),
-            Self::TooMany | Self::TooManyStreams | Self::NoMemory | Self::NoConnection | Self::NoClient => {
-                Some(RETRY_AFTER_SECONDS)
-            }
+            Self::TooMany
+            | Self::TooManyStreams
+            | Self::TooManyConnections(_)
+            | Self::NoMemory
+            | Self::NoConnection
+            | Self::NoClient => Some(RETRY_AFTER_SECONDS),
             Self::Unauthenticated(error) => error.retry_after().map(|time| time.as_secs().max(1)),
             _ => None,
         }

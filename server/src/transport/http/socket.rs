@@ -179,7 +179,7 @@ mod tests {
         connection.begin();
         assert_eq!(socket.read(&mut byte).await.unwrap(), 1);
         assert!(tokio::time::timeout(4 * SOON, socket.read(&mut byte)).await.is_err());
-        connection.answered(Held::new(TaskTracker::new()));
+        connection.answered(Held::new(TaskTracker::new()), None);
         socket.flush().await.unwrap();
         client.write_all(b"x").await.unwrap();
         let error = async {

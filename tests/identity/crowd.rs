@@ -1,0 +1,94 @@
+//! Many connections: does anybody have so many that nobody else gets one?
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::json;
+use tests::Server;
+use tests::http::{Connection, HttpServer, Request, modern};
+
+use crate::caller::{Caller, TENANTS, tool};
+
+/// Open files of the server: it has half as many connections, and a principal a quarter
+/// of those.
+const DESCRIPTORS: usize = 160;
+const CONNECTIONS: usize = DESCRIPTORS / 2;
+const OF_ONE: usize = CONNECTIONS / 4;
+
+/// A server with few connections, and keys of two tenants.
+fn small_server(directory: &Path) -> (HttpServer, [String; 2]) {
+    let program = directory.join("belljar");
+    let text = format!("#!/bin/sh\nulimit -n {DESCRIPTORS}\nexec '{}' \"$@\"\n", tests::binary().display());
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let builder = Server::with().binary(program).configured(&(origins() + TENANTS));
+    let server = HttpServer::with(builder.flag("--authentication=keys").flag("--log=warn"));
+    server.wait_until_ready();
+    let key = |tenant: &str| server.add_key(&[&format!("--tenant={tenant}"), "--scopes=sandbox:execute"]);
+    let keys = [key("one"), key("two")];
+    (server, keys)
+}
+
+/// Pages that may send requests: whoever says that it is another is told all of them.
+fn origins() -> String {
+    let all: Vec<_> = (0..200).map(|n| format!("\"https://{n}.{}.example\"", "x".repeat(60))).collect();
+    format!("allowed_origins = [{}]\n", all.join(", "))
+}
+
+#[test]
+fn nobody_has_all_connections_by_leaving_refusals_unread() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, [one, two]) = small_server(directory.path());
+    let (one, two) = (Caller::new(&server, &one), Caller::new(&server, &two));
+    // What was admitted keeps its connection.
+    let admitted: Vec<Connection> = (0..OF_ONE).map(|_| listen(&one)).collect();
+    // Some 7 MB of answers on each connection, and the kernel takes less.
+    let refused = Request::post(server.address(), b"").field("Origin", "https://evil.example").bytes().repeat(400);
+    let mut pinned: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    pinned.iter_mut().for_each(|connection| connection.send_bytes(&refused));
+    for _ in 0..20 {
+        assert_eq!(two.execute("print(1)").output(), "1\n");
+        assert_eq!(server.get("/readyz").status, 200);
+    }
+    assert!(admitted.iter().all(|connection| !connection.is_over()), "what was admitted stays");
+    drop(pinned);
+}
+
+/// A connection with a stream that waits for what changes.
+fn listen(caller: &Caller<'_>) -> Connection {
+    let mut connection = caller.server.connect();
+    connection.send(&caller.request(&modern("subscriptions/listen", json!({"notifications": {}}))));
+    let answer = connection.answer_head().unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    connection
+}
+
+#[test]
+fn requests_and_streams_of_one_principal_have_a_quarter_of_all_connections() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, [one, two]) = small_server(directory.path());
+    let (one, two) = (Caller::new(&server, &one), Caller::new(&server, &two));
+    let session = one.hello();
+    let stream = one.in_session(&session, &json!({})).line("GET /mcp HTTP/1.1").field("Content-Length", "0");
+    let mut waits = server.connect();
+    waits.send(&stream);
+    assert_eq!(waits.answer_head().unwrap().status, 200);
+    let endless = one.request(&tool("execute", json!({"language": "python", "code": "while True: pass"})));
+    let mut runs = server.connect();
+    runs.send(&endless);
+    tests::eventually("the run to begin", || (one.health()["runs_active"] == 1).then_some(()));
+    let mut listens: Vec<_> = (0..OF_ONE - 2).map(|_| listen(&one)).collect();
+    for request in [&stream, &endless, &one.request(&modern("subscriptions/listen", json!({"notifications": {}})))] {
+        let refused = server.connect().ask(request);
+        assert_eq!((refused.status, refused.reason().as_str()), (429, "too_many_connections"));
+        assert!(refused.body.contains(&format!("on {OF_ONE} connections")), "{refused:?}");
+        assert_eq!(refused.field("Retry-After"), Some("1"));
+    }
+    assert_eq!(two.execute("print(1)").output(), "1\n");
+    // One that has gone makes room for another.
+    listens.pop();
+    tests::eventually("room for a connection", || {
+        let answer = one.ask(&modern("tools/list", json!({})));
+        (answer.status == 200).then_some(())
+    });
+}
