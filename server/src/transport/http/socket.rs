@@ -104,8 +104,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 
     /// hyper calls it when it has nothing left to write.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // With TLS something may be left that the kernel does not take.
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
-        if self.connection.flushed() {
+        let outcome = self.written(context, outcome);
+        if matches!(outcome, Poll::Ready(Ok(()))) && self.connection.flushed() {
             self.head = None;
         }
         outcome
@@ -165,6 +167,40 @@ mod tests {
             () = read => panic!("the connection ended"),
         }
         assert!(socket.stall.is_none());
+    }
+
+    /// What takes everything and has the kernel take nothing of it, as TLS does.
+    struct Buffer;
+
+    impl AsyncWrite for Buffer {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_left_in_a_buffer_of_ours_is_not_out_and_its_client_is_given_up() {
+        let connection = Connections::new(1).enter().await.unwrap();
+        let patience = Patience { head: NEVER, stall: SOON };
+        let mut socket = Socket::new(Buffer, Arc::clone(&connection), patience);
+        let kept = Arc::new(());
+        let held = Held::new(TaskTracker::new());
+        held.keep(Arc::clone(&kept));
+        connection.begin();
+        connection.answered(held, None);
+        socket.write_all(b"answer").await.unwrap();
+        assert_eq!(socket.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(Arc::strong_count(&kept) == 2 && !connection.is_idle());
+        drop((socket, connection));
+        assert_eq!(Arc::strong_count(&kept), 1);
     }
 
     #[tokio::test]
