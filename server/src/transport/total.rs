@@ -3,9 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 /// What there is of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Total(Arc<AtomicUsize>);
+pub(crate) struct Total(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    amount: AtomicUsize,
+    shrunk: Notify,
+}
 
 /// A part of it, which goes when this is dropped.
 #[derive(Debug)]
@@ -17,18 +25,32 @@ pub(crate) struct Part {
 impl Total {
     /// How much there is.
     pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.amount.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is below `bound`.
+    pub(crate) async fn falls_below(&self, bound: usize) {
+        loop {
+            let mut shrunk = std::pin::pin!(self.0.shrunk.notified());
+            // What goes between the look and the wait is heard as well.
+            shrunk.as_mut().enable();
+            if self.get() < bound {
+                return;
+            }
+            shrunk.await;
+        }
     }
 
     /// So much more.
     pub(crate) fn add(&self, amount: usize) -> Part {
-        self.0.fetch_add(amount, Ordering::Relaxed);
+        self.0.amount.fetch_add(amount, Ordering::Relaxed);
         Part { total: self.clone(), amount }
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.total.0.fetch_sub(self.amount, Ordering::Relaxed);
+        self.total.0.amount.fetch_sub(self.amount, Ordering::Relaxed);
+        self.total.0.shrunk.notify_waiters();
     }
 }

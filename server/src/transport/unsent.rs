@@ -66,11 +66,12 @@ impl Unsent {
 
     /// Whether there is room for more.
     pub(super) fn has_room(&self) -> bool {
-        self.is_room_beside(*self.own.borrow())
+        is_room(*self.own.borrow(), self.is_full())
     }
 
-    fn is_room_beside(&self, own: usize) -> bool {
-        own < if self.all.get() < MOST_BYTES_OF_ALL { MOST_BYTES } else { LEAST_BYTES }
+    /// Whether all have together what they may have.
+    fn is_full(&self) -> bool {
+        self.all.get() >= MOST_BYTES_OF_ALL
     }
 
     /// Waits until nothing is on its way.
@@ -87,8 +88,18 @@ impl Unsent {
 
     /// Waits until there is room for more.
     pub(crate) async fn room(&self) {
-        // Its sender lives as long as this.
-        let _ = self.own.subscribe().wait_for(|bytes| self.is_room_beside(*bytes)).await;
+        let mut own = self.own.subscribe();
+        loop {
+            let is_full = self.is_full();
+            if is_room(*own.borrow_and_update(), is_full) {
+                return;
+            }
+            tokio::select! {
+                // Its sender lives as long as this.
+                _ = own.changed() => {}
+                () = self.all.falls_below(MOST_BYTES_OF_ALL), if is_full => {}
+            }
+        }
     }
 
     /// Waits until there is room for more, and keeps a part of it for an answer that is
@@ -98,7 +109,7 @@ impl Unsent {
             self.room().await;
             let mut is_kept = false;
             self.own.send_modify(|bytes| {
-                is_kept = self.is_room_beside(*bytes);
+                is_kept = is_room(*bytes, self.is_full());
                 *bytes += if is_kept { LEAST_BYTES } else { 0 };
             });
             if is_kept {
@@ -106,6 +117,11 @@ impl Unsent {
             }
         }
     }
+}
+
+/// Whether one who has so many bytes on their way may have more.
+const fn is_room(own: usize, is_full: bool) -> bool {
+    own < if is_full { LEAST_BYTES } else { MOST_BYTES }
 }
 
 impl Drop for OnItsWay {
@@ -163,5 +179,25 @@ mod tests {
         assert!(kept(&one).is_some());
         drop(rest);
         assert_eq!(all.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_others_is_woken_when_they_let_go() {
+        let all = Total::default();
+        let one = Unsent::within(&all);
+        let two_mebibytes = one.begin(&"x".repeat(2 << 20));
+        let rest = all.add(MOST_BYTES_OF_ALL);
+        let mut waits = Box::pin(one.room());
+        assert!((&mut waits).now_or_never().is_none());
+        drop(rest);
+        assert!(waits.now_or_never().is_some(), "nothing of its own has gone");
+        let fifteen_more = one.begin(&"x".repeat(15 << 20));
+        let mut waits = Box::pin(one.room());
+        assert!((&mut waits).now_or_never().is_none());
+        drop(all.add(1));
+        assert!((&mut waits).now_or_never().is_none(), "its own is too much by itself");
+        drop(fifteen_more);
+        assert!(waits.now_or_never().is_some());
+        drop(two_mebibytes);
     }
 }
