@@ -35,6 +35,19 @@ fn only_this_machine_is_served() {
 }
 
 #[test]
+fn a_server_that_cannot_serve_shows_no_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let output = Server::with().command(&state).args(["serve", "--listen=:0"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&state.display().to_string()), "{said}");
+    assert!(!said.contains("belljar serves") && !said.contains("Authorization"), "it said hello: {said}");
+}
+
+#[test]
 fn a_new_token_is_printed_once_and_lets_in() {
     let server = HttpServer::start();
     assert_eq!(server.execute("print(1)").output(), "1\n");

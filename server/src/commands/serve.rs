@@ -27,15 +27,20 @@ pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
     let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
     let (listener, address) = listen(&config.serving)?;
     let door = Door::new(address, &config.serving)?;
-    let authentication = introduce(&config, address)?;
+    let (authentication, said) = introduce(&config, address)?;
     config.executor.tenancy = config.tenancy.clone();
-    serve(config, move |service| transport::http::serve(service, listener, door, authentication, descriptors))
+    serve(config, move |service| {
+        // Only now nothing keeps it from serving.
+        super::tell(&said);
+        transport::http::serve(service, listener, door, authentication, descriptors)
+    })
 }
 
-/// Says where the server listens, and to whom.
-fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Authentication> {
+/// Who is let in, and what is said of where the server listens and to whom.
+fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<(Authentication, String)> {
     let url = config.serving.url(address);
-    let say = |credential: &Credential<'_>| super::tell(&hello(&url, address, credential));
+    let mut said = String::new();
+    let mut say = |credential: &Credential<'_>| said.push_str(&hello(&url, address, credential));
     let mut authentication = Authentication::default();
     if config.serving.authentication.contains(&Method::Keys) {
         let keys = Keys::open(ClientKeys::of(&config.executor.state_directory), config.roster.clone())?;
@@ -69,7 +74,7 @@ fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<Authenticat
         };
         authentication = authentication.with_token(token);
     }
-    Ok(authentication)
+    Ok((authentication, said))
 }
 
 /// Lets this process have as many open files as it may, and says how many: each
