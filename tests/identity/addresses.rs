@@ -33,6 +33,18 @@ fn what_others_can_reach_is_served_with_keys_behind_tls_under_a_name_alone() {
             assert!(refused.contains(said), "{flags:?}: {refused}");
         }
     }
+    // The same for what a proxy on this machine brings.
+    let in_clear = "--public-url=http://belljar.example/mcp";
+    for (flags, said) in [
+        (&[in_clear][..], "needs authentication that tells who calls"),
+        (&[url], "needs authentication that tells who calls"),
+        (&["--authentication=token,keys", proxy, url], "needs authentication that tells who calls"),
+        (&[keys, in_clear], "it must begin with https://"),
+        (&[keys, proxy, in_clear], "it must begin with https://"),
+    ] {
+        let refused = refusal(&[&["--listen=127.0.0.1:0"], flags].concat());
+        assert!(refused.contains("belljar.example/mcp") && refused.contains(said), "{flags:?}: {refused}");
+    }
     assert!(refusal(&["--public-url=belljar.example"]).contains("such as https://belljar.example/mcp"));
     assert!(refusal(&["--trusted-proxies=ten"]).contains("such as 10.0.0.0/8"));
     assert!(refusal(&["--allowed-origin=*"]).contains("such as https://app.example"));

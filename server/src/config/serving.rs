@@ -98,6 +98,17 @@ impl PublicUrl {
         self.origin.hosts()
     }
 
+    /// Whether it is found there over TLS.
+    pub(crate) const fn has_tls(&self) -> bool {
+        self.origin.has_tls
+    }
+
+    /// Whether it is found there on this machine alone.
+    pub(crate) fn is_of_this_machine(&self) -> bool {
+        let host = self.origin.host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+    }
+
     /// The origin of pages that are found beside it.
     pub(crate) const fn origin(&self) -> &Origin {
         &self.origin
@@ -267,6 +278,19 @@ mod tests {
             let parsed: PublicUrl = text.parse().unwrap();
             assert_eq!((parsed.to_string().as_str(), parsed.origin().to_string().as_str()), (url, origin));
             assert_eq!(parsed.hosts(), hosts, "{text}");
+        }
+        for (text, expected) in [
+            ("http://localhost/mcp", true),
+            ("http://LOCALHOST:1/mcp", true),
+            ("http://127.8.0.1", true),
+            ("http://[::1]:80/", true),
+            ("http://[::ffff:127.0.0.1]/", true),
+            ("http://192.0.2.1/", false),
+            ("http://localhost.example/", false),
+            ("http://localhost./", false),
+            ("https://belljar.example", false),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>().unwrap().is_of_this_machine(), expected, "{text}");
         }
         for text in [
             "",

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use thiserror::Error;
 
-use crate::config::{Method, Serving};
+use crate::config::{Method, PublicUrl, Serving};
 
 /// Why it cannot listen there.
 #[derive(Debug, Error)]
@@ -21,6 +21,18 @@ pub(crate) enum ListenError {
          --tls-certificate and --tls-key, or put a proxy that has TLS in front and say so by --behind-proxy"
     )]
     InClear(SocketAddr),
+    #[error(
+        "clients find the server at {0} (public_url, or oauth.resource), which others can reach: to serve them needs \
+         authentication that tells who calls. Set authentication = [\"keys\"] and add keys with `belljar keys add`; one \
+         token for everybody is for addresses of this machine itself, such as http://127.0.0.1:7411/mcp"
+    )]
+    FoundByAnybody(PublicUrl),
+    #[error(
+        "clients find the server at {0} (public_url, or oauth.resource), which others can reach, and without TLS \
+         everybody on the way reads the keys: it must begin with https://, with a certificate given by --tls-certificate \
+         and --tls-key, or a proxy in front that has TLS"
+    )]
+    FoundInClear(PublicUrl),
     #[error(
         "listen is {0}, which is every address of this machine, and requests must say for which name they are: set \
          public_url to where clients find the server, such as https://belljar.example/mcp"
@@ -47,6 +59,15 @@ pub(crate) fn listen(serving: &Serving) -> Result<(TcpListener, SocketAddr), Lis
         }
         if ip.is_unspecified() && serving.public_url.is_none() {
             return Err(ListenError::Nameless(address));
+        }
+    }
+    // A proxy on this machine brings what others send.
+    if let Some(url) = serving.public_url.as_ref().filter(|url| !url.is_of_this_machine()) {
+        if serving.authentication.contains(&Method::Token) {
+            return Err(ListenError::FoundByAnybody(url.clone()));
+        }
+        if !url.has_tls() {
+            return Err(ListenError::FoundInClear(url.clone()));
         }
     }
     let taken = |source| ListenError::Taken { address, source };
@@ -89,6 +110,15 @@ mod tests {
         let nameless = listen(&serving("0.0.0.0:0", Keys, true, None)).unwrap_err();
         assert!(matches!(nameless, ListenError::Nameless(_)), "{nameless}");
         listen(&serving("0.0.0.0:0", Keys, true, Some("https://belljar.example/mcp"))).unwrap();
+        let found = |method, url| listen(&serving("127.0.0.1:0", method, true, Some(url)));
+        for url in ["http://belljar.example/mcp", "https://belljar.example/mcp", "http://192.0.2.1/mcp"] {
+            assert!(matches!(found(Token, url), Err(ListenError::FoundByAnybody(_))), "{url}");
+        }
+        assert!(matches!(found(Keys, "http://belljar.example/mcp"), Err(ListenError::FoundInClear(_))));
+        found(Keys, "https://belljar.example/mcp").unwrap();
+        for url in ["http://localhost:80/mcp", "http://127.0.0.1/mcp", "http://[::1]/mcp"] {
+            found(Token, url).unwrap();
+        }
         let (_listener, address) = listen(&serving("127.0.0.1:0", Token, false, None)).unwrap();
         assert_ne!(address.port(), 0);
         let again = listen(&serving(&address.to_string(), Token, false, None));
