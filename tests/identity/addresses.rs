@@ -136,10 +136,17 @@ fn pages_that_the_operator_allows_may_ask_and_see_answers_and_no_other_may() {
 fn the_log_says_for_whom_a_trusted_proxy_asked() {
     let server = public();
     let request = Request::post(server.address(), b"{}").field("Host", "belljar.example");
-    let refused = server.connect().ask(&request.field("X-Forwarded-For", "203.0.113.9, 198.51.100.7"));
+    let refused = server.connect().ask(&request.clone().field("X-Forwarded-For", "203.0.113.9, 198.51.100.7"));
     assert_eq!(refused.status, 401);
     let line = tests::eventually("the refusal to be logged", || {
         server.log().lines().find(|line| line.contains("nobody who is known")).map(str::to_owned)
     });
     assert!(line.contains("client=198.51.100.7") && line.contains("no_token"), "{line}");
+    // The proxy hands on what the client says of itself in the other field.
+    let forged = request.field("X-Forwarded-For", "198.51.100.8").field("Forwarded", "for=192.0.2.66");
+    assert_eq!(server.connect().ask(&forged).status, 401);
+    let line = tests::eventually("the other refusal to be logged", || {
+        server.log().lines().filter(|line| line.contains("nobody who is known")).nth(1).map(str::to_owned)
+    });
+    assert!(line.contains("client=127.0.0.1"), "{line}");
 }

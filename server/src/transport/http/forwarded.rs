@@ -1,6 +1,7 @@
 //! For whom a proxy asks, for the log. A client may write anything into these fields, so
 //! only what trusted proxies added counts: the addresses are gone through from the last
-//! one, for as long as whoever said it is trusted.
+//! one, for as long as whoever said it is trusted. A proxy writes one of the two fields
+//! and may hand on the other as its client wrote it: where they disagree, neither counts.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,8 +14,18 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of the client whose request `peer` brought.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    let mut client = peer.to_canonical();
-    let mut said = if headers.contains_key(FORWARDED) { standard(headers) } else { usual(headers) };
+    let peer = peer.to_canonical();
+    let by = |said| furthest(peer, said, trusted);
+    match (headers.contains_key(FORWARDED), headers.contains_key(X_FORWARDED_FOR)) {
+        (true, false) => by(standard(headers)),
+        (false, _) => by(usual(headers)),
+        (true, true) => Some(by(usual(headers))).filter(|client| *client == by(standard(headers))).unwrap_or(peer),
+    }
+}
+
+/// The furthest address that somebody trusted said, from `peer` on.
+fn furthest(peer: IpAddr, mut said: Vec<Option<IpAddr>>, trusted: &[Network]) -> IpAddr {
+    let mut client = peer;
     while trusted.iter().any(|network| network.holds(client)) {
         match said.pop() {
             Some(Some(address)) => client = address.to_canonical(),
@@ -80,6 +91,9 @@ mod tests {
             ("10.0.0.1", &[("Forwarded", "for=203.0.113.9, for=\"198.51.100.1:99\";proto=https")], "198.51.100.1"),
             ("10.0.0.1", &[("Forwarded", "For=\"[2001:db8::1]:99\"")], "2001:db8::1"),
             ("10.0.0.1", &[("Forwarded", "for=_hidden"), (xff, "198.51.100.1")], "10.0.0.1"),
+            // The proxy writes one of them, and the client wrote the other.
+            ("10.0.0.1", &[("Forwarded", "for=203.0.113.9"), (xff, "198.51.100.1")], "10.0.0.1"),
+            ("10.0.0.1", &[("Forwarded", "for=198.51.100.1"), (xff, "203.0.113.9, 198.51.100.1")], "198.51.100.1"),
         ] {
             assert_eq!(said(peer, fields), expected, "{peer} {fields:?}");
         }
