@@ -92,3 +92,17 @@ fn requests_and_streams_of_one_principal_have_a_quarter_of_all_connections() {
         (answer.status == 200).then_some(())
     });
 }
+
+#[test]
+fn nobody_fills_the_log() {
+    let server = crate::caller::server("");
+    let nobody = Request::post(server.address(), b"");
+    let mut connection = server.connect();
+    for _ in 0..1000 {
+        assert_eq!(connection.ask(&nobody).status, 401);
+    }
+    let lines = || server.log().matches("nobody who is known").count();
+    tests::eventually("a refusal to be logged", || (lines() > 0).then_some(()));
+    // Two if a minute ended meanwhile.
+    assert!(lines() <= 2, "{}", server.log());
+}

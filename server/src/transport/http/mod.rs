@@ -4,7 +4,8 @@
 //!
 //! - `listener`, `tls`, `hello`: what is settled before anything is served.
 //! - `connection`, `socket`: connections, bounded in number and patience.
-//! - `forwarded`, `pages`: proxies in front, and pages in browsers.
+//! - `forwarded`, `strangers`, `pages`: proxies in front, what the log says of those whom
+//!   nobody knows, and pages in browsers.
 //! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
 //! - `exchange`, `lasting`, `late`: a request and what it holds until its answer is out,
 //!   the answer that ends with its credential, and the one that takes its time.
@@ -29,6 +30,7 @@ mod pages;
 mod refusal;
 mod sessions;
 mod socket;
+mod strangers;
 mod tls;
 
 use std::convert::Infallible;
@@ -59,6 +61,7 @@ use self::exchange::{Answer, AnswerBody, Exchange};
 use self::lasting::lasting;
 use self::refusal::{Refusal, json_answer};
 use self::socket::{Patience, Socket};
+use self::strangers::{Line, Strangers};
 use self::tls::{NoTls, Tls};
 use crate::caller::Held;
 use crate::config::{Network, Serving};
@@ -107,6 +110,7 @@ struct Server {
     service: Arc<Service>,
     door: Door,
     authentication: Authentication,
+    strangers: Strangers,
     clients: Clients,
     connections: Arc<Connections>,
     /// Calls of tools whose answers are not with their clients yet.
@@ -132,8 +136,9 @@ pub(crate) async fn serve(
         service: Arc::clone(&service),
         door,
         authentication,
+        strangers: Strangers::new(),
         clients,
-        connections: Connections::new(CONNECTIONS.min(descriptors / DESCRIPTORS_PER_CONNECTION)),
+        connections: Connections::new(connections),
         calls: TaskTracker::new(),
         stop,
         tasks,
@@ -269,13 +274,16 @@ impl Server {
             true => Err(Unauthenticated::TokenInAddress),
             false => self.authentication.authenticate(request.headers()).await,
         };
-        let client = || forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
         let identity = authenticated.map_err(|error| {
             self.service.accounts.refused(None, error.reason());
-            tracing::info!(client = %client(), reason = error.reason(), "a request of nobody who is known was refused");
+            let client = forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
+            if let Some(Line { left_out, others_left_out }) = self.strangers.refused(client) {
+                let reason = error.reason();
+                tracing::info!(%client, reason, left_out, others_left_out, "a request of nobody who is known was refused");
+            }
             Refusal::Unauthenticated(error)
         })?;
-        self.answer_known(request, &identity, held).await.inspect_err(|refusal| {
+        self.answer_known(request, &identity, exchange).await.inspect_err(|refusal| {
             self.service.accounts.refused(Some(&identity.principal), refusal.reason());
             tracing::debug!(
                 tenant = identity.tenant(),
