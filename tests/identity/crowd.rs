@@ -106,3 +106,30 @@ fn nobody_fills_the_log() {
     // Two if a minute ended meanwhile.
     assert!(lines() <= 2, "{}", server.log());
 }
+
+#[test]
+fn bodies_that_do_not_come_keep_none_out_that_does() {
+    let _alone = tests::alone();
+    let server = crate::caller::server("[tenants.default]\n");
+    let key = |n: usize| server.add_key(&[&format!("--tenant=t{n}"), "--scopes=sandbox:execute"]);
+    // Each might be as long as one may be, and all of them together longer than the server has room for.
+    let begun = (0..11).map(key).flat_map(|key| [key.clone(), key]).map(|key| {
+        let request = Caller::new(&server, &key).request(&json!({}));
+        let request =
+            request.without("Content-Length").field("Transfer-Encoding", "chunked").field("Expect", "100-continue");
+        let mut connection = server.connect();
+        connection.send_bytes(&request.head());
+        // It says so when it has room for the body.
+        assert_eq!(connection.answer_head().unwrap().status, 100);
+        connection.send_bytes(b"1\r\n \r\n");
+        connection
+    });
+    let begun: Vec<_> = begun.collect();
+    let key = key(11);
+    let caller = Caller::new(&server, &key);
+    let text = "x".repeat(8 << 20);
+    let written = caller.tool("write", json!({"session": "new", "path": "f", "text": text}));
+    assert_eq!(written.status, 200, "{}", written.body);
+    assert_eq!(written.reply().structured()["size_bytes"], text.len());
+    assert!(begun.iter().all(|connection| !connection.is_over()), "they had not been given up");
+}

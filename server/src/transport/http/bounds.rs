@@ -32,6 +32,9 @@ pub(super) const REQUEST_BYTES: usize = 64 << 20;
 /// The same of all principals, but for small bodies, of which each principal has no more
 /// than so many requests.
 pub(super) const ALL_REQUEST_BYTES: usize = 8 * REQUEST_BYTES;
+/// What a principal has of them when the others have all: a file that is written, and
+/// little enough for thousands of principals.
+pub(super) const LEAST_REQUEST_BYTES: usize = 1 << 20;
 /// What is small: more than the arguments of a call without files have.
 pub(super) const SMALL_REQUEST_BYTES: usize = 64 << 10;
 /// How long a client may take nothing of an answer that is there for it.
