@@ -42,10 +42,9 @@ pub(super) const STALL_TIME: Duration = Duration::from_secs(30);
 /// Sessions of the `initialize` era of one principal, past which the one that was
 /// not used for the longest ends. A client has one, and few end theirs.
 pub(super) const MCP_SESSIONS: usize = 256;
-/// The same of all principals, past which each has as many as [`LEAST_MCP_SESSIONS`] and
-/// nobody takes those from it. One takes some 15 KiB.
+/// The same of all principals, past which one of whoever has the most ends. One takes
+/// some 15 KiB.
 pub(super) const ALL_MCP_SESSIONS: usize = 16 * MCP_SESSIONS;
-pub(super) const LEAST_MCP_SESSIONS: usize = 4;
 /// So many principals share the connections: none may have more with something going on.
 pub(super) const SHARES: usize = 4;
 /// Streams that wait for what may come, of one principal at once: half of its

@@ -16,6 +16,7 @@ use super::bounds::{CLIENTS, SHARES};
 use super::client::Client;
 use super::long::LongMessages;
 use super::refusal::Refusal;
+use super::sessions::AllSessions;
 use crate::service::Service;
 use crate::transport::total::Total;
 
@@ -38,7 +39,7 @@ pub(super) struct Shared {
     pub(super) most_connections: usize,
     pub(super) room: WholeRoom,
     pub(super) unsent: Total,
-    pub(super) mcp_sessions: Total,
+    pub(super) mcp_sessions: AllSessions,
 }
 
 /// One that has called.
@@ -68,7 +69,7 @@ impl Clients {
             most_connections: (connections / SHARES).max(1),
             room: WholeRoom::default(),
             unsent: Total::default(),
-            mcp_sessions: Total::default(),
+            mcp_sessions: AllSessions::default(),
         };
         Ok(Self { shared, known: Mutex::default() })
     }

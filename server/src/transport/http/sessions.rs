@@ -6,9 +6,10 @@
 //! back to ask what became of it. Here it is cancelled, as in the newer era, and no
 //! event has an id by which anybody could come back.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use rmcp::transport::streamable_http_server::session::local::{
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId};
 use tokio_util::task::TaskTracker;
 
-use super::bounds::{ALL_MCP_SESSIONS, LEAST_MCP_SESSIONS, MCP_SESSION_IDLE, MCP_SESSIONS};
+use super::bounds::{ALL_MCP_SESSIONS, MCP_SESSION_IDLE, MCP_SESSIONS};
 use crate::transport::total::{Part, Total};
 
 type Result<T> = std::result::Result<T, LocalSessionManagerError>;
@@ -36,8 +37,58 @@ pub(super) struct Sessions {
     known: Arc<Mutex<HashMap<SessionId, Known>>>,
     /// Cancellations that are on their way.
     tasks: TaskTracker,
-    /// Those of all principals.
-    all: Total,
+    all: AllSessions,
+}
+
+/// Those of all principals.
+#[derive(Clone, Default)]
+pub(super) struct AllSessions {
+    count: Total,
+    of_each: Arc<Mutex<Vec<OfOne>>>,
+}
+
+/// Those of one of them, for as long as it is known.
+struct OfOne {
+    local: Weak<LocalSessionManager>,
+    known: Weak<Mutex<HashMap<SessionId, Known>>>,
+}
+
+/// A session, and those that it is among.
+type Among = (Arc<LocalSessionManager>, Arc<Mutex<HashMap<SessionId, Known>>>, SessionId);
+
+impl AllSessions {
+    /// The one that has to go if all have too many: of whoever has the most, so that those
+    /// with few keep theirs; whoever asks is first among equals.
+    fn surplus(&self, asks: &Arc<Mutex<HashMap<SessionId, Known>>>) -> Option<Among> {
+        if self.count.get() < ALL_MCP_SESSIONS {
+            return None;
+        }
+        let of_each = self.of_each.lock();
+        let mut each: Vec<_> =
+            of_each.iter().filter_map(|of| Some((of.local.upgrade()?, of.known.upgrade()?))).collect();
+        drop(of_each);
+        each.sort_by_cached_key(|(_, known)| Reverse((known.lock().len(), Arc::ptr_eq(known, asks))));
+        each.into_iter().find_map(|(local, known)| {
+            let oldest = oldest(&known.lock())?;
+            Some((local, known, oldest))
+        })
+    }
+}
+
+/// The one that was not used for the longest and answers no request.
+fn oldest(known: &HashMap<SessionId, Known>) -> Option<SessionId> {
+    let idle = known.iter().filter(|(_, session)| session.open.is_empty());
+    idle.min_by_key(|(_, session)| session.used).map(|(id, _)| Arc::clone(id))
+}
+
+/// Ends a session, and what it is answering.
+async fn end(local: &LocalSessionManager, known: &Mutex<HashMap<SessionId, Known>>, id: &SessionId) -> Result<()> {
+    let session = known.lock().remove(id);
+    for request in session.into_iter().flat_map(|session| session.open) {
+        // A session that has ended by itself has nothing to cancel any more.
+        let _ = local.accept_message(id, cancellation(request)).await;
+    }
+    local.close_session(id).await
 }
 
 struct Known {
@@ -50,14 +101,19 @@ struct Known {
 impl Sessions {
     /// None yet. A session lives for as long as the `longest` run without a sign of
     /// life, and then some.
-    pub(super) fn new(longest: Duration, tasks: TaskTracker, all: Total) -> Self {
+    pub(super) fn new(longest: Duration, tasks: TaskTracker, all: AllSessions) -> Self {
         let mut config = SessionConfig::default();
         config.keep_alive = Some(longest + MCP_SESSION_IDLE);
         config.sse_retry = None;
         config.completed_cache_ttl = Duration::ZERO;
         let mut local = LocalSessionManager::default();
         local.session_config = config;
-        Self { local: Arc::new(local), known: Arc::default(), tasks, all }
+        let (local, known) = (Arc::new(local), Arc::default());
+        let mut of_each = all.of_each.lock();
+        of_each.retain(|of| of.known.strong_count() > 0);
+        of_each.push(OfOne { local: Arc::downgrade(&local), known: Arc::downgrade(&known) });
+        drop(of_each);
+        Self { local, known, tasks, all }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
@@ -73,13 +129,11 @@ impl Sessions {
                 // Those have ended by themselves.
                 let lives = self.local.session_config.keep_alive.unwrap_or(Duration::MAX);
                 known.retain(|_, session| !session.open.is_empty() || session.used.elapsed() < lives);
-                let most = if self.all.get() < ALL_MCP_SESSIONS { MCP_SESSIONS } else { LEAST_MCP_SESSIONS };
-                let idle = known.iter().filter(|(_, session)| session.open.is_empty());
-                let oldest = idle.min_by_key(|(_, session)| session.used).map(|(id, _)| Arc::clone(id));
-                oldest.filter(|_| known.len() >= most)
+                oldest(&known).filter(|_| known.len() >= MCP_SESSIONS)
             };
-            let Some(oldest) = oldest else { return Ok(()) };
-            self.close_session(&oldest).await?;
+            let of_own = oldest.map(|oldest| (Arc::clone(&self.local), Arc::clone(&self.known), oldest));
+            let Some((local, known, id)) = of_own.or_else(|| self.all.surplus(&self.known)) else { return Ok(()) };
+            end(&local, &known, &id).await?;
         }
     }
 
@@ -109,7 +163,7 @@ impl SessionManager for Sessions {
     async fn create_session(&self) -> Result<(SessionId, SessionTransport)> {
         self.make_room().await?;
         let (id, transport) = self.local.create_session().await?;
-        let known = Known { used: Instant::now(), open: HashSet::new(), _of_all: self.all.add(1) };
+        let known = Known { used: Instant::now(), open: HashSet::new(), _of_all: self.all.count.add(1) };
         self.known().insert(Arc::clone(&id), known);
         Ok((id, transport))
     }
@@ -124,12 +178,7 @@ impl SessionManager for Sessions {
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<()> {
-        let session = self.known().remove(id);
-        for request in session.into_iter().flat_map(|session| session.open) {
-            // A session that has ended by itself has nothing to cancel any more.
-            let _ = self.local.accept_message(id, cancellation(request)).await;
-        }
-        self.local.close_session(id).await
+        end(&self.local, &self.known, id).await
     }
 
     async fn create_stream(
@@ -259,21 +308,32 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn where_all_have_too_many_each_has_few_and_takes_them_from_nobody() {
-        let all = Total::default();
-        let of_one = |all: &Total| Sessions::new(Duration::from_secs(1), TaskTracker::new(), all.clone());
-        let (one, other) = (of_one(&all), of_one(&all));
+    async fn where_all_have_too_many_whoever_has_the_most_has_fewer() {
+        let all = AllSessions::default();
+        let of_one = || Sessions::new(Duration::from_secs(1), TaskTracker::new(), all.clone());
         let mut transports = Vec::new();
-        for _ in 0..2 * LEAST_MCP_SESSIONS {
-            transports.push(one.create_session().await.unwrap().1);
+        let mut create = async |sessions: &Sessions, count: usize| {
+            for _ in 0..count {
+                transports.push(sessions.create_session().await.unwrap());
+            }
+        };
+        let first = of_one();
+        create(&first, 10).await;
+        let many: Vec<_> = (0..ALL_MCP_SESSIONS / MCP_SESSIONS).map(|_| of_one()).collect();
+        for greedy in &many {
+            create(greedy, 2 * MCP_SESSIONS).await;
         }
-        assert_eq!((one.known().len(), all.get()), (2 * LEAST_MCP_SESSIONS, 2 * LEAST_MCP_SESSIONS));
-        let _rest = all.add(ALL_MCP_SESSIONS);
-        for _ in 0..2 * LEAST_MCP_SESSIONS {
-            transports.push(other.create_session().await.unwrap().1);
-        }
-        assert_eq!((one.known().len(), other.known().len()), (2 * LEAST_MCP_SESSIONS, LEAST_MCP_SESSIONS));
-        drop((one, other));
-        assert_eq!(all.get(), ALL_MCP_SESSIONS);
+        assert_eq!((first.known().len(), all.count.get()), (10, ALL_MCP_SESSIONS), "few are let be");
+        let last = of_one();
+        create(&last, 20).await;
+        assert_eq!((first.known().len(), last.known().len(), all.count.get()), (10, 20, ALL_MCP_SESSIONS));
+        // Those who have the most share what is left.
+        let counts: Vec<_> = many.iter().map(|greedy| greedy.known().len()).collect();
+        assert_eq!(counts.iter().sum::<usize>(), ALL_MCP_SESSIONS - 30, "{counts:?}");
+        assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 12, "{counts:?}");
+        drop((first, many, last));
+        assert_eq!(all.count.get(), 0);
+        drop(of_one());
+        assert_eq!(all.of_each.lock().len(), 1, "nothing is kept of those who are forgotten");
     }
 }
