@@ -78,19 +78,34 @@ impl Turn {
 pub(crate) struct Held {
     calls: TaskTracker,
     /// `None` once the answer is with the client.
-    things: Mutex<Option<Vec<Box<dyn Any + Send>>>>,
+    things: Mutex<Option<Things>>,
+}
+
+/// What is held.
+#[derive(Debug, Default)]
+struct Things {
+    /// Its place among the requests of its caller.
+    place: Option<Box<dyn Any + Send>>,
+    others: Vec<Box<dyn Any + Send>>,
 }
 
 impl Held {
     /// A request; calls of tools are counted among `calls`.
     pub(crate) fn new(calls: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { calls, things: Mutex::new(Some(Vec::new())) })
+        Arc::new(Self { calls, things: Mutex::new(Some(Things::default())) })
     }
 
     /// Holds `thing`.
     pub(crate) fn keep(&self, thing: impl Any + Send) {
         if let Some(things) = self.things.lock().as_mut() {
-            things.push(Box::new(thing));
+            things.others.push(Box::new(thing));
+        }
+    }
+
+    /// Holds the place of the request among those of its caller.
+    pub(crate) fn keep_place(&self, place: impl Any + Send) {
+        if let Some(things) = self.things.lock().as_mut() {
+            things.place = Some(Box::new(place));
         }
     }
 
@@ -99,10 +114,11 @@ impl Held {
         self.keep(self.calls.token());
     }
 
-    /// Lets go of what it holds by now.
-    pub(crate) fn let_go(&self) {
-        let things = self.things.lock().as_mut().map(std::mem::take);
-        drop(things);
+    /// Gives its place to others, and keeps the rest: the request stays in memory, and
+    /// its caller is one with something going on.
+    pub(crate) fn leave_place(&self) {
+        let place = self.things.lock().as_mut().and_then(|things| things.place.take());
+        drop(place);
     }
 
     /// Lets go of everything, and of what may come yet.

@@ -206,10 +206,10 @@ impl ServerHandler for Handler {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         // It goes on for as long as its client likes, and counts as a subscription: the
-        // place and the bytes of the request are for others. A server that ends has its
-        // last word out first.
+        // place of the request is for others, and its bytes are in memory until it ends.
+        // A server that ends has its last word out first.
         if let Some(held) = of_request::<Held>(context.request_context()) {
-            held.let_go();
+            held.leave_place();
             held.count_call();
         }
         let listening = resources::listen(&self.service, &self.caller, &self.ended, &context);

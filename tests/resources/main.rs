@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod bad;
+mod bounds;
 mod changes;
 mod list;
 mod listener;

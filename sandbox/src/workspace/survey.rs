@@ -192,6 +192,11 @@ impl Survey {
         self.files.iter().map(entry)
     }
 
+    /// Every file that can be read, in order of their paths.
+    pub fn regular_files(&self) -> impl Iterator<Item = FileEntry> + '_ {
+        self.files.iter().filter(|(_, stamp)| stamp.kind == FileKind::Regular).map(entry)
+    }
+
     /// Whether there is nothing but the workspace itself.
     pub const fn is_empty(&self) -> bool {
         self.disk_use.files == 0

@@ -5,7 +5,7 @@ use rmcp::model::{CompleteRequestParams, CompletionInfo, Reference};
 use sandbox::{Error, Executor, FileEntry, Found, Principal, RunId, SessionId, WorkspacePath};
 
 use super::{Kind, Result, SHOWN_CHARS, find};
-use crate::resources::{STREAMS, has_template};
+use crate::resources::{STREAMS, for_template, has_template, of_template};
 use crate::service::Service;
 
 /// What is asked for.
@@ -34,25 +34,45 @@ pub(crate) async fn complete(
     let given = |name: &str| known.get(name).map(String::as_str).unwrap_or_default();
     let executor = &service.executor;
     let written = argument.value.as_str();
-    let values = match wanted {
+    let spelling = if matches!(r#ref, Reference::Resource(_)) { Spelling::Template } else { Spelling::Plain };
+    let folder = Folder::of(written, spelling);
+    let of = |values: &mut dyn Iterator<Item = String>| Values::of(values, written);
+    let Values { first, total } = match wanted {
         Wanted::Session => {
             let sessions = executor.list_sessions(principal).await?;
-            sessions.into_iter().map(|session| session.id.to_string()).collect()
+            of(&mut sessions.into_iter().map(|session| session.id.to_string()))
         }
-        Wanted::Language => executor.languages(principal).await.into_iter().map(|language| language.id).collect(),
-        Wanted::Run => executor.finished_runs(principal).into_iter().map(|(id, _)| id.to_string()).collect(),
-        Wanted::Stream => STREAMS.map(str::to_owned).into(),
-        Wanted::Number => numbers(executor, principal, given("run")),
-        Wanted::Path => paths(executor, principal, given("session"), written).await,
-        Wanted::OwnPath => own_paths(executor, principal, given("run"), written).await,
-        Wanted::Nothing => Vec::new(),
+        Wanted::Language => of(&mut executor.languages(principal).await.into_iter().map(|language| language.id)),
+        Wanted::Run => of(&mut executor.finished_runs(principal).into_iter().map(|(id, _)| id.to_string())),
+        Wanted::Stream => of(&mut STREAMS.into_iter().map(str::to_owned)),
+        Wanted::Number => of(&mut numbers(executor, principal, given("run")).map(|number| number.to_string())),
+        Wanted::Path => paths(executor, principal, given("session"), folder, written).await,
+        Wanted::OwnPath => own_paths(executor, principal, given("run"), folder, written).await,
+        Wanted::Nothing => Values::default(),
     };
-    let mut values: Vec<_> = values.into_iter().filter(|value| value.starts_with(written)).collect();
-    let total = values.len();
-    values.truncate(CompletionInfo::MAX_VALUES);
-    let has_more = total > values.len();
-    let info = CompletionInfo::with_pagination(values, u32::try_from(total).ok(), has_more);
+    let has_more = total > first.len();
+    let info = CompletionInfo::with_pagination(first, u32::try_from(total).ok(), has_more);
     info.map_err(|error| Error::host("complete a value", error).into())
+}
+
+/// Values that begin as far as one is written: the first, and how many there are.
+#[derive(Default)]
+struct Values {
+    first: Vec<String>,
+    total: usize,
+}
+
+impl Values {
+    fn of(values: &mut dyn Iterator<Item = String>, written: &str) -> Self {
+        let mut all = Self::default();
+        for value in values.filter(|value| value.starts_with(written)) {
+            all.total += 1;
+            if all.first.len() < CompletionInfo::MAX_VALUES {
+                all.first.push(value);
+            }
+        }
+        all
+    }
 }
 
 fn wanted(reference: &Reference, argument: &str) -> Result<Wanted> {
@@ -95,9 +115,9 @@ fn wanted(reference: &Reference, argument: &str) -> Result<Wanted> {
     }
 }
 
-fn numbers(executor: &Executor, principal: &Principal, run: &str) -> Vec<String> {
+fn numbers(executor: &Executor, principal: &Principal, run: &str) -> std::ops::RangeInclusive<usize> {
     let run = RunId::parse(run).and_then(|id| executor.finished_run(principal, &id));
-    run.map_or_else(|_| Vec::new(), |run| (1..=run.outputs()).map(|number| number.to_string()).collect())
+    1..=run.map_or(0, |run| run.outputs())
 }
 
 /// What is in the folder that is written so far. A session that is not there has
@@ -106,45 +126,67 @@ async fn paths(
     executor: &std::sync::Arc<Executor>,
     principal: &Principal,
     session: &str,
+    folder: Folder,
     written: &str,
-) -> Vec<String> {
-    let Ok(id) = SessionId::parse(session) else { return Vec::new() };
-    let Ok(files) = executor.session_files(principal, &id).await else { return Vec::new() };
-    let folder = Folder::of(written);
-    let Some(path) = folder.path() else { return Vec::new() };
-    let listed = tokio::task::spawn_blocking(move || files.read(&path)).await;
-    folder.values(listed)
+) -> Values {
+    let Ok(id) = SessionId::parse(session) else { return Values::default() };
+    let Ok(files) = executor.session_files(principal, &id).await else { return Values::default() };
+    folder.values(written, move |path| files.read(path)).await
 }
 
 /// The same of a run.
-async fn own_paths(executor: &Executor, principal: &Principal, run: &str, written: &str) -> Vec<String> {
-    let Ok(id) = RunId::parse(run) else { return Vec::new() };
-    let Ok(run) = executor.finished_run(principal, &id) else { return Vec::new() };
-    let folder = Folder::of(written);
-    let Some(path) = folder.path() else { return Vec::new() };
-    let listed = tokio::task::spawn_blocking(move || run.workspace(&id).and_then(|files| files.read(&path))).await;
-    folder.values(listed)
+async fn own_paths(executor: &Executor, principal: &Principal, run: &str, folder: Folder, written: &str) -> Values {
+    let Ok(id) = RunId::parse(run) else { return Values::default() };
+    let Ok(run) = executor.finished_run(principal, &id) else { return Values::default() };
+    folder.values(written, move |path| run.workspace(&id).and_then(|files| files.read(path))).await
+}
+
+/// How a path is written.
+#[derive(Clone, Copy)]
+enum Spelling {
+    /// As the tools take it.
+    Plain,
+    /// As what fills in a template takes it.
+    Template,
 }
 
 /// The folder of a path that is being written.
-struct Folder(String);
+struct Folder {
+    written: String,
+    spelling: Spelling,
+}
 
 impl Folder {
-    fn of(written: &str) -> Self {
-        Self(written.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default())
+    fn of(written: &str, spelling: Spelling) -> Self {
+        let written = written.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+        Self { written, spelling }
     }
 
     fn path(&self) -> Option<WorkspacePath> {
-        let folder = if self.0.is_empty() { "." } else { &*self.0 };
-        WorkspacePath::of_any_name("path", folder).ok()
+        let folder = match self.spelling {
+            _ if self.written.is_empty() => ".".to_owned(),
+            Spelling::Plain => self.written.clone(),
+            Spelling::Template => of_template(&self.written)?,
+        };
+        WorkspacePath::of_any_name("path", &folder).ok()
     }
 
-    fn values<E>(&self, listed: std::result::Result<std::result::Result<Found, Error>, E>) -> Vec<String> {
-        match listed {
-            Ok(Ok(Found::Directory(entries))) => {
-                entries.into_iter().map(|FileEntry { path, .. }| format!("{}{path}", self.0)).collect()
-            }
-            _ => Vec::new(),
-        }
+    /// What `read` finds in it, beside the calls of others.
+    async fn values(
+        self,
+        written: &str,
+        read: impl FnOnce(&WorkspacePath) -> std::result::Result<Found, Error> + Send + 'static,
+    ) -> Values {
+        let Some(path) = self.path() else { return Values::default() };
+        let written = written.to_owned();
+        let work = move || {
+            let Ok(Found::Directory(entries)) = read(&path) else { return Values::default() };
+            let mut values = entries.into_iter().map(|FileEntry { path, .. }| match self.spelling {
+                Spelling::Plain => format!("{}{path}", self.written),
+                Spelling::Template => format!("{}{}", self.written, for_template(&path)),
+            });
+            Values::of(&mut values, &written)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
     }
 }

@@ -7,7 +7,7 @@ use sandbox::{Error, RunId, SessionId, escaped};
 pub(super) const SCHEME: &str = "belljar://";
 /// The longest address. A path has 1,024 bytes, of which each may be four characters
 /// of three.
-const MAX_BYTES: usize = 16 << 10;
+pub(super) const MAX_BYTES: usize = 16 << 10;
 /// How much of an address a refusal repeats.
 const SHOWN_CHARS: usize = 120;
 /// What a run said.
@@ -141,16 +141,45 @@ fn decoded(path: &str) -> Result<String, &'static str> {
 }
 
 /// A path as a part of an address.
-pub(super) fn encoded(path: &str) -> String {
+fn encoded(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
+    encode(path, &mut text);
+    text
+}
+
+/// Adds a path to an address.
+pub(super) fn encode(path: &str, address: &mut String) {
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(&byte) {
-            text.push(char::from(byte));
+            address.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            escape(byte, address);
+        }
+    }
+}
+
+/// A path as the variable of a template: what fills it in writes everything else as an
+/// address has it, and these as they are.
+pub(crate) fn for_template(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for char in path.chars() {
+        match char {
+            '%' | '?' | '#' => escape(char as u8, &mut text),
+            _ => text.push(char),
         }
     }
     text
+}
+
+/// The path that the variable of a template stands for, `None` where it is none.
+pub(crate) fn of_template(text: &str) -> Option<String> {
+    decoded(text).ok()
+}
+
+fn escape(byte: u8, text: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |number: u8| char::from(DIGITS[usize::from(number & 15)]);
+    text.extend(['%', digit(byte >> 4), digit(byte)]);
 }
 
 #[cfg(test)]

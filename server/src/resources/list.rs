@@ -4,10 +4,12 @@
 //! bring them here. What is on the next page does not depend on what was on this one,
 //! only on where it ended.
 
-use rmcp::model::{CacheScope, ListResourcesResult, PaginatedRequestParams, Resource};
-use sandbox::{Error, FileEntry, FinishedRun, Principal, RunId, SessionFiles, SessionId, Stream};
+use std::collections::BTreeMap;
 
-use super::address::{Address, SCHEME};
+use rmcp::model::{CacheScope, ListResourcesResult, PaginatedRequestParams, Resource};
+use sandbox::{Error, FileEntry, FinishedRun, Principal, RunId, SessionFiles, SessionId, Stream, WorkspacePath};
+
+use super::address::{Address, MAX_BYTES, SCHEME, encode};
 use super::content::likely_type;
 use super::cursor;
 use super::refusal::Refusal;
@@ -52,7 +54,7 @@ impl Page {
         if resource.uri <= self.after || self.has_more {
             return;
         }
-        self.bytes += resource.uri.len() + resource.name.len();
+        self.bytes += bytes_of(&resource.uri, &resource.name);
         if self.resources.len() == PAGE || self.bytes > PAGE_BYTES && !self.resources.is_empty() {
             self.has_more = true;
         } else {
@@ -93,8 +95,10 @@ pub(crate) async fn list(
             let folder =
                 Resource::new(prefix, session.id.as_str()).with_title(format!("Files of session {}", session.id));
             page.push(folder.with_mime_type("text/plain"));
-            if let Some(files) = executor.session_files_here(principal, &session.id) {
-                for file in of_session(session.id, files, page.after.clone()).await? {
+            if !page.has_more
+                && let Some(files) = executor.session_files_here(principal, &session.id)
+            {
+                for file in of_session(&page, session.id, files).await? {
                     page.push(file);
                 }
             }
@@ -132,29 +136,118 @@ fn of_run(page: &mut Page, id: &RunId, run: &FinishedRun) {
     all.into_iter().for_each(|resource| page.push(resource));
 }
 
-/// The files of a session in the order of their addresses, as many as a page may
-/// have of those that come after one.
-async fn of_session(id: SessionId, files: SessionFiles, after: String) -> Result<Vec<Resource>, Refusal> {
+/// The files of a session that come next on a page, in the order of their addresses.
+/// One that cannot be looked over has none: its folder is listed, and says why.
+async fn of_session(page: &Page, id: SessionId, files: SessionFiles) -> Result<Vec<Resource>, Refusal> {
+    let mut next = Next::after(&page.after, PAGE - page.resources.len() + 1);
     let work = move || {
         let survey = files.survey();
         // A restore waits for it.
         drop(files);
-        let survey = survey?;
-        let files = survey.files().filter(|file| !file.is_link);
-        let addressed = files.map(|file| (Address::of_session(&id, &file.path), file));
-        let mut files: Vec<_> = addressed.filter(|(uri, _)| *uri > after).collect();
-        files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        files.truncate(PAGE + 1);
-        let resource = |(uri, FileEntry { path, size_bytes, .. }): (String, FileEntry)| {
-            let mime = likely_type(&path);
-            let resource = Resource::new(uri, path).with_size(size_bytes);
+        let Ok(survey) = survey else { return Vec::new() };
+        let mut uri = Address::of_session(&id, "");
+        let folder = uri.len();
+        for file in survey.regular_files() {
+            uri.truncate(folder);
+            encode(&file.path, &mut uri);
+            next.offer(&uri, file);
+        }
+        next.into_resources()
+    };
+    let listed = tokio::task::spawn_blocking(work).await;
+    Ok(listed.map_err(|source| Error::host("list the files of a session", source))?)
+}
+
+/// The first files after an address, of however many: of the others nothing is kept.
+struct Next {
+    after: String,
+    most: usize,
+    files: BTreeMap<String, FileEntry>,
+    bytes: usize,
+}
+
+impl Next {
+    fn after(after: &str, most: usize) -> Self {
+        Self { after: after.to_owned(), most, files: BTreeMap::new(), bytes: 0 }
+    }
+
+    fn offer(&mut self, uri: &str, file: FileEntry) {
+        let is_full = self.files.len() >= self.most || self.bytes > PAGE_BYTES;
+        if *uri <= *self.after
+            || is_full && self.files.last_key_value().is_some_and(|(last, _)| *uri > **last)
+            || !can_be_read(uri, &file.path)
+        {
+            return;
+        }
+        self.bytes += bytes_of(uri, &file.path);
+        self.files.insert(uri.to_owned(), file);
+        // The last is on another page when the others alone are more than one.
+        while let Some(last) = self.files.last_entry() {
+            let rest = self.bytes - bytes_of(last.key(), &last.get().path);
+            if self.files.len() <= self.most && rest <= PAGE_BYTES {
+                return;
+            }
+            self.files.pop_last();
+            self.bytes = rest;
+        }
+    }
+
+    fn into_resources(self) -> Vec<Resource> {
+        let resource = |(uri, file): (String, FileEntry)| {
+            let mime = likely_type(&file.path);
+            let resource = Resource::new(uri, file.path).with_size(file.size_bytes);
             match mime {
                 Some(mime) => resource.with_mime_type(mime),
                 None => resource,
             }
         };
-        Ok::<_, Error>(files.into_iter().map(resource).collect())
-    };
-    let listed = tokio::task::spawn_blocking(work).await;
-    Ok(listed.map_err(|source| Error::host("list the files of a session", source))??)
+        self.files.into_iter().map(resource).collect()
+    }
+}
+
+fn bytes_of(uri: &str, name: &str) -> usize {
+    uri.len() + name.len()
+}
+
+/// Whether a file that a program made has an address that is taken.
+fn can_be_read(uri: &str, path: &str) -> bool {
+    uri.len() <= MAX_BYTES && WorkspacePath::of_any_name("uri", path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_files_the_first_after_an_address_are_kept_and_nothing_of_the_others() {
+        let file = |path: String| FileEntry { path, size_bytes: 1, is_link: false };
+        let listed = |paths: &mut dyn Iterator<Item = String>| {
+            let mut next = Next::after("0100", 5);
+            for path in paths {
+                next.offer(&path.clone(), file(path));
+                assert!(next.files.len() <= 5);
+            }
+            next.into_resources().into_iter().map(|one| one.uri).collect::<Vec<_>>()
+        };
+        let expected = ["0101", "0102", "0103", "0104", "0105"];
+        assert_eq!(listed(&mut (0..9000).map(|n| format!("{n:04}"))), expected);
+        assert_eq!(listed(&mut (0..9000).rev().map(|n| format!("{n:04}"))), expected);
+        // Long ones fill a page before it has as many.
+        let mut next = Next::after("", PAGE + 1);
+        for number in (0..5000).rev() {
+            let path = format!("{number:04}{}", "x".repeat(200));
+            next.offer(&format!("{path}{}", "y".repeat(8000)), file(path));
+            assert!(next.bytes <= PAGE_BYTES + 9000, "{} bytes are kept", next.bytes);
+        }
+        let names: Vec<_> = next.into_resources().into_iter().map(|one| one.name[..4].to_owned()).collect();
+        assert_eq!(names, (0..names.len()).map(|n| format!("{n:04}")).collect::<Vec<_>>());
+        assert!(names.len() > 10);
+    }
+
+    #[test]
+    fn what_no_read_takes_is_not_listed() {
+        let long = vec!["x".repeat(250); 5].join("/");
+        assert!(can_be_read("u", &long[..1024]) && !can_be_read("u", &long));
+        assert!(!can_be_read(&"u".repeat(MAX_BYTES + 1), "x"));
+    }
 }

@@ -21,7 +21,7 @@ mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use self::address::{Address, STREAMS};
+pub(crate) use self::address::{Address, STREAMS, for_template, of_template};
 pub(crate) use self::cursor::refuse as refuse_cursor;
 pub(crate) use self::list::list;
 pub(crate) use self::read::read;

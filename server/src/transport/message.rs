@@ -13,6 +13,11 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 24 << 20;
 /// The most values of JSON in one. To read one takes a hundred times its bytes; and
 /// what tools take in one call is a few thousand.
 pub(super) const MAX_VALUES: usize = 100_000;
+/// The longest request to listen, which is in memory for as long as it is listened to.
+/// It names 256 addresses, of which each may have half a KiB.
+const LISTEN_BYTES: usize = 128 << 10;
+/// And the most values in it: one of two bytes may take hundreds in memory.
+const LISTEN_VALUES: usize = 1024;
 /// How much of a client's text an answer repeats.
 const SHOWN_BYTES: usize = 200;
 
@@ -65,7 +70,10 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
     if let Ok(message) = serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line)
         && is_whole(&message)
     {
-        return Ok(message);
+        return match (listens(&message), too_much_to_listen(line)) {
+            (true, Some(refusal)) => Err(Some(refusal)),
+            _ => Ok(message),
+        };
     }
     let value = match serde_json::from_slice::<Value>(line) {
         Ok(value) => value,
@@ -92,7 +100,8 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
 
 /// Refuses a message with too many values, before any of them takes memory.
 pub(super) fn check_size(message: &[u8]) -> Result<(), Refusal> {
-    let count = values(message);
+    // Each takes a byte at least, and one that parts it from the next.
+    let count = if message.len() <= MAX_VALUES { 0 } else { values(message) };
     if count <= MAX_VALUES {
         return Ok(());
     }
@@ -103,13 +112,37 @@ pub(super) fn check_size(message: &[u8]) -> Result<(), Refusal> {
     Err(Refusal { id: finder.found(), code: ErrorCode::INVALID_REQUEST, reason })
 }
 
+fn listens(message: &RxJsonRpcMessage<RoleServer>) -> bool {
+    match message {
+        RxJsonRpcMessage::<RoleServer>::Request(request) => {
+            matches!(request.request, ClientRequest::SubscriptionsListenRequest(_))
+        }
+        _ => false,
+    }
+}
+
+/// What is wrong with a request to listen that is larger than one may be.
+pub(super) fn too_much_to_listen(message: &[u8]) -> Option<Refusal> {
+    let (bytes, values) = (message.len(), if message.len() > LISTEN_BYTES { 0 } else { values(message) });
+    let what = if bytes > LISTEN_BYTES {
+        format!("must be at most {LISTEN_BYTES} bytes, has {bytes}")
+    } else if values > LISTEN_VALUES {
+        format!("must be at most {LISTEN_VALUES} values of JSON, has {values}")
+    } else {
+        return None;
+    };
+    let reason = format!(
+        "a request to listen {what}: it is kept for as long as its stream; subscribe to the folder of a session, which \
+         stands for all that is in it"
+    );
+    let mut finder = IdFinder::default();
+    finder.feed(message);
+    Some(Refusal { id: finder.found(), code: ErrorCode::INVALID_REQUEST, reason })
+}
+
 /// How many values are in JSON, or a few more: each that is not the first of its list or
 /// object has a comma before it, and each first one a bracket.
 fn values(json: &[u8]) -> usize {
-    // Each takes a byte at least, and one that parts it from the next.
-    if json.len() <= MAX_VALUES {
-        return 0;
-    }
     let (mut count, mut in_text, mut bytes) = (1, false, json.iter());
     while let Some(byte) = bytes.next() {
         match byte {

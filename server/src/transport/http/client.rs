@@ -96,7 +96,7 @@ impl Client {
             }
             return Ok(answer);
         }
-        held.keep(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);
+        held.keep_place(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);
         let (body, room) = self.room.take_in(&parts.headers, body).await?;
         held.keep(room);
         if !is_json(&parts.headers) {

@@ -9,9 +9,21 @@ use serde::Deserialize;
 use super::refusal::Refusal;
 use crate::identity::{Accounts, Demand, Identity, Scope};
 use crate::tools::TOOLS;
+use crate::transport::message;
 
 /// What counts as a call: whatever has the server do something for this one request.
-const CALLS: [&str; 4] = ["tools/call", "resources/read", "prompts/get", "completion/complete"];
+const CALLS: [&str; 7] = [
+    "tools/call",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    LISTEN,
+    "prompts/get",
+    "completion/complete",
+];
+
+/// What goes on for as long as its client likes.
+const LISTEN: &str = "subscriptions/listen";
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +60,11 @@ impl Operation {
         let name = name.as_ref().and_then(serde_json::Value::as_str);
         let tool = TOOLS.iter().find(|tool| Some(tool.name) == name);
         let method = method.as_deref().unwrap_or_default();
+        if method == LISTEN
+            && let Some(refusal) = message::too_much_to_listen(body)
+        {
+            return Err(Refusal::NoMessage(refusal));
+        }
         let demand = if CALLS.contains(&method) { Demand::Call } else { Demand::Nothing };
         Ok(match tool.filter(|_| method == "tools/call") {
             Some(tool) => {
