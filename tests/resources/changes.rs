@@ -239,3 +239,32 @@ fn what_can_be_had_is_said_and_nothing_else() {
         assert_eq!(said.result()["capabilities"], expected, "{way}");
     }
 }
+
+#[test]
+fn the_end_of_a_session_that_nobody_used_is_told() {
+    let wire = Wire::with("stdio, newer", tests::Server::with().flag("--session-lifetime-seconds=2"));
+    let session = wire.new_session();
+    let all = format!("belljar://session/{session}/");
+    let mut listener = Listener::start(&wire, &[&all]);
+    assert_eq!(listener.next(1), [&*all]);
+    assert!(wire.execute(&session, "1").refusal().contains("it expired"));
+}
+
+#[test]
+fn what_another_server_did_to_a_session_is_told_when_it_comes_back() {
+    let wire = Wire::with("stdio, initialize", tests::Server::with().flag("--hibernate-seconds=1"));
+    let Wire::Stdio { server, .. } = &wire else { panic!("not over stdio") };
+    let (session, same) = (wire.new_session(), wire.new_session());
+    let (all, other) = (format!("belljar://session/{session}/"), format!("belljar://session/{same}/"));
+    let mut listener = Listener::start(&wire, &[&all, &other]);
+    server.wait_for_health("both to hibernate", |health| health["sessions_live"] == 0);
+    let beside = server.beside().start();
+    beside.write(&session, "f", "x").result();
+    // Which nobody changed is not told of.
+    for handle in [&same, &session] {
+        wire.execute(handle, "1").assert_status("exited 0");
+    }
+    assert_eq!(listener.next(1), [&*all]);
+    wire.write(&same, "g", "x").result();
+    assert_eq!(listener.next(1), [&*other]);
+}

@@ -11,6 +11,7 @@ use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
 use super::ledger::Ledger;
 use super::store_space::collect_rest;
+use super::watchers::Watchers;
 use super::workspaces::Workspaces;
 use super::{Life, Session, Turn};
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub(super) struct Holding {
     interpreters: Interpreters,
     ledger: Arc<Ledger>,
     store: Store,
+    watchers: Arc<Watchers>,
 }
 
 impl Holding {
@@ -40,8 +42,9 @@ impl Holding {
         interpreters: Interpreters,
         ledger: Arc<Ledger>,
         store: Store,
+        watchers: Arc<Watchers>,
     ) -> Self {
-        Self { in_memory, workspaces, interpreters, ledger, store }
+        Self { in_memory, workspaces, interpreters, ledger, store, watchers }
     }
 
     pub(super) const fn in_memory(&self) -> &InMemory {
@@ -178,6 +181,7 @@ impl Holding {
     fn hibernate(&self, mut turn: Turn) {
         tracing::debug!(session = %turn.session.id, "a session hibernates");
         collect_rest(&self.store, &mut turn);
+        self.watchers.left(&turn.session.key(), turn.sequence);
         self.forget(&mut turn);
     }
 

@@ -76,14 +76,15 @@ impl Sessions {
         (pool, ledger): (Arc<OnceCell<Arc<Pool>>>, Arc<Ledger>),
         settings: SessionSettings,
     ) -> Self {
+        let watchers = Arc::<Watchers>::default();
         let holding = Arc::new(Holding::new(
             InMemory::new(settings.limit, Arc::clone(&settings.bounds)),
             Workspaces::new(state, empty, store.clone()),
             Interpreters::new(pool),
             ledger,
             store.clone(),
+            Arc::clone(&watchers),
         ));
-        let watchers = Arc::<Watchers>::default();
         let saver = Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings, Arc::clone(&watchers));
         Self { store, holding, saver, transfers: Arc::default(), settings, watchers }
     }
@@ -138,8 +139,10 @@ impl Sessions {
     /// that are in use here, or were not long ago, do not expire.
     pub(crate) fn sweep(&self, now: Instant) -> impl Future<Output = Result<usize, Error>> + Send + use<> {
         let (store, in_use) = (self.store.clone(), self.holding.in_memory().in_use(now, self.settings.lifetime));
+        let watchers = Arc::clone(&self.watchers);
         async move {
             let swept = store.sweep(&Moment::now(), &in_use).await?;
+            watchers.all_gone(&swept.expired);
             tracing::debug!(?swept, "the store was looked over");
             Ok(swept.sessions)
         }
@@ -303,6 +306,7 @@ impl Sessions {
             session.set_disordered(true);
             self.holding.admit(&session)?;
             turn.tree = Tree::empty();
+            self.watchers.came(&session.key(), sequence);
         } else {
             // Another server went on with it.
             self.watchers.changed(session.key(), turn.tree.manifest(), &manifest);

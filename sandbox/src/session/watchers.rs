@@ -18,7 +18,15 @@ use crate::workspace::WorkspacePath;
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<HashMap<SessionKey, Vec<Watched>>>);
+pub(crate) struct Watchers(Mutex<HashMap<SessionKey, Of>>);
+
+/// Those of one session.
+#[derive(Debug, Default)]
+struct Of {
+    watched: Vec<Watched>,
+    /// The commit that it was at when it was last here, while it is not.
+    left_at: Option<u64>,
+}
 
 /// One thing that somebody watches.
 #[derive(Debug)]
@@ -58,7 +66,7 @@ impl FileWatch {
         let (name, path) = (Arc::<str>::from(name), if path.is_root() { Path::new("") } else { path.as_path() });
         self.sessions.lock().insert(Arc::clone(&name), session.clone());
         let watched = Watched { path: path.to_path_buf(), name, news: Arc::clone(&self.news) };
-        self.watchers.0.lock().entry(self.key(session.clone())).or_default().push(watched);
+        self.watchers.0.lock().entry(self.key(session.clone())).or_default().watched.push(watched);
     }
 
     /// Watches it no longer.
@@ -71,6 +79,16 @@ impl FileWatch {
 
     fn key(&self, session: SessionId) -> SessionKey {
         SessionKey { owner: self.owner.clone(), id: session }
+    }
+
+    /// Has a change be the next once more, which nobody came to hear of. One of what is
+    /// watched no longer is none.
+    pub fn put_back(&self, name: &str) {
+        let sessions = self.sessions.lock();
+        if let Some((name, _)) = sessions.get_key_value(name) {
+            self.news.names.lock().insert(Arc::clone(name));
+            self.news.came.notify_one();
+        }
     }
 
     /// Waits for the next change, and gives the name of what changed.
@@ -101,8 +119,8 @@ impl Watchers {
     /// Removes what is watched of one session: all tenants have thousands together.
     fn remove(&self, key: SessionKey, is_removed: impl Fn(&Watched) -> bool) {
         if let Entry::Occupied(mut of_session) = self.0.lock().entry(key) {
-            of_session.get_mut().retain(|watched| !is_removed(watched));
-            if of_session.get().is_empty() {
+            of_session.get_mut().watched.retain(|watched| !is_removed(watched));
+            if of_session.get().watched.is_empty() {
                 of_session.remove();
             }
         }
@@ -128,9 +146,35 @@ impl Watchers {
         self.tell(key, |_| true);
     }
 
+    /// Tells the same of several, by the names of their owners.
+    pub(super) fn all_gone(&self, ended: &HashSet<(String, SessionId)>) {
+        if ended.is_empty() {
+            return;
+        }
+        let is_over = |key: &&SessionKey| ended.contains(&(key.owner.directory_name().to_owned(), key.id.clone()));
+        let watched: Vec<_> = self.0.lock().keys().filter(is_over).cloned().collect();
+        watched.iter().for_each(|key| self.gone(key));
+    }
+
+    /// Takes note that a session leaves this server at that commit.
+    pub(super) fn left(&self, key: &SessionKey, sequence: u64) {
+        if let Some(of) = self.0.lock().get_mut(key) {
+            of.left_at = Some(sequence);
+        }
+    }
+
+    /// Tells everybody who watches a session that comes back at that commit, if another
+    /// server went on with it: what it was like is not known here any more.
+    pub(super) fn came(&self, key: &SessionKey, sequence: u64) {
+        let left_at = self.0.lock().get_mut(key).and_then(|of| of.left_at.take());
+        if left_at.is_some_and(|left_at| left_at < sequence) {
+            self.tell(key, |_| true);
+        }
+    }
+
     fn tell(&self, key: &SessionKey, is_meant: impl Fn(&Path) -> bool) {
         let all = self.0.lock();
-        for Watched { path, name, news } in all.get(key).into_iter().flatten() {
+        for Watched { path, name, news } in all.get(key).into_iter().flat_map(|of| &of.watched) {
             if is_meant(path) {
                 news.names.lock().insert(Arc::clone(name));
                 news.came.notify_one();

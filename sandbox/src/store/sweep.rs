@@ -29,12 +29,12 @@ const MAX_REMEMBERED: usize = 65_536;
 const STEADY: Duration = Duration::from_secs(3600);
 
 /// What a sweep did, and what there is now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Swept {
     /// Sessions that can be used.
     pub(crate) sessions: usize,
     /// Sessions that nobody used for their lifetime.
-    pub(crate) expired: usize,
+    pub(crate) expired: HashSet<(String, SessionId)>,
     /// Ended sessions of which nothing is known any more.
     pub(crate) forgotten: usize,
     /// Sessions that never came to a commit.
@@ -104,7 +104,7 @@ impl Store {
                     && is_older(lifetime, commit.modified, now)
                     && self.expire(owner, id, *head, *commit).await?
                 {
-                    swept.expired += 1;
+                    swept.expired.insert((owner.to_owned(), id.clone()));
                 }
             }
             (None, None) if is_older(ABANDONED, session.newest.max(self.last_addition(owner, id).await), now) => {
