@@ -22,6 +22,7 @@ use crate::prompts;
 use crate::resources::{self, LASTING_TTL_MS, Refusal, Subscriptions};
 use crate::service::Service;
 use crate::tools::{Call, TOOLS, reply};
+use crate::transport::gate::Gate;
 use crate::transport::message;
 
 const INSTRUCTIONS: &str = "\
@@ -185,8 +186,8 @@ impl ServerHandler for Handler {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let (peer, uri) = (context.peer.clone(), &request.uri);
-        let added = self.subscriptions.add(&self.service, &self.caller, peer, &self.ended, uri);
+        let (to, uri) = ((context.peer.clone(), of_request::<Gate>(&context)), &request.uri);
+        let added = self.subscriptions.add(&self.service, &self.caller, to, &self.ended, uri);
         self.answer(Look::Session, &context, Some(uri), added).await
     }
 

@@ -10,4 +10,5 @@ mod list;
 mod listener;
 mod prompts;
 mod read;
+mod streams;
 mod wire;

@@ -18,6 +18,7 @@ use super::address::Address;
 use super::refusal::Refusal;
 use crate::caller::{Caller, SUBSCRIPTIONS};
 use crate::service::Service;
+use crate::transport::gate::Gate;
 
 /// What of a session is watched.
 type Place = (SessionId, WorkspacePath);
@@ -41,7 +42,7 @@ impl Subscriptions {
         &self,
         service: &Arc<Service>,
         caller: &Caller,
-        peer: Peer<RoleServer>,
+        (peer, gate): (Peer<RoleServer>, Option<Arc<Gate>>),
         ended: &CancellationToken,
         uri: &str,
     ) -> Result<(), Refusal> {
@@ -51,7 +52,7 @@ impl Subscriptions {
         let mut told = self.0.lock();
         let told = told.get_or_insert_with(|| {
             let watch = Arc::new(service.executor.watch_files(&caller.principal));
-            let telling = tell(Arc::clone(service), Arc::clone(&watch), peer, ended.clone());
+            let telling = tell(Arc::clone(service), Arc::clone(&watch), peer, gate, ended.clone());
             #[expect(clippy::disallowed_methods, reason = "it ends with the connection")]
             let telling = AbortOnDropHandle::new(tokio::spawn(telling));
             Told { watch, permits: HashMap::new(), _telling: telling }
@@ -74,12 +75,35 @@ impl Subscriptions {
     }
 }
 
-async fn tell(service: Arc<Service>, watch: Arc<FileWatch>, peer: Peer<RoleServer>, ended: CancellationToken) {
+async fn tell(
+    service: Arc<Service>,
+    watch: Arc<FileWatch>,
+    peer: Peer<RoleServer>,
+    gate: Option<Arc<Gate>>,
+    ended: CancellationToken,
+) {
+    let notify = async |uri: &str| peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await;
     let telling = async {
+        let Some(gate) = gate else {
+            while notify(&watch.next().await).await.is_ok() {}
+            return;
+        };
         loop {
-            let uri = watch.next().await;
-            if peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(&*uri)).await.is_err() {
+            let way = gate.ready().await;
+            let uri = tokio::select! {
+                biased;
+                () = gate.gone(way) => continue,
+                uri = watch.next() => uri,
+            };
+            if !gate.hand_over(way) {
+                watch.put_back(&uri);
+                continue;
+            }
+            if notify(&uri).await.is_err() {
                 return;
+            }
+            if !gate.taken(way).await {
+                watch.put_back(&uri);
             }
         }
     };

@@ -3,6 +3,7 @@
 mod conversation;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+pub(crate) mod gate;
 pub(crate) mod http;
 mod lines;
 pub(crate) mod message;

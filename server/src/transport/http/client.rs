@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
+use rmcp::transport::common::http_header::HEADER_SESSION_ID;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sandbox::Principal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,6 +36,7 @@ use crate::transport::unsent::Unsent;
 pub(super) struct Client {
     service: Arc<Service>,
     mcp: Arc<StreamableHttpService<Handler, Sessions>>,
+    sessions: Arc<Sessions>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     long: Arc<LongMessages>,
@@ -61,12 +63,12 @@ impl Client {
             .with_max_request_body_bytes(MAX_MESSAGE_BYTES)
             .with_cancellation_token(stop.clone());
         let sessions = Arc::new(Sessions::new(*longest, tasks.clone(), mcp_sessions.clone()));
-        let mcp = Arc::new(StreamableHttpService::new(handler, sessions, config));
+        let mcp = Arc::new(StreamableHttpService::new(handler, Arc::clone(&sessions), config));
         let (requests, streams) = (Arc::new(Semaphore::new(REQUESTS)), Arc::new(Semaphore::new(STREAMS)));
         let (service, connections) = (Arc::clone(service), Arc::new(Semaphore::new(*most_connections)));
         let (most_connections, room) = (*most_connections, room.for_one());
         let (long, tasks) = (Arc::clone(long), tasks.clone());
-        Self { service, mcp, requests, streams, connections, most_connections, long, room, tasks }
+        Self { service, mcp, sessions, requests, streams, connections, most_connections, long, room, tasks }
     }
 
     /// A place among the connections of this principal.
@@ -103,6 +105,10 @@ impl Client {
             return Err(Refusal::NoJson);
         }
         parts.extensions.insert(Arc::clone(held));
+        let session = parts.headers.get(HEADER_SESSION_ID).and_then(|id| id.to_str().ok());
+        if let Some(gate) = session.and_then(|id| self.sessions.gate(id)) {
+            parts.extensions.insert(gate);
+        }
         let (mcp, service, tasks) = (Arc::clone(&self.mcp), Arc::clone(&self.service), self.tasks.clone());
         let message = Message { mcp, service, tasks, identity, parts, body };
         if message.body.len() < LONG_BYTES {

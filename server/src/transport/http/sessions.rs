@@ -13,20 +13,22 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification, ErrorCode, ErrorData,
-    RequestId, ServerJsonRpcMessage,
+    RequestId, ServerJsonRpcMessage, ServerNotification,
 };
 use rmcp::transport::streamable_http_server::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::{
     LocalSessionManager, LocalSessionManagerError, SessionConfig, SessionError, SessionTransport,
 };
 use rmcp::transport::streamable_http_server::session::{ServerSseMessage, SessionId};
+use tokio::task::unconstrained;
 use tokio_util::task::TaskTracker;
 
 use super::bounds::{ALL_MCP_SESSIONS, MCP_SESSION_IDLE, MCP_SESSIONS};
+use crate::transport::gate::{Gate, Way};
 use crate::transport::total::{Part, Total};
 
 type Result<T> = std::result::Result<T, LocalSessionManagerError>;
@@ -96,6 +98,8 @@ struct Known {
     /// Requests that are being answered.
     open: HashSet<RequestId>,
     _of_all: Part,
+    /// The way to its client, beside those of its requests.
+    gate: Arc<Gate>,
 }
 
 impl Sessions {
@@ -118,6 +122,11 @@ impl Sessions {
 
     fn known(&self) -> MutexGuard<'_, HashMap<SessionId, Known>> {
         self.known.lock()
+    }
+
+    /// The way to the client of a session, if there is one.
+    pub(super) fn gate(&self, id: &str) -> Option<Arc<Gate>> {
+        self.known().get(id).map(|session| Arc::clone(&session.gate))
     }
 
     /// Ends the sessions that were not used for the longest until there is room for
@@ -163,7 +172,12 @@ impl SessionManager for Sessions {
     async fn create_session(&self) -> Result<(SessionId, SessionTransport)> {
         self.make_room().await?;
         let (id, transport) = self.local.create_session().await?;
-        let known = Known { used: Instant::now(), open: HashSet::new(), _of_all: self.all.count.add(1) };
+        let known = Known {
+            used: Instant::now(),
+            open: HashSet::new(),
+            _of_all: self.all.count.add(1),
+            gate: Arc::new(Gate::new()),
+        };
         self.known().insert(Arc::clone(&id), known);
         Ok((id, transport))
     }
@@ -218,11 +232,24 @@ impl SessionManager for Sessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
         self.touch(id);
-        let stream = self.local.create_standalone_stream(id).await?;
-        Ok(stream.map(|mut event| {
-            event.event_id = None;
-            event
-        }))
+        let Some(gate) = self.gate(id) else { return Err(LocalSessionManagerError::SessionNotFound(Arc::clone(id))) };
+        gate.close(None);
+        // rmcp would keep telling the former, which nobody may read any more.
+        let session = self.local.sessions.read().await.get(id).cloned();
+        if let Some(session) = session {
+            session.close_standalone_sse_stream(None).await?;
+        }
+        let mut stream = Box::pin(self.local.create_standalone_stream(id).await?);
+        // It begins with what rmcp told others before: news of then, also of what nobody
+        // subscribes to any longer.
+        let mut before = Vec::new();
+        while let Some(Some(event)) = unconstrained(stream.next()).now_or_never() {
+            if !is_update(&event) {
+                before.push(event);
+            }
+        }
+        let stream = futures_util::stream::iter(before).chain(stream);
+        Ok(Standalone { stream: Box::pin(stream), way: gate.open(), gate })
     }
 
     async fn resume(
@@ -231,6 +258,44 @@ impl SessionManager for Sessions {
         _last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
         Err::<futures_util::stream::Empty<_>, _>(SessionError::InvalidEventId.into())
+    }
+}
+
+/// Whether it tells of a resource that changed.
+fn is_update(event: &ServerSseMessage) -> bool {
+    let Some(ServerJsonRpcMessage::Notification(told)) = event.message.as_deref() else { return false };
+    matches!(told.notification, ServerNotification::ResourceUpdatedNotification(_))
+}
+
+/// What a client is told beside its requests.
+struct Standalone {
+    stream: Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>,
+    gate: Arc<Gate>,
+    way: Way,
+}
+
+impl Stream for Standalone {
+    type Item = ServerSseMessage;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ServerSseMessage>> {
+        let mut event = self.stream.as_mut().poll_next(context);
+        match &mut event {
+            Poll::Ready(Some(event)) => {
+                event.event_id = None;
+                if is_update(event) {
+                    self.gate.took(self.way);
+                }
+            }
+            Poll::Ready(None) => self.gate.close(Some(self.way)),
+            Poll::Pending => self.gate.waits(self.way),
+        }
+        event
+    }
+}
+
+impl Drop for Standalone {
+    fn drop(&mut self) {
+        self.gate.close(Some(self.way));
     }
 }
 
