@@ -1,7 +1,7 @@
 //! What lists and requests to listen take.
 
 use serde_json::{Value, json};
-use tests::http::modern;
+use tests::http::{HttpServer, modern};
 use tests::{Reply, alone};
 
 use crate::listener::Listener;
@@ -132,4 +132,25 @@ fn whatever_programs_call_their_files_what_is_listed_and_completed_can_be_read()
         // A space is written so by whoever fills in a template.
         assert_eq!(wire.contents(&format!("{prefix}{}", completed.replace(' ', "%20")))["text"], text);
     }
+}
+
+#[test]
+fn whatever_has_the_server_do_something_is_a_call_of_its_tenant() {
+    let settings = "[tenants.one]\ncalls_per_minute = 1\n";
+    let server = HttpServer::with(tests::Server::with().flag("--authentication=keys").configured(settings));
+    server.wait_until_ready();
+    let token = server.add_key(&["--tenant=one", "--scopes=sandbox:execute"]);
+    let ask = |method: &str, params: Value| server.connect().ask(&server.request_with(&token, &modern(method, params)));
+    // The one that there is in this minute.
+    assert_eq!(ask("resources/list", json!({})).status, 200);
+    let reference = json!({"type": "ref/prompt", "name": "analyze_file"});
+    for (method, params) in [
+        ("resources/list", json!({})),
+        ("subscriptions/listen", json!({"notifications": {}})),
+        ("completion/complete", json!({"ref": reference, "argument": {"name": "session", "value": ""}})),
+    ] {
+        let refused = ask(method, params);
+        assert_eq!((refused.status, refused.reason().as_str()), (429, "calls_per_minute"), "{method}: {refused:?}");
+    }
+    assert_eq!(ask("resources/templates/list", json!({})).status, 200);
 }
