@@ -78,6 +78,27 @@ fn a_page_goes_on_where_the_last_one_ended_whatever_came_and_went() {
 }
 
 #[test]
+fn sessions_are_listed_from_where_a_page_goes_on_and_those_that_are_over_not() {
+    for way in ["stdio, initialize", "http, newer"] {
+        let wire = Wire::of(way);
+        // More than a page, of which most hibernate.
+        let new = || wire.call("write", json!({"session": "new", "path": "f", "text": "x"})).session();
+        let mut sessions: Vec<_> = (0..210).map(|_| new()).collect();
+        sessions.sort();
+        for over in [205, 100, 0] {
+            wire.call("session", json!({"action": "close", "session": sessions.remove(over)})).result();
+        }
+        let listed = pages(&wire);
+        assert!(listed.len() >= 2 && listed[0].len() == 200, "{way}");
+        let uris = uris(&listed);
+        let folders: Vec<_> =
+            uris.iter().filter(|uri| uri.starts_with("belljar://session/") && uri.ends_with('/')).collect();
+        let expected: Vec<_> = sessions.iter().map(|session| format!("belljar://session/{session}/")).collect();
+        assert_eq!(folders, expected.iter().collect::<Vec<_>>(), "{way}");
+    }
+}
+
+#[test]
 fn a_cursor_goes_on_at_another_server_over_the_same_store() {
     let Wire::Stdio { server, .. } = Wire::of("stdio, initialize") else { panic!("not over stdio") };
     let session = server.new_session();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Executor;
+use crate::error::Error;
 use crate::handle::{Principal, RunId, SessionId};
 use crate::run::finished::FinishedRun;
 use crate::run::limits::Limits;
@@ -31,6 +32,21 @@ impl Executor {
         let mut runs = self.finished.all_of(principal);
         runs.sort_by(|(one, _), (other, _)| one.cmp(other));
         runs
+    }
+
+    /// The first sessions of `principal` in the order of their handles, from one on and
+    /// at most so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when the store cannot be read.
+    pub async fn sessions_from(
+        &self,
+        principal: &Principal,
+        from: Option<SessionId>,
+        most: usize,
+    ) -> Result<Vec<SessionId>, Error> {
+        self.sessions.first_from(principal, from, most).await
     }
 
     /// The files of a session of `principal` if they are here and in order: nothing

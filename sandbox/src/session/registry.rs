@@ -132,7 +132,20 @@ impl Sessions {
 
     /// Every session of `owner`, as the store has it.
     pub(crate) async fn list(&self, owner: &Principal) -> Result<Vec<StoredSession>, Error> {
-        self.store.list(owner).await
+        let owner = owner.clone();
+        // Of thousands it takes milliseconds, which are not for others to wait.
+        self.store.at_once(|store| async move { store.list(&owner).await }).await
+    }
+
+    /// The first of them in the order of their handles, from one on.
+    pub(crate) async fn first_from(
+        &self,
+        owner: &Principal,
+        from: Option<SessionId>,
+        most: usize,
+    ) -> Result<Vec<SessionId>, Error> {
+        let owner = owner.clone();
+        self.store.at_once(|store| async move { store.first_from(&owner, from.as_ref(), most).await }).await
     }
 
     /// Looks over the store, and says how many sessions there are in it. Those

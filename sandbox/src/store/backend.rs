@@ -104,6 +104,10 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     /// The names directly in `directory`; none where there is no such.
     async fn names(&self, directory: &Path) -> Result<Vec<String>, Error>;
 
+    /// The names of locations directly in `directory` in which something lies, perhaps
+    /// among others.
+    async fn folders(&self, directory: &Path) -> Result<Vec<String>, Error>;
+
     /// How many lie directly in `directory`, where that is cheap to tell.
     fn count(&self, _directory: &Path) -> Option<usize> {
         None

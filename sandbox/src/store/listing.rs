@@ -7,12 +7,16 @@ use futures_util::StreamExt as _;
 use object_store::path::Path;
 
 use super::backend::{Looked, Stored};
+use super::commits::Head;
 use super::ends::Closed;
 use super::layout::{Object, is_used, location, parse, parse_sequence, principal_location, session_location};
 use super::objects::Store;
 use super::usage::{SESSION_BYTES, taken_by};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
+
+/// How many sessions are looked at beside each other.
+const LOOKS: usize = 8;
 
 /// A session that is not over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +99,32 @@ impl Store {
             Some(StoredSession { id, sequence, bytes: session.bytes, modified })
         });
         Ok(stored.collect())
+    }
+
+    /// The first sessions of `principal` that are not over, in the order of their handles,
+    /// from one on and at most so many: of the others no more than the name is looked at.
+    pub(crate) async fn first_from(
+        &self,
+        principal: &Principal,
+        from: Option<&SessionId>,
+        most: usize,
+    ) -> Result<Vec<SessionId>, Error> {
+        let names = self.backend.folders(&principal_location(principal.directory_name())).await?;
+        let ids = names.iter().filter_map(|name| SessionId::parse(name).ok());
+        let mut ids: Vec<_> = ids.filter(|id| from.is_none_or(|from| id >= from)).collect();
+        ids.sort_unstable();
+        let mut heads = futures_util::stream::iter(ids)
+            .map(|id| async move { self.head(principal, &id).await.map(|head| (id, head)) })
+            .buffered(LOOKS);
+        let mut first = Vec::new();
+        while first.len() < most
+            && let Some(looked) = heads.next().await
+        {
+            if let (id, Head::At { .. }) = looked? {
+                first.push(id);
+            }
+        }
+        Ok(first)
     }
 
     /// One session without its blobs.

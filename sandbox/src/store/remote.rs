@@ -89,6 +89,12 @@ impl Backend for Remote {
         Ok(self.directly_in(directory).await?.into_iter().map(|(name, _)| name).collect())
     }
 
+    async fn folders(&self, directory: &Path) -> Result<Vec<String>, Error> {
+        let listed = self.0.list_with_delimiter(Some(directory)).await;
+        let listed = listed.map_err(|source| failed(format!("list {directory} in the store"), source))?;
+        Ok(listed.common_prefixes.iter().filter_map(|folder| Some(folder.filename()?.to_owned())).collect())
+    }
+
     // A copy of the commit onto itself would do, and S3 refuses it.
     async fn touch(&self, _: &Path, used: &Path, _: SystemTime) -> Result<(), Error> {
         let written = self.0.put(used, PutPayload::new()).await;

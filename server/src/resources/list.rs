@@ -62,6 +62,12 @@ impl Page {
         }
     }
 
+    /// The session in which the one before it ended.
+    fn session(&self) -> Option<SessionId> {
+        let rest = self.after.strip_prefix(SCHEME)?.strip_prefix("session/")?;
+        SessionId::parse(rest.split('/').next()?).ok()
+    }
+
     /// Whether everything whose address begins so was on pages before.
     fn is_past(&self, prefix: &str) -> bool {
         *self.after > *prefix && !self.after.starts_with(prefix)
@@ -85,20 +91,19 @@ pub(crate) async fn list(
         of_run(&mut page, &id, &run);
     }
     if !page.has_more {
-        let mut sessions = executor.list_sessions(principal).await?;
-        sessions.sort_by(|one, other| one.id.cmp(&other.id));
-        for session in sessions {
-            let prefix = Address::of_session(&session.id, "");
-            if page.has_more || page.is_past(&prefix) {
-                continue;
+        // The first may have been on pages before, and one more tells that there is more.
+        let most = PAGE + 2 - page.resources.len();
+        for id in executor.sessions_from(principal, page.session(), most).await? {
+            let prefix = Address::of_session(&id, "");
+            if page.has_more {
+                break;
             }
-            let folder =
-                Resource::new(prefix, session.id.as_str()).with_title(format!("Files of session {}", session.id));
+            let folder = Resource::new(prefix, id.as_str()).with_title(format!("Files of session {id}"));
             page.push(folder.with_mime_type("text/plain"));
             if !page.has_more
-                && let Some(files) = executor.session_files_here(principal, &session.id)
+                && let Some(files) = executor.session_files_here(principal, &id)
             {
-                for file in of_session(&page, session.id, files).await? {
+                for file in of_session(&page, id, files).await? {
                     page.push(file);
                 }
             }

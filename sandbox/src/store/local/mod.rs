@@ -113,6 +113,12 @@ impl Backend for Local {
         self.files.names(directory).doing(|| format!("list {directory} in the store"))
     }
 
+    async fn folders(&self, directory: &Path) -> Result<Vec<String>, Error> {
+        let (listed, directory) = (directory.clone(), directory.clone());
+        let doing = move || format!("list {directory} in the store");
+        self.blocking(doing, move |files| files.names(&listed)).await
+    }
+
     fn count(&self, directory: &Path) -> Option<usize> {
         self.files.names(directory).ok().map(|names| names.len())
     }
