@@ -46,6 +46,13 @@ fn nobody_has_all_connections_by_leaving_refusals_unread() {
     let refused = Request::post(server.address(), b"").field("Origin", "https://evil.example").bytes().repeat(400);
     let mut pinned: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
     pinned.iter_mut().for_each(|connection| connection.send_bytes(&refused));
+    let (mut last, mut still) = (server.cpu_time(), 0);
+    tests::eventually("the server to have written what it can", || {
+        let now = server.cpu_time();
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        (still == 30).then_some(())
+    });
     for _ in 0..20 {
         assert_eq!(two.execute("print(1)").output(), "1\n");
         assert_eq!(server.get("/readyz").status, 200);
