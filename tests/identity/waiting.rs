@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tests::Reply;
 
 use crate::caller::{Caller, TENANTS, server, tool};
 use crate::keys::{ENDLESS, id_of};
@@ -55,22 +56,27 @@ fn whoever_is_gone_when_its_turn_comes_has_changed_nothing() {
             tool("session", of_snapshot("close")),
         ]
     };
-    let revoked: Vec<_> = changes("revoked").iter().map(|message| send(&gone, message)).collect();
+    let mut revoked: Vec<_> = changes("revoked").iter().map(|message| send(&gone, message)).collect();
     let mut broken: Vec<_> = changes("broken").iter().map(|message| send(&kept, message)).collect();
     // The control: one waits for it.
     let mut written = send(&kept, &tool("write", write("written")));
     broken.push(send(&kept, &execute(ENDLESS, None)));
     running(2);
+    // The head of an answer is out before it: all of them wait.
+    for connection in revoked.iter_mut().chain(&mut broken).chain([&mut held, &mut written]) {
+        assert_eq!(connection.answer_head().unwrap().status, 200);
+    }
     drop(broken);
     assert!(server.command(&["keys", "revoke", &id_of(gone.key)]).0);
     for mut connection in revoked {
-        let refused = connection.answer();
-        assert_eq!((refused.status, refused.reason().as_str()), (401, "revoked"));
+        while let Some(event) = connection.event() {
+            assert!(event.get("result").is_none(), "{event}");
+        }
     }
     running(1);
     std::fs::write(beneath(server.home(), &session).unwrap().join("go"), "").unwrap();
-    held.answer().reply().assert_status("exited 0");
-    assert!(!written.answer().reply().is_error());
+    Reply::of(held.event().unwrap()).assert_status("exited 0");
+    assert!(!Reply::of(written.event().unwrap()).is_error());
 
     let left = kept.execute_in(&session, "import os\nprint(x, sorted(os.listdir('.')))");
     assert_eq!(left.output(), "2 ['go', 'written']\n");

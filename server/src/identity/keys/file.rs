@@ -369,8 +369,8 @@ mod tests {
             (&whole.replacen("sandbox:read", "sandbox:write", 1), "a scope must be one of"),
             (&whole.replacen("\"sandbox:read\"", "", 1), "a key must have a scope"),
             (&whole.replacen("\"hash\": \"", "\"hash\": \"x", 1), "has no hash"),
-            (&whole.replacen("\"expires\": ", "\"expires\": 9999999999", 1), "a time past the year 9999"),
-            (&whole.replacen("\"created\": ", "\"created\": 9999999999", 1), "a time past the year 9999"),
+            (&whole.replacen("\"expires\": ", "\"expires\": 999", 1), "a time past the year 9999"),
+            (&whole.replacen("\"created\": ", "\"created\": 999", 1), "a time past the year 9999"),
         ] {
             let said = refused(text);
             assert!(said.contains(reason), "{said}");
