@@ -141,7 +141,7 @@ fn decoded(path: &str) -> Result<String, &'static str> {
 }
 
 /// A path as a part of an address.
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     encode(path, &mut text);
     text
