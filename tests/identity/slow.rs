@@ -1,5 +1,7 @@
 //! Clients that take their answers slowly, or never.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tests::alone;
 use tests::http::modern;
@@ -40,11 +42,14 @@ fn whoever_takes_no_answers_keeps_nobody_else_from_reading() {
     for connection in connections.iter_mut().step_by(OF_ONE) {
         assert_eq!(connection.answer_head().unwrap().status, 200);
     }
+    let asked = Instant::now();
     for _ in 0..2 {
         let answer = other.ask(&reads[slow.len()]);
         assert!(answer.status == 200 && answer.body.len() > 6 << 20, "{}", answer.status);
         assert_eq!(other.tool("read", json!({"run": "x"})).status, 200);
     }
+    // A client that takes nothing is given up after thirty seconds, with what it held.
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
     // The control: they wait for themselves alone.
     drop(connections);
     assert_eq!(slow[0].ask(&reads[0]).status, 200);
