@@ -54,6 +54,14 @@ pub(crate) const CLIENTS: &[Client] = &[
     client("pydantic-ai", "pydantic-ai-slim", Place::Python, "pydantic_ai_client.py", &[]),
 ];
 
+impl Client {
+    /// Whether it can be with a credential here. Inspector's command line signs in for
+    /// each of its processes and opens a browser of its own beside ours.
+    pub(crate) fn can_be_with(&self, credential: &str) -> bool {
+        credential != "oauth" || self.script != "inspector.mjs"
+    }
+}
+
 /// Everything that the clients need, in folders of the target directory.
 #[derive(Debug)]
 pub(crate) struct Installation {
@@ -87,6 +95,24 @@ impl Installation {
         };
         let rest = text.split_once(&before).expect("what is pinned has a version").1;
         rest.split(after).next().unwrap_or_default().to_owned()
+    }
+
+    /// The command for a script of JavaScript that is no client.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(tests::installed::node(&self.node));
+        command.arg(self.node.join(name));
+        command
+    }
+
+    /// Variables by which clients find the browser of the user.
+    pub(crate) fn browser(&self) -> Vec<(&'static str, String)> {
+        let (node, script) = (tests::installed::node(&self.node), self.node.join("browser.mjs"));
+        let command = format!("{} {}", node.display(), script.display());
+        vec![
+            // Python's, which does not wait for it.
+            ("BROWSER", format!("{command} %s &")),
+            ("BELLJAR_BROWSER", command),
+        ]
     }
 
     /// The command that runs a client.

@@ -1,7 +1,7 @@
 """fastmcp's client, as it is by default."""
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
-from steps import HEADERS, URL, Answer, run, steps
+from steps import HEADERS, SIGNS_IN, URL, Answer, run, steps
 
 
 class Adapter:
@@ -20,7 +20,9 @@ class Adapter:
 
 
 async def main():
-    async with Client(StreamableHttpTransport(URL, headers=HEADERS)) as client:
+    # It opens the browser of the user.
+    transport = StreamableHttpTransport(URL, headers=HEADERS, auth="oauth" if SIGNS_IN else None)
+    async with Client(transport) as client:
         await steps(Adapter(client))
 
 

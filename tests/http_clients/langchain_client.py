@@ -1,6 +1,7 @@
 """langchain-mcp-adapters: tools as an agent gets them, a session of MCP for each call."""
 from langchain_mcp_adapters.client import MultiServerMCPClient
-from steps import HEADERS, URL, Answer, run, steps
+from sign_in import provider
+from steps import HEADERS, SIGNS_IN, URL, Answer, run, steps
 
 
 class Adapter:
@@ -23,7 +24,10 @@ class Adapter:
 
 
 async def main():
-    client = MultiServerMCPClient({"belljar": {"transport": "streamable_http", "url": URL, "headers": HEADERS}})
+    connection = {"transport": "streamable_http", "url": URL, "headers": HEADERS}
+    if SIGNS_IN:
+        connection["auth"] = provider(URL, lambda code, state, _: (code, state))
+    client = MultiServerMCPClient({"belljar": connection})
     async with client.session("belljar", auto_initialize=False) as session:
         protocol = (await session.initialize()).protocolVersion
     by_name = {tool.name: tool for tool in await client.get_tools()}

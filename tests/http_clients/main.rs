@@ -4,9 +4,11 @@
 //!
 //! `cargo build --release && cargo run --release --bin http-clients`
 //!
-//! It starts a server of its own, unless `--url` and `--authorization` name another
-//! and what its clients send as `Authorization`. `--binary FILE` takes another
-//! `belljar`; other words are names of clients, of which all run by default.
+//! Each does all of it with a token, with a key, and with OAuth, where it signs its
+//! user in; `--with token`, `key` or `oauth` is one of them. It starts servers of its
+//! own, unless `--url` and `--authorization` name another and what its clients send as
+//! `Authorization`. `--binary FILE` takes another `belljar`; other words are names of
+//! clients, of which all run by default.
 
 #![expect(
     clippy::expect_used,
@@ -15,15 +17,14 @@
 )]
 
 mod clients;
+mod served;
 mod trial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tests::Server;
-use tests::http::HttpServer;
-
 use crate::clients::{CLIENTS, Installation};
+use crate::served::{CREDENTIALS, Served};
 use crate::trial::{STEPS, Target, Trial};
 
 #[derive(Debug, Default)]
@@ -31,6 +32,7 @@ struct Arguments {
     binary: Option<PathBuf>,
     url: Option<String>,
     authorization: Option<String>,
+    credential: Option<String>,
     /// None for all.
     names: Vec<String>,
 }
@@ -43,12 +45,19 @@ impl Arguments {
             match word.as_str() {
                 "--binary" => arguments.binary = Some(value()?.into()),
                 "--url" => arguments.url = Some(value()?),
+                "--with" => {
+                    let credential = value()?;
+                    if !CREDENTIALS.contains(&credential.as_str()) {
+                        return Err(format!("--with is one of {}, got `{credential}`", CREDENTIALS.join(", ")));
+                    }
+                    arguments.credential = Some(credential);
+                }
                 "--authorization" => arguments.authorization = Some(value()?),
                 name if CLIENTS.iter().any(|client| client.name == name) => arguments.names.push(word),
                 other => {
                     let names: Vec<_> = CLIENTS.iter().map(|client| client.name).collect();
                     return Err(format!(
-                        "`{other}` is none of --binary FILE, --url URL, --authorization VALUE, and the clients {}",
+                        "`{other}` is none of --binary FILE, --with CREDENTIAL, --url URL, --authorization VALUE, and the clients {}",
                         names.join(", ")
                     ));
                 }
@@ -71,30 +80,36 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (target, _server) = match (arguments.url, arguments.authorization) {
-        (Some(url), Some(authorization)) => (Target { url, authorization }, None),
-        _ => {
-            // One place: a call that is not cancelled keeps every later one waiting.
-            let builder = Server::with().text_only().flag("--runs=1");
-            let binary = arguments.binary.unwrap_or_else(tests::binary);
-            let server = HttpServer::with(builder.binary(binary));
-            server.wait_until_ready();
-            let url = format!("http://{}/mcp", server.address());
-            (Target { url, authorization: format!("Bearer {}", server.token()) }, Some(server))
-        }
-    };
-    println!("| client | version | MCP | {} |", STEPS.map(|(_, heading)| heading).join(" | "));
-    println!("| --- | --- | --- |{}", " --- |".repeat(STEPS.len()));
+    println!("| client | version | MCP | with | {} |", STEPS.map(|(_, heading)| heading).join(" | "));
+    println!("| --- | --- | --- | --- |{}", " --- |".repeat(STEPS.len()));
     let mut problems = Vec::new();
-    for client in CLIENTS {
-        if !arguments.names.is_empty() && !arguments.names.iter().any(|name| name == client.name) {
-            continue;
+    let credentials: Vec<&str> = match (&arguments.url, &arguments.credential) {
+        (Some(_), _) => vec!["what was given"],
+        (None, Some(credential)) => vec![credential],
+        (None, None) => CREDENTIALS.to_vec(),
+    };
+    let binary = arguments.binary.unwrap_or_else(tests::binary);
+    for credential in credentials {
+        let served = match &arguments.url {
+            Some(url) => {
+                let authorization = arguments.authorization.clone();
+                Served::elsewhere(Target { url: url.clone(), authorization })
+            }
+            None => Served::with(credential, binary.clone(), &installation),
+        };
+        for client in CLIENTS {
+            let is_asked = arguments.names.is_empty() || arguments.names.iter().any(|name| name == client.name);
+            if !is_asked || !client.can_be_with(credential) {
+                continue;
+            }
+            let trial = Trial::run(client, &installation, &served.target);
+            let came: Vec<_> =
+                STEPS.iter().map(|(step, _)| if trial.has_passed(step) { "yes" } else { "no" }).collect();
+            let (version, protocol) = (installation.version(client), &trial.protocol);
+            println!("| {} | {version} | {protocol} | {credential} | {} |", client.name, came.join(" | "));
+            let told = trial.problems.iter().map(|problem| format!("{} with {credential}: {problem}", client.name));
+            problems.extend(told);
         }
-        let trial = Trial::run(client, &installation, &target);
-        let came: Vec<_> = STEPS.iter().map(|(step, _)| if trial.has_passed(step) { "yes" } else { "no" }).collect();
-        let version = installation.version(client);
-        println!("| {} | {version} | {} | {} |", client.name, trial.protocol, came.join(" | "));
-        problems.extend(trial.problems.iter().map(|problem| format!("{}: {problem}", client.name)));
     }
     problems.iter().for_each(|problem| println!("{problem}"));
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -4,7 +4,7 @@ import base64
 from pydantic_ai import BinaryContent
 from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.mcp import MCPToolset
-from steps import HEADERS, URL, Answer, run, steps
+from steps import HEADERS, SIGNS_IN, URL, Answer, run, steps
 
 
 class Adapter:
@@ -27,7 +27,7 @@ class Adapter:
 
 
 async def main():
-    async with MCPToolset(URL, headers=HEADERS) as toolset:
+    async with MCPToolset(URL, headers=HEADERS or None, auth="oauth" if SIGNS_IN else None) as toolset:
         await steps(Adapter(toolset))
 
 

@@ -4,7 +4,9 @@ import sys
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from steps import HEADERS, URL, Answer, run, steps
+from mcp.client.auth import AuthorizationCodeResult
+from sign_in import provider
+from steps import HEADERS, SIGNS_IN, URL, Answer, run, steps
 
 
 class Adapter:
@@ -23,7 +25,9 @@ class Adapter:
 
 
 async def main():
-    async with httpx2.AsyncClient(headers=HEADERS, timeout=httpx2.Timeout(30, read=300)) as http:
+    result = lambda code, state, issuer: AuthorizationCodeResult(code=code, state=state, iss=issuer)
+    auth = provider(URL, result) if SIGNS_IN else None
+    async with httpx2.AsyncClient(headers=HEADERS, auth=auth, timeout=httpx2.Timeout(30, read=300)) as http:
         async with Client(streamable_http_client(URL, http_client=http), mode=sys.argv[1]) as client:
             await steps(Adapter(client))
 

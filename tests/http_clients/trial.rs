@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) url: String,
-    /// The value of the field `Authorization`.
-    pub(crate) authorization: String,
+    /// The value of the field `Authorization`. Without one, clients sign in.
+    pub(crate) authorization: Option<String>,
 }
 
 /// What came of it.
@@ -52,7 +52,8 @@ impl Trial {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("BELLJAR_URL", &target.url)
-            .env("BELLJAR_AUTHORIZATION", &target.authorization)
+            .envs(target.authorization.as_ref().map(|value| ("BELLJAR_AUTHORIZATION", value)))
+            .envs(installation.browser())
             .current_dir(home.path())
             .stdin(Stdio::null())
             .stderr(file.try_clone().expect("a file can be shared"))
@@ -66,10 +67,11 @@ impl Trial {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self::read(&std::fs::read_to_string(output).expect("it was just written"))
+        let said = std::fs::read_to_string(output).expect("it was just written");
+        Self::read(&said, target.authorization.is_none())
     }
 
-    fn read(said: &str) -> Self {
+    fn read(said: &str, signs_in: bool) -> Self {
         let mut trial = Self { protocol: "not seen".to_owned(), passed: Vec::new(), problems: Vec::new() };
         let mut other = Vec::new();
         for line in said.lines() {
@@ -84,8 +86,9 @@ impl Trial {
                 (None, None) => trial.passed.push(step),
             }
         }
-        if trial.passed.len() < STEPS.len() && trial.problems.is_empty() || !other.is_empty() {
-            // What else it says is for people, and would be said to every user.
+        if trial.passed.len() < STEPS.len() && trial.problems.is_empty() || !other.is_empty() && !signs_in {
+            // What else it says is for people, and would be said to every user; of where they
+            // are to sign in it must tell them.
             trial.problems.push(format!("it said: {}", other.join("\n")));
         }
         trial

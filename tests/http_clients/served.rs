@@ -1,0 +1,97 @@
+//! A server for clients, with one sort of credential.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use tests::Server;
+use tests::http::HttpServer;
+
+use crate::clients::Installation;
+use crate::trial::Target;
+
+/// The sorts.
+pub(crate) const CREDENTIALS: [&str; 3] = ["token", "key", "oauth"];
+
+/// It runs until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) target: Target,
+    _server: Option<HttpServer>,
+    _authority: Option<Authority>,
+}
+
+/// An authorization server.
+#[derive(Debug)]
+struct Authority(Child);
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Served {
+    /// One that somebody else runs.
+    pub(crate) const fn elsewhere(target: Target) -> Self {
+        Self { target, _server: None, _authority: None }
+    }
+
+    /// One of our own.
+    pub(crate) fn with(credential: &str, binary: PathBuf, installation: &Installation) -> Self {
+        // One place: a call that is not cancelled keeps every later one waiting.
+        let builder = Server::with().text_only().flag("--runs=1").binary(binary);
+        let (builder, authority) = match credential {
+            "key" => (builder.flag("--authentication=keys"), None),
+            "oauth" => {
+                let (port, own) = (free_port(), free_port());
+                let resource = format!("http://127.0.0.1:{own}/mcp");
+                let authority = authority(port, &resource, installation);
+                let builder = builder
+                    .listen(&format!("127.0.0.1:{own}"))
+                    .flag(format!("--oauth-resource={resource}"))
+                    .flag(format!("--oauth-issuer=http://127.0.0.1:{port}"));
+                (builder, Some(authority))
+            }
+            _ => (builder, None),
+        };
+        let server = HttpServer::with(builder);
+        server.wait_until_ready();
+        let authorization = match credential {
+            "key" => Some(format!("Bearer {}", server.add_key(&["--scopes=sandbox:execute"]))),
+            "oauth" => None,
+            _ => Some(format!("Bearer {}", server.token())),
+        };
+        let target = Target { url: format!("http://{}/mcp", server.address()), authorization };
+        Self { target, _server: Some(server), _authority: authority }
+    }
+}
+
+/// Whoever asks for any port gets another one, so it stays free.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.expect("this machine has ports").port()
+}
+
+fn authority(port: u16, resource: &str, installation: &Installation) -> Authority {
+    let said = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let output = File::create(said.path()).expect("a temporary file can be written");
+    let child = installation
+        .script("authorization_server.mjs")
+        .arg(port.to_string())
+        .arg(resource)
+        .stdin(Stdio::null())
+        .stderr(output.try_clone().expect("a file can be shared"))
+        .stdout(output)
+        .spawn()
+        .expect("what was installed can be started");
+    let authority = Authority(child);
+    tests::eventually("the authorization server to listen", || {
+        let said = std::fs::read_to_string(said.path()).unwrap_or_default();
+        said.lines().any(|line| line == "ready").then_some(())
+    });
+    authority
+}
