@@ -71,7 +71,7 @@ fn nothing_that_a_caller_says_is_logged_whole_or_as_a_line_of_its_own() {
     server.execute(&format!("open({said:?})"));
     assert_bounded(&server, "an exception");
     // The control: it does log what was refused, and cuts it.
-    let refused = "a line was refused";
+    let refused = "a message was refused";
     let log = eventually("the log to tell of a refusal", || Some(server.log()).filter(|log| log.contains(refused)));
     assert!(log.contains(" more bytes)") && !log.contains("rmcp"), "{log:.2000}");
 }
