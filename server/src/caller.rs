@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::transport::unsent::{OnItsWay, Unsent};
+use crate::transport::unsent::Unsent;
 
 /// What one caller subscribes to at once, on all of its connections: far above what
 /// a client shows, and each is looked at when the session is saved.
@@ -42,31 +42,27 @@ impl Caller {
         looks: Option<Look>,
         cancel: &CancellationToken,
     ) -> Result<Option<Turn>, Error> {
-        let Some(look) = looks else {
-            cancel.run_until_cancelled(self.unsent.room()).await.ok_or(Error::Cancelled)?;
-            return Ok(None);
+        let place = match looks {
+            Some(look) => Some(executor.place(&self.principal, look, cancel).await?),
+            None => None,
         };
-        let mut place = executor.place(&self.principal, look, cancel).await?;
         // Before it takes from others: a caller that reads nothing waits here.
-        let room = cancel.run_until_cancelled(self.unsent.room_for_one()).await.ok_or(Error::Cancelled)?;
+        cancel.run_until_cancelled(self.unsent.room()).await.ok_or(Error::Cancelled)?;
+        let Some(mut place) = place else { return Ok(None) };
         place.begin(cancel).await?;
-        Ok(Some(Turn { place, room }))
+        Ok(Some(Turn(place)))
     }
 }
 
 /// That of a call that runs nothing.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    place: Place,
-    room: OnItsWay,
-}
+pub(crate) struct Turn(Place);
 
 impl Turn {
-    /// Leaves to others what it does not need once the answer is made, and counted
-    /// among what is on its way. What is left goes with the answer.
+    /// Leaves to others what it does not need once the answer is made. What is left goes
+    /// with the answer.
     pub(crate) fn answered(self) -> Place {
-        let Self { mut place, room } = self;
-        drop(room);
+        let Self(mut place) = self;
         place.answered();
         place
     }

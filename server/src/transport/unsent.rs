@@ -101,22 +101,6 @@ impl Unsent {
             }
         }
     }
-
-    /// Waits until there is room for more, and keeps a part of it for an answer that is
-    /// made: where each has little room, one that takes nothing has one made and no more.
-    pub(crate) async fn room_for_one(self: &Arc<Self>) -> OnItsWay {
-        loop {
-            self.room().await;
-            let mut is_kept = false;
-            self.own.send_modify(|bytes| {
-                is_kept = is_room(*bytes, self.is_full());
-                *bytes += if is_kept { LEAST_BYTES } else { 0 };
-            });
-            if is_kept {
-                return self.on_its_way(LEAST_BYTES);
-            }
-        }
-    }
 }
 
 /// Whether one who has so many bytes on their way may have more.
@@ -161,23 +145,6 @@ mod tests {
         drop(rest);
         assert!(one.has_room());
         drop(two_mebibytes);
-        assert_eq!(all.get(), 0);
-    }
-
-    #[test]
-    fn where_all_have_too_much_each_has_one_answer_made_at_a_time() {
-        let all = Total::default();
-        let one = Unsent::within(&all);
-        let kept = |unsent: &Arc<Unsent>| unsent.room_for_one().now_or_never();
-        let some: Vec<_> = (0..16).map(|_| kept(&one).unwrap()).collect();
-        assert!(kept(&one).is_none(), "what is being made counts");
-        drop(some);
-        let rest = all.add(MOST_BYTES_OF_ALL);
-        let first = kept(&one).unwrap();
-        assert!(kept(&one).is_none() && kept(&Unsent::within(&all)).is_some());
-        drop(first);
-        assert!(kept(&one).is_some());
-        drop(rest);
         assert_eq!(all.get(), 0);
     }
 
