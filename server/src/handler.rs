@@ -49,8 +49,9 @@ impl Handler {
 
 /// What its transport added to a request: what it holds, who calls.
 fn of_request<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<Arc<T>> {
-    let parts = context.extensions.get::<Parts>()?;
-    parts.extensions.get::<Arc<T>>().cloned()
+    // What comes by POST has it among what it says of the request.
+    let of_post = || context.extensions.get::<Parts>()?.extensions.get::<Arc<T>>();
+    context.extensions.get::<Arc<T>>().or_else(of_post).cloned()
 }
 
 /// The highest limits of a run that the credential of a request allows.

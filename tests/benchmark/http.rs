@@ -1,5 +1,5 @@
-//! The same calls over HTTP with a key and over standard input and output, in turn. Both have
-//! one server and one client without threads.
+//! The same calls over HTTP and over a WebSocket with a key, and over standard input and
+//! output, in turn. Each has one server and one client without threads.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tests::Server;
 use tests::http::{Connection as HttpConnection, HttpServer, Request, modern};
 use tests::issuer::{Issuer, RESOURCE};
+use tests::websocket::WebSocket;
 
 use super::connection::Connection;
 use super::figures::Samples;
@@ -16,9 +17,13 @@ use super::{HELLO, warm};
 
 const CALLS: usize = 2000;
 
-fn request(server: &HttpServer, key: &str, code: &str) -> Request {
+fn call(code: &str) -> Value {
     let arguments = json!({"language": "python", "code": code});
-    server.request_with(key, &modern("tools/call", json!({"name": "execute", "arguments": arguments})))
+    modern("tools/call", json!({"name": "execute", "arguments": arguments}))
+}
+
+fn request(server: &HttpServer, key: &str, code: &str) -> Request {
+    server.request_with(key, &call(code))
 }
 
 fn stdout(message: &Value) -> &str {
@@ -33,12 +38,17 @@ pub(crate) fn measure() {
     over_http.wait_until_ready();
     let key = over_http.add_key(&["--scopes=sandbox:execute"]);
     let mut connection = over_http.connect();
+    let over_websocket = HttpServer::with(Server::with().flag("--authentication=keys").flag("--websocket"));
+    over_websocket.wait_until_ready();
+    let its_key = over_websocket.add_key(&["--scopes=sandbox:execute"]);
+    let (mut socket, hello_there) = (WebSocket::with(&over_websocket, &its_key), call(HELLO));
     warm(&mut over_stdio, None);
     let hello = request(&over_http, &key, HELLO);
     for _ in 0..100 {
         connection.ask(&hello);
+        socket.ask(&hello_there);
     }
-    let (mut stdio, mut http) = (Vec::new(), Vec::new());
+    let (mut stdio, mut http, mut websocket) = (Vec::new(), Vec::new(), Vec::new());
     let cpu = over_http.cpu_time();
     for _ in 0..CALLS {
         let started = Instant::now();
@@ -49,9 +59,13 @@ pub(crate) fn measure() {
         let answer = connection.ask(&hello).json();
         http.push(started.elapsed());
         assert_eq!(stdout(&answer), "hi\n");
+        let started = Instant::now();
+        let answer = socket.ask(&hello_there);
+        websocket.push(started.elapsed());
+        assert_eq!(stdout(&answer), "hi\n");
     }
     let cpu = (over_http.cpu_time() - cpu) / u32::try_from(CALLS).unwrap_or(u32::MAX);
-    let (stdio, http) = (Samples::of(stdio), Samples::of(http));
+    let (stdio, http, websocket) = (Samples::of(stdio), Samples::of(http), Samples::of(websocket));
     println!(
         "isolated print('hi') over HTTP, with a key  p50 {}  p95 {}  CPU per call, all processes {}",
         http.p50(),
@@ -64,6 +78,8 @@ pub(crate) fn measure() {
         stdio.p50(),
         stdio.p95()
     );
+    println!("  over a WebSocket, in turn too             p50 {}  p95 {}", websocket.p50(), websocket.p95());
+    drop((socket, over_websocket));
     for in_flight in [1, 8, 32] {
         // In turn, and the best of each: the machine changes its mind.
         let (mut stdio, mut http) = (0.0, 0.0);

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
 use tempfile::TempDir;
 use tests::http::{HttpServer, Request, modern};
+use tests::websocket::{WebSocket, upgrade_with};
 use tests::{PATIENCE, Server, eventually};
 
 use super::start::refusal;
@@ -100,7 +101,7 @@ fn execute(server: &HttpServer, code: &str) -> Request {
 
 fn start(certificate: &Certificate, first: &CertificateDer<'static>) -> HttpServer {
     let [one, other] = certificate.flags();
-    let server = HttpServer::with(Server::with().flag(one).flag(other));
+    let server = HttpServer::with(Server::with().flag(one).flag(other).flag("--websocket"));
     let ready = Request::new("GET", "/readyz", server.address());
     eventually("the server to be ready", || {
         (ask(&mut connect(&server, &[first]).unwrap(), &ready).0 == 200).then_some(())
@@ -158,6 +159,29 @@ fn a_connection_that_breaks_cancels_its_run() {
     };
     eventually("the run to begin", || (active() == 1).then_some(()));
     drop(connection);
+    eventually("the run to end", || (active() == 0).then_some(()));
+}
+
+#[test]
+fn a_websocket_goes_over_tls_and_one_that_breaks_cancels_its_run() {
+    let (certificate, first) = Certificate::new();
+    let server = start(&certificate, &first);
+    let port = server.address().port();
+    let upgrade = upgrade_with(server.address(), server.token());
+    let foreign = upgrade.clone().field("Origin", &format!("http://localhost:{port}"));
+    assert_eq!(ask(&mut connect(&server, &[&first]).unwrap(), &foreign).0, 403, "a page without TLS");
+    let own = upgrade.field("Origin", &format!("https://localhost:{port}"));
+    let open = || WebSocket::open(connect(&server, &[&first]).unwrap(), &own);
+    let call = |code: &str| {
+        modern("tools/call", json!({"name": "execute", "arguments": {"language": "python", "code": code}}))
+    };
+    let (mut one, mut other) = (open(), open());
+    assert_eq!(one.call(&call("print(6 * 7)")).output(), "42\n");
+    one.send(&call("while True: pass"));
+    let health = modern("tools/call", json!({"name": "health_check", "arguments": {}}));
+    let mut active = || other.call(&health).structured()["runs_active"].clone();
+    eventually("the run to begin", || (active() == 1).then_some(()));
+    drop(one);
     eventually("the run to end", || (active() == 0).then_some(()));
 }
 

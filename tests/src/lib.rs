@@ -2,6 +2,7 @@
 //!
 //! - [`Server`] is one running server, with a state directory of its own.
 //! - [`http`] is a server that speaks HTTP, and the raw connection to it.
+//! - [`websocket`] is the raw end of a WebSocket to it.
 //! - [`issuer`] is an authorization server whose tokens it takes.
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
@@ -31,6 +32,7 @@ mod running;
 mod runtimes;
 mod server;
 mod store;
+pub mod websocket;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

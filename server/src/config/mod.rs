@@ -217,6 +217,7 @@ impl Config {
                 tls_key: settings.tls_key,
                 behind_proxy: settings.behind_proxy,
                 trusted_proxies: settings.trusted_proxies,
+                websocket: settings.websocket,
             })?,
             oauth,
             threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,

@@ -32,6 +32,8 @@ pub(crate) struct Serving {
     pub(crate) behind_proxy: bool,
     /// Who is believed when it says for whom it asks.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Whether it speaks MCP over WebSockets too.
+    pub(crate) websocket: bool,
 }
 
 /// A certificate and its key.
@@ -54,6 +56,7 @@ pub(super) struct Written {
     pub(super) tls_key: Option<PathBuf>,
     pub(super) behind_proxy: Option<bool>,
     pub(super) trusted_proxies: Option<Vec<Network>>,
+    pub(super) websocket: Option<bool>,
 }
 
 impl Serving {
@@ -74,6 +77,7 @@ impl Serving {
             tls,
             behind_proxy: written.behind_proxy.unwrap_or(false),
             trusted_proxies: written.trusted_proxies.unwrap_or_default(),
+            websocket: written.websocket.unwrap_or(false),
         })
     }
 

@@ -193,6 +193,17 @@ pub(crate) struct Settings {
         value_delimiter = ','
     )]
     pub(super) trusted_proxies: Option<Vec<Network>>,
+    /// Speak MCP over WebSockets too, at /ws of `serve`, under the same checks
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_WEBSOCKET",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(super) websocket: Option<bool>,
     /// Seconds that runs get to finish after SIGTERM or SIGINT [default: 30]
     #[arg(long, global = true, env = "BELLJAR_DRAIN_SECONDS", value_name = "N")]
     pub(super) drain_seconds: Option<u64>,

@@ -43,7 +43,7 @@ const fn pieces(bytes: usize) -> usize {
 }
 
 /// The room that the bodies of one principal have together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Room {
     own: Arc<Semaphore>,
     /// What it has when others have all of the whole.
@@ -52,6 +52,7 @@ pub(super) struct Room {
 }
 
 /// What a body has.
+#[derive(Debug)]
 pub(super) struct Taken {
     own: OwnedSemaphorePermit,
     /// Of the whole, or of the least. None for a small one.
@@ -59,8 +60,13 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// Whether it is enough for so many bytes.
+    pub(super) fn holds(&self, bytes: usize) -> bool {
+        pieces(bytes) <= self.of_all.iter().map(OwnedSemaphorePermit::num_permits).sum()
+    }
+
     /// Gives back all but so much.
-    fn shrink(&mut self, bytes: usize) {
+    pub(super) fn shrink(&mut self, bytes: usize) {
         let mut needed = pieces(bytes);
         drop(self.own.split(self.own.num_permits().saturating_sub(needed)));
         for permit in &mut self.of_all {
@@ -94,6 +100,18 @@ impl Room {
         };
         taken.of_all.push(more?);
         Ok(())
+    }
+
+    /// Room for `bytes` of a message that have come, of which nobody said how many there
+    /// will be.
+    pub(super) async fn meet(self, taken: Option<Taken>, bytes: usize) -> Result<Taken, Refusal> {
+        let until = Instant::now() + BODY_TIME;
+        let mut taken = match taken {
+            Some(taken) => taken,
+            None => self.take(MAX_MESSAGE_BYTES, until).await?,
+        };
+        self.grow(&mut taken, bytes, MAX_MESSAGE_BYTES, until).await?;
+        Ok(taken)
     }
 
     /// The body, and the room that it takes.

@@ -60,6 +60,11 @@ pub(super) const HEAD_START: Duration = Duration::from_millis(500);
 /// How often a stream that has nothing to say shows that it is there. Proxies cut
 /// what is silent for a minute.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a WebSocket may be silent: three times what it is asked for a sign of life.
+pub(super) const SILENCE_TIME: Duration = Duration::from_secs(45);
+/// The longest frame that is sent over a WebSocket: longer ones would be moved about in
+/// memory for each piece that a slow client takes.
+pub(super) const FRAME_BYTES: usize = 64 << 10;
 /// How long the last answers are waited for when the server ends.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long connections get to close after that.

@@ -11,6 +11,7 @@ use rmcp::transport::common::http_header::HEADER_SESSION_ID;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sandbox::Principal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body::Room;
@@ -35,6 +36,7 @@ use crate::transport::unsent::Unsent;
 /// One principal.
 pub(super) struct Client {
     service: Arc<Service>,
+    caller: Arc<Caller>,
     mcp: Arc<StreamableHttpService<Handler, Sessions>>,
     sessions: Arc<Sessions>,
     requests: Arc<Semaphore>,
@@ -51,9 +53,12 @@ impl Client {
     /// Serves a principal.
     pub(super) fn new(shared: &Shared, principal: Principal) -> Self {
         let Shared { service, longest, stop, tasks, long, most_connections, room, unsent, mcp_sessions } = shared;
-        let (of_handlers, ended) = (Arc::clone(service), stop.clone());
         let caller = Caller::new(principal, Unsent::within(unsent));
-        let handler = move || Ok(Handler::new(Arc::clone(&of_handlers), Arc::clone(&caller), ended.clone()));
+        let of_request = (Arc::clone(service), Arc::clone(&caller), stop.clone());
+        let handler = move || {
+            let (service, caller, ended) = of_request.clone();
+            Ok(Handler::new(service, caller, ended))
+        };
         // Host and Origin were checked before, with reasons.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
@@ -68,13 +73,38 @@ impl Client {
         let (service, connections) = (Arc::clone(service), Arc::new(Semaphore::new(*most_connections)));
         let (most_connections, room) = (*most_connections, room.for_one());
         let (long, tasks) = (Arc::clone(long), tasks.clone());
-        Self { service, mcp, sessions, requests, streams, connections, most_connections, long, room, tasks }
+        Self { service, caller, mcp, sessions, requests, streams, connections, most_connections, long, room, tasks }
     }
 
     /// A place among the connections of this principal.
     pub(super) fn connection(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let place = Arc::clone(&self.connections).try_acquire_owned();
         place.map_err(|_| Refusal::TooManyConnections(self.most_connections))
+    }
+
+    /// The server of a connection that lasts until `ended`.
+    pub(super) fn handler(&self, ended: CancellationToken) -> Handler {
+        Handler::new(Arc::clone(&self.service), Arc::clone(&self.caller), ended)
+    }
+
+    /// A place among the requests of this principal.
+    pub(super) fn request(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)
+    }
+
+    /// A place among its streams.
+    pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)
+    }
+
+    /// The room for its messages.
+    pub(super) fn room(&self) -> Room {
+        self.room.clone()
+    }
+
+    /// Where its long messages are read.
+    pub(super) const fn long(&self) -> &Arc<LongMessages> {
+        &self.long
     }
 
     /// Answers a request of this principal.
@@ -89,7 +119,7 @@ impl Client {
         if parts.method != Method::POST {
             Operation::OF_NO_MESSAGE.check(&identity, &self.service.accounts)?;
             if parts.method == Method::GET {
-                held.keep(Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)?);
+                held.keep(self.stream()?);
             }
             let mut answer = self.mcp.handle(Request::from_parts(parts, Full::<Bytes>::default())).await;
             // It has ended by now; and clients complain of any other success.
@@ -98,7 +128,7 @@ impl Client {
             }
             return Ok(answer);
         }
-        held.keep_place(Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)?);
+        held.keep_place(self.request()?);
         let (body, room) = self.room.take_in(&parts.headers, body).await?;
         held.keep(room);
         if !is_json(&parts.headers) {

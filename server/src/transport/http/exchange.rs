@@ -33,6 +33,10 @@ impl Exchange {
         Self { connection: Arc::clone(connection), held, place: Mutex::default() }
     }
 
+    pub(super) const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     pub(super) const fn held(&self) -> &Arc<Held> {
         &self.held
     }

@@ -92,6 +92,7 @@ mod tests {
             tls: None,
             behind_proxy,
             trusted_proxies: Vec::new(),
+            websocket: false,
         }
     }
 

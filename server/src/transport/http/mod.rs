@@ -9,6 +9,7 @@
 //! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
 //! - `exchange`, `lasting`, `late`: a request and what it holds until its answer is out,
 //!   the answer that ends with its credential, and the one that takes its time.
+//! - `websocket`: the same over connections that are upgraded, where that is asked for.
 //! - `clients`, `client`, `sessions`: every principal, one of them, and its sessions of
 //!   the `initialize` era.
 
@@ -32,6 +33,7 @@ mod sessions;
 mod socket;
 mod strangers;
 mod tls;
+mod websocket;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -83,6 +85,8 @@ pub(crate) struct Door {
     tls: Option<Arc<Tls>>,
     authorities: Authorities,
     trusted_proxies: Vec<Network>,
+    /// Whether it is one for WebSockets too.
+    websocket: bool,
 }
 
 impl Door {
@@ -101,6 +105,7 @@ impl Door {
                 &serving.allowed_origins,
             ),
             trusted_proxies: serving.trusted_proxies.clone(),
+            websocket: serving.websocket,
         })
     }
 }
@@ -217,7 +222,7 @@ async fn converse(server: Arc<Server>, stream: TcpStream, peer: IpAddr, connecti
     }
 }
 
-async fn converse_over<S: AsyncRead + AsyncWrite + Unpin>(
+async fn converse_over<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     server: Arc<Server>,
     stream: S,
     peer: IpAddr,
@@ -237,7 +242,7 @@ async fn converse_over<S: AsyncRead + AsyncWrite + Unpin>(
         .header_read_timeout(IDLE_TIME)
         .max_headers(HEAD_FIELDS)
         .max_header_size(HEAD_BYTES);
-    let mut conversation = pin!(protocol.serve_connection(io, answer));
+    let mut conversation = pin!(protocol.serve_connection(io, answer).with_upgrades());
     let ended = tokio::select! {
         ended = conversation.as_mut() => ended,
         () = connection.leave() => return,
@@ -252,7 +257,12 @@ async fn converse_over<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 impl Server {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, exchange: Exchange) -> Response<AnswerBody> {
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        exchange: Exchange,
+    ) -> Response<AnswerBody> {
         let (uri, headers) = (request.uri(), request.headers());
         let page = pages::origin(headers).filter(|_| self.door.authorities.check(uri, headers).is_ok());
         let answered = self.admit(request, peer, &exchange).await;
@@ -266,7 +276,12 @@ impl Server {
         exchange.answer(answer)
     }
 
-    async fn admit(&self, request: Request<Incoming>, peer: IpAddr, exchange: &Exchange) -> Result<Answer, Refusal> {
+    async fn admit(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        exchange: &Exchange,
+    ) -> Result<Answer, Refusal> {
         if let Some(answered) = self.at_the_door(&request) {
             return answered.inspect_err(|refusal| self.service.accounts.refused(None, refusal.reason()));
         }
@@ -306,6 +321,9 @@ impl Server {
         if let Err(refusal) = self.door.authorities.check(request.uri(), headers) {
             return Some(Err(refusal));
         }
+        if self.is_websocket(request) {
+            return (method != Method::GET).then_some(Err(Refusal::Method("GET")));
+        }
         let metadata = self.authentication.metadata_at(request.uri().path());
         if metadata.is_none() && request.uri().path() != "/mcp" {
             return Some(Err(Refusal::NoSuchPath));
@@ -320,13 +338,21 @@ impl Server {
         (!is_known).then_some(Err(Refusal::Method("POST, GET, DELETE")))
     }
 
+    /// Whether it is for a WebSocket, where there are any.
+    fn is_websocket(&self, request: &Request<Incoming>) -> bool {
+        self.door.websocket && request.uri().path() == websocket::PATH
+    }
+
     async fn answer_known(
-        &self,
+        self: &Arc<Self>,
         request: Request<Incoming>,
         identity: &Arc<Identity>,
         exchange: &Exchange,
     ) -> Result<Answer, Refusal> {
         let client = self.clients.of(&identity.principal)?;
+        if self.is_websocket(&request) {
+            return websocket::open(self, request, exchange.connection(), client, Arc::clone(identity));
+        }
         exchange.admit(client.connection()?);
         let held = exchange.held();
         held.keep(Arc::clone(&client));

@@ -4,10 +4,10 @@
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use hyper::http::HeaderValue;
 use hyper::{Response, StatusCode};
-use rmcp::model::ErrorCode;
+use rmcp::model::{ErrorCode, ErrorData};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -72,6 +72,14 @@ pub(super) enum Refusal {
     NoMessage(message::Refusal),
     #[error("the body is no message that anything could be done with")]
     Nothing,
+    #[error("a WebSocket begins with a request over HTTP/1.1 with `Connection: Upgrade` and `Upgrade: websocket`")]
+    NoUpgrade,
+    #[error("Sec-WebSocket-Version must be 13")]
+    WebSocketVersion,
+    #[error("{0}")]
+    WebSocketField(&'static str),
+    #[error("a request with this id is being answered on this connection: ids must differ")]
+    Twice,
 }
 
 impl Refusal {
@@ -106,12 +114,22 @@ impl Refusal {
             Self::NoClient => "no_client",
             Self::NoJson => "no_json",
             Self::NoMessage(_) | Self::Nothing => "no_message",
+            Self::NoUpgrade | Self::WebSocketVersion | Self::WebSocketField(_) => "no_websocket",
+            Self::Twice => "id_in_use",
         }
     }
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::NoHost | Self::Plain | Self::Broken | Self::NoMessage(_) | Self::Nothing => StatusCode::BAD_REQUEST,
+            Self::NoHost
+            | Self::Plain
+            | Self::Broken
+            | Self::NoMessage(_)
+            | Self::Nothing
+            | Self::WebSocketVersion
+            | Self::WebSocketField(_)
+            | Self::Twice => StatusCode::BAD_REQUEST,
+            Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
             Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -156,14 +174,26 @@ impl Refusal {
             Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
             Self::Unauthenticated(error) => challenge(error.error(), None),
             Self::Scope { needs, .. } => challenge(Some("insufficient_scope"), Some(*needs)),
+            Self::NoUpgrade => Some((UPGRADE, HeaderValue::from_static("websocket"))),
+            Self::WebSocketVersion => Some((SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))),
             _ => None,
         }
     }
 
     fn body(&self) -> Value {
-        let (id, code) = match self {
-            Self::NoMessage(refusal) => (json!(refusal.id), refusal.code),
-            _ => (Value::Null, REFUSED),
+        let id = match self {
+            Self::NoMessage(refusal) => json!(refusal.id),
+            _ => Value::Null,
+        };
+        json!({"jsonrpc": "2.0", "id": id, "error": self.error()})
+    }
+
+    /// What it is where there are no statuses and no fields.
+    pub(super) fn error(&self) -> ErrorData {
+        let code = match self {
+            Self::NoMessage(refusal) => refusal.code,
+            Self::Twice => ErrorCode::INVALID_REQUEST,
+            _ => REFUSED,
         };
         let mut data = json!({"reason": self.reason()});
         if let Some(seconds) = self.retry_after_seconds() {
@@ -177,8 +207,7 @@ impl Refusal {
             }
             _ => {}
         }
-        let error = json!({"code": code.0, "message": self.to_string(), "data": data});
-        json!({"jsonrpc": "2.0", "id": id, "error": error})
+        ErrorData::new(code, self.to_string(), Some(data))
     }
 
     /// The answer.

@@ -55,7 +55,7 @@ impl<S> Socket<S> {
 }
 
 /// Waits for the end of a time that begins with the first question.
-fn expires(clock: &mut Option<Pin<Box<Sleep>>>, time: Duration, context: &mut Context<'_>) -> Poll<()> {
+pub(super) fn expires(clock: &mut Option<Pin<Box<Sleep>>>, time: Duration, context: &mut Context<'_>) -> Poll<()> {
     clock.get_or_insert_with(|| Box::pin(sleep(time))).as_mut().poll(context)
 }
 
