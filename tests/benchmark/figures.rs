@@ -29,12 +29,17 @@ impl Samples {
         milliseconds(self.median())
     }
 
+    /// So many of a hundred took less.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        self.0[self.0.len() * percent / 100]
+    }
+
     pub(crate) fn p95(&self) -> String {
-        milliseconds(self.0[self.0.len() * 95 / 100])
+        milliseconds(self.percentile(95))
     }
 
     pub(crate) fn p99(&self) -> String {
-        milliseconds(self.0[self.0.len() * 99 / 100])
+        milliseconds(self.percentile(99))
     }
 }
 

@@ -14,6 +14,7 @@ mod connection;
 mod figures;
 mod http;
 mod native;
+mod neighbours;
 mod sessions;
 mod tenants;
 mod wall;
@@ -63,6 +64,7 @@ fn main() {
     println!("belljar {}; {}\n", env!("CARGO_PKG_VERSION"), machine());
     if arguments.get(1).is_some_and(|part| part == "http") {
         http::measure();
+        neighbours::measure();
         return tenants::measure();
     }
     start();
@@ -71,6 +73,7 @@ fn main() {
     session();
     throughput();
     http::measure();
+    neighbours::measure();
     tenants::measure();
     cpu_bound();
     output();

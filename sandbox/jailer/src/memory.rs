@@ -146,7 +146,7 @@ impl Memory {
             good_until: now + ((now - began) * GOOD_FOR).max(GOOD_FOR_AT_LEAST),
         });
         if is_paused {
-            standstill.end(tree, before, &after);
+            standstill.end(tree, &after, &processes.stopped_by_themselves(&after));
         }
         Ok(used)
     }

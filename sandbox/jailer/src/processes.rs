@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use nix::unistd::{SysconfVar, Uid, getpid, sysconf};
 
@@ -240,6 +241,18 @@ impl Processes {
         }
     }
 
+    /// Those of a tree that stands still that had stopped before it was made to. A signal
+    /// to stop waits in them, as the kernel gives none to a process that has stopped; in
+    /// the others it was what stopped them.
+    pub(crate) fn stopped_by_themselves(&mut self, snapshot: &Snapshot) -> HashSet<i32> {
+        const STOP: u64 = 1 << (Signal::SIGSTOP as u32 - 1);
+        let mut waits_in = |pid: &&i32| {
+            read(&format!("/proc/{pid}/status"), &mut self.text).is_ok()
+                && mask_of(&String::from_utf8_lossy(&self.text), "ShdPnd:").is_some_and(|waiting| waiting & STOP != 0)
+        };
+        snapshot.stopped.iter().filter(|pid| waits_in(pid)).copied().collect()
+    }
+
     /// The memory of these processes, shared parts divided among those that
     /// share them. That takes the kernel long, so it ends once there is more
     /// than `enough`. `None` when one of them does not let us look.
@@ -335,6 +348,12 @@ pub(crate) fn count_of_user(user: Uid) -> io::Result<u64> {
 fn number_of(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The set of signals in the line with this name.
+fn mask_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    u64::from_str_radix(line.trim(), 16).ok()
 }
 
 struct Stat {

@@ -22,14 +22,14 @@ impl Standstill {
         tree.pause();
     }
 
-    /// Lets them go on as they are `now`, but for those that had stopped `before`.
-    pub(crate) fn end(&mut self, tree: &Tree, before: &Snapshot, now: &Snapshot) {
-        if before.stopped.is_empty() {
+    /// Lets them go on as they are `now`, but for those that had stopped by themselves.
+    pub(crate) fn end(&mut self, tree: &Tree, now: &Snapshot, by_themselves: &HashSet<i32>) {
+        if by_themselves.is_empty() {
             tree.go_on();
             return;
         }
-        let known: HashSet<i32> = now.pids().into_iter().chain(before.stopped.iter().copied()).collect();
-        known.iter().filter(|pid| !before.stopped.contains(pid)).for_each(|pid| tree.let_go_on(*pid));
+        let known: HashSet<i32> = now.pids().into_iter().chain(by_themselves.iter().copied()).collect();
+        known.iter().filter(|pid| !by_themselves.contains(pid)).for_each(|pid| tree.let_go_on(*pid));
         self.known = Some(known);
     }
 

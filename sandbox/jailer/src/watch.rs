@@ -170,7 +170,7 @@ impl Watch {
         let cause = self.passed(&usage);
         if is_paused && cause.is_none() {
             let after = self.processes.look()?;
-            self.standstill.end(tree, snapshot, &after);
+            self.standstill.end(tree, &after, &self.processes.stopped_by_themselves(&after));
         }
         Ok((cause, self.limits.disk_bytes.saturating_sub(usage.bytes)))
     }
