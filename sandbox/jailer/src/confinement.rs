@@ -115,7 +115,10 @@ pub struct Scratch {
 /// A file in memory, gone with the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenFile {
-    /// Where the program sees it, in a directory that is no mount.
+    /// Where the program sees it, in a directory that is no mount. Those below
+    /// `/proc/sys` are the only settings of the kernel that it sees, and all else of
+    /// `/proc` is the kernel's own. An empty `/proc/sys/kernel/random/uuid` stands for
+    /// the kernel's.
     pub path: PathBuf,
     /// What is in it.
     pub content: Cow<'static, str>,

@@ -54,8 +54,8 @@ pub(crate) fn build(confinement: &Confinement, parts: &Parts) -> Result<(), Fail
     for (link, target) in LINKS {
         symlink(target, link).doing_at("linking", Path::new(link))?;
     }
-    mount_proc()?;
     given::write(root.as_fd(), given)?;
+    mount_proc(root.as_fd())?;
     // A program's own files may lie within a scratch directory, not the other
     // way round: what is mounted later covers what was there.
     for scratch in &confinement.scratch {

@@ -14,6 +14,7 @@ use nix::sys::stat::{Mode, umask};
 use crate::confinement::GivenFile;
 use crate::failure::{Doing, Failure};
 use crate::filesystem::make_directory;
+use crate::proc::SETTINGS;
 
 /// What a file takes at most beside its content: the rest of its last page.
 const REST_BYTES: u64 = 4096;
@@ -66,9 +67,11 @@ fn write_all(root: BorrowedFd<'_>, files: &[GivenFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The directories that they lie in, but for those within another one.
+/// The directories that they lie in, but for those within another one, and settings: all
+/// of `/proc` may be read.
 pub(crate) fn directories(files: &[GivenFile]) -> impl Iterator<Item = &Path> {
-    let all: BTreeSet<&Path> = files.iter().filter_map(|file| file.path.parent()).collect();
+    let all = files.iter().filter_map(|file| file.path.parent());
+    let all: BTreeSet<&Path> = all.filter(|path| !path.starts_with(SETTINGS)).collect();
     let mut last: Option<&Path> = None;
     all.into_iter().filter(move |path| {
         let is_within = last.is_some_and(|last| path.starts_with(last));

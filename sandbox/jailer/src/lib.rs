@@ -55,5 +55,6 @@ pub use control::{read_report, send_confinement, send_stop};
 pub use entry::main;
 pub use failure::Failure;
 pub use landlock::{FIRST_ABI_WITH_SCOPES, PathAccess, PathRule, landlock_abi, restrict_paths};
+pub use namespaces::HOSTNAME;
 pub use seccomp::{Argument, Filter, Rule, Table};
 pub use worker::{WorkerWall, confine_worker};

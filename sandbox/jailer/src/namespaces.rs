@@ -17,6 +17,9 @@ pub(crate) fn enter_mounts() -> Result<(), Failure> {
     unshare(CloneFlags::CLONE_NEWNS).doing("unshare")
 }
 
+/// What a program in namespaces takes its machine for.
+pub const HOSTNAME: &str = "sandbox";
+
 /// Enters new namespaces. The process namespace begins with the next child.
 pub(crate) fn enter() -> Result<(), Failure> {
     let (uid, gid) = (geteuid(), getegid());
@@ -33,7 +36,7 @@ pub(crate) fn enter() -> Result<(), Failure> {
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/uid_map", &format!("{INSIDE_ID} {uid} 1"))?;
     write("/proc/self/gid_map", &format!("{INSIDE_ID} {gid} 1"))?;
-    sethostname("sandbox").doing("setting the host name")
+    sethostname(HOSTNAME).doing("setting the host name")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the maps of its own user namespace")]

@@ -23,6 +23,7 @@ mod ownership;
 mod pictures;
 mod private;
 mod runtime;
+mod settings;
 mod supervise;
 mod temporary;
 mod tier;
