@@ -144,7 +144,7 @@ impl Client {
         if message.body.len() < LONG_BYTES {
             return message.answer().await;
         }
-        self.long.carry_out(message.answer()).await.unwrap_or(Err(Refusal::Nothing))
+        self.long.carry_out(message.answer()).await.unwrap_or(Err(Refusal::Failed))
     }
 }
 

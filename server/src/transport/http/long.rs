@@ -43,3 +43,17 @@ impl Drop for LongMessages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_panics_there_is_told_from_what_ends() {
+        let long = LongMessages::new().unwrap();
+        assert_eq!(long.carry_out(async { 1 }).await, Some(1));
+        assert_eq!(long.carry_out(async { panic!("of a test") }).await, None::<()>);
+        // The thread goes on.
+        assert_eq!(long.carry_out(async { 2 }).await, Some(2));
+    }
+}

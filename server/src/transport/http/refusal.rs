@@ -72,6 +72,8 @@ pub(super) enum Refusal {
     NoMessage(message::Refusal),
     #[error("the body is no message that anything could be done with")]
     Nothing,
+    #[error("the server failed to carry out this message; its log says why")]
+    Failed,
     #[error("a WebSocket begins with a request over HTTP/1.1 with `Connection: Upgrade` and `Upgrade: websocket`")]
     NoUpgrade,
     #[error("Sec-WebSocket-Version must be 13")]
@@ -114,6 +116,7 @@ impl Refusal {
             Self::NoClient => "no_client",
             Self::NoJson => "no_json",
             Self::NoMessage(_) | Self::Nothing => "no_message",
+            Self::Failed => "server_failed",
             Self::NoUpgrade | Self::WebSocketVersion | Self::WebSocketField(_) => "no_websocket",
             Self::Twice => "id_in_use",
         }
@@ -129,6 +132,7 @@ impl Refusal {
             | Self::WebSocketVersion
             | Self::WebSocketField(_)
             | Self::Twice => StatusCode::BAD_REQUEST,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
             Self::ForeignHost { .. } | Self::ForeignOrigin { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
@@ -193,6 +197,7 @@ impl Refusal {
         let code = match self {
             Self::NoMessage(refusal) => refusal.code,
             Self::Twice => ErrorCode::INVALID_REQUEST,
+            Self::Failed => ErrorCode::INTERNAL_ERROR,
             _ => REFUSED,
         };
         let mut data = json!({"reason": self.reason()});

@@ -74,7 +74,7 @@ impl Admission {
             false => {
                 let text = text.clone();
                 let reading = async move { read(&text) };
-                self.client.long().carry_out(reading).await.unwrap_or(Err(Refusal::Nothing))
+                self.client.long().carry_out(reading).await.unwrap_or(Err(Refusal::Failed))
             }
         };
         let Some((operation, mut message)) = read? else { return Ok(None) };
