@@ -54,14 +54,6 @@ pub(crate) const CLIENTS: &[Client] = &[
     client("pydantic-ai", "pydantic-ai-slim", Place::Python, "pydantic_ai_client.py", &[]),
 ];
 
-impl Client {
-    /// Whether it can be with a credential here. Inspector's command line signs in for
-    /// each of its processes and opens a browser of its own beside ours.
-    pub(crate) fn can_be_with(&self, credential: &str) -> bool {
-        credential != "oauth" || self.script != "inspector.mjs"
-    }
-}
-
 /// Everything that the clients need, in folders of the target directory.
 #[derive(Debug)]
 pub(crate) struct Installation {
