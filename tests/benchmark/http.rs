@@ -26,7 +26,7 @@ fn request(server: &HttpServer, key: &str, code: &str) -> Request {
     server.request_with(key, &call(code))
 }
 
-pub(crate) fn stdout(message: &Value) -> &str {
+fn stdout(message: &Value) -> &str {
     let output = &message["result"]["structuredContent"]["stdout"];
     output.as_str().unwrap_or_else(|| panic!("not a result: {message}"))
 }
@@ -145,48 +145,29 @@ fn with_access_tokens() {
 
 /// Calls per second with so many connections that have a call each.
 fn throughput(server: &HttpServer, key: &str, calls: usize, in_flight: usize) -> f64 {
+    let mut connections: Vec<_> = (0..in_flight).map(|_| (server.connect(), 0)).collect();
     let started = Instant::now();
-    let mut programs = (0..calls).map(|call| (format!("print('call {call}')"), format!("call {call}\n")));
-    let done = keep_in_flight(server, key, in_flight, || programs.next());
-    done as f64 / started.elapsed().as_secs_f64()
-}
-
-/// Keeps so many calls in flight, each on a connection of its own, for as long as there is
-/// a next program with what it prints. How many were answered.
-pub(crate) fn keep_in_flight(
-    server: &HttpServer,
-    key: &str,
-    in_flight: usize,
-    mut next: impl FnMut() -> Option<(String, String)>,
-) -> usize {
-    struct Busy {
-        connection: HttpConnection,
-        prints: String,
-    }
-    let mut send = |mut connection: HttpConnection| {
-        let (code, prints) = next()?;
-        connection.send(&request(server, key, &code));
-        Some(Busy { connection, prints })
+    let mut sent = 0;
+    let mut send = |connection: &mut HttpConnection| {
+        connection.send(&request(server, key, &format!("print('call {sent}')")));
+        sent += 1;
+        sent - 1
     };
-    let mut busy: Vec<_> = (0..in_flight).map_while(|_| send(server.connect())).collect();
-    let mut done = 0;
-    while !busy.is_empty() {
-        let mut sockets: Vec<_> =
-            busy.iter().map(|busy| PollFd::new(busy.connection.as_fd(), PollFlags::POLLIN)).collect();
-        poll(&mut sockets, PollTimeout::NONE).expect("sockets can be waited for");
-        let ready: Vec<_> = sockets.iter().map(|socket| socket.any().unwrap_or(false)).collect();
-        let each = std::mem::take(&mut busy).into_iter().zip(ready);
-        busy = each
-            .filter_map(|(mut one, is_ready)| {
-                if !is_ready {
-                    return Some(one);
-                }
-                let answer = one.connection.answer().json();
-                assert_eq!(stdout(&answer), one.prints, "every output must be its own");
-                done += 1;
-                send(one.connection)
-            })
-            .collect();
+    for (connection, call) in &mut connections {
+        *call = send(connection);
     }
-    done
+    let mut done = 0;
+    while done < calls {
+        let mut ready: Vec<_> =
+            connections.iter().map(|(connection, _)| PollFd::new(connection.as_fd(), PollFlags::POLLIN)).collect();
+        poll(&mut ready, PollTimeout::NONE).expect("sockets can be waited for");
+        let ready: Vec<_> = ready.iter().map(|ready| ready.any().unwrap_or(false)).collect();
+        for ((connection, call), _) in connections.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+            let answer = connection.answer().json();
+            assert_eq!(stdout(&answer), format!("call {call}\n"), "every output must be its own");
+            done += 1;
+            *call = send(connection);
+        }
+    }
+    done as f64 / started.elapsed().as_secs_f64()
 }

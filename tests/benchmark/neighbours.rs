@@ -2,7 +2,7 @@
 //! processors the one who floods has.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tests::http::HttpServer;
@@ -10,7 +10,7 @@ use tests::{Process, Server};
 
 use super::HELLO;
 use super::figures::Samples;
-use super::http::{call, keep_in_flight, stdout};
+use super::http::call;
 
 /// What one who floods keeps in flight.
 const FLOOD: usize = 64;
@@ -32,8 +32,7 @@ pub(crate) fn measure() {
             ["one", "other"].map(|tenant| server.add_key(&[&format!("--tenant={tenant}"), "--scopes=sandbox:execute"]));
         let before = Workers::of(&server);
         let until = Instant::now() + Duration::from_secs(1);
-        let next = || (Instant::now() < until).then(|| (code.to_owned(), "hi\n".to_owned()));
-        keep_in_flight(&server, &one, FLOOD, next);
+        keep_in_flight(&server, &one, code, FLOOD, || Instant::now() < until);
         let of_one = Workers::of(&server).busy_since(&before);
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         // In turn: the machine changes its mind.
@@ -58,8 +57,7 @@ pub(crate) fn measure() {
             flood(&server, &one, code, || {
                 let (before, started) = (Workers::of(&server), Instant::now());
                 let until = started + Duration::from_secs(4);
-                let next = || (Instant::now() < until).then(|| (code.to_owned(), "hi\n".to_owned()));
-                keep_in_flight(&server, &other, in_flight, next);
+                keep_in_flight(&server, &other, code, in_flight, || Instant::now() < until);
                 Workers::of(&server).share(&before, &of_one)
             })
         });
@@ -105,27 +103,40 @@ fn hello(server: &HttpServer, key: &str) -> Vec<Duration> {
     let (request, mut connection) = (server.request_with(key, &call(HELLO)), server.connect());
     let calls = (0..CALLS).map(|_| {
         let started = Instant::now();
-        assert_eq!(stdout(&connection.ask(&request).json()), "hi\n");
+        assert_eq!(connection.ask(&request).reply().output(), "hi\n");
         started.elapsed()
     });
     calls.collect()
 }
 
+/// Keeps so many calls in flight, each on a connection of its own, for as long as it goes
+/// on.
+fn keep_in_flight(server: &HttpServer, key: &str, code: &str, in_flight: usize, goes_on: impl Fn() -> bool + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..in_flight {
+            scope.spawn(|| {
+                let (request, mut connection) = (server.request_with(key, &call(code)), server.connect());
+                while goes_on() {
+                    assert_eq!(connection.ask(&request).reply().output(), "hi\n", "every output must be right");
+                }
+            });
+        }
+    });
+}
+
 /// Does something while there is a flood.
 fn flood<T>(server: &HttpServer, key: &str, code: &str, work: impl FnOnce() -> T) -> T {
-    let (is_over, answered) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (is_over, looked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut sent = 0;
-            keep_in_flight(server, key, FLOOD, || {
-                sent += 1;
-                // One was answered, so it is under way.
-                answered.store(sent > FLOOD, Ordering::Relaxed);
-                (!is_over.load(Ordering::Relaxed)).then(|| (code.to_owned(), "hi\n".to_owned()))
-            })
+            keep_in_flight(server, key, code, FLOOD, || {
+                looked.fetch_add(1, Ordering::Relaxed);
+                !is_over.load(Ordering::Relaxed)
+            });
         });
-        while !answered.load(Ordering::Relaxed) {
-            std::thread::yield_now();
+        // One was answered by then, so it is under way.
+        while looked.load(Ordering::Relaxed) <= FLOOD {
+            std::thread::sleep(Duration::from_millis(1));
         }
         let outcome = work();
         is_over.store(true, Ordering::Relaxed);

@@ -62,7 +62,8 @@ fn a_session_in_use_does_not_expire() {
     server.client.progress(&run, "begun");
     // The control: the one that is not used goes while the other runs.
     wait_until_expired(&server, &idle);
-    assert!(server.execute_in(&idle, "1").refusal().contains("expired"));
+    let expired = server.execute_in(&idle, "1");
+    assert!(expired.refusal().contains("expired"), "{}", expired.text());
     std::fs::write(server.workspace(&session).join("go"), "").unwrap();
     assert_eq!(run.wait().value(), Some("1"));
 }
