@@ -29,7 +29,7 @@ TIMED_RUNS = 7
 # IPython takes ten times as long over each; the figure is as good.
 SECONDS_OF_TIMED_RUN = 0.02
 
-_TIMEIT = re.compile(r"((?:-[nr]\s*\d+\s+|-[oqct]\s+)*)(.*)", re.DOTALL)
+_TIMEIT = re.compile(r"((?:-[nrp]\s*\d+\s+|-[oqctv]\s+)*)(.*)", re.DOTALL)
 
 
 class _Words:
@@ -76,6 +76,24 @@ def _duration(seconds):
         if seconds * scale >= 1:
             return f"{seconds * scale:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
+
+
+def _time_it(options, setup, statement, frame):
+    import timeit
+    chosen = dict(re.findall(r"-([nr])\s*(\d+)", options))
+    number = int(chosen["n"]) if "n" in chosen else None
+    repeat = int(chosen["r"]) if "r" in chosen else TIMED_RUNS
+    names = {**frame.f_globals, **frame.f_locals}
+    timer = timeit.Timer(statement or "pass", setup or "pass", globals=names)
+    if number is None:
+        number = 1
+        while timer.timeit(number) < SECONDS_OF_TIMED_RUN:
+            number *= 10
+    runs = [seconds / number for seconds in timer.repeat(repeat, number)]
+    mean = sum(runs) / len(runs)
+    deviation = (sum((run - mean) ** 2 for run in runs) / len(runs)) ** 0.5
+    print(f"{_duration(mean)} ± {_duration(deviation)} per loop (mean ± std. dev. of "
+          f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {number:,} loop{'s' if number > 1 else ''} each)")
 
 
 class _Timer:
@@ -163,34 +181,13 @@ class Shell:
 
     def magic_timeit(self, line, _frame=None):
         """Times a statement as IPython does, in less time."""
-        import timeit
         options, statement = _TIMEIT.fullmatch(line).groups()
-        chosen = dict(re.findall(r"-([nr])\s*(\d+)", options))
-        number = int(chosen["n"]) if "n" in chosen else None
-        repeat = int(chosen["r"]) if "r" in chosen else TIMED_RUNS
-        frame = _frame or sys._getframe(2)
-        names = {**frame.f_globals, **frame.f_locals}
-        timer = timeit.Timer(statement or "pass", globals=names)
-        if number is None:
-            number = 1
-            while timer.timeit(number) < SECONDS_OF_TIMED_RUN:
-                number *= 10
-        runs = [seconds / number for seconds in timer.repeat(repeat, number)]
-        mean = sum(runs) / len(runs)
-        deviation = (sum((run - mean) ** 2 for run in runs) / len(runs)) ** 0.5
-        print(f"{_duration(mean)} ± {_duration(deviation)} per loop (mean ± std. dev. of "
-              f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {number:,} loop{'s' if number > 1 else ''} each)")
+        _time_it(options, "pass", statement, _frame or sys._getframe(2))
 
     def cell_timeit(self, line, cell):
-        """Times a cell; the line is what prepares it."""
-        import timeit
-        frame = sys._getframe(2)
-        timer = timeit.Timer(cell, line or "pass", globals={**frame.f_globals, **frame.f_locals})
-        runs = [timer.timeit(1) for _ in range(TIMED_RUNS)]
-        mean = sum(runs) / len(runs)
-        deviation = (sum((run - mean) ** 2 for run in runs) / len(runs)) ** 0.5
-        print(f"{_duration(mean)} ± {_duration(deviation)} per loop (mean ± std. dev. of "
-              f"{len(runs)} runs, 1 loop each)")
+        """Times a cell; the rest of the line is what prepares it."""
+        options, setup = _TIMEIT.fullmatch(f"{line} ").groups()
+        _time_it(options, setup.strip(), cell, sys._getframe(2))
 
     def magic_cd(self, line):
         os.chdir(os.path.expanduser(line.strip() or "."))
