@@ -216,3 +216,98 @@ fn a_webassembly_guest_follows_links_that_stay_inside_and_gets_no_further() {
     assert_eq!(server.execute_in(&session, "print(x, os.listdir('deep'))").output(), "1 []\n");
     assert_eq!(bash(&server, &session, "readlink out; cat dir/g").output(), "/etc/passwd\nthrough");
 }
+
+/// What a program asks of links, and the answer of each.
+const ASK: &str = "import os, stat\nfrom pathlib import Path
+def tell(path, ask):
+    try: return ask(path)
+    except (OSError, RuntimeError) as error: return type(error).__name__
+for path in sorted(os.listdir('.')) + ['d/f', 'absent', 'in/x']:
+    print(path, tell(path, os.readlink), os.path.islink(path), tell(path, lambda path: stat.filemode(os.lstat(path).st_mode)),
+          os.path.exists(path), os.path.realpath(path), tell(path, lambda path: Path(path).resolve(strict=True)))";
+
+/// Links of every kind.
+const LINKS: &str =
+    "mkdir -p d/e; echo text > d/f; ln -s d/f in; ln -s d dir; ln -s dir/e chain; ln -s nowhere dangling
+ln -s loop loop; ln -s .. up; ln -s \"$PWD/d\" absolute; ln -s /tmp/t scratch; echo t > /tmp/t; ln -s /etc/passwd out
+ln -s $'\\xff\\xfe' $'odd\\xff'; ln -s $(printf 'n%.0s' {1..200}) long; ln -s ../d/f d/back";
+
+#[test]
+fn a_webassembly_guest_is_told_where_links_lead_as_a_native_program_is() {
+    for (user, by) in users() {
+        let server = by(Server::with()).start();
+        let session = server.execute_in("new", "x = 1").session();
+        bash(&server, &session, LINKS).assert_status("exited 0");
+        let told = server.execute_in(&session, ASK).assert_status("exited 0").output().to_owned();
+        for line in [
+            "in d/f True lrwxrwxrwx True /workspace/d/f /workspace/d/f\n",
+            "chain dir/e True lrwxrwxrwx True /workspace/d/e /workspace/d/e\n",
+            "dangling nowhere True lrwxrwxrwx False /workspace/nowhere FileNotFoundError\n",
+            "loop loop True lrwxrwxrwx False /workspace/loop OSError\n",
+            "absolute /workspace/d True lrwxrwxrwx True /workspace/d /workspace/d\n",
+            "scratch /tmp/t True lrwxrwxrwx True /tmp/t /tmp/t\n",
+            "d/f OSError False -rw-r--r-- True /workspace/d/f /workspace/d/f\n",
+            "absent FileNotFoundError False FileNotFoundError False /workspace/absent FileNotFoundError\n",
+            "in/x NotADirectoryError False NotADirectoryError False /workspace/d/f/x NotADirectoryError\n",
+        ] {
+            assert!(told.contains(line), "{user}: {line}\n{told}");
+        }
+        // Of what is in the session itself a native program hears the same.
+        let native = server.call("execute", json!({"language": "python-native", "code": ASK, "session": session}));
+        let inside = |text: &str| -> Vec<String> {
+            let is_told_alike =
+                |line: &&str| !line.starts_with("out ") && !line.starts_with("up ") && !line.starts_with("loop ");
+            text.lines().filter(is_told_alike).map(str::to_owned).collect()
+        };
+        assert_eq!(inside(&told), inside(native.assert_status("exited 0").output()), "{user}");
+        // Where they lie does not matter, nor who lays them out.
+        let moved = "import os\nos.rename('d', 'moved'); os.rename('in', 'moved/in')\n\
+                     print(os.readlink('moved/back'), os.readlink('moved/in'), os.readlink('chain'))";
+        assert_eq!(server.execute_in(&session, moved).output(), "../d/f d/f dir/e\n", "{user}");
+        let fork = server.session("fork", &session).session();
+        let next = by(server.kill()).start();
+        let again = "import os\nprint(os.readlink('moved/back'), os.readlink(b'odd\\xff'), len(os.readlink('long')))\n\
+                     os.remove('chain')\nopen('chain', 'w').close()\n\
+                     try: os.readlink('chain')\nexcept OSError as error: print(error)";
+        for session in [&session, &fork] {
+            let reply = next.execute_in(session, again);
+            assert_eq!(reply.output(), "../d/f b'\\xff\\xfe' 200\n[Errno 22] Invalid argument: 'chain'\n", "{user}");
+        }
+    }
+}
+
+#[test]
+fn a_webassembly_guest_follows_links_that_begin_at_its_root() {
+    let server = Server::start();
+    let made = "mkdir -p d/e; echo text > d/f; ln -s \"$PWD/d\" a; ln -s a/f through; ln -s /workspace/d/./e/../f file
+                ln -s /tmp/t scratch; echo tmp > /tmp/t; ln -s /workspace/../etc/passwd out; ln -s /dev/null null
+                ln -s /workspace/one two; ln -s /workspace/two one; ln -s /workspace/new dangling; ln -s / root";
+    let reply = server.call("execute", json!({"language": "bash", "code": made, "session": "new"}));
+    let session = reply.assert_status("exited 0").session();
+    let code = "import os, shutil
+def tell(ask):
+    try: return ask()
+    except OSError as error: return type(error).__name__
+for path in ('a/f', 'through', 'file', 'scratch', 'out', 'two', 'root/workspace/d/f', 'a/absent', 'null'):
+    print(path, repr(tell(lambda: open(path).read())), os.path.exists(path), tell(lambda: os.stat(path).st_size))
+print(sorted(os.listdir('a')), os.path.samefile('a', 'd'))
+open('a/made', 'w').write('x'); os.mkdir('a/folder'); os.rename('a/made', 'a/folder/made'); os.rename('a/folder/made', 'here')
+os.chmod('a/f', 0o640); os.utime('a/f', (1, 1)); open('dangling', 'w').write('y'); shutil.copy('a/f', 'a/copy')
+print(sorted(os.listdir('d')), oct(os.stat('d/f').st_mode), os.stat('d/f').st_mtime, open('new').read(), open('here').read())
+os.remove('a/copy'); os.rmdir('a/folder'); os.chdir('a'); print(os.getcwd(), sorted(os.listdir('.'))); os.chdir('/workspace')
+os.rename('a', 'b'); print(os.readlink('b'), open('b/f').read(), os.path.islink('a')); os.remove('b'); print(os.path.exists('d/f'))
+try: os.mkdir('dangling')
+except OSError as error: print(type(error).__name__)
+file = open('file')";
+    let expected = "a/f 'text\\n' True 5\nthrough 'text\\n' True 5\nfile 'text\\n' True 5\nscratch 'tmp\\n' True 4\n\
+                    out 'PermissionError' False PermissionError\ntwo 'PermissionError' False PermissionError\n\
+                    root/workspace/d/f 'text\\n' True 5\n\
+                    a/absent 'FileNotFoundError' False FileNotFoundError\nnull '' True 0\n\
+                    ['e', 'f'] True\n['copy', 'e', 'f', 'folder'] 0o100640 1.0 y x\n\
+                    /workspace/d ['e', 'f']\n/workspace/d text\n False\nTrue\nFileExistsError\n";
+    let reply = server.execute_in(&session, code);
+    assert_eq!(reply.assert_status("exited 0").output(), expected);
+    // A file that was opened so is open when the session comes back.
+    let next = server.kill().start();
+    assert_eq!(next.execute_in(&session, "print(file.read())").output(), "text\n\n");
+}

@@ -45,7 +45,10 @@ pub enum PathAccess {
     /// Reading, writing, making and removing files and directories; nothing
     /// there can be executed, and no other kind of file made.
     Data,
-    /// The same, and executing.
+    /// The same, and moving symbolic links. To Landlock that is making them, so it
+    /// is for processes whose filter lets no call through that makes one.
+    Own,
+    /// As for data, and executing.
     Share,
     /// Reading and writing what exists, for device files.
     Device,
@@ -59,6 +62,7 @@ impl PathAccess {
             Self::Read => read,
             Self::Execute => read | AccessFs::Execute,
             Self::Write => AccessFs::from_all(ABI::V3) & !(AccessFs::MakeChar | AccessFs::MakeBlock),
+            Self::Own => Self::Data.rights() | AccessFs::MakeSym,
             Self::Share => Self::Data.rights() | AccessFs::Execute,
             Self::Data => {
                 read | AccessFs::WriteFile

@@ -73,7 +73,7 @@ fn require_single_thread() -> Result<(), Failure> {
 }
 
 fn restrict_files(directory: &Path, shown: &[PathRule<'_>]) -> Result<u32, Failure> {
-    let own = PathRule { path: directory, found: None, access: PathAccess::Data };
+    let own = PathRule { path: directory, found: None, access: PathAccess::Own };
     let rules: Vec<_> = std::iter::once(own).chain(shown.iter().copied()).collect();
     let is_read_only = shown.iter().any(|rule| matches!(rule.access, PathAccess::Read));
     restrict_paths(&rules, if is_read_only { ABI_WITH_TRUNCATE } else { LANDLOCK_ABI })

@@ -26,6 +26,7 @@ use crate::session::registry::Sessions;
 use crate::session::save::{CapturedInterpreter, Change, ChangedFiles};
 use crate::worker::{Interpreter, Pool, PoolSettings, RunEnd, RunOrder, SessionOrder, Transfer, WorkerReport};
 use crate::workspace::entry::FileEntry;
+use crate::workspace::link::Link;
 
 /// Runs WebAssembly guests.
 pub(super) struct WasmRuntime {
@@ -59,7 +60,7 @@ impl Runtime for WasmRuntime {
         let Caller { principal, stop, following } = caller;
         let Some(turn) = turn else {
             stop.unless(self.bases.open_current(pool, principal, &runtime, &image, || ())).await??;
-            let order = self.order(order, image.digest().to_owned(), None, &following);
+            let order = self.order(order, image.digest().to_owned(), (None, Vec::new()), &following);
             let end = pool.run(principal, order, None, stop.token(), following).await?;
             let WorkerReport { ran, warm, .. } = report_of(end);
             return Ok(Ran { report: ran, is_warm: warm, change: None, hides_writes: false });
@@ -67,7 +68,8 @@ impl Runtime for WasmRuntime {
         let (interpreter, transfer) = self.interpreter(pool, turn, (&runtime, &image), stop).await?;
         let image_digest = turn.interpreters.get(runtime.id()).map_or(image.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: turn.session.id.clone(), interpreter };
-        let order = self.order(order, image_digest, Some(session), &following);
+        let links = turn.tree.manifest().links();
+        let order = self.order(order, image_digest, (Some(session), links), &following);
         let end = pool.run(principal, order, Some(&transfer), stop.token(), following).await?;
         let WorkerReport { ran, warm, capture, .. } = report_of(end);
         let change = capture.map(|capture| Change {
@@ -131,7 +133,13 @@ impl WasmRuntime {
         }
     }
 
-    fn order(&self, order: Order, image: String, session: Option<SessionOrder>, following: &Following) -> RunOrder {
+    fn order(
+        &self,
+        order: Order,
+        image: String,
+        (session, links): (Option<SessionOrder>, Vec<Link>),
+        following: &Following,
+    ) -> RunOrder {
         let Order { runtime, program, limits, policy, workspace, in_session: _, spool } = order;
         // Guests have no system call for the network; the executor has given the
         // program its variables, and answers of its calls what is granted.
@@ -142,6 +150,7 @@ impl WasmRuntime {
             image,
             session,
             workspace: workspace.host_path().to_path_buf(),
+            links,
             spool,
             limits,
             program,

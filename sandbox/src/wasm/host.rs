@@ -11,6 +11,7 @@ use super::calls::RunCalls;
 use super::control::RunControl;
 use super::wasi::clock::SessionClock;
 use super::wasi::entropy::{Determinism, Entropy};
+use super::wasi::links::Links;
 use super::wasi::open_files::OpenFiles;
 use super::wasi::quota::DiskQuota;
 use crate::error::Error;
@@ -134,6 +135,7 @@ pub(crate) struct RunParts {
     pub(crate) control: Arc<RunControl>,
     pub(crate) stdio: Stdio,
     pub(crate) quota: DiskQuota,
+    pub(crate) links: Links,
     pub(crate) calls: RunCalls,
     pub(crate) limits: Limits,
 }

@@ -202,7 +202,7 @@ mod tests {
     use crate::run::outcome::Status;
     use crate::run::program::Program;
     use crate::wasm::calls::RunCalls;
-    use crate::wasm::{CodeCache, DiskQuota, ImageName, RunControl, RunParts, Stdio};
+    use crate::wasm::{CodeCache, DiskQuota, ImageName, Links, RunControl, RunParts, Stdio};
     use crate::workspace::Workspace;
     use crate::workspace::survey::DiskUse;
 
@@ -243,6 +243,7 @@ mod tests {
             control: Arc::new(RunControl::default()),
             stdio: Stdio::new(Vec::new(), 4096, &parent.path().join("spool"), None),
             quota: DiskQuota::new(workspace, &limits, DiskUse::default()),
+            links: Links::default(),
             calls: RunCalls::new(Box::new(|_, _| {})),
             limits,
         };

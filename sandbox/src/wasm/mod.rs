@@ -24,4 +24,5 @@ pub(crate) use wasi::entropy::Determinism;
 pub(crate) use host::{MemoryLease, RunParts, Stdio};
 pub(crate) use image::Image;
 pub(crate) use slot::Slot;
+pub(crate) use wasi::links::Links;
 pub(crate) use wasi::quota::DiskQuota;

@@ -27,6 +27,7 @@ use crate::run::program::Program;
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::stream::Stream;
 use crate::workspace::entry::FileEntry;
+use crate::workspace::link::Link;
 
 /// Bits of the first byte of an input.
 const PREPARATION: u8 = 1;
@@ -78,6 +79,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         image: "0123456789abcdef".repeat(4),
         session,
         workspace: "state/s".into(),
+        links: vec![Link { path: b"bin/run".to_vec(), target: b"../run.sh".to_vec() }],
         spool: "state/5".into(),
         limits: Limits::defaults(),
         program: Program {

@@ -11,6 +11,7 @@
 pub(crate) mod empty;
 pub(crate) mod entry;
 mod found;
+pub(crate) mod link;
 mod new_file;
 mod path;
 pub(crate) mod path_map;

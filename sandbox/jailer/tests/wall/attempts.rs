@@ -47,6 +47,7 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ("make a file inside", |place| io(fs::write(place.inside.join("new"), "x")), Succeeds, Succeeds),
     ("list inside", |place| list(&place.inside), Succeeds, Succeeds),
     ("move to another directory inside", |place| rename(&place.inside, &place.inside), Succeeds, Succeeds),
+    ("move a link inside", |place| move_link(&place.inside), Succeeds, Succeeds),
     ("set the time of an open file", |place| touch(&place.inside), Succeeds, Succeeds),
     ("set the mode of an open file", |place| fchmod(&place.inside, 0o755), Succeeds, Succeeds),
     ("go on with a listing", |place| seek(&place.inside), Succeeds, Succeeds),
@@ -71,6 +72,7 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt, End, End)] = &[
     ("move out of what is shown", |place| rename(&place.shown, &place.inside), Succeeds, Fails(Errno::EACCES)),
     ("move into what is shown", |place| rename(&place.inside, &place.shown), Succeeds, Fails(Errno::EACCES)),
     ("make a file in what is shared", |place| io(fs::write(place.shared.join("new"), "x")), Succeeds, Succeeds),
+    ("move a link in what is shared", |place| move_link(&place.shared), Succeeds, Fails(Errno::EACCES)),
     ("move what is shared out of there", |place| rename(&place.shared, &place.outside), Succeeds, Fails(Errno::EACCES)),
     // Paths.
     ("read a file outside", |place| io(read(&place.outside)), Succeeds, Fails(Errno::EACCES)),
@@ -214,6 +216,11 @@ fn remove(path: &Path) -> io::Result<()> {
 fn rename(from: &Path, to: &Path) -> nix::Result<()> {
     let at = nix::fcntl::AT_FDCWD;
     nix::fcntl::renameat(at, &from.join("file"), at, &to.join("b/moved"))
+}
+
+fn move_link(directory: &Path) -> nix::Result<()> {
+    let at = nix::fcntl::AT_FDCWD;
+    nix::fcntl::renameat(at, &directory.join("link"), at, &directory.join("b/link"))
 }
 
 fn truncate(directory: &Path) -> nix::Result<()> {

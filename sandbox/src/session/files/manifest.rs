@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::session::snapshot::Versioned;
 use crate::store::BlobName;
 use crate::workspace::entry::FileEntry;
+use crate::workspace::link::{Link, MAX_LINKS_BYTES};
 use crate::workspace::path_map::PathMap;
 use crate::workspace::permissions::Mode;
 use crate::workspace::shown;
@@ -172,6 +173,22 @@ impl Manifest {
         let mut paths = differing(&self.files, &before.files, |one, other| one != other);
         paths.extend(differing(&self.directories, &before.directories, |one, other| one != other));
         paths
+    }
+
+    /// Its symbolic links, as many as may be told of.
+    pub(crate) fn links(&self) -> Vec<Link> {
+        // Most sessions have none, and paths are put together one by one.
+        if !self.files.values().any(|record| matches!(record.content, Content::Link(_))) {
+            return Vec::new();
+        }
+        let mut left = MAX_LINKS_BYTES;
+        let links = self.files.iter().filter_map(|(path, record)| {
+            let Content::Link(target) = &record.content else { return None };
+            let (path, target) = (path.into_os_string().into_encoded_bytes(), target.clone());
+            left = left.checked_sub(path.len() + target.len())?;
+            Some(Link { path, target })
+        });
+        links.collect()
     }
 
     /// The sizes of all files together.

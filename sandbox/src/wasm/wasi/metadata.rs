@@ -11,7 +11,7 @@ use super::files;
 use super::files::FILESTAT_BYTES;
 use super::guest_memory::{range, split};
 use super::mounts::{self, Target};
-use super::{byte_names, is_poisoned, path_bytes, refusal, target};
+use super::{WORKSPACE_FD, byte_names, is_poisoned, path_bytes, refusal, target};
 use crate::wasm::host::Host;
 
 /// `lookupflags::symlink_follow` of WASI preview 1.
@@ -48,13 +48,14 @@ pub(super) async fn path_filestat_get(
     out: i32,
 ) -> Result<i32> {
     let follow = lookup & SYMLINK_FOLLOW != 0;
-    let target = match target(&mut caller, fd, path, size)? {
+    let target = match target(&mut caller, fd, (path, size), follow)? {
         Ok(target) => target,
         Err(errno) => return Ok(errno),
     };
     let (memory, host) = split(&mut caller)?;
     let stat = match target {
         Target::Beneath => files::stat_path(host, fd, path_bytes(memory, path, size), follow),
+        Target::Instead(path) => Some(files::stat_path(host, WORKSPACE_FD, &path, follow).unwrap_or(Err(NOENT))),
         Target::Mounted(mounted) => Some(mounts::stat(host, &mounted, follow)),
         Target::Folder(_) => Some(Ok(files::root_stat())),
         Target::Device(device) => Some(Ok(device.stat())),
@@ -78,7 +79,7 @@ pub(super) fn mode_set(
     size: i32,
     mode: i32,
 ) -> Result<i32> {
-    let target = match target(&mut caller, fd, path, size)? {
+    let target = match target(&mut caller, fd, (path, size), lookup & SYMLINK_FOLLOW != 0)? {
         Ok(target) => target,
         Err(errno) => return Ok(if errno == STALE { STALE } else { PERM }),
     };
@@ -87,8 +88,11 @@ pub(super) fn mode_set(
     let (bytes, mode, follow) = (&memory[bytes], mode.cast_unsigned(), lookup & SYMLINK_FOLLOW != 0);
     let set = match target {
         _ if bytes.is_empty() && mounts::is_read_only(host, fd) => Err(ROFS),
-        Target::Beneath | Target::Mounted(_) if bytes.is_empty() => files::set_mode(host, fd, mode),
+        Target::Beneath | Target::Instead(_) | Target::Mounted(_) if bytes.is_empty() => {
+            files::set_mode(host, fd, mode)
+        }
         Target::Beneath => files::set_path_mode(host, fd, bytes, follow, mode),
+        Target::Instead(path) => files::set_path_mode(host, WORKSPACE_FD, &path, follow, mode),
         Target::Mounted(mounted) => mounts::set_mode(host, &mounted, follow, mode),
         Target::Folder(_) | Target::Device(_) => Err(PERM),
         Target::Nowhere => Err(NOENT),
@@ -101,20 +105,22 @@ type SetTimes = (i32, i32, i32, i32, i64, i64, i32);
 
 pub(super) async fn path_filestat_set_times(mut caller: Caller<'_, Host>, arguments: SetTimes) -> Result<i32> {
     let (fd, lookup, path, size, accessed, modified, flags) = arguments;
-    let target = target(&mut caller, fd, path, size)?;
+    let follow = lookup & SYMLINK_FOLLOW != 0;
+    let target = target(&mut caller, fd, (path, size), follow)?;
     let (memory, host) = split(&mut caller)?;
     match target {
         Err(errno) => return Ok(errno),
         Ok(Target::Beneath) => {}
+        Ok(Target::Instead(path)) => {
+            return Ok(byte_names::set_times(host, WORKSPACE_FD, &path, follow, (accessed, modified), flags));
+        }
         Ok(Target::Mounted(mounted)) => {
-            let follow = lookup & SYMLINK_FOLLOW != 0;
             return Ok(mounts::set_times(host, &mounted, follow, (accessed, modified), flags));
         }
         Ok(Target::Folder(_) | Target::Device(_)) => return Ok(PERM),
         Ok(Target::Nowhere) => return Ok(NOENT),
     }
     if let Some(bytes) = byte_names::path(memory, path, size) {
-        let follow = lookup & SYMLINK_FOLLOW != 0;
         return Ok(byte_names::set_times(host, fd, &bytes, follow, (accessed, modified), flags));
     }
     Ok(call_through!(caller, path_filestat_set_times(fd, lookup, path, size, accessed, modified, flags).await))

@@ -11,6 +11,8 @@
 //! The functions that are called through to are public in `wasmtime-wasi` but
 //! not meant for others, hence the exact version pin and this one folder.
 
+use std::os::fd::AsFd as _;
+
 use wasmtime::{Caller, Linker, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
 use wasmtime_wasi::p1::{self};
@@ -21,7 +23,7 @@ use self::errno::{INVAL, NOTSUP, PERM, STALE, SUCCESS};
 use self::guest_memory::{range, split};
 use self::mounts::Target;
 use self::poll::poll_oneoff;
-use super::host::Host;
+use super::host::{Host, RunParts};
 use crate::run::stream::Stream;
 
 const MODULE: &str = "wasi_snapshot_preview1";
@@ -79,6 +81,7 @@ pub(in crate::wasm) mod errno;
 pub(in crate::wasm) mod files;
 mod folders;
 pub(in crate::wasm) mod guest_memory;
+pub(in crate::wasm) mod links;
 mod metadata;
 mod mounts;
 mod names;
@@ -248,14 +251,33 @@ fn refusal(caller: &Caller<'_, Host>, fd: i32) -> Option<i32> {
 }
 
 /// What a path is about, or what is answered for a descriptor that is no
-/// directory.
-fn target(caller: &mut Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<std::result::Result<Target, i32>> {
+/// directory. `follow` says of a link at its end that it is meant to be followed.
+fn target(
+    caller: &mut Caller<'_, Host>,
+    fd: i32,
+    (path, size): (i32, i32),
+    follow: bool,
+) -> Result<std::result::Result<Target, i32>> {
     let is_folder = caller.data().open_files.is_folder(fd.cast_unsigned());
     if let Some(errno) = refusal(caller, fd).filter(|_| !is_folder) {
         return Ok(Err(errno));
     }
     let (memory, host) = split(caller)?;
-    Ok(Ok(mounts::target(host, fd, path_bytes(memory, path, size))))
+    let path = path_bytes(memory, path, size);
+    let target = mounts::target(host, fd, path);
+    if !matches!(target, Target::Beneath) || fd != WORKSPACE_FD {
+        return Ok(Ok(target));
+    }
+    let Some(RunParts { quota, links, .. }) = &mut host.run else { return Ok(Ok(target)) };
+    Ok(Ok(match links.resolved(quota.workspace().as_fd(), path, follow) {
+        None => target,
+        Some(path) if !path.starts_with(b"/") => Target::Instead(path),
+        Some(path) => match mounts::target(host, fd, &path) {
+            // The kernel says of the path itself that it leads out.
+            Target::Nowhere => target,
+            elsewhere => elsewhere,
+        },
+    }))
 }
 
 /// The device behind a descriptor, the standard streams among them.

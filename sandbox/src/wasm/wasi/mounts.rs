@@ -26,6 +26,8 @@ use crate::wasm::host::Host;
 pub(super) enum Target {
     /// The workspace, or what else Wasmtime resolves beneath the descriptor.
     Beneath,
+    /// The same by another path of the workspace, without links that begin at the root.
+    Instead(Vec<u8>),
     /// Something in a mount.
     Mounted(Mounted),
     /// A directory that is nowhere on the host, by its path.

@@ -1,5 +1,8 @@
 //! Names in directories: opening, listing, making, linking, moving and removing.
 
+use std::os::fd::AsFd as _;
+
+use rustix::fs::{FileType, OFlags, RawMode};
 use wasmtime::{Caller, Result};
 use wasmtime_wasi::p1::types::{Fdflags, Oflags, Rights};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1 as _};
@@ -8,7 +11,8 @@ use wiggle::GuestMemory;
 use super::byte_names::{self, How};
 use super::devices;
 use super::errno::{
-    BADF, BUSY, EXIST, FAULT, INVAL, ISDIR, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, PERM, STALE, SUCCESS, XDEV,
+    BADF, BUSY, EXIST, FAULT, INVAL, ISDIR, MFILE, NAMETOOLONG, NOENT, NOSPC, NOTDIR, NOTSUP, PERM, STALE, SUCCESS,
+    XDEV,
 };
 use super::files;
 use super::folders;
@@ -17,13 +21,14 @@ use super::metadata::SYMLINK_FOLLOW;
 use super::mounts::{self, Target};
 use super::quota::DiskQuota;
 use super::{FDFLAGS, WORKSPACE_FD, is_poisoned, path_bytes, target};
-use crate::wasm::host::Host;
+use crate::wasm::host::{Host, RunParts};
 
 /// `oflags::creat` of WASI preview 1.
 const OFLAGS_CREAT: i32 = 1;
 /// All of the `oflags`.
 const OFLAGS: i32 = 0b1111;
 const OFLAGS_DIRECTORY: i32 = 2;
+const OFLAGS_EXCL: i32 = 4;
 
 /// The most significant bit of the number of a file.
 const INODE_TOP: u64 = 0x80 << 56;
@@ -32,7 +37,9 @@ type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
 pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen) -> Result<i32> {
     let (fd, lookup, path, size, oflags, rights, inheriting, flags, out) = arguments;
-    let target = match target(&mut caller, fd, path, size)? {
+    // What is to be made anew must not be there, link or not.
+    let follow = lookup & SYMLINK_FOLLOW != 0 && oflags & OFLAGS_EXCL == 0;
+    let target = match target(&mut caller, fd, (path, size), follow)? {
         Ok(target) => target,
         Err(errno) => return Ok(errno),
     };
@@ -48,7 +55,7 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
     match &target {
         Target::Device(device) => return devices::open(&mut caller, *device, oflags, out).await,
         Target::Nowhere => return Ok(NOENT),
-        Target::Beneath | Target::Mounted(_) | Target::Folder(_) => {}
+        Target::Beneath | Target::Instead(_) | Target::Mounted(_) | Target::Folder(_) => {}
     }
     if !host.open_files.admit() {
         return Ok(MFILE);
@@ -59,6 +66,7 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
         let (oflags, flags) = (Oflags::from_bits_truncate(oflags), Fdflags::from_bits_truncate(flags));
         Ok(How { follow: lookup & SYMLINK_FOLLOW != 0, oflags, rights, flags })
     };
+    let instead = if let Target::Instead(path) = &target { Some(path.clone()) } else { None };
     let opened = match target {
         Target::Mounted(mounted) => match how() {
             Ok(how) => Some(mounts::open(host, &mounted, how).await),
@@ -81,7 +89,7 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
         return Ok(errno);
     }
     let (memory, host) = split(&mut caller)?;
-    if let Some(bytes) = byte_names::path(memory, path, size) {
+    if let Some(bytes) = instead.or_else(|| byte_names::path(memory, path, size)) {
         let how = match how() {
             Ok(how) => how,
             Err(errno) => return Ok(errno),
@@ -106,9 +114,11 @@ pub(super) async fn path_open(mut caller: Caller<'_, Host>, arguments: PathOpen)
 }
 
 pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    match target(&mut caller, fd, path, size)? {
+    let mut instead = None;
+    match target(&mut caller, fd, (path, size), false)? {
         Err(errno) => return Ok(errno),
         Ok(Target::Beneath) => {}
+        Ok(Target::Instead(path)) => instead = Some(path),
         Ok(Target::Mounted(mounted)) => return Ok(mounts::make_directory(caller.data_mut(), &mounted)),
         Ok(Target::Folder(_) | Target::Device(_)) => return Ok(EXIST),
         Ok(Target::Nowhere) => return Ok(NOENT),
@@ -119,16 +129,17 @@ pub(super) async fn path_create_directory(mut caller: Caller<'_, Host>, fd: i32,
         return Ok(errno);
     }
     let (memory, host) = split(&mut caller)?;
-    if let Some(bytes) = byte_names::path(memory, path, size) {
+    if let Some(bytes) = instead.or_else(|| byte_names::path(memory, path, size)) {
         return Ok(byte_names::make_directory(host, fd, &bytes));
     }
     Ok(call_through!(caller, path_create_directory(fd, path, size).await))
 }
 
 pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    match target(&mut caller, fd, path, size)? {
+    match target(&mut caller, fd, (path, size), false)? {
         Err(errno) => return Ok(errno),
         Ok(Target::Beneath) => {}
+        Ok(Target::Instead(path)) => return Ok(byte_names::remove_directory(caller.data_mut(), WORKSPACE_FD, &path)),
         Ok(Target::Mounted(mounted)) => return Ok(mounts::remove_directory(caller.data_mut(), &mounted)),
         Ok(Target::Folder(_)) => return Ok(BUSY),
         Ok(Target::Device(_)) => return Ok(NOTDIR),
@@ -143,9 +154,10 @@ pub(super) async fn path_remove_directory(mut caller: Caller<'_, Host>, fd: i32,
 }
 
 pub(super) async fn path_unlink_file(mut caller: Caller<'_, Host>, fd: i32, path: i32, size: i32) -> Result<i32> {
-    match target(&mut caller, fd, path, size)? {
+    match target(&mut caller, fd, (path, size), false)? {
         Err(errno) => return Ok(errno),
         Ok(Target::Beneath) => {}
+        Ok(Target::Instead(path)) => return Ok(byte_names::unlink(caller.data_mut(), WORKSPACE_FD, &path)),
         Ok(Target::Mounted(mounted)) => return Ok(mounts::unlink(caller.data_mut(), &mounted)),
         Ok(Target::Folder(_)) => return Ok(ISDIR),
         Ok(Target::Device(_)) => return Ok(PERM),
@@ -163,10 +175,23 @@ pub(super) async fn path_rename(
     arguments: (i32, i32, i32, i32, i32, i32),
 ) -> Result<i32> {
     let (fd, old, old_size, new_fd, new, new_size) = arguments;
-    let targets = (target(&mut caller, fd, old, old_size)?, target(&mut caller, new_fd, new, new_size)?);
-    match targets {
+    let from = target(&mut caller, fd, (old, old_size), false)?;
+    match (from, target(&mut caller, new_fd, (new, new_size), false)?) {
         (Err(errno), _) | (_, Err(errno)) => return Ok(errno),
         (Ok(Target::Beneath), Ok(Target::Beneath)) => {}
+        (Ok(from @ (Target::Beneath | Target::Instead(_))), Ok(to @ (Target::Beneath | Target::Instead(_)))) => {
+            let (memory, host) = split(&mut caller)?;
+            let plain = |target, fd, path, size| match target {
+                Target::Instead(path) => Ok(path),
+                _ if fd != WORKSPACE_FD => Err(PERM),
+                _ => Ok(path_bytes(memory, path, size).to_vec()),
+            };
+            let (from, to) = (plain(from, fd, old, old_size), plain(to, new_fd, new, new_size));
+            return Ok(match (from, to) {
+                (Ok(from), Ok(to)) => rename_through(host, &from, &to),
+                (Err(errno), _) | (_, Err(errno)) => errno,
+            });
+        }
         (Ok(from), Ok(to)) => return Ok(mounts::rename(caller.data_mut(), &from, &to)),
     }
     let (memory, host) = split(&mut caller)?;
@@ -176,7 +201,7 @@ pub(super) async fn path_rename(
     let (Some(from), Some(to)) = (range(memory, old, old_size), range(memory, new, new_size)) else {
         return Ok(FAULT);
     };
-    let Some(run) = &host.run else { return Ok(BADF) };
+    let Some(run) = &mut host.run else { return Ok(BADF) };
     if must_be_directory && !run.quota.workspace().is_directory(&memory[from.clone()]) {
         return Ok(if run.quota.workspace().exists(&memory[from]) { NOTDIR } else { NOENT });
     }
@@ -187,6 +212,7 @@ pub(super) async fn path_rename(
     if fd != WORKSPACE_FD || new_fd != WORKSPACE_FD || !run.quota.allows_rename(&memory[from], &memory[to]) {
         return Ok(PERM);
     }
+    run.links.settle(run.quota.workspace().as_fd());
     let names = (byte_names::path(memory, old, old_size), byte_names::path(memory, new, new_size));
     let errno = if let (None, None) = names {
         call_through!(caller, path_rename(fd, old, old_size, new_fd, new, new_size).await)
@@ -201,9 +227,26 @@ pub(super) async fn path_rename(
     Ok(errno)
 }
 
+/// Renames what lies at other paths than the guest named.
+fn rename_through(host: &mut Host, from: &[u8], to: &[u8]) -> i32 {
+    let Some(run) = &mut host.run else { return BADF };
+    if to.strip_prefix(from).is_some_and(|rest| rest.starts_with(b"/")) {
+        return INVAL;
+    }
+    if !run.quota.allows_rename(from, to) {
+        return PERM;
+    }
+    run.links.settle(run.quota.workspace().as_fd());
+    let errno = byte_names::rename(host, (WORKSPACE_FD.into(), from), (WORKSPACE_FD.into(), to));
+    if errno == SUCCESS {
+        host.open_files.renamed(from, to);
+    }
+    errno
+}
+
 /// No guest makes symbolic links: native programs alone do.
 pub(super) fn path_symlink(mut caller: Caller<'_, Host>, _: i32, _: i32, fd: i32, path: i32, size: i32) -> Result<i32> {
-    Ok(match target(&mut caller, fd, path, size)? {
+    Ok(match target(&mut caller, fd, (path, size), false)? {
         Ok(target) => mounts::refuse_link(&target),
         Err(errno) => errno,
     })
@@ -215,13 +258,14 @@ pub(super) fn path_link(
     (old_fd, old, old_size): (i32, i32, i32),
     (fd, path, size): (i32, i32, i32),
 ) -> Result<i32> {
-    Ok(match (target(&mut caller, old_fd, old, old_size)?, target(&mut caller, fd, path, size)?) {
+    let from = target(&mut caller, old_fd, (old, old_size), false)?;
+    Ok(match (from, target(&mut caller, fd, (path, size), false)?) {
         (Err(errno), _) | (_, Err(errno)) => errno,
         (Ok(Target::Mounted(from)), Ok(Target::Mounted(to))) if from.index == to.index => {
             mounts::refuse_link(&Target::Mounted(to))
         }
-        (Ok(Target::Mounted(_)), Ok(Target::Beneath | Target::Mounted(_)))
-        | (Ok(Target::Beneath), Ok(Target::Mounted(_))) => XDEV,
+        (Ok(Target::Mounted(_)), Ok(Target::Beneath | Target::Instead(_) | Target::Mounted(_)))
+        | (Ok(Target::Beneath | Target::Instead(_)), Ok(Target::Mounted(_))) => XDEV,
         (Ok(_), Ok(to)) => mounts::refuse_link(&to),
     })
 }
@@ -231,13 +275,41 @@ pub(super) async fn path_readlink(
     arguments: (i32, i32, i32, i32, i32, i32),
 ) -> Result<i32> {
     let (fd, path, size, buffer, room, out) = arguments;
-    Ok(match target(&mut caller, fd, path, size)? {
+    Ok(match target(&mut caller, fd, (path, size), false)? {
         Err(errno) => errno,
-        Ok(Target::Beneath) => call_through!(caller, path_readlink(fd, path, size, buffer, room, out).await),
+        Ok(target @ (Target::Beneath | Target::Instead(_))) => {
+            let (memory, host) = split(&mut caller)?;
+            let (Some(room), true) = (range(memory, buffer, room), range(memory, out, 4).is_some()) else {
+                return Ok(FAULT);
+            };
+            let text = match target {
+                Target::Instead(path) => read_link(host, WORKSPACE_FD, &path),
+                _ => read_link(host, fd, path_bytes(memory, path, size)),
+            };
+            match text {
+                Err(errno) => errno,
+                Ok(text) => {
+                    let length = text.len().min(room.len());
+                    memory[room.start..room.start + length].copy_from_slice(&text[..length]);
+                    write_u32(memory, out, u32::try_from(length).unwrap_or(0)).map_or(FAULT, |()| SUCCESS)
+                }
+            }
+        }
         Ok(Target::Mounted(mounted)) => mounts::read_link(caller.data_mut(), &mounted),
         Ok(Target::Folder(_) | Target::Device(_)) => INVAL,
         Ok(Target::Nowhere) => NOENT,
     })
+}
+
+/// The text of the link at `path`.
+fn read_link(host: &mut Host, fd: i32, path: &[u8]) -> std::result::Result<Vec<u8>, i32> {
+    let found = files::with(host, fd, |directory| files::look(files::beneath(directory, path, false, OFlags::PATH)?));
+    let found = found.ok_or(BADF)?.map_err(files::number)?;
+    if FileType::from_raw_mode(RawMode::from(found.stx_mode)) != FileType::Symlink {
+        return Err(INVAL);
+    }
+    let Some(RunParts { quota, links, .. }) = &mut host.run else { return Err(BADF) };
+    links.target(quota.workspace().as_fd(), found.stx_ino).map(<[u8]>::to_vec).ok_or(NOTSUP)
 }
 
 pub(super) async fn fd_readdir(

@@ -40,7 +40,7 @@ use crate::run::report::{MAX_FILES, MAX_FILES_BYTES, RunReport};
 use crate::run::stream::LiveOutput;
 use crate::sys;
 use crate::wasm::calls::RunCalls;
-use crate::wasm::{Determinism, DiskQuota, Image, MemoryLease, RunControl, RunParts, Slot, Stdio};
+use crate::wasm::{Determinism, DiskQuota, Image, Links, MemoryLease, RunControl, RunParts, Slot, Stdio};
 use crate::workspace::Workspace;
 use crate::workspace::entry::FileEntry;
 
@@ -336,6 +336,7 @@ impl Shared {
                 live,
             ),
             quota: DiskQuota::new(Arc::clone(&workspace), &order.limits, before.disk_use),
+            links: Links::new(std::mem::take(&mut order.links)),
             calls: RunCalls::new(Box::new(call)),
             limits: order.limits,
         };

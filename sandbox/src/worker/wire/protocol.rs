@@ -21,6 +21,7 @@ use crate::run::limits::Limits;
 use crate::run::program::Program;
 use crate::run::stream::Stream;
 use crate::worker::wire::report::WorkerReport;
+use crate::workspace::link::Link;
 
 /// How much output one message has at most.
 pub(crate) const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
@@ -118,6 +119,8 @@ pub(crate) struct RunOrder {
     pub(crate) image: String,
     pub(crate) session: Option<SessionOrder>,
     pub(crate) workspace: PathBuf,
+    /// The symbolic links in it.
+    pub(crate) links: Vec<Link>,
     /// Where output past its budget goes: a path without extension.
     pub(crate) spool: PathBuf,
     pub(crate) limits: Limits,

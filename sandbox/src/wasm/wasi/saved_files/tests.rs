@@ -14,7 +14,9 @@ use crate::run::program::Program;
 use crate::wasm::calls::RunCalls;
 use crate::wasm::engine;
 use crate::wasm::slot::Slot;
-use crate::wasm::{CodeCache, Determinism, DiskQuota, Image, ImageName, MemoryLease, RunControl, RunParts, Stdio};
+use crate::wasm::{
+    CodeCache, Determinism, DiskQuota, Image, ImageName, Links, MemoryLease, RunControl, RunParts, Stdio,
+};
 use crate::workspace::Workspace;
 use crate::workspace::survey::DiskUse;
 
@@ -76,6 +78,7 @@ impl Session {
             control: Arc::new(RunControl::default()),
             stdio: Stdio::new(Vec::new(), 4096, &self.parent.path().join("spool"), None),
             quota: DiskQuota::new(Arc::clone(&self.workspace), &self.limits, DiskUse::default()),
+            links: Links::default(),
             limits: self.limits,
         };
         let program = Program { code: code.to_owned(), ..Program::default() };
