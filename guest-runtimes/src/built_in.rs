@@ -40,6 +40,7 @@ const FOLDERS: &[Folder] = &[
             ("entrypoint.py", include_str!("../python-native/entrypoint.py")),
             ("belljar/runner.py", include_str!("../python-native/belljar/runner.py")),
             ("belljar/plots.py", include_str!("../python-native/belljar/plots.py")),
+            ("belljar/notebooks.py", include_str!("../python-native/belljar/notebooks.py")),
             ("belljar/errors.py", include_str!("../python-native/belljar/errors.py")),
             ("belljar/advice.py", include_str!("../python-native/belljar/advice.py")),
             // The same results as from the image, so the same code makes them.

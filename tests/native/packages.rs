@@ -16,7 +16,7 @@ fn python() -> PathBuf {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let environment = std::env::temp_dir().join("belljar-tests-packages");
     let python = environment.join("bin/python3");
-    let installed = environment.join("installed");
+    let installed = environment.join("installed-with-ipython");
     if !installed.exists() {
         // The system's own: another may lie in the home of root.
         let make = |program: &str| {
@@ -26,7 +26,8 @@ fn python() -> PathBuf {
         };
         assert!(make("/usr/bin/python3") || make("python3"), "python3 with venv is needed");
         let output = Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pandas", "matplotlib"])
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(["pandas", "matplotlib", "ipython"])
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -59,6 +60,27 @@ fn pandas_works_and_plots_come_back_as_images() {
             assert_eq!(reply.images().len(), 1, "{user}: {last}: {}", reply.text());
         }
     }
+}
+
+#[test]
+fn what_an_ipython_of_the_machine_shows_is_in_the_reply() {
+    let server = Server::with().flag(format!("--native-program=python-native={}", python().display())).start();
+    let code = "import IPython.core.display_functions as core\nfrom IPython import display as module\n\
+                from IPython.display import HTML, Markdown, clear_output, display\n\
+                display(HTML('<b>1</b>'), {'a': 2})\nmodule.display(Markdown('*3*'))\ncore.display('4')\nclear_output()\n\
+                handle = display(HTML('5'), display_id=True)\nhandle.update(HTML('6'))\nmodule.display_html('<p>', raw=True)\n\
+                module.__file__.endswith('/IPython/display.py') and 'site-packages' in module.__file__";
+    let reply = run(&server, "python-native", code, json!({}));
+    let expected = "result: True\ndisplayed text/html: <b>1</b>\ndisplayed: {'a': 2}\ndisplayed text/markdown: *3*\n\
+                    displayed: '4'\ndisplayed text/html: 5\ndisplayed text/html: 6\ndisplayed text/html: <p>";
+    assert_eq!(reply.assert_status("exited 0").output(), "");
+    let lines: Vec<_> = reply.text().lines().filter(|line| !line.starts_with("took ")).collect();
+    assert_eq!(lines.join("\n"), expected);
+    // A process of its own has nobody to show to, and prints as ever.
+    let code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', \
+                'from IPython.display import HTML, display; display(HTML(str(1)))'])\nNone";
+    let reply = run(&server, "python-native", code, json!({}));
+    assert_eq!(reply.output(), "<IPython.core.display.HTML object>\n", "{}", reply.text());
 }
 
 #[test]

@@ -21,6 +21,13 @@ CHANGES = {
     "pwd": ("accounts", "change_users"),
 }
 
+# The same, in the process whose outputs are in the reply alone. Up to version 7.22
+# of IPython it is the second that has what shows.
+OF_THE_PROGRAM = {
+    "IPython.core.display_functions": ("notebooks", "change"),
+    "IPython.core.display": ("notebooks", "change"),
+}
+
 # The file with the code of a program that has no file of its own, and what that
 # is called.
 program = None

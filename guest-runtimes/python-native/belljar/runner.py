@@ -81,7 +81,7 @@ def begin(request):
     source.install()
     if sys.version_info < (3, 13):
         sys.excepthook = sys.__excepthook__ = excepthook
-    # A notebook's programs import it; where the real one is installed it wins.
+    late.CHANGES.update(late.OF_THE_PROGRAM)
     os.environ.setdefault("MPLBACKEND", "module://belljar.plots")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
