@@ -10,19 +10,26 @@ pub(crate) fn plain(catalogue: &Catalogue, code: String, language: &str) -> (Str
     if has_carriage_returns(&code) {
         code = code.replace("\r\n", "\n");
     }
-    let Some(Fenced { inner, info }) = without_fence(&code) else {
+    let Some(Fenced { inner, info }) = without_fence(catalogue, &code) else {
         let notes = prompts(&code, language);
         return (code, notes);
     };
     let mut notes = vec!["the Markdown fence around the code was taken off; send the code alone".to_owned()];
     notes.extend(prompts(&inner, language));
-    if let Some(named) =
-        language_of(catalogue, &info).filter(|named| named != language && !language.starts_with(named.as_str()))
-    {
-        notes.push(format!("the fence says {info}, and the code ran as {language}; language {named:?} is there"));
+    match language_of(catalogue, &info) {
+        Some(named) if named != language && !language.starts_with(named.as_str()) => {
+            notes.push(format!("the fence says {info}, and the code ran as {language}; language {named:?} is there"));
+        }
+        None if !NO_LANGUAGES.contains(&info.to_ascii_lowercase().as_str()) => {
+            notes.push(format!("the fence says {info}, which is no language here, and the code ran as {language}"));
+        }
+        Some(_) | None => {}
     }
     (without_mark(inner), notes)
 }
+
+/// What a fence is called that says no language.
+const NO_LANGUAGES: [&str; 6] = ["", "text", "txt", "plain", "plaintext", "code"];
 
 /// Words about the prompt before the first command of a shell. What Python
 /// makes of prompts it says itself; a shell looks for a command of that name.
@@ -80,7 +87,8 @@ fn prompt_of(line: &str) -> Option<Prompt<'_>> {
 
 /// The language id of the name that a fence has.
 fn language_of(catalogue: &Catalogue, info: &str) -> Option<String> {
-    let name = match info.to_ascii_lowercase().as_str() {
+    // R Markdown writes `{python}`.
+    let name = match info.trim_matches(['{', '}', '.']).to_ascii_lowercase().as_str() {
         "py" | "python3" => "python".to_owned(),
         "sh" | "shell" | "console" => "bash".to_owned(),
         other => other.to_owned(),
@@ -108,8 +116,8 @@ struct Fenced {
 }
 
 /// What stands between a first line that opens a fence and a last line that
-/// closes it, without the indentation of the fence.
-fn without_fence(code: &str) -> Option<Fenced> {
+/// closes it or was forgotten, without the indentation of the fence.
+fn without_fence(catalogue: &Catalogue, code: &str) -> Option<Fenced> {
     let code = code.trim_start_matches('\n').trim_end();
     let trimmed = code.trim_start();
     let indentation = &code[..code.len() - trimmed.len()];
@@ -117,15 +125,17 @@ fn without_fence(code: &str) -> Option<Fenced> {
     let (first, rest) = trimmed.split_once('\n')?;
     let fence = &first[..first.len() - first.trim_start_matches(fence_char).len()];
     // The name of a language, and no more of the fence: not code on one line.
-    let info = first[fence.len()..].trim();
-    if fence.len() < 3 || info.contains(fence_char) || info.contains(char::is_whitespace) {
+    let said = first[fence.len()..].trim();
+    let (info, attributes) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
+    let is_name = info.chars().all(|char| char.is_alphanumeric() || "+-_.#{}".contains(char));
+    if fence.len() < 3 || !is_name || said.contains(fence_char) {
+        return None;
+    }
+    if !attributes.is_empty() && language_of(catalogue, info).is_none() {
         return None;
     }
     let last = rest.rfind('\n').map_or(0, |end| end + 1);
-    if rest[last..].trim() != fence {
-        return None;
-    }
-    let lines = rest[..last].lines();
+    let lines = if rest[last..].trim() == fence { &rest[..last] } else { rest }.lines();
     // A second fence inside would be text between programs.
     if lines.clone().any(|line| line.trim_start().starts_with(fence)) {
         return None;
@@ -196,7 +206,14 @@ mod tests {
             ("\u{feff}\u{feff}```python\n\u{feff}print(1)\n```", "print(1)\n", 1),
             ("    ```python\n    if 1:\n        print(1)\n    ```", "if 1:\n    print(1)\n", 1),
             ("```bash\necho 1\n```", "echo 1\n", 2),
-            ("```python\nprint(1)", "```python\nprint(1)", 0),
+            ("```javascript\nprint(1)\n```", "print(1)\n", 2),
+            ("```{python}\nprint(1)\n```", "print(1)\n", 1),
+            ("```text\nprint(1)\n```", "print(1)\n", 1),
+            ("```python title=\"a.py\"\nprint(1)\n```", "print(1)\n", 1),
+            ("```python\nprint(1)", "print(1)\n", 1),
+            ("```python\nprint(1)\n\n", "print(1)\n", 1),
+            ("```print(1)\nprint(2)\n```", "```print(1)\nprint(2)\n```", 0),
+            ("```a shell\nls\n```", "```a shell\nls\n```", 0),
             ("```python print(1)```", "```python print(1)```", 0),
             ("```py\na\n```\ntext\n```py\nb\n```", "```py\na\n```\ntext\n```py\nb\n```", 0),
             ("x = \"\"\"\n```\n\"\"\"\n", "x = \"\"\"\n```\n\"\"\"\n", 0),

@@ -99,7 +99,10 @@ pub(crate) fn named(name: &str) -> Result<&'static Encoding, Error> {
     found.ok_or_else(|| {
         let shown: String = name.chars().take(40).collect();
         let some = "utf-8, utf-16le, latin1, windows-1251, shift_jis, gb18030, big5, euc-kr, koi8-r, macintosh";
-        Error::invalid("encoding", format!("must be a name of the Encoding Standard, such as {some}, got {shown:?}"))
+        let reason = format!(
+            "must be a name of the Encoding Standard, such as {some}, got {shown:?}; Python knows more: run open(path, encoding=\u{2026}).read()"
+        );
+        Error::invalid("encoding", reason)
     })
 }
 
@@ -176,7 +179,8 @@ mod tests {
             assert_eq!(named(name).unwrap().name(), expected, "{name}");
         }
         assert!(named("replacement").is_err() && named("cp437").is_err());
-        assert!(named("klingon").unwrap_err().to_string().contains("encoding must be a name"));
+        let error = named("klingon").unwrap_err().to_string();
+        assert!(error.contains("encoding must be a name") && error.contains("run open(path, encoding="), "{error}");
     }
 
     #[test]
