@@ -21,8 +21,8 @@ pub fn role(arguments: &[String], start_log: fn()) -> Option<ExitCode> {
     match arguments.get(1).map(String::as_str) {
         Some(WORKER) => Some(crate::worker::inside::main()),
         Some(COMPILE) => {
-            let [_, _, _, runtime, digest, directory] = arguments else { return Some(ExitCode::FAILURE) };
-            Some(compile_main(ImageName { runtime, digest }, directory))
+            let [_, _, _, runtime, digest, directory, processors] = arguments else { return Some(ExitCode::FAILURE) };
+            Some(compile_main(ImageName { runtime, digest }, directory, processors))
         }
         _ => None,
     }

@@ -83,7 +83,7 @@ enum Command {
     /// List the languages
     Runtimes,
     /// Compile the guest images, once for this version and processor
-    Prepare,
+    Prepare(commands::prepare::Arguments),
     /// Add, list or revoke keys that clients of `belljar serve --authentication=keys` send
     ///
     /// `belljar keys add --scopes sandbox:execute` prints a key, once, with lines to
@@ -101,6 +101,11 @@ enum Command {
         #[command(subcommand)]
         command: Option<commands::store_keys::Command>,
     },
+    /// Ask the `belljar serve` of these settings whether calls are welcome
+    ///
+    /// It is asked at --listen, for /readyz. The exit code is 0 when calls are welcome,
+    /// else 1: for containers, which have no other program to ask with.
+    Health,
     /// Check this machine: versions, cache, and each limit by a live attempt
     Doctor,
 }
@@ -182,13 +187,14 @@ fn run(cli: Cli, mut matches: ArgMatches) -> anyhow::Result<ExitCode> {
         Some(Command::Serve) => commands::serve::over_http(config),
         Some(Command::Run(arguments)) => commands::run::run(config, arguments),
         Some(Command::Runtimes) => commands::runtimes(&config),
-        Some(Command::Prepare) => commands::prepare::run(&config),
+        Some(Command::Prepare(arguments)) => commands::prepare::run(&config, &arguments),
         Some(Command::Keys { command }) => {
             commands::keys::run(&config, command.unwrap_or(commands::keys::Command::List), &ceilings)
         }
         Some(Command::StoreKeys { command }) => {
             commands::store_keys::run(&config, &command.unwrap_or(commands::store_keys::Command::List))
         }
+        Some(Command::Health) => commands::health::run(&config),
         Some(Command::Doctor) => commands::doctor::run(config),
     }
 }

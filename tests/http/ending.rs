@@ -67,6 +67,9 @@ fn a_signal_lets_runs_finish_admits_no_more_and_ends_with_success() {
     let said = server.get("/readyz");
     assert!(said.json()["reasons"][0].as_str().unwrap().contains("stopping") && said.field("Retry-After").is_some());
     assert_eq!(server.get("/healthz").status, 200, "it lives");
+    let listen = format!("--listen={}", server.address());
+    let (welcome, said) = server.command(&["health", &listen]);
+    assert!(!welcome, "{said}");
     let refused = server.execute("print(1)");
     assert!(refused.refusal().contains("shutting down"), "{}", refused.text());
     let refused = client.ask(&legacy(9, "tools/call", execute("1", "new"))).reply();

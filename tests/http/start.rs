@@ -35,6 +35,25 @@ fn only_this_machine_is_served() {
 }
 
 #[test]
+fn a_command_beside_the_server_tells_whether_calls_are_welcome() {
+    let (server, state) = (HttpServer::start(), tempfile::tempdir().unwrap());
+    let ask = |address: String| {
+        let mut command = Server::with().command(&state.path().join("state"));
+        let output = command.args(["health", "--listen", &address]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let port = server.address().port();
+    assert_eq!(ask(server.address().to_string()), (Some(0), "{\"status\":\"ready\"}\n".to_owned()));
+    assert_eq!(ask(format!("0.0.0.0:{port}")).0, Some(0), "every address is this one too");
+    let (code, said) = ask(":0".to_owned());
+    assert!(code == Some(1) && said.contains("name the port"), "{code:?} {said}");
+    drop(server);
+    let (code, said) = ask(format!("127.0.0.1:{port}"));
+    assert!(code == Some(1) && said.contains(&format!("nobody listens on 127.0.0.1:{port}")), "{code:?} {said}");
+}
+
+#[test]
 fn a_server_that_cannot_serve_shows_no_token() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");

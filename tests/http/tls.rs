@@ -119,9 +119,12 @@ fn calls_go_over_tls_and_a_certificate_is_renewed_without_a_restart() {
     assert_eq!((status, &answer["result"]["content"][0]["text"]), (200, &json!("42\n")));
     let stranger = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     connect(&server, &[stranger.cert.der()]).unwrap_err();
+    let asked = || server.command(&["health", "--listen", &server.address().to_string()]);
+    assert_eq!(asked(), (true, "{\"status\":\"ready\"}\n".to_owned()));
 
     let second = certificate.renew();
     eventually("the new certificate", || connect(&server, &[&second]).ok());
+    assert!(asked().0, "the file has what the server shows");
     connect(&server, &[&first]).unwrap_err();
     let (status, _) = ask(&mut old, &execute(&server, "1"));
     assert_eq!(status, 200, "connections that there are go on");
@@ -131,6 +134,9 @@ fn calls_go_over_tls_and_a_certificate_is_renewed_without_a_restart() {
         connect(&server, &[&second]).unwrap();
         server.log().contains("the certificate changed and cannot be used").then_some(())
     });
+    put(&certificate.path("certificate"), &stranger.cert.pem(), 0o644);
+    let (welcome, said) = asked();
+    assert!(!welcome && said.contains("there is no TLS"), "a server with another certificate is not asked: {said}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use guest_runtimes::MAX_COMPRESSED_BYTES;
 use crate::children;
 use crate::children::this_binary::{COMPILE, this_binary};
 use crate::error::{Error, IoContext as _};
-use crate::wasm::{CodeCache, ImageName};
+use crate::wasm::{CodeCache, ImageName, Processors};
 
 /// Compiles the image in `compressed`, which is verified first, in a process
 /// of its own. Blocks.
@@ -31,7 +31,13 @@ fn compile_apart(cache: &CodeCache, name: ImageName<'_>, compressed: &[u8]) -> R
     let doing = || format!("compile guest image {} of `{}`", name.digest, name.runtime);
     let failed = |source: io::Error| Error::host(doing(), source);
     let mut command = this_binary(COMPILE);
-    command.arg(name.runtime).arg(name.digest).arg(cache.directory()).stdin(Stdio::piped()).stdout(Stdio::null());
+    command
+        .arg(name.runtime)
+        .arg(name.digest)
+        .arg(cache.directory())
+        .arg(word(cache.processors()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
     let mut child = children::start(&mut command).map_err(failed)?;
     let stdin = child.stdin.take().ok_or_else(|| Error::host(doing(), "it has no input"))?;
     // It reads all of it before it says anything. If it cannot, its status and
@@ -41,14 +47,25 @@ fn compile_apart(cache: &CodeCache, name: ImageName<'_>, compressed: &[u8]) -> R
     if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
 }
 
+/// What it is told of these.
+const fn word(processors: Processors) -> &'static str {
+    match processors {
+        Processors::LikeThis => "like-this",
+        Processors::All => "all",
+    }
+}
+
 /// What that process does.
-pub(crate) fn compile_main(name: ImageName<'_>, directory: &str) -> ExitCode {
+pub(crate) fn compile_main(name: ImageName<'_>, directory: &str, processors: &str) -> ExitCode {
+    let known = [Processors::LikeThis, Processors::All].into_iter().find(|known| word(*known) == processors);
+    let Some(processors) = known else { return ExitCode::FAILURE };
     let mut compressed = Vec::new();
     let compiled = io::stdin()
         .take(MAX_COMPRESSED_BYTES)
         .read_to_end(&mut compressed)
         .doing(|| "receive a guest image".into())
-        .and_then(|_| CodeCache::open(Path::new(directory).to_path_buf())?.compile(name, &compressed));
+        .and_then(|_| CodeCache::open(Path::new(directory).to_path_buf())?.for_processors(processors))
+        .and_then(|cache| cache.compile(name, &compressed));
     match compiled {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -16,6 +16,7 @@ use guest_runtimes::{GuestRuntime, Image};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::engine;
+use super::engine::Processors;
 use crate::error::{Error, IoContext as _};
 
 /// Names one guest image.
@@ -38,6 +39,9 @@ impl<'a> ImageName<'a> {
 #[derive(Clone, Debug)]
 pub struct CodeCache {
     directory: PathBuf,
+    /// What code is compiled for, if there is none.
+    processors: Processors,
+    /// The name of what that code depends on.
     compatibility: String,
 }
 
@@ -64,8 +68,22 @@ impl CodeCache {
                 reason: "it must be a directory of mode 0700 that belongs to the user of this process".into(),
             });
         }
-        let compatibility = engine::compatibility()?;
-        Ok(Self { directory, compatibility })
+        let processors = Processors::LikeThis;
+        Ok(Self { directory, processors, compatibility: engine::compatibility(processors)? })
+    }
+
+    /// The same, for compiling for these.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Host`] when this machine cannot.
+    pub fn for_processors(self, processors: Processors) -> Result<Self, Error> {
+        Ok(Self { processors, compatibility: engine::compatibility(processors)?, ..self })
+    }
+
+    /// What it compiles for.
+    pub(crate) const fn processors(&self) -> Processors {
+        self.processors
     }
 
     /// Where it lies.
@@ -79,11 +97,18 @@ impl CodeCache {
     ///
     /// [`Error::Host`] when the directory cannot be read.
     pub(crate) fn find(&self, image: ImageName<'_>) -> Result<Option<File>, Error> {
-        let prefix = self.prefix(image);
+        let found = self.find_with(&prefix(image, &self.compatibility))?;
+        if found.is_some() || self.processors == Processors::All {
+            return Ok(found);
+        }
+        self.find_with(&prefix(image, &engine::compatibility(Processors::All)?))
+    }
+
+    fn find_with(&self, prefix: &str) -> Result<Option<File>, Error> {
         let entries = fs::read_dir(&self.directory).doing(|| format!("read the cache {}", self.directory.display()))?;
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name();
-            let Some(digest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".cwasm")) else {
+            let Some(digest) = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(".cwasm")) else {
                 continue;
             };
             let path = entry.path();
@@ -121,8 +146,8 @@ impl CodeCache {
             .map_err(|source| Error::host("unpack a guest image", source))?;
         // Merging, resetting and copying would be wrong for any other.
         guest_runtimes::rules::check(&image).map_err(|source| Error::host("accept a guest image", source))?;
-        let compiled = engine::compile(&image)?;
-        let name = format!("{}{}.cwasm", self.prefix(name), blake3::hash(&compiled).to_hex());
+        let compiled = engine::compile(&image, self.processors)?;
+        let name = format!("{}{}.cwasm", prefix(name, &self.compatibility), blake3::hash(&compiled).to_hex());
         let mut file = tempfile::Builder::new()
             .prefix(".part-")
             .tempfile_in(&self.directory)
@@ -133,11 +158,11 @@ impl CodeCache {
             .doing(|| format!("write a compiled image to {}", self.directory.display()))?;
         Ok(())
     }
+}
 
-    fn prefix(&self, image: ImageName<'_>) -> String {
-        let digest = image.digest.get(..16).unwrap_or(image.digest);
-        format!("{}-{digest}-{}-", image.runtime, self.compatibility)
-    }
+fn prefix(image: ImageName<'_>, compatibility: &str) -> String {
+    let digest = image.digest.get(..16).unwrap_or(image.digest);
+    format!("{}-{digest}-{compatibility}-", image.runtime)
 }
 
 fn digest_of(file: &File) -> io::Result<String> {

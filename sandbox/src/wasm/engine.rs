@@ -9,6 +9,7 @@
 //! that fuel does not: yielding, fibers and the hook were not measurable next
 //! to fuel's own 12–30 %. A yield comes every 2–8 ms.
 
+use std::env::consts::ARCH;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 
@@ -56,6 +57,26 @@ pub(crate) fn engine(stack_bytes: u64) -> Result<Engine, Error> {
     new(&config)
 }
 
+/// Which processors compiled code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processors {
+    /// Those like this one, with all that it can.
+    LikeThis,
+    /// Every one of this architecture.
+    All,
+}
+
+/// What compiles code for these.
+fn compiler(processors: Processors) -> Result<Engine, Error> {
+    let mut config = config();
+    if processors == Processors::All {
+        // A target that is named is not asked what it can beyond its architecture.
+        let named = config.target(&format!("{ARCH}-unknown-linux-gnu"));
+        named.map_err(|source| Error::host("find the target of compiled code", source))?;
+    }
+    new(&config)
+}
+
 fn new(config: &Config) -> Result<Engine, Error> {
     Engine::new(config).map_err(|source| Error::host("start the WebAssembly engine", source))
 }
@@ -67,8 +88,8 @@ fn new(config: &Config) -> Result<Engine, Error> {
 /// # Errors
 ///
 /// [`Error::Host`] when this machine cannot run the configuration.
-pub(crate) fn compatibility() -> Result<String, Error> {
-    Ok(compatibility_of(&new(&config())?))
+pub(crate) fn compatibility(processors: Processors) -> Result<String, Error> {
+    Ok(compatibility_of(&compiler(processors)?))
 }
 
 fn compatibility_of(engine: &Engine) -> String {
@@ -91,8 +112,8 @@ fn compatibility_of(engine: &Engine) -> String {
 /// # Errors
 ///
 /// [`Error::Host`] when the module is not valid.
-pub(crate) fn compile(wasm: &[u8]) -> Result<Vec<u8>, Error> {
-    let compiled = new(&config())?.precompile_module(wasm);
+pub(crate) fn compile(wasm: &[u8], processors: Processors) -> Result<Vec<u8>, Error> {
+    let compiled = compiler(processors)?.precompile_module(wasm);
     compiled.map_err(|source| Error::host("compile a guest image", source))
 }
 
@@ -108,17 +129,31 @@ pub(super) fn load(engine: &Engine, compiled: File) -> Result<Module, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn code_for_every_processor_runs_on_this_one_and_is_told_from_code_for_this_one() {
+        let [own, all] = [Processors::LikeThis, Processors::All].map(|processors| compatibility(processors).unwrap());
+        assert_ne!(own, all, "a processor with nothing that the first of its architecture had not");
+        let empty = b"\0asm\x01\0\0\0";
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&compile(empty, Processors::All).unwrap()).unwrap();
+        load(&engine(1 << 20).unwrap(), file).unwrap();
+    }
+
     #[test]
     fn code_that_was_compiled_once_runs_with_any_stack() {
-        let of = |stack_bytes| super::compatibility_of(&super::engine(stack_bytes).unwrap());
+        let of = |stack_bytes| compatibility_of(&engine(stack_bytes).unwrap());
         assert_eq!(of(64 << 10), of(64 << 20));
-        assert_eq!(of(64 << 10), super::compatibility().unwrap());
+        assert_eq!(of(64 << 10), compatibility(Processors::LikeThis).unwrap());
     }
 
     #[test]
     fn the_stated_version_is_the_pinned_one() {
         let lock = include_str!("../../../Cargo.lock");
-        let pinned = format!("name = \"wasmtime\"\nversion = \"{}\"", super::ENGINE_VERSION);
+        let pinned = format!("name = \"wasmtime\"\nversion = \"{}\"", ENGINE_VERSION);
         assert!(lock.contains(&pinned));
     }
 }

@@ -18,6 +18,7 @@ mod wasi;
 pub use cache::CodeCache;
 pub(crate) use cache::ImageName;
 pub(crate) use control::RunControl;
+pub use engine::Processors;
 pub(crate) use memory::delta::MAX_PART_BYTES;
 pub(crate) use wasi::entropy::Determinism;
 

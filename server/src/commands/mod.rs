@@ -1,6 +1,7 @@
 //! What the command line can do.
 
 pub(crate) mod doctor;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod prepare;
 pub(crate) mod run;

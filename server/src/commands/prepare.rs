@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use guest_runtimes::{GuestRuntime, Kind};
 use indicatif::{ProgressBar, ProgressStyle};
-use sandbox::{CodeCache, Error};
+use sandbox::{CodeCache, Error, Processors};
 
 use super::say;
 use crate::config::Config;
@@ -14,9 +15,21 @@ use crate::config::Config;
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What it may be told.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// For every x86-64 processor rather than for those like this one: for a machine image
+    /// or container that is made here and runs elsewhere
+    #[arg(long)]
+    portable: bool,
+}
+
 /// Compiles what is not in the cache.
-pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let cache = CodeCache::open(config.executor.cache_directory.clone())?;
+pub(crate) fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut cache = CodeCache::open(config.executor.cache_directory.clone())?;
+    if arguments.portable {
+        cache = cache.for_processors(Processors::All)?;
+    }
     compile_missing(&cache, config.executor.catalogue.iter())?;
     say(&format!("all guest images are compiled in {}", cache.directory().display()));
     Ok(ExitCode::SUCCESS)
