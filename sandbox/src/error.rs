@@ -103,6 +103,15 @@ pub enum Error {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What runs must be written down, and cannot be. Nothing was done.
+    #[error(
+        "no code can run: what runs here is written down first, and that fails: {reason}; the server's log says where, \
+         and its operator must act"
+    )]
+    Unrecorded {
+        /// Why, without the place.
+        reason: String,
+    },
     /// The disk takes nothing more.
     #[error(
         "failed to {doing}: {what}{}; {}",
@@ -152,6 +161,7 @@ impl Error {
             Self::Cancelled => "cancelled",
             Self::ShuttingDown => "shutting_down",
             Self::Unconfined { .. } => "unconfined",
+            Self::Unrecorded { .. } => "unrecorded",
             Self::Full { .. } => "full",
             Self::Host { .. } => "host",
         }

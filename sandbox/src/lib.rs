@@ -49,8 +49,8 @@ pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
-    Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Place, Reserved, RunEvents, SessionSummary,
-    SnapshotSummary, Told,
+    Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Observer, Place, Reserved, RunEvents,
+    SessionSummary, SnapshotSummary, Told,
 };
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;
@@ -63,7 +63,7 @@ pub use native::{MinimumTier, NativeHealth, NativeSettings, Shown, Tier};
 pub use policy::{Languages, Network, Policy};
 pub use role::role;
 pub use run::calls::{Answer, Answering, CallError, CallHandler, GuestCall};
-pub use run::event::{CodeDigest, RunCall, RunEvent, RunFailure, RunStage, RunSummary};
+pub use run::event::{CodeDigest, Origin, RunCall, RunEvent, RunFailure, RunStage, RunSummary, RunTimes};
 pub use run::finished::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use run::follower::{DISPLAY, Follower};
 pub use run::limits::{Amounts, Limits, RequestedLimits, Resource, Usage};

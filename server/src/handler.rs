@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Held, Turn};
 use crate::identity::Identity;
+use crate::origin::Origin;
 use crate::prompts;
 use crate::resources::{self, LASTING_TTL_MS, Refusal, Subscriptions};
 use crate::service::Service;
@@ -139,7 +140,9 @@ impl ServerHandler for Handler {
         };
         let principal = &self.caller.principal;
         let ceilings = ceilings(&context);
-        let call = Call { service: &self.service, principal, ceilings, context: &context, ended: &self.ended };
+        let origin = || Origin::of(&context, of_request::<Identity>(&context).as_deref());
+        let origin = self.service.wants_origin().then(origin);
+        let call = Call { service: &self.service, principal, ceilings, origin, context: &context, ended: &self.ended };
         let result = (tool.call)(&call, request.arguments.unwrap_or_default()).await;
         let result = result.or_else(|error| {
             if tool.looks.is_some() {

@@ -3,6 +3,7 @@
 //!
 //! # Layout
 //!
+//! - `audit`: who ran what, written down. `origin`: where a call comes from.
 //! - `calls`: what answers the calls of programs, a file for each.
 //! - `cli` and `commands`: the command line.
 //! - `config`: file, environment and flags become one checked `Config`.
@@ -14,6 +15,7 @@
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
 
+mod audit;
 mod caller;
 mod calls;
 mod cli;
@@ -26,6 +28,7 @@ pub mod fuzzing;
 mod handler;
 mod identity;
 mod logging;
+mod origin;
 mod progress;
 mod prompts;
 mod resources;

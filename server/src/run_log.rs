@@ -1,15 +1,13 @@
-//! What the log says of runs: a line for each that is over or was refused, which the
-//! accounts of their tenants count.
+//! What the log says of runs: a line for each that is over or was refused. It is for
+//! people: where there are too many it says how many it left out.
 
 use std::fmt;
 
-use crate::identity::Accounts;
 use sandbox::{Resource, RunCall, RunEvent, RunEvents, RunFailure, RunStage, RunSummary, Status, Told, Usage};
 
 /// Writes down what `events` tells, and waits for more.
-pub(crate) async fn write(events: &mut RunEvents, accounts: &Accounts) {
+pub(crate) async fn write(events: &mut RunEvents) {
     while let Some(told) = events.next().await {
-        accounts.told(&told);
         line(&told);
     }
 }
@@ -22,20 +20,20 @@ pub(crate) fn write_rest(events: &mut RunEvents) {
 }
 
 fn line(told: &Told) {
-    let RunEvent { call, stage } = match told {
+    let RunEvent { call, stage, .. } = match told {
         Told::Event(event) => event,
         Told::Lost(lost) => {
             tracing::warn!(lost, "more happened to runs than could be written down");
             return;
         }
     };
-    let RunCall { number, principal, language, code } = &**call;
+    let RunCall { number, principal, language, code, origin: _ } = &**call;
     let principal = principal.directory_name();
     let code = code.map(tracing::field::display);
     match stage {
         RunStage::Admitted => tracing::debug!(call = number, principal, ?language, code, "a run is admitted"),
         RunStage::Started => tracing::debug!(call = number, "a run begins"),
-        RunStage::Ended(Ok(RunSummary { run, session, status, usage })) => {
+        RunStage::Ended(Ok(RunSummary { run, session, status, usage, .. })) => {
             let session = session.as_ref().map(tracing::field::display);
             let (status, usage) = (Ended(*status), Used(usage));
             tracing::info!(call = number, principal, ?language, code, %run, session, %status, %usage, "a run ended");

@@ -7,6 +7,7 @@
 //! still answered; and goes when it is [over](Service::over).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,13 +15,14 @@ use std::time::{Duration, Instant};
 use guest_runtimes::{GuestRuntime, Kind};
 use parking_lot::Mutex;
 use rmcp::model::{JsonObject, Tool};
-use sandbox::{Executor, ExecutorSettings, MinimumTier, Principal, Resource};
+use sandbox::{Executor, ExecutorSettings, MinimumTier, Observer, Principal, Resource};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::commands::prepare::Spinner;
 use crate::config::Config;
-use crate::identity::Accounts;
+use crate::identity::{Accounts, Identity};
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::{self, Form};
@@ -51,6 +53,7 @@ pub(crate) struct Service {
     pub(crate) started: Instant,
     /// What tenants have used, and how often they were refused.
     pub(crate) accounts: Arc<Accounts>,
+    audit: Option<Arc<Audit>>,
     /// By where each policy lies: tenants share some, and the executor keeps all of them
     /// where they are.
     tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
@@ -77,12 +80,17 @@ impl Service {
         let executor = Arc::new(Executor::new(config.executor)?);
         let accounts = Arc::new(Accounts::new(config.roster));
         executor.count_with(Arc::<Accounts>::clone(&accounts));
+        let audit = config.audit.as_ref().map(Audit::open).transpose()?;
+        let mut observers = vec![Arc::<Accounts>::clone(&accounts) as Arc<dyn Observer>];
+        observers.extend(audit.clone().map(|audit| audit as Arc<dyn Observer>));
+        executor.observe_with(observers);
         Ok(Self {
             execute_schema: tools::execute::arguments_schema(executor.catalogue()),
             executor,
             form: Form { structured: config.structured_content },
             started: Instant::now(),
             accounts,
+            audit,
             tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),
@@ -98,8 +106,7 @@ impl Service {
     /// because runs that are drained may wait for it.
     pub(crate) async fn live(&self, mut signals: Signals) {
         let mut events = self.executor.events();
-        let background =
-            async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events, &self.accounts)) };
+        let background = async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events)) };
         let life = async {
             let cause = tokio::select! {
                 () = signals.next() => Cause::Signal,
@@ -113,6 +120,9 @@ impl Service {
             _ = background => {}
         }
         run_log::write_rest(&mut events);
+        if let Some(audit) = &self.audit {
+            audit.end();
+        }
         self.advance(Stage::Over);
     }
 
@@ -133,6 +143,19 @@ impl Service {
         self.tools.lock().get(&std::ptr::from_ref(self.executor.policy(principal)).addr()).cloned()
     }
 
+    /// Whether anybody wants to know where calls come from.
+    pub(crate) const fn wants_origin(&self) -> bool {
+        self.audit.is_some()
+    }
+
+    /// Counts and writes down that a request was refused before it was MCP.
+    pub(crate) fn refused(&self, identity: Option<&Identity>, address: Option<IpAddr>, reason: &'static str) {
+        self.accounts.refused(identity.map(|identity| &identity.principal), reason);
+        if let Some(audit) = &self.audit {
+            audit.refused(identity, address, reason);
+        }
+    }
+
     /// Why calls should be sent elsewhere, in a word or a sentence each; empty where
     /// they are welcome.
     pub(crate) fn not_ready(&self) -> Vec<&'static str> {
@@ -148,6 +171,9 @@ impl Service {
         let has_worker = health.pool.is_some_and(|pool| pool.wall.is_some());
         if self.is_unprepared.load(Ordering::Relaxed) && !has_worker {
             reasons.push("no worker could be prepared and confined: the log says why");
+        }
+        if self.audit.as_ref().is_some_and(|audit| audit.failure().is_some()) {
+            reasons.push("the audit log cannot be written, and nothing runs without it: the log says why");
         }
         if self.has_native && health.native.is_some_and(|native| native.tier.is_err()) {
             reasons.push(

@@ -156,7 +156,7 @@ impl Here {
         let mut request = ExecuteRequest { language: language.into(), program, session, ..Default::default() };
         request.limits.set(Resource::WallTimeMs, wall_time_ms);
         let handler = Arc::clone(&self.handlers) as Arc<dyn CallHandler>;
-        let follower = Follower { live: None, handler: Some(handler) };
+        let follower = Follower { handler: Some(handler), ..Follower::default() };
         self.executor.execute(&Principal::local(), request, &cancel, follower).await
     }
 

@@ -1,22 +1,24 @@
-//! The stream of what happens to runs.
+//! What happens to runs, and who is told.
 //!
-//! Whoever tells of a run waits for nobody: a reader that is slow loses the
-//! oldest events and learns how many.
+//! Observers are told at once and of everything. Readers of the stream are waited for by
+//! nobody: one that is slow loses the oldest events and learns how many.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 
 use super::meter::Meter;
+use super::observer::{Observer, Observers};
 use crate::error::Error;
 use crate::handle::Principal;
-use crate::run::event::{CodeDigest, RunCall, RunEvent, RunFailure, RunStage, RunSummary};
-use crate::run::limits::{Resource, Usage};
+use crate::run::event::{CodeDigest, Origin, RunCall, RunEvent, RunFailure, RunStage, RunSummary, RunTimes};
+use crate::run::limits::{Limits, Resource, Usage};
 use crate::run::outcome::Outcome;
+use crate::run::request::ExecuteRequest;
 
 /// How many events wait for a reader: more than 64 queued and 64 active runs
 /// make in the time in which one line is written.
@@ -30,11 +32,17 @@ pub(super) struct Events {
     sender: Sender<RunEvent>,
     calls: AtomicU64,
     meter: OnceLock<Arc<dyn Meter>>,
+    observers: Observers,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: Sender::new(KEPT_EVENTS), calls: AtomicU64::new(0), meter: OnceLock::new() }
+        Self {
+            sender: Sender::new(KEPT_EVENTS),
+            calls: AtomicU64::new(0),
+            meter: OnceLock::new(),
+            observers: Observers::default(),
+        }
     }
 }
 
@@ -49,8 +57,19 @@ impl Events {
         let _ = self.meter.set(meter);
     }
 
-    /// A call to run `code`, which is put back.
-    pub(super) async fn call(&self, principal: &Principal, language: &str, code: &mut String) -> Result<Call, Error> {
+    /// Has `observers` watch from here on. The first stay.
+    pub(super) fn observe_with(&self, observers: Vec<Arc<dyn Observer>>) {
+        self.observers.set(observers);
+    }
+
+    /// A call to run the program of a request.
+    pub(super) async fn call(
+        &self,
+        principal: &Principal,
+        request: &mut ExecuteRequest,
+        origin: Option<Origin>,
+    ) -> Result<Call, Error> {
+        let code = &mut request.program.code;
         let digest = if code.len() <= DIGESTED_HERE_BYTES {
             CodeDigest::of(code)
         } else {
@@ -61,30 +80,44 @@ impl Events {
             (digest, *code) = done.map_err(|source| Error::host("digest a program", source))?;
             digest
         };
-        Ok(self.begin(principal, language, Some(digest)))
+        Ok(self.begin(RunCall::new(principal, &request.language, Some(digest), origin)))
     }
 
     /// A call that was refused before it was understood.
-    pub(super) fn refuse(&self, principal: &Principal, language: &str, error: &Error) {
-        self.begin(principal, language, None).tell(RunStage::Refused(error.into()));
+    pub(super) fn refuse(&self, principal: &Principal, language: &str, origin: Option<Origin>, error: &Error) {
+        self.begin(RunCall::new(principal, language, None, origin)).tell(RunStage::Refused(error.into()));
     }
 
-    fn begin(&self, principal: &Principal, language: &str, code: Option<CodeDigest>) -> Call {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let call = Arc::new(RunCall::new(number, principal, language, code));
-        let (sender, meter) = (self.sender.clone(), self.meter.get().cloned());
-        Call { call, sender, meter, progress: Mutex::new(Progress::default()) }
+    fn begin(&self, mut call: RunCall) -> Call {
+        call.number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        Call {
+            call: Arc::new(call),
+            sender: self.sender.clone(),
+            meter: self.meter.get().cloned(),
+            observers: self.observers.clone(),
+            began: Instant::now(),
+            progress: Mutex::new(Progress::begin()),
+        }
     }
 }
 
 /// How far a call has come, as far as its next event depends on it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Progress {
-    /// Since when.
-    started: Option<Instant>,
+    times: RunTimes,
     over: bool,
+    /// Its limits, once they are known.
+    limits: Option<Limits>,
     /// What its program used, once that is known.
     used: Option<Usage>,
+    /// Whether it found an instance ready.
+    is_warm: bool,
+}
+
+impl Progress {
+    fn begin() -> Self {
+        Self { times: RunTimes::begin(SystemTime::now()), over: false, limits: None, used: None, is_warm: false }
+    }
 }
 
 /// One call, which tells how it goes on. When it is dropped before it is over,
@@ -93,17 +126,29 @@ pub(super) struct Call {
     call: Arc<RunCall>,
     sender: Sender<RunEvent>,
     meter: Option<Arc<dyn Meter>>,
+    observers: Observers,
+    began: Instant,
     progress: Mutex<Progress>,
 }
 
 impl Call {
-    /// Tells whether it is admitted.
-    pub(super) fn admitted<T>(&self, checked: Result<T, Error>) -> Result<T, Error> {
-        match &checked {
+    /// Tells whether it is admitted, which observers of a call that is in order have a say
+    /// in.
+    pub(super) fn admitted<T>(
+        &self,
+        request: &ExecuteRequest,
+        checked: Result<(T, Limits), Error>,
+    ) -> Result<(T, Limits), Error> {
+        let admitted = checked.and_then(|(checked, limits)| {
+            self.progress.lock().limits = Some(limits);
+            self.observers.admit(&self.call, request, &limits)?;
+            Ok((checked, limits))
+        });
+        match &admitted {
             Ok(_) => self.tell(RunStage::Admitted),
             Err(error) => self.tell(RunStage::Refused(error.into())),
         }
-        checked
+        admitted
     }
 
     /// Tells that it has its place.
@@ -119,15 +164,16 @@ impl Call {
     }
 
     /// Remembers and counts what its program used, whatever comes of the call.
-    pub(super) fn used(&self, usage: &Usage) {
+    pub(super) fn used(&self, usage: &Usage, is_warm: bool) {
         let started = {
             let mut progress = self.progress.lock();
-            progress.used = Some(*usage);
-            progress.started
+            (progress.used, progress.is_warm) = (Some(*usage), is_warm);
+            progress.times.ran = Some(self.began.elapsed());
+            progress.times.started.unwrap_or_default()
         };
         // What a program took with it that ended its worker is known to nobody: the
         // time since it began at most, on one processor.
-        let most = || started.map_or(0, |started| u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let most = || u64::try_from(self.began.elapsed().saturating_sub(started).as_millis()).unwrap_or(u64::MAX);
         self.count(usage.get(Resource::CpuTimeMs).unwrap_or_else(most));
     }
 
@@ -137,32 +183,44 @@ impl Call {
         }
     }
 
+    /// Remembers that the state of its session is in the store.
+    pub(super) fn saved(&self) {
+        self.progress.lock().times.saved = Some(self.began.elapsed());
+    }
+
     /// Tells what came of it.
     pub(super) fn ended(&self, outcome: &Result<Outcome, Error>) {
         self.end(outcome.as_ref().map(RunSummary::from).map_err(RunFailure::from));
     }
 
     fn end(&self, end: Result<RunSummary, RunFailure>) {
-        let Progress { started, used, .. } = *self.progress.lock();
-        if started.is_some() && used.is_none() {
+        let Progress { times, used, is_warm, .. } = *self.progress.lock();
+        if times.started.is_some() && used.is_none() {
             self.count(0);
         }
+        let end = end.map(|summary| RunSummary { is_warm, ..summary });
         self.tell(match end.map_err(|failure| RunFailure { usage: used.unwrap_or_default(), ..failure }) {
-            Err(failure) if started.is_none() => RunStage::Refused(failure),
+            Err(failure) if times.started.is_none() => RunStage::Refused(failure),
             end => RunStage::Ended(end),
         });
     }
 
     fn tell(&self, stage: RunStage) {
-        {
+        let (times, limits) = {
             let mut progress = self.progress.lock();
-            if matches!(stage, RunStage::Started) {
-                progress.started = Some(Instant::now());
+            let now = self.began.elapsed();
+            match stage {
+                RunStage::Admitted => progress.times.admitted = Some(now),
+                RunStage::Started => progress.times.started = Some(now),
+                RunStage::Refused(_) | RunStage::Ended(_) => progress.over = true,
             }
-            progress.over |= matches!(stage, RunStage::Refused(_) | RunStage::Ended(_));
-        }
+            progress.times.now = now;
+            (progress.times, progress.limits)
+        };
+        let event = RunEvent { call: Arc::clone(&self.call), stage, times, limits };
+        self.observers.tell(&event);
         // Nobody reading is no reason to fail.
-        let _ = self.sender.send(RunEvent { call: Arc::clone(&self.call), stage });
+        let _ = self.sender.send(event);
     }
 }
 
@@ -217,13 +275,18 @@ mod tests {
     use super::*;
 
     fn call(events: &Events) -> Call {
-        events.begin(&Principal::local(), "python", Some(CodeDigest::of("1")))
+        events.begin(RunCall::new(&Principal::local(), "python", Some(CodeDigest::of("1")), None))
+    }
+
+    fn admit(call: &Call, checked: Result<(), Error>) -> Result<(), Error> {
+        let checked = checked.map(|()| ((), Limits::defaults()));
+        call.admitted(&ExecuteRequest::default(), checked).map(|_| ())
     }
 
     fn told(reader: &mut RunEvents) -> Vec<String> {
         let name = |told| match told {
             Told::Lost(lost) => format!("lost {lost}"),
-            Told::Event(RunEvent { call, stage }) => {
+            Told::Event(RunEvent { call, stage, .. }) => {
                 let stage = match stage {
                     RunStage::Admitted => "admitted".to_owned(),
                     RunStage::Started => "started".to_owned(),
@@ -242,13 +305,13 @@ mod tests {
         let events = Events::default();
         let mut reader = events.read();
         let denied = || Err::<(), _>(Error::Cancelled);
-        call(&events).admitted(denied()).unwrap_err();
+        admit(&call(&events), denied()).unwrap_err();
         let second = call(&events);
-        second.admitted(Ok(())).unwrap();
+        admit(&second, Ok(())).unwrap();
         second.ended(&Err(Error::ShuttingDown));
         drop(second);
         let third = call(&events);
-        third.admitted(Ok(())).unwrap();
+        admit(&third, Ok(())).unwrap();
         third.started().unwrap();
         third.ended(&Err(Error::Interrupted));
         drop(third);
@@ -256,7 +319,7 @@ mod tests {
         fourth.started().unwrap();
         drop(fourth);
         drop(call(&events));
-        events.refuse(&Principal::local(), "x", &Error::invalid("code", "is missing"));
+        events.refuse(&Principal::local(), "x", None, &Error::invalid("code", "is missing"));
         let expected = [
             "1 refused cancelled",
             "2 admitted",
@@ -303,7 +366,7 @@ mod tests {
         }
         let run = call(&events);
         run.started().unwrap();
-        run.used(&usage);
+        run.used(&usage, true);
         run.ended(&Err(Error::Interrupted));
         drop(run);
         let refused = waits.started().unwrap_err().to_string();
@@ -324,5 +387,49 @@ mod tests {
         let told = told(&mut slow);
         assert_eq!((told.len(), told[0].as_str()), (KEPT_EVENTS + 1, "lost 10"));
         assert_eq!(told[1], "11 refused abandoned");
+    }
+
+    /// One that admits so many, and writes down all that it hears.
+    struct Witness(u64, Mutex<Vec<String>>);
+
+    impl Observer for Witness {
+        fn admits(&self, call: &RunCall, _: &ExecuteRequest, _: &Limits) -> Result<(), Error> {
+            if call.number <= self.0 { Ok(()) } else { Err(Error::Unrecorded { reason: "it is full".into() }) }
+        }
+
+        fn told(&self, RunEvent { call, stage, times, limits }: &RunEvent) {
+            let stage = match stage {
+                RunStage::Admitted => "admitted",
+                RunStage::Refused(failure) => failure.kind,
+                RunStage::Started => "started",
+                RunStage::Ended(_) => "ended",
+            };
+            assert!(times.started.is_none_or(|started| times.admitted <= Some(started) && started <= times.now));
+            self.1.lock().push(format!("{} {stage} {}", call.number, limits.is_some()));
+        }
+    }
+
+    #[test]
+    fn an_observer_hears_everything_however_much_there_is_and_what_it_does_not_admit_is_refused() {
+        let events = Events::default();
+        let most = 2 * KEPT_EVENTS as u64;
+        let witness = Arc::new(Witness(most, Mutex::default()));
+        events.observe_with(vec![Arc::<Witness>::clone(&witness)]);
+        // Nobody reads the stream meanwhile.
+        let _slow = events.read();
+        for _ in 0..most {
+            let run = call(&events);
+            admit(&run, Ok(())).unwrap();
+            run.started().unwrap();
+            run.ended(&Err(Error::Interrupted));
+        }
+        let refused = admit(&call(&events), Ok(())).unwrap_err();
+        assert_eq!(refused.kind(), "unrecorded");
+        let heard = witness.1.lock().clone();
+        let expected: Vec<_> = (1..=most)
+            .flat_map(|number| ["admitted", "started", "ended"].map(|stage| format!("{number} {stage} true")))
+            .chain([format!("{} unrecorded true", most + 1)])
+            .collect();
+        assert_eq!(heard, expected);
     }
 }

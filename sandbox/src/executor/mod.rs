@@ -12,6 +12,7 @@ mod health;
 mod languages;
 mod meter;
 mod native;
+mod observer;
 mod places;
 mod run;
 mod runtime;
@@ -40,6 +41,7 @@ pub use self::health::Health;
 pub use self::languages::Language;
 pub use self::meter::Meter;
 use self::native::NativeRuns;
+pub use self::observer::Observer;
 use self::places::Places;
 pub use self::settings::ExecutorSettings;
 use self::tenants::{Tenants, Visit};
@@ -53,6 +55,7 @@ use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
 use crate::native::NativeRuntime;
 use crate::policy::Policy;
+use crate::run::event::Origin;
 use crate::run::finished::{Evicted, FinishedRun, FinishedRuns};
 use crate::run::limits::{Limits, Resource};
 use crate::session::ledger::Ledger;
@@ -318,10 +321,15 @@ impl Executor {
         self.events.count_with(meter);
     }
 
+    /// Has `observers` watch runs from here on.
+    pub fn observe_with(&self, observers: Vec<Arc<dyn Observer>>) {
+        self.events.observe_with(observers);
+    }
+
     /// Tells those who watch runs of a call that was refused before it came to
     /// [`Executor::execute`], because it was not understood.
-    pub fn refuse(&self, principal: &Principal, language: &str, error: &Error) {
-        self.events.refuse(principal, language, error);
+    pub fn refuse(&self, principal: &Principal, language: &str, origin: Option<Origin>, error: &Error) {
+        self.events.refuse(principal, language, origin, error);
     }
 
     /// A finished run of `principal`, to read from.

@@ -77,14 +77,17 @@ impl Executor {
     ) -> Result<Outcome, Error> {
         // A drain waits until the answer is on its way, not only for the run.
         let _running = self.tracker.token();
-        let call = self.events.call(principal, &request.language, &mut request.program.code).await?;
-        let checked = self.enter(principal).and_then(|visit| Ok((visit, self.check(principal, &mut request)?)));
-        let (visit, (runtime, limits)) = call.admitted(checked)?;
+        let Follower { live, handler, origin } = follower;
+        let call = self.events.call(principal, &mut request, origin).await?;
+        let checked = self.enter(principal).and_then(|visit| {
+            let (runtime, limits) = self.check(principal, &mut request)?;
+            Ok(((visit, runtime), limits))
+        });
+        let ((visit, runtime), limits) = call.admitted(&request, checked)?;
         // One token for all reasons to stop.
         let stop = self.cancel_all.child_token();
         let stopped_with_us = stop.clone().drop_guard();
         let stop = Stop::new(stop, self.closing.clone());
-        let Follower { live, handler } = follower;
         let following = Following { live, calls: Calls::new(Arc::clone(&self.bounds.of(principal).policy), handler) };
         let job = Job { principal: principal.clone(), _visit: visit, runtime, request, limits, stop, following, call };
         let executor = Arc::clone(self);
@@ -186,7 +189,7 @@ impl Executor {
         let caller =
             Caller { principal: &job.principal, stop: &job.stop, following: std::mem::take(&mut job.following) };
         let ran = runtime.run(order, caller, turn).await?;
-        job.call.used(&ran.report.usage);
+        job.call.used(&ran.report.usage, ran.is_warm);
         Ok((Run { id, spool }, ran))
     }
 
@@ -239,6 +242,7 @@ impl Executor {
                 }
                 let state = if change.interpreter.is_some() { SessionState::Kept } else { SessionState::FilesOnly };
                 self.sessions.save(turn, change).await?;
+                job.call.saved();
                 if ran.hides_writes {
                     name_rewritten(&mut ran.report, turn.tree.manifest(), &before);
                 }
@@ -250,6 +254,7 @@ impl Executor {
                 if turn.sequence == 0 {
                     // Its handle is about to be given out.
                     self.sessions.save(turn, Change::default()).await?;
+                    job.call.saved();
                 }
                 SessionState::RolledBack
             }

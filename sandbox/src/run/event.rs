@@ -4,12 +4,14 @@
 //! caller's words are in [`RunFailure::cause`] at most, which is for the
 //! operator alone.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use super::limits::Usage;
+use super::limits::{Limits, Usage};
 use super::outcome::{Outcome, Status};
 use crate::error::Error;
 use crate::handle::{Principal, RunId, SessionId};
@@ -18,8 +20,11 @@ use crate::handle::{Principal, RunId, SessionId};
 /// refused is whatever its caller wrote.
 const LANGUAGE_CHARS: usize = 40;
 
+/// What whoever called says of where the call comes from, for observers of its own.
+pub type Origin = Arc<dyn Any + Send + Sync>;
+
 /// One call to run a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunCall {
     /// Which it is of this server's, from 1.
     pub number: u64,
@@ -29,30 +34,33 @@ pub struct RunCall {
     pub language: String,
     /// Its program; absent when the call was not understood.
     pub code: Option<CodeDigest>,
+    /// Where it comes from, if that was said.
+    pub origin: Option<Origin>,
 }
 
 impl RunCall {
-    pub(crate) fn new(number: u64, principal: &Principal, language: &str, code: Option<CodeDigest>) -> Self {
-        Self { number, principal: principal.clone(), language: language.chars().take(LANGUAGE_CHARS).collect(), code }
+    pub(crate) fn new(principal: &Principal, language: &str, code: Option<CodeDigest>, origin: Option<Origin>) -> Self {
+        let language = language.chars().take(LANGUAGE_CHARS).collect();
+        Self { number: 0, principal: principal.clone(), language, code, origin }
     }
 }
 
-/// The first half of a SHA-256 of a program: enough to find it again among
-/// programs that somebody has, and none of its text.
+/// The SHA-256 of a program, by which it is found again among programs that somebody
+/// has, and none of its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodeDigest([u8; 8]);
+pub struct CodeDigest([u8; 32]);
 
 impl CodeDigest {
     pub(crate) fn of(code: &str) -> Self {
-        let mut short = [0; 8];
-        short.copy_from_slice(&Sha256::digest(code.as_bytes())[..8]);
-        Self(short)
+        Self(Sha256::digest(code.as_bytes()).into())
     }
 }
 
+/// The first 16 digits, which are enough for a log, and with `#` all.
 impl fmt::Display for CodeDigest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", u64::from_be_bytes(self.0))
+        let bytes = if formatter.alternate() { self.0.as_slice() } else { &self.0[..8] };
+        bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -63,6 +71,33 @@ pub struct RunEvent {
     pub call: Arc<RunCall>,
     /// What happened to it.
     pub stage: RunStage,
+    /// When, and when what came before.
+    pub times: RunTimes,
+    /// Its limits, once they are known.
+    pub limits: Option<Limits>,
+}
+
+/// When a call came, and how long after that everything happened that has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunTimes {
+    /// When it came.
+    pub began: SystemTime,
+    /// It was in order.
+    pub admitted: Option<Duration>,
+    /// It had its place.
+    pub started: Option<Duration>,
+    /// Its program was over.
+    pub ran: Option<Duration>,
+    /// Its session was saved.
+    pub saved: Option<Duration>,
+    /// This happened.
+    pub now: Duration,
+}
+
+impl RunTimes {
+    pub(crate) const fn begin(began: SystemTime) -> Self {
+        Self { began, admitted: None, started: None, ran: None, saved: None, now: Duration::ZERO }
+    }
 }
 
 /// How far a call has come. Every call ends in [`Self::Refused`] or
@@ -86,6 +121,10 @@ pub struct RunSummary {
     pub run: RunId,
     /// The session that it ran in.
     pub session: Option<SessionId>,
+    /// The state of the session after it, counted from 1.
+    pub sequence: Option<u64>,
+    /// Whether it found an instance ready.
+    pub is_warm: bool,
     /// How it ended.
     pub status: Status,
     /// What it used.
@@ -97,6 +136,8 @@ impl From<&Outcome> for RunSummary {
         Self {
             run: outcome.run.clone(),
             session: outcome.session.as_ref().map(|session| session.id.clone()),
+            sequence: outcome.session.as_ref().map(|session| session.sequence),
+            is_warm: false,
             status: outcome.status,
             usage: outcome.usage,
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::calls::{CallHandler, Calls};
+use super::event::Origin;
 use super::stream::LiveOutput;
 
 /// Hears what a program writes, and answers what it calls, as far as anyone
@@ -13,6 +14,8 @@ pub struct Follower {
     pub live: Option<LiveOutput>,
     /// Answers calls. Without one there are none for the program.
     pub handler: Option<Arc<dyn CallHandler>>,
+    /// Where the call comes from, for observers.
+    pub origin: Option<Origin>,
 }
 
 /// The same as a runtime has it: held to what is granted. Nobody by default.

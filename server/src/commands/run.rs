@@ -79,7 +79,7 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
         let audience: Option<Arc<dyn Audience>> = Some(Arc::new(Terminal));
         let handler = Handlers::of(calls::Context { principal: principal.clone(), audience });
         let live = Box::new(|stream, bytes: &[u8]| print(stream, bytes));
-        let follower = Follower { live: Some(live), handler: Some(handler) };
+        let follower = Follower { live: Some(live), handler: Some(handler), origin: None };
         anyhow::Ok(executor.execute(&principal, request, &cancel, follower).await?)
     })?;
     Ok(conclude(&outcome))

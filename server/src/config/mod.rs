@@ -43,7 +43,7 @@ use self::serving::Written;
 pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving, TlsFiles};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::tenants::{TenantSettings, Whole, tenants};
-use self::values::{Level, ProgramSetting, StoreKind, VariableSetting};
+use self::values::{AuditFailure, Level, ProgramSetting, StoreKind, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
 use crate::identity::{OauthSettings, Roster};
 
@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) tenancy: Tenancy,
     /// The tenants that callers may be of, there.
     pub(crate) roster: Roster,
+    /// Where what runs is written down, if it is.
+    pub(crate) audit: Option<AuditSettings>,
     /// Whether results and tools have a structured form beside the text.
     pub(crate) structured_content: bool,
     /// Threads of the event loop.
@@ -71,6 +73,16 @@ pub(crate) struct Config {
     pub(crate) oauth: Option<OauthSettings>,
     /// How long runs get to finish after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
+}
+
+/// The audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditSettings {
+    pub(crate) path: PathBuf,
+    /// Whether programs are in it.
+    pub(crate) code: bool,
+    /// Whether runs go on while it cannot be written.
+    pub(crate) may_fail: bool,
 }
 
 impl Config {
@@ -162,6 +174,14 @@ impl Config {
         let public_url =
             settings.public_url.or_else(|| oauth.as_ref().and_then(|oauth| oauth.resource.as_str().parse().ok()));
         let drain = settings.drain_seconds.unwrap_or(30);
+        let audit = match settings.audit_log {
+            Some(path) => Some(AuditSettings {
+                path: canonical(&path).with_context(|| format!("failed to find {}", path.display()))?,
+                code: settings.audit_code.unwrap_or(false),
+                may_fail: settings.audit_failure == Some(AuditFailure::Continue),
+            }),
+            None => None,
+        };
         Ok(Self {
             log: settings.log.unwrap_or_else(|| DEFAULT_LOG.into()),
             executor: ExecutorSettings {
@@ -195,10 +215,15 @@ impl Config {
                         &catalogue,
                         [native_programs, layered(given.native_programs, "BELLJAR_NATIVE_PROGRAMS")?],
                     )?,
-                    secrets: [place, settings.token_file.clone(), settings.tls_key.clone()]
-                        .into_iter()
-                        .flatten()
-                        .collect(),
+                    secrets: [
+                        place,
+                        settings.token_file.clone(),
+                        settings.tls_key.clone(),
+                        audit.as_ref().map(|audit| audit.path.clone()),
+                    ]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
                     personal: personal(),
                 },
                 catalogue,
@@ -206,6 +231,7 @@ impl Config {
             },
             tenancy,
             roster,
+            audit,
             structured_content: settings.structured_content.unwrap_or(false),
             serving: Serving::new(Written {
                 listen: settings.listen,

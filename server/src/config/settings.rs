@@ -11,8 +11,8 @@ use super::oauth::WrittenOauth;
 use super::serving::{Network, Origin, PublicUrl};
 use super::tenants::TenantSettings;
 use super::values::{
-    Address, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreKind, VariableSetting, WeakestTier,
-    from_table,
+    Address, AuditFailure, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreKind, VariableSetting,
+    WeakestTier, from_table,
 };
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -31,6 +31,23 @@ pub(crate) struct Settings {
     /// What to log to standard error: error, warn, info, debug, or a filter such as sandbox=debug
     #[arg(long, global = true, env = LOG_VARIABLE, value_name = "FILTER")]
     pub(super) log: Option<String>,
+    /// File for the audit log: lines of JSON that say who ran what and what came of it [default: none]
+    #[arg(long, global = true, env = "BELLJAR_AUDIT_LOG", value_name = "FILE")]
+    pub(super) audit_log: Option<PathBuf>,
+    /// Write programs into the audit log too, up to 64 KiB of each, beside their digests
+    #[arg(
+        long,
+        global = true,
+        env = "BELLJAR_AUDIT_CODE",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(super) audit_code: Option<bool>,
+    /// What becomes of runs while the audit log cannot be written [default: refuse]
+    #[arg(long, global = true, env = "BELLJAR_AUDIT_FAILURE", value_name = "ACTION")]
+    pub(super) audit_failure: Option<AuditFailure>,
     /// Where workspaces lie while the server lives [default: $XDG_STATE_HOME/belljar]
     #[arg(long, global = true, env = "BELLJAR_STATE_DIRECTORY", value_name = "DIR")]
     pub(super) state_directory: Option<PathBuf>,

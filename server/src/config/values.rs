@@ -262,6 +262,16 @@ impl From<WeakestTier> for MinimumTier {
     }
 }
 
+/// What becomes of runs while the audit log cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuditFailure {
+    /// None is admitted.
+    Refuse,
+    /// They go on, and the log says how many lines it has not.
+    Continue,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sandbox::{Meter, Principal, RunEvent, RunStage, Told};
+use sandbox::{Meter, Observer, Principal, RunEvent, RunStage};
 use thiserror::Error;
 
 use super::tenants::{Quota, Roster};
@@ -173,13 +173,6 @@ impl Accounts {
         refusals
     }
 
-    /// Counts that a run was refused.
-    pub(crate) fn told(&self, told: &Told) {
-        if let Told::Event(RunEvent { call, stage: RunStage::Refused(failure) }) = told {
-            self.refused(Some(&call.principal), failure.kind);
-        }
-    }
-
     fn with<T>(&self, principal: &Principal, change: impl FnOnce(&mut Account) -> T) -> T {
         let mut known = self.known.lock();
         if known.of.len() >= known.full && !known.of.contains_key(principal) {
@@ -192,6 +185,14 @@ impl Accounts {
         let account = account.or_insert_with(|| Account::new(self.roster.quota(principal), now));
         account.touched = now;
         change(account)
+    }
+}
+
+impl Observer for Accounts {
+    fn told(&self, event: &RunEvent) {
+        if let RunStage::Refused(failure) = &event.stage {
+            self.refused(Some(&event.call.principal), failure.kind);
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Identity {
     pub(crate) scopes: Scopes,
     /// By which the credential is known in logs; it is none itself.
     pub(crate) credential: Arc<str>,
+    /// Whom an authorization server says it is of.
+    pub(crate) subject: Option<Subject>,
     /// When the credential ends, if it does. What it began by then may come to its end.
     pub(crate) expires: Option<SystemTime>,
     /// The highest limits that its runs may have, where those are lower than the
@@ -57,6 +59,15 @@ pub(crate) struct Identity {
     pub(crate) revoked: CancellationToken,
 }
 
+/// Somebody, in the words of an authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// The client that the token was given to, where it says so.
+    pub(crate) client: Option<Arc<str>>,
+}
+
 impl Identity {
     /// The one user of a server that serves nobody else.
     fn local() -> Arc<Self> {
@@ -64,6 +75,7 @@ impl Identity {
             principal: Principal::local(),
             scopes: Scopes::all(),
             credential: "token".into(),
+            subject: None,
             expires: None,
             ceilings: RequestedLimits::default(),
             revoked: CancellationToken::new(),

@@ -122,7 +122,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     let files = arguments.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();
     for (index, file) in files.enumerate() {
         call.keep_from_mounts(&format!("files[{index}].path"), file.get("path"))
-            .inspect_err(|error| executor.refuse(call.principal, &language, error))?;
+            .inspect_err(|error| call.refuse(&language, error))?;
     }
     let (ceilings, defaults) = (call.ceilings, executor.default_limits_of(call.principal));
     let request = move |arguments| {
@@ -131,12 +131,13 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
         Ok((request, notes))
     };
     let (request, mut notes) =
-        understood(arguments, request).await.inspect_err(|error| executor.refuse(call.principal, &language, error))?;
+        understood(arguments, request).await.inspect_err(|error| call.refuse(&language, error))?;
     let token = context.meta.get_progress_token();
     let progress = token.map(|token| Progress::start(context.peer.clone(), token, call.ended.clone()));
     let audience = progress.as_ref().map(Progress::audience);
     let handler = Handlers::of(calls::Context { principal: call.principal.clone(), audience });
-    let follower = Follower { live: progress.as_ref().map(Progress::sink), handler: Some(handler) };
+    let live = progress.as_ref().map(Progress::sink);
+    let follower = Follower { live, handler: Some(handler), origin: call.origin() };
     let runtime = executor.catalogue().find(&request.language);
     let outcome = executor.execute(call.principal, request, &context.ct, follower).await;
     if let Some(progress) = progress {

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::displayed::{Shown, image_type};
 pub(crate) use self::reply::{Form, text_of};
 use crate::identity::Scope;
+use crate::origin::Origin;
 use crate::service::Service;
 
 /// One call of a tool: of whom, and what the tool works with.
@@ -42,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) principal: &'a Principal,
     /// The highest limits of its credential, where there is one that has any.
     pub(crate) ceilings: RequestedLimits,
+    /// Where it comes from, if anybody wants to know.
+    pub(crate) origin: Option<Arc<Origin>>,
     pub(crate) context: &'a RequestContext<RoleServer>,
     /// When the client has closed its end, or the transport is about to go.
     pub(crate) ended: &'a CancellationToken,
@@ -50,6 +53,16 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     fn executor(&self) -> &'a Arc<Executor> {
         &self.service.executor
+    }
+
+    /// For those who watch runs.
+    fn origin(&self) -> Option<sandbox::Origin> {
+        self.origin.clone().map(|origin| origin as sandbox::Origin)
+    }
+
+    /// Tells them that it was refused before it was understood.
+    fn refuse(&self, language: &str, error: &Error) {
+        self.executor().refuse(self.principal, language, self.origin(), error);
     }
 
     fn form(&self) -> Form {

@@ -56,6 +56,7 @@ impl Known {
                 // A key without scopes was refused with its file.
                 scopes: key.scopes().unwrap_or_default(),
                 credential: format!("key {}", key.id).into(),
+                subject: None,
                 expires: key.expires(),
                 ceilings: key.ceilings,
                 revoked: CancellationToken::new(),

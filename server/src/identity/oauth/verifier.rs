@@ -15,7 +15,7 @@ use super::settings::{IssuerSettings, OauthSettings};
 use super::subject;
 use super::token::Token;
 use super::verified::Verified;
-use crate::identity::{Identity, Roster};
+use crate::identity::{Identity, Roster, Subject};
 
 /// Verifies tokens of some issuers.
 pub(super) struct Verifier {
@@ -76,6 +76,11 @@ impl Verifier {
             principal: subject::tenant(&claims, of_issuer, &self.settings, &self.roster)?,
             scopes: self.settings.scopes.among(&claims.scopes),
             credential: subject::name(&claims).into(),
+            subject: Some(Subject {
+                issuer: Arc::clone(&claims.issuer),
+                name: claims.subject.as_str().into(),
+                client: claims.client.as_deref().map(Arc::from),
+            }),
             expires: Some(UNIX_EPOCH + Duration::from_secs(claims.expires) + self.settings.leeway),
             ceilings: RequestedLimits::default(),
             revoked: CancellationToken::new(),

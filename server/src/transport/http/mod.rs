@@ -283,23 +283,27 @@ impl Server {
         exchange: &Exchange,
     ) -> Result<Answer, Refusal> {
         if let Some(answered) = self.at_the_door(&request) {
-            return answered.inspect_err(|refusal| self.service.accounts.refused(None, refusal.reason()));
+            return answered.inspect_err(|refusal| {
+                let client = forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
+                self.service.refused(None, Some(client), refusal.reason());
+            });
         }
         let authenticated = match names_token(request.uri()) {
             true => Err(Unauthenticated::TokenInAddress),
             false => self.authentication.authenticate(request.headers()).await,
         };
         let identity = authenticated.map_err(|error| {
-            self.service.accounts.refused(None, error.reason());
             let client = forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
+            self.service.refused(None, Some(client), error.reason());
             if let Some(Line { left_out, others_left_out }) = self.strangers.refused(client) {
                 let reason = error.reason();
                 tracing::info!(%client, reason, left_out, others_left_out, "a request of nobody who is known was refused");
             }
             Refusal::Unauthenticated(error)
         })?;
+        let client = forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
         self.answer_known(request, &identity, exchange).await.inspect_err(|refusal| {
-            self.service.accounts.refused(Some(&identity.principal), refusal.reason());
+            self.service.refused(Some(&identity), Some(client), refusal.reason());
             tracing::debug!(
                 tenant = identity.tenant(),
                 credential = &*identity.credential,

@@ -48,7 +48,7 @@ impl Admission {
             Ok(Some(message)) => Admitted::In(message),
             Ok(None) => Admitted::Nothing,
             Err(refusal) => {
-                self.server.service.accounts.refused(Some(&self.identity.principal), refusal.reason());
+                self.server.service.refused(Some(&self.identity), None, refusal.reason());
                 tracing::debug!(
                     tenant = self.identity.tenant(),
                     credential = &*self.identity.credential,
