@@ -50,7 +50,7 @@ pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
     Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Observer, Place, Reserved, RunEvents,
-    SessionSummary, SnapshotSummary, Told,
+    SessionEvent, SessionSummary, SnapshotSummary, Told,
 };
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;

@@ -11,6 +11,7 @@
 //! - `identity`: who calls. `caller`: what is shared by the calls of one.
 //! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
+//! - `metrics`: what was done, in numbers for programs.
 //! - `prompts`: what people choose. `resources`: what clients read without a tool.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
@@ -28,6 +29,7 @@ pub mod fuzzing;
 mod handler;
 mod identity;
 mod logging;
+mod metrics;
 mod origin;
 mod progress;
 mod prompts;

@@ -23,6 +23,7 @@ use crate::audit::Audit;
 use crate::commands::prepare::Spinner;
 use crate::config::Config;
 use crate::identity::{Accounts, Identity};
+use crate::metrics::Metrics;
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::{self, Form};
@@ -54,6 +55,7 @@ pub(crate) struct Service {
     /// What tenants have used, and how often they were refused.
     pub(crate) accounts: Arc<Accounts>,
     audit: Option<Arc<Audit>>,
+    metrics: Option<Arc<Metrics>>,
     /// By where each policy lies: tenants share some, and the executor keeps all of them
     /// where they are.
     tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
@@ -83,6 +85,9 @@ impl Service {
         let audit = config.audit.as_ref().map(Audit::open).transpose()?;
         let mut observers = vec![Arc::<Accounts>::clone(&accounts) as Arc<dyn Observer>];
         observers.extend(audit.clone().map(|audit| audit as Arc<dyn Observer>));
+        let tenants = config.metrics.as_ref().map(|settings| settings.tenants);
+        let metrics = tenants.map(|tenants| Metrics::new(executor.catalogue(), tenants));
+        observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
         executor.observe_with(observers);
         Ok(Self {
             execute_schema: tools::execute::arguments_schema(executor.catalogue()),
@@ -91,6 +96,7 @@ impl Service {
             started: Instant::now(),
             accounts,
             audit,
+            metrics,
             tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),
@@ -143,6 +149,16 @@ impl Service {
         self.tools.lock().get(&std::ptr::from_ref(self.executor.policy(principal)).addr()).cloned()
     }
 
+    /// What is counted, if anybody wants to know.
+    pub(crate) const fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.metrics.as_ref()
+    }
+
+    /// Whether the audit log could not be written the last time, if there is one.
+    pub(crate) fn audit_fails(&self) -> Option<bool> {
+        self.audit.as_ref().map(|audit| audit.fails())
+    }
+
     /// Whether anybody wants to know where calls come from.
     pub(crate) const fn wants_origin(&self) -> bool {
         self.audit.is_some()
@@ -150,7 +166,11 @@ impl Service {
 
     /// Counts and writes down that a request was refused before it was MCP.
     pub(crate) fn refused(&self, identity: Option<&Identity>, address: Option<IpAddr>, reason: &'static str) {
-        self.accounts.refused(identity.map(|identity| &identity.principal), reason);
+        let principal = identity.map(|identity| &identity.principal);
+        self.accounts.refused(principal, reason);
+        if let Some(metrics) = &self.metrics {
+            metrics.refused(principal, reason);
+        }
         if let Some(audit) = &self.audit {
             audit.refused(identity, address, reason);
         }
@@ -172,7 +192,7 @@ impl Service {
         if self.is_unprepared.load(Ordering::Relaxed) && !has_worker {
             reasons.push("no worker could be prepared and confined: the log says why");
         }
-        if self.audit.as_ref().is_some_and(|audit| audit.failure().is_some()) {
+        if self.audit.as_ref().is_some_and(|audit| audit.refuses()) {
             reasons.push("the audit log cannot be written, and nothing runs without it: the log says why");
         }
         if self.has_native && health.native.is_some_and(|native| native.tier.is_err()) {

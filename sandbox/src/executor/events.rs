@@ -47,6 +47,11 @@ impl Default for Events {
 }
 
 impl Events {
+    /// Nothing has happened yet; `observers` are told of everything.
+    pub(super) fn told_to(observers: Observers) -> Self {
+        Self { observers, ..Self::default() }
+    }
+
     /// Events from here on.
     pub(super) fn read(&self) -> RunEvents {
         RunEvents(self.sender.subscribe())

@@ -12,7 +12,7 @@ mod health;
 mod languages;
 mod meter;
 mod native;
-mod observer;
+pub(crate) mod observer;
 mod places;
 mod run;
 mod runtime;
@@ -41,7 +41,8 @@ pub use self::health::Health;
 pub use self::languages::Language;
 pub use self::meter::Meter;
 use self::native::NativeRuns;
-pub use self::observer::Observer;
+use self::observer::Observers;
+pub use self::observer::{Observer, SessionEvent};
 use self::places::Places;
 pub use self::settings::ExecutorSettings;
 use self::tenants::{Tenants, Visit};
@@ -144,7 +145,9 @@ impl Executor {
             bounds: Arc::clone(&bounds),
             lifetime: settings.session_lifetime,
         })?;
+        let observers = Observers::default();
         let session_settings = SessionSettings {
+            observers: observers.clone(),
             limit: settings.sessions,
             bounds: Arc::clone(&bounds),
             hibernate_after: settings.hibernate_after,
@@ -212,7 +215,7 @@ impl Executor {
             closing: CancellationToken::new(),
             cancel_all,
             tracker,
-            events: Events::default(),
+            events: Events::told_to(observers),
             spares,
             sweeping: Arc::default(),
             started: Instant::now(),

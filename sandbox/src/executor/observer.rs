@@ -1,13 +1,15 @@
-//! Who watches what happens to runs, and misses nothing of it.
+//! Who watches what happens to runs and sessions, and misses nothing of it.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::run::event::{RunCall, RunEvent};
 use crate::run::limits::Limits;
 use crate::run::request::ExecuteRequest;
 
-/// A watcher of runs. It is told of everything, in order and before whoever called has an
+/// A watcher of runs and sessions. It is told of everything, in order and before whoever called has an
 /// answer, and holds up the server for as long as it takes to hear it.
 pub trait Observer: Send + Sync {
     /// Whether a call that is in order may go on, which is asked before anything is done
@@ -21,13 +23,48 @@ pub trait Observer: Send + Sync {
         Ok(())
     }
 
-    /// Hears what happened.
+    /// Hears what happened to a run.
     fn told(&self, event: &RunEvent);
+
+    /// Hears what happened to a session, in a run or without one.
+    fn session(&self, event: &SessionEvent) {
+        let _ = event;
+    }
+}
+
+/// Something that happened to a session on its way to or from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// An interpreter was captured.
+    Captured {
+        /// So much of its memory is new.
+        bytes: u64,
+    },
+    /// A state was to be committed.
+    Committed {
+        /// `done`, `fenced`, or the kind of an error.
+        result: &'static str,
+        /// What was handed to the store for the commit itself.
+        bytes: u64,
+        /// Until that was known.
+        took: Duration,
+    },
+    /// It came back from the store.
+    Resumed {
+        /// Until it was here.
+        took: Duration,
+    },
 }
 
 /// All observers. They are there from the first call on, or never.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Arc<OnceLock<Box<[Arc<dyn Observer>]>>>);
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Observers").finish_non_exhaustive()
+    }
+}
 
 impl Observers {
     /// Has `observers` watch from here on. The first stay.
@@ -41,6 +78,10 @@ impl Observers {
 
     pub(super) fn tell(&self, event: &RunEvent) {
         self.all().for_each(|observer| observer.told(event));
+    }
+
+    pub(crate) fn session(&self, event: SessionEvent) {
+        self.all().for_each(|observer| observer.session(&event));
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<dyn Observer>> {

@@ -27,6 +27,8 @@ use super::watchers::{FileWatch, Watchers};
 use super::workspaces::Workspaces;
 use super::{Head, Life, Session, SessionFiles, Turn, not_found};
 use crate::error::{Error, IoContext as _};
+use crate::executor::SessionEvent;
+use crate::executor::observer::Observers;
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId, SessionKey, SnapshotId};
 use crate::run::limits::Limits;
@@ -55,6 +57,8 @@ pub(crate) struct Sessions {
 /// How sessions come and go.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionSettings {
+    /// Who is told when they do.
+    pub(crate) observers: Observers,
     /// The most that are here at once.
     pub(crate) limit: usize,
     /// What of that each tenant may have.
@@ -85,7 +89,9 @@ impl Sessions {
             store.clone(),
             Arc::clone(&watchers),
         ));
-        let saver = Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings, Arc::clone(&watchers));
+        let observers = settings.observers.clone();
+        let saver =
+            Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings, Arc::clone(&watchers), observers);
         Self { store, holding, saver, transfers: Arc::default(), settings, watchers }
     }
 
@@ -204,7 +210,11 @@ impl Sessions {
                 continue;
             }
             turn.session.touch();
+            let (was_here, began) = (turn.life == Life::Loaded, Instant::now());
             self.refresh(&mut turn, wanted).await?;
+            if !was_here {
+                self.settings.observers.session(SessionEvent::Resumed { took: began.elapsed() });
+            }
             self.touch(&mut turn).await;
             return Ok(turn);
         }

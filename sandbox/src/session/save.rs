@@ -12,7 +12,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use guest_runtimes::{GuestRuntime, Image};
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ use super::store_space::{collect, make_space};
 use super::watchers::Watchers;
 use super::{Life, Session, Turn, changed};
 use crate::error::{Error, IoContext as _};
+use crate::executor::SessionEvent;
+use crate::executor::observer::Observers;
 use crate::handle::{SessionId, SnapshotId};
 use crate::run::limits::{Limits, Resource};
 use crate::store::{Committed, Store};
@@ -91,11 +93,18 @@ pub(super) struct Saver {
     /// The digests of guest images that the store has for certain.
     kept_images: Mutex<HashSet<String>>,
     watchers: Arc<Watchers>,
+    observers: Observers,
 }
 
 impl Saver {
-    pub(super) fn new(store: Store, holding: Arc<Holding>, ceilings: Limits, watchers: Arc<Watchers>) -> Self {
-        Self { store, holding, ceilings, kept_images: Mutex::default(), watchers }
+    pub(super) fn new(
+        store: Store,
+        holding: Arc<Holding>,
+        ceilings: Limits,
+        watchers: Arc<Watchers>,
+        observers: Observers,
+    ) -> Self {
+        Self { store, holding, ceilings, kept_images: Mutex::default(), watchers, observers }
     }
 
     /// Saves `change` as the next state of the session. Only then may it be
@@ -132,6 +141,7 @@ impl Saver {
         let knows_files = interpreter.is_some();
         let mut image = None;
         if let Some(captured) = interpreter {
+            self.observers.session(SessionEvent::Captured { bytes: memory });
             let (runtime, own) = (Arc::clone(&captured.runtime), Arc::clone(&captured.image));
             let before = next.saved.interpreters.remove(runtime.id());
             let saved = self.put_interpreter(turn, before, captured).await?;
@@ -190,7 +200,9 @@ impl Saver {
             self.store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
             return Err(fenced_or(&self.store, error, turn).await);
         }
-        if self.store.commit(&fork.owner, &fork.id, sequence, &body).await? == Committed::Fenced {
+        let began = Instant::now();
+        let committed = self.store.commit(&fork.owner, &fork.id, sequence, &body).await;
+        if self.told(began, body.len(), committed)? == Committed::Fenced {
             return Err(Error::host("fork a session", "its new handle is taken"));
         }
         Ok((fork.id.clone(), sequence))
@@ -299,6 +311,17 @@ impl Saver {
         committed
     }
 
+    /// Tells observers of a commit.
+    fn told(&self, began: Instant, bytes: usize, committed: Result<Committed, Error>) -> Result<Committed, Error> {
+        let result = match &committed {
+            Ok(Committed::Done) => "done",
+            Ok(Committed::Fenced) => "fenced",
+            Err(error) => error.kind(),
+        };
+        self.observers.session(SessionEvent::Committed { result, bytes: bytes as u64, took: began.elapsed() });
+        committed
+    }
+
     async fn try_commit(
         &self,
         turn: &mut Turn,
@@ -316,9 +339,9 @@ impl Saver {
         if next.snapshots.len() >= turn.snapshots.len() {
             make_space(&self.store, turn, body.len() as u64).await?;
         }
-        let to = Arc::clone(&session);
+        let (to, bytes, began) = (Arc::clone(&session), body.len(), Instant::now());
         let write = |store: Store| async move { store.commit(&to.owner, &to.id, sequence, &body).await };
-        let committed = self.store.at_once(write).await?;
+        let committed = self.told(began, bytes, self.store.at_once(write).await)?;
         if committed == Committed::Fenced {
             return Err(Error::Fenced { session: session.id.to_string() });
         }

@@ -71,9 +71,14 @@ impl Audit {
         }
     }
 
-    /// Why no run is admitted at this moment, if none is.
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.file.failure().filter(|_| !self.may_fail)
+    /// Whether no run is admitted at this moment.
+    pub(crate) fn refuses(&self) -> bool {
+        !self.may_fail && self.fails()
+    }
+
+    /// Whether it cannot be written, as far as anybody tried.
+    pub(crate) fn fails(&self) -> bool {
+        self.file.failure().is_some()
     }
 
     /// Says that a request was refused before it was MCP: of nobody who is known, or of

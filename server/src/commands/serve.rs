@@ -1,6 +1,6 @@
 //! The server, over the one transport or the other.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,7 +18,9 @@ use crate::transport::http::hello::{Credential, hello};
 use crate::transport::http::listener::listen;
 
 /// Serves MCP over standard input and output.
-pub(crate) fn over_stdio(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn over_stdio(mut config: Config) -> anyhow::Result<ExitCode> {
+    // Several editors may have a server each, with one file of settings.
+    config.metrics = None;
     serve(config, transport::stdio::serve)
 }
 
@@ -27,13 +29,28 @@ pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
     let descriptors = raise_open_files().context("failed to raise the limit of open files")?;
     let (listener, address) = listen(&config.serving)?;
     let door = Door::new(address, &config.serving)?;
-    let (authentication, said) = introduce(&config, address)?;
+    let for_metrics = config.metrics.map(|settings| listen_for_metrics(settings.listen)).transpose()?;
+    let (authentication, mut said) = introduce(&config, address)?;
+    let for_metrics = for_metrics.map(|(listener, address)| {
+        said.push_str(&format!("\nMetrics: http://{address}/metrics\n"));
+        listener
+    });
     config.executor.tenancy = config.tenancy.clone();
     serve(config, move |service| {
         // Only now nothing keeps it from serving.
         super::tell(&said);
-        transport::http::serve(service, listener, door, authentication, descriptors)
+        transport::http::serve(service, (listener, for_metrics), door, authentication, descriptors)
     })
+}
+
+/// Listens for collectors of metrics. They need no token, so others may reach it: what
+/// they are told has no secret in it.
+fn listen_for_metrics(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let failed = || format!("failed to listen on {address} for metrics; another port is chosen by --metrics-listen");
+    let listener = TcpListener::bind(address).with_context(failed)?;
+    listener.set_nonblocking(true).with_context(failed)?;
+    let address = listener.local_addr().with_context(failed)?;
+    Ok((listener, address))
 }
 
 /// Who is let in, and what is said of where the server listens and to whom.

@@ -26,6 +26,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ use self::serving::Written;
 pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving, TlsFiles};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::tenants::{TenantSettings, Whole, tenants};
-use self::values::{AuditFailure, Level, ProgramSetting, StoreKind, VariableSetting};
+use self::values::{Address, AuditFailure, Level, ProgramSetting, StoreKind, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
 use crate::identity::{OauthSettings, Roster};
 
@@ -63,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) roster: Roster,
     /// Where what runs is written down, if it is.
     pub(crate) audit: Option<AuditSettings>,
+    /// Where a server over HTTP tells what it has done, if it does.
+    pub(crate) metrics: Option<MetricsSettings>,
     /// Whether results and tools have a structured form beside the text.
     pub(crate) structured_content: bool,
     /// Threads of the event loop.
@@ -83,6 +86,14 @@ pub(crate) struct AuditSettings {
     pub(crate) code: bool,
     /// Whether runs go on while it cannot be written.
     pub(crate) may_fail: bool,
+}
+
+/// The metrics.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MetricsSettings {
+    pub(crate) listen: SocketAddr,
+    /// How many tenants have labels of their own.
+    pub(crate) tenants: usize,
 }
 
 impl Config {
@@ -174,6 +185,8 @@ impl Config {
         let public_url =
             settings.public_url.or_else(|| oauth.as_ref().and_then(|oauth| oauth.resource.as_str().parse().ok()));
         let drain = settings.drain_seconds.unwrap_or(30);
+        let labelled = in_range("metrics_tenants", settings.metrics_tenants.unwrap_or(0), 0, 10_000)?;
+        let metrics = settings.metrics_listen.map(|Address(listen)| MetricsSettings { listen, tenants: labelled });
         let audit = match settings.audit_log {
             Some(path) => Some(AuditSettings {
                 path: canonical(&path).with_context(|| format!("failed to find {}", path.display()))?,
@@ -232,6 +245,7 @@ impl Config {
             tenancy,
             roster,
             audit,
+            metrics,
             structured_content: settings.structured_content.unwrap_or(false),
             serving: Serving::new(Written {
                 listen: settings.listen,

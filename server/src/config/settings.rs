@@ -210,6 +210,12 @@ pub(crate) struct Settings {
         value_delimiter = ','
     )]
     pub(super) trusted_proxies: Option<Vec<Network>>,
+    /// Address at which `serve` answers collectors of metrics, without a token, such as 127.0.0.1:9411 or 0.0.0.0:9411 [default: none]
+    #[arg(long, global = true, env = "BELLJAR_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(super) metrics_listen: Option<Address>,
+    /// Tenants that have labels of their own in metrics; the others have one together [default: 0, which tells none apart]
+    #[arg(long, global = true, env = "BELLJAR_METRICS_TENANTS", value_name = "N")]
+    pub(super) metrics_tenants: Option<usize>,
     /// Speak MCP over WebSockets too, at /ws of `serve`, under the same checks
     #[arg(
         long,

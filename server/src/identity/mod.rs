@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::accounts::{Accounts, Demand, Exceeded};
 use self::keys::PREFIX;
 pub(crate) use self::keys::{ClientKeys, Key, Keys, NewKey};
-pub(crate) use self::oauth::{Address, IssuerSettings, OauthSettings, ResourceServer, ScopeNames};
+pub(crate) use self::oauth::{Address, IssuerSettings, KeyFetches, OauthSettings, ResourceServer, ScopeNames};
 pub(crate) use self::refusal::Unauthenticated;
 pub(crate) use self::scopes::{Scope, Scopes};
 pub(crate) use self::tenants::{Quota, Roster};
@@ -166,6 +166,11 @@ impl Authentication {
             (.., Some(oauth)) => oauth.find(given).await.map_err(Unauthenticated::AccessToken),
             _ => Err(Unauthenticated::WrongToken),
         }
+    }
+
+    /// How often keys of authorization servers were fetched, where there are any.
+    pub(crate) fn key_fetches(&self) -> Option<KeyFetches> {
+        self.oauth.as_ref().map(ResourceServer::key_fetches)
     }
 
     /// What is told at `path` of how to get tokens.

@@ -43,6 +43,15 @@ pub(super) struct Issuer {
     jwks_uri: Option<Address>,
     fetcher: Fetcher,
     state: Mutex<State>,
+    /// How often its keys were fetched, and how often that failed.
+    fetches: Mutex<KeyFetches>,
+}
+
+/// How often keys were to be fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyFetches {
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
 }
 
 impl Issuer {
@@ -53,12 +62,18 @@ impl Issuer {
             jwks_uri: settings.jwks_uri.clone(),
             fetcher,
             state: Mutex::default(),
+            fetches: Mutex::default(),
         })
     }
 
     /// What it calls itself.
     pub(super) const fn identifier(&self) -> &Arc<str> {
         &self.identifier
+    }
+
+    /// How often its keys were fetched.
+    pub(super) fn fetches(&self) -> KeyFetches {
+        *self.fetches.lock()
     }
 
     /// Has its keys fetched, so that no call need wait for them.
@@ -117,6 +132,13 @@ impl Issuer {
     }
 
     fn take(&self, fetched: Result<KeySet, KeysError>, began: Instant) {
+        {
+            let mut fetches = self.fetches.lock();
+            match fetched {
+                Ok(_) => fetches.succeeded += 1,
+                Err(_) => fetches.failed += 1,
+            }
+        }
         let mut state = self.state.lock();
         let failed_before = std::mem::replace(&mut state.failed, fetched.is_err());
         match fetched {

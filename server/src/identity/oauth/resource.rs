@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fetch::TlsError;
+use super::issuer::KeyFetches;
 use super::metadata::Metadata;
 use super::refusal::TokenError;
 use super::scope_names::ScopeNames;
@@ -37,6 +38,11 @@ impl ResourceServer {
     /// Has the keys of issuers fetched, so that the first call need not wait.
     pub(crate) fn warm_up(&self) {
         self.verifier.warm_up();
+    }
+
+    /// How often keys of issuers were fetched.
+    pub(crate) fn key_fetches(&self) -> KeyFetches {
+        self.verifier.key_fetches()
     }
 
     /// Whose a token is.

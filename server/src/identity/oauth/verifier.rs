@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claims::Claims;
 use super::fetch::{Fetcher, TlsError};
-use super::issuer::Issuer;
+use super::issuer::{Issuer, KeyFetches};
 use super::refusal::TokenError;
 use super::settings::{IssuerSettings, OauthSettings};
 use super::subject;
@@ -45,6 +45,15 @@ impl Verifier {
         let with_keys = |issuer: &IssuerSettings| (Issuer::new(issuer, fetcher.clone()), issuer.clone());
         let issuers = settings.issuers.iter().map(with_keys).collect();
         Ok(Self { settings, roster, issuers, verified: Verified::default() })
+    }
+
+    /// How often keys of all issuers were fetched.
+    pub(super) fn key_fetches(&self) -> KeyFetches {
+        let each = self.issuers.iter().map(|(issuer, _)| issuer.fetches());
+        each.fold(KeyFetches::default(), |sum, one| KeyFetches {
+            succeeded: sum.succeeded + one.succeeded,
+            failed: sum.failed + one.failed,
+        })
     }
 
     /// Has the keys of all issuers fetched, so that the first call need not wait.

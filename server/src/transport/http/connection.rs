@@ -15,6 +15,7 @@ use crate::caller::Held;
 /// All connections.
 #[derive(Debug)]
 pub(super) struct Connections {
+    most: usize,
     places: Arc<Semaphore>,
     /// Those that may make room, in the order in which they came to that.
     spare: Mutex<Spare>,
@@ -29,7 +30,12 @@ struct Spare {
 impl Connections {
     /// At most `most` at once.
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(most)), spare: Mutex::default() })
+        Arc::new(Self { most, places: Arc::new(Semaphore::new(most)), spare: Mutex::default() })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.most.saturating_sub(self.places.available_permits())
     }
 
     /// Has the one that has been spare for the longest make room. False when every one

@@ -9,6 +9,7 @@
 //! - `authority`, `body`, `bounds`, `operation`, `refusal`: what a request may be.
 //! - `exchange`, `lasting`, `late`: a request and what it holds until its answer is out,
 //!   the answer that ends with its credential, and the one that takes its time.
+//! - `metrics`: what collectors of metrics are told, at an address of its own.
 //! - `websocket`: the same over connections that are upgraded, where that is asked for.
 //! - `clients`, `client`, `sessions`: every principal, one of them, and its sessions of
 //!   the `initialize` era.
@@ -26,6 +27,7 @@ mod lasting;
 mod late;
 pub(crate) mod listener;
 mod long;
+mod metrics;
 mod operation;
 mod pages;
 mod refusal;
@@ -128,12 +130,13 @@ struct Server {
 /// Serves until the server is over.
 pub(crate) async fn serve(
     service: Arc<Service>,
-    listener: std::net::TcpListener,
+    (listener, for_metrics): (std::net::TcpListener, Option<std::net::TcpListener>),
     door: Door,
     authentication: Authentication,
     descriptors: usize,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
+    let for_metrics = for_metrics.map(TcpListener::from_std).transpose()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let connections = CONNECTIONS.min(descriptors / DESCRIPTORS_PER_CONNECTION);
     let clients = Clients::new(&service, &stop, &tasks, connections)?;
@@ -151,6 +154,7 @@ pub(crate) async fn serve(
     tokio::select! {
         () = accept(&server, &listener) => {}
         () = server.authentication.watch() => {}
+        () = collect(&server, for_metrics.as_ref()) => {}
         () = service.over() => {}
     }
     drop(listener);
@@ -165,6 +169,14 @@ pub(crate) async fn serve(
     // What does not close in time is closed by the end of the process.
     let _ = timeout(GOODBYE, server.tasks.wait()).await;
     Ok(())
+}
+
+/// Answers collectors of metrics, if there is an address for them.
+async fn collect(server: &Arc<Server>, listener: Option<&TcpListener>) {
+    match (listener, server.service.metrics()) {
+        (Some(listener), Some(metrics)) => metrics::serve(server, listener, metrics).await,
+        _ => std::future::pending().await,
+    }
 }
 
 async fn accept(server: &Arc<Server>, listener: &TcpListener) {
@@ -272,6 +284,9 @@ impl Server {
         });
         if let Some(page) = page {
             pages::show(&mut answer, page);
+        }
+        if let Some(metrics) = self.service.metrics() {
+            metrics.answered(answer.status().as_u16());
         }
         exchange.answer(answer)
     }
