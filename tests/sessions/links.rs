@@ -311,3 +311,18 @@ file = open('file')";
     let next = server.kill().start();
     assert_eq!(next.execute_in(&session, "print(file.read())").output(), "text\n\n");
 }
+
+#[test]
+fn a_path_that_is_too_long_for_any_file_is_refused_at_once_beside_links() {
+    let code = "import errno, os, time
+began = time.monotonic()
+for path in ['a/' * 2_000_000, 'loop/' * 1000, 'loop/workspace/' * 30 + 'f', 'missing/' * 400 + '../f', 'f/' * 400]:
+    try: print(os.stat(path).st_size)
+    except OSError as error: print(errno.errorcode[error.errno])
+print(time.monotonic() - began < 10)";
+    let server = Server::start();
+    let session = server.execute_in("new", "1").session();
+    bash(&server, &session, "ln -s / loop; printf text > f").assert_status("exited 0");
+    let said = server.execute_in(&session, code);
+    assert_eq!(said.output(), "ENAMETOOLONG\nENAMETOOLONG\n4\nENOENT\nENOTDIR\nTrue\n");
+}

@@ -18,6 +18,9 @@ use crate::workspace::{GUEST_PATH, TEMPORARY, TEMPORARY_PATH};
 /// How many links a path may go through, as for the kernel.
 const MAX_FOLLOWED: u32 = 40;
 
+/// The length from which on no path is one, as for the kernel (`PATH_MAX`).
+const MAX_PATH_BYTES: usize = 4096;
+
 /// The links of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
@@ -37,7 +40,8 @@ impl Links {
     /// The path without the links that are in it, if one of them begins at the root.
     /// It is absolute where it leads out of the workspace.
     pub(super) fn resolved(&mut self, workspace: BorrowedFd<'_>, path: &[u8], follow: bool) -> Option<Vec<u8>> {
-        if !self.has_absolute {
+        // The kernel refuses what is longer, and here each name would take its time.
+        if !self.has_absolute || path.len() >= MAX_PATH_BYTES {
             return None;
         }
         let is_name = |name: &&[u8]| !matches!(*name, b"" | b".");
@@ -70,7 +74,10 @@ impl Links {
             }
             let here = done.join(&b'/');
             // What is not there is for whoever wanted it to find out.
-            let Ok(found) = beneath(workspace, &here, false, OFlags::PATH).and_then(look) else { continue };
+            let Ok(found) = beneath(workspace, &here, false, OFlags::PATH).and_then(look) else {
+                done.extend(names.drain(..));
+                break;
+            };
             if FileType::from_raw_mode(RawMode::from(found.stx_mode)) != FileType::Symlink {
                 continue;
             }
