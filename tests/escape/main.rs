@@ -13,6 +13,7 @@ mod disk;
 mod failures;
 mod files;
 mod guests;
+mod installations;
 mod kills;
 mod left;
 mod locks;

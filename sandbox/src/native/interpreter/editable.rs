@@ -1,5 +1,5 @@
 //! Packages that an interpreter finds outside of its libraries: installed from a
-//! project in place, or by a path in a `.pth` file. Such a folder holds whatever
+//! project in place, by a path in a `.pth` file, or by a link. Such a folder holds whatever
 //! its owner keeps there, so it is not shown, and who looks for the package is
 //! told why it is not there.
 
@@ -30,9 +30,13 @@ struct DirectoryInfo {
     editable: bool,
 }
 
+/// Packages that are links are named until there are so many.
+const MOST_LINKS: usize = 8;
+
 /// Says of each package in `directories` that is not visible where it lies.
 pub(in crate::native) fn left_out(directories: &[PathBuf], is_visible: &dyn Fn(&Path) -> bool) -> Vec<String> {
     let mut found = BTreeMap::new();
+    let mut links = Vec::new();
     for directory in directories {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -49,6 +53,8 @@ pub(in crate::native) fn left_out(directories: &[PathBuf], is_visible: &dyn Fn(&
                 && let Some(folder) = origin(&path.join("direct_url.json")).filter(|folder| !is_visible(folder))
             {
                 found.insert(folder, (package(stem).to_owned(), true));
+            } else if let Some(target) = leads_to(&path).filter(|target| !is_visible(target)) {
+                links.push((name.strip_suffix(".py").unwrap_or(name).to_owned(), target));
             }
         }
     }
@@ -63,7 +69,20 @@ pub(in crate::native) fn left_out(directories: &[PathBuf], is_visible: &dyn Fn(&
             false => format!("`{name}.pth` leads to {folder}, which is not shown: install what is there normally"),
         }
     };
-    found.into_iter().map(say).collect()
+    links.sort();
+    let more = links.len().saturating_sub(MOST_LINKS);
+    let link = |(name, target): (String, PathBuf)| {
+        format!("`{name}` is a link to {}, which is not shown: put a copy in its place", target.display())
+    };
+    let rest = (more > 0).then(|| format!("{more} more packages are links to what is not shown"));
+    found.into_iter().map(say).chain(links.into_iter().take(MOST_LINKS).map(link)).chain(rest).collect()
+}
+
+/// Where a package really is that is a link, or made of links as Conda makes them on request.
+fn leads_to(package: &Path) -> Option<PathBuf> {
+    let start = package.join("__init__.py");
+    let link = [package, &start].into_iter().find(|path| path.is_symlink())?;
+    link.canonicalize().ok()
 }
 
 /// The name of a package in the name of what describes it.
@@ -110,6 +129,12 @@ mod tests {
             format!(r#"{{"url": "file://{project}", "dir_info": {{"editable": true}}}}"#),
         );
         write("__editable__.one-1.0.pth", format!("{project}/src\n"));
+        for (name, target) in [("linked", "../project"), ("near", "inner"), ("alone.py", "../old/alone.py")] {
+            fs::write(top.join("old/alone.py"), "").unwrap();
+            std::os::unix::fs::symlink(target, site.join(name)).unwrap();
+        }
+        fs::create_dir(site.join("parts")).unwrap();
+        std::os::unix::fs::symlink(top.join("old/alone.py"), site.join("parts/__init__.py")).unwrap();
         write("old.egg-link", format!("{}/old\n.\n", top.display()));
         write("easy-install.pth", format!("import sys\n# more\n{}/more\ninner\n/not/there\n", top.display()));
         let said = left_out(&[site.clone(), top.join("not-there")], &|folder| folder.starts_with(&site));
@@ -117,8 +142,11 @@ mod tests {
             format!("`easy-install.pth` leads to {}/more, which", top.display()),
             format!("`old` is an editable install of {}/old, which", top.display()),
             format!("`one` is an editable install of {project}, which"),
+            format!("`alone` is a link to {}/old/alone.py, which", top.display()),
+            format!("`linked` is a link to {project}, which"),
+            format!("`parts` is a link to {}/old/alone.py, which", top.display()),
         ];
-        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(said.len(), 6, "{said:?}");
         for (said, expected) in said.iter().zip(expected) {
             assert!(said.starts_with(&expected), "{said}");
         }
