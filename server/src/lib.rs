@@ -9,6 +9,7 @@
 //! - `config`: file, environment and flags become one checked `Config`.
 //! - `conformance`: what the conformance suite asks for, in a build for it alone.
 //! - `identity`: who calls. `caller`: what is shared by the calls of one.
+//! - `traces`: calls as spans, for a collector.
 //! - `handler`: the MCP server; `tools`: one file per tool, and `tools::reply`,
 //!   the only place where an outcome becomes an MCP result.
 //! - `metrics`: what was done, in numbers for programs.
@@ -39,6 +40,7 @@ mod service;
 mod shutdown;
 mod source;
 mod tools;
+mod traces;
 mod transport;
 
 use std::process::ExitCode;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use hyper::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
 use crate::identity::{Identity, Subject};
+use crate::traces::TraceContext;
 
 /// The most characters of what a client says of itself.
 const CLIENT_CHARS: usize = 100;
@@ -17,6 +19,12 @@ pub(crate) struct Origin {
     pub(crate) credential: Option<Arc<str>>,
     pub(crate) subject: Option<Subject>,
     pub(crate) client: Option<Client>,
+    /// The trace that it is part of, where it says so.
+    pub(crate) trace: Option<TraceContext>,
+    /// The id of the request.
+    pub(crate) request: Option<String>,
+    /// The revision of MCP.
+    pub(crate) protocol: Option<String>,
 }
 
 /// A client, in its own words.
@@ -32,11 +40,15 @@ impl Origin {
         // Each message says it in the newer era, and the first one in the other.
         let of_connection = || Some(context.peer.peer_info()?.client_info.clone());
         let client = context.meta.client_info().or_else(of_connection);
+        let headers = context.extensions.get::<Parts>().map(|parts| &parts.headers);
         let client = client.map(|client| Client { name: plain(&client.name), version: plain(&client.version) });
         Arc::new(Self {
             credential: identity.map(|identity| Arc::clone(&identity.credential)),
             subject: identity.and_then(|identity| identity.subject.clone()),
             client,
+            trace: TraceContext::of(&context.meta, headers),
+            request: Some(plain(&context.id.to_string())),
+            protocol: context.protocol_version().map(|version| plain(version.as_str())),
         })
     }
 

@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
 use crate::tools::{self, Form};
+use crate::traces::{SpanCounts, Traces};
 
 /// How often sessions, runs and workers that are over are cleared away.
 const TIDY: Duration = Duration::from_secs(5);
@@ -56,6 +57,7 @@ pub(crate) struct Service {
     pub(crate) accounts: Arc<Accounts>,
     audit: Option<Arc<Audit>>,
     metrics: Option<Arc<Metrics>>,
+    traces: Option<Arc<Traces>>,
     /// By where each policy lies: tenants share some, and the executor keeps all of them
     /// where they are.
     tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
@@ -72,7 +74,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Makes what the server needs. Nothing goes on until it [lives](Self::live).
-    pub(crate) fn new(config: Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: Config, traces: Option<Arc<Traces>>) -> anyhow::Result<Self> {
         let ExecutorSettings { catalogue, policy, native, .. } = &config.executor;
         let is_native = |runtime: &GuestRuntime| matches!(runtime.kind(), Kind::Native(_));
         let may_run = |runtime: &GuestRuntime| policy.languages.allow(runtime.id());
@@ -88,6 +90,7 @@ impl Service {
         let tenants = config.metrics.as_ref().map(|settings| settings.tenants);
         let metrics = tenants.map(|tenants| Metrics::new(executor.catalogue(), tenants));
         observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
+        observers.extend(traces.clone().map(|traces| traces as Arc<dyn Observer>));
         executor.observe_with(observers);
         Ok(Self {
             execute_schema: tools::execute::arguments_schema(executor.catalogue()),
@@ -97,6 +100,7 @@ impl Service {
             accounts,
             audit,
             metrics,
+            traces,
             tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),
@@ -112,7 +116,8 @@ impl Service {
     /// because runs that are drained may wait for it.
     pub(crate) async fn live(&self, mut signals: Signals) {
         let mut events = self.executor.events();
-        let background = async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events)) };
+        let background =
+            async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events), self.export_traces()) };
         let life = async {
             let cause = tokio::select! {
                 () = signals.next() => Cause::Signal,
@@ -130,6 +135,16 @@ impl Service {
             audit.end();
         }
         self.advance(Stage::Over);
+        if let Some(traces) = &self.traces {
+            traces.flush().await;
+        }
+    }
+
+    async fn export_traces(&self) {
+        match &self.traces {
+            Some(traces) => traces.export().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// What `principal` is told of every tool, under its policy. What they say of this
@@ -161,7 +176,12 @@ impl Service {
 
     /// Whether anybody wants to know where calls come from.
     pub(crate) const fn wants_origin(&self) -> bool {
-        self.audit.is_some()
+        self.audit.is_some() || self.traces.is_some()
+    }
+
+    /// What became of spans of traces, if there are any.
+    pub(crate) fn spans(&self) -> Option<SpanCounts> {
+        self.traces.as_ref().map(|traces| traces.counts())
     }
 
     /// Counts and writes down that a request was refused before it was MCP.

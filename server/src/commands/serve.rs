@@ -12,6 +12,7 @@ use crate::identity::token::Token;
 use crate::identity::{Authentication, ClientKeys, Keys, ResourceServer, Roster};
 use crate::service::Service;
 use crate::shutdown::Signals;
+use crate::traces::{TraceSettings, Traces};
 use crate::transport;
 use crate::transport::http::Door;
 use crate::transport::http::hello::{Credential, hello};
@@ -21,7 +22,8 @@ use crate::transport::http::listener::listen;
 pub(crate) fn over_stdio(mut config: Config) -> anyhow::Result<ExitCode> {
     // Several editors may have a server each, with one file of settings.
     config.metrics = None;
-    serve(config, transport::stdio::serve)
+    // Hosts of agents hand on what is meant for their own traces.
+    serve(config, None, transport::stdio::serve)
 }
 
 /// Serves MCP over HTTP.
@@ -35,8 +37,9 @@ pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
         said.push_str(&format!("\nMetrics: http://{address}/metrics\n"));
         listener
     });
+    let traces = TraceSettings::new(config.traces.clone())?.map(Traces::new).transpose()?;
     config.executor.tenancy = config.tenancy.clone();
-    serve(config, move |service| {
+    serve(config, traces, move |service| {
         // Only now nothing keeps it from serving.
         super::tell(&said);
         transport::http::serve(service, (listener, for_metrics), door, authentication, descriptors)
@@ -104,11 +107,12 @@ fn raise_open_files() -> nix::Result<usize> {
 
 fn serve<T: Future<Output = anyhow::Result<()>>>(
     config: Config,
+    traces: Option<Arc<Traces>>,
     transport: impl FnOnce(Arc<Service>) -> T,
 ) -> anyhow::Result<ExitCode> {
     let event_loop = super::event_loop(config.threads)?;
     let ended = event_loop.block_on(async {
-        let service = Arc::new(Service::new(config)?);
+        let service = Arc::new(Service::new(config, traces)?);
         let signals = Signals::listen()?;
         let life = async {
             service.live(signals).await;

@@ -10,6 +10,7 @@
 //! - [`serving`]: where a server over HTTP listens, and who is believed there.
 //! - [`tenants`]: what each of several tenants may use.
 //! - [`oauth`]: whose access tokens are taken.
+//! - [`traces`]: where traces go.
 //! - [`machine`]: what is true here when nothing is configured.
 
 #![expect(clippy::disallowed_methods, reason = "reads configuration")]
@@ -21,6 +22,7 @@ mod policy;
 mod serving;
 mod settings;
 mod tenants;
+mod traces;
 mod values;
 
 use std::collections::BTreeMap;
@@ -40,13 +42,14 @@ use sandbox::{ExecutorSettings, Limits, MinimumTier, NativeSettings, Resource, T
 use self::machine::{base_directory, half_of_memory, personal, processors};
 use self::mounts::{mounts, reserved};
 use self::policy::{Grants, policy};
-use self::serving::Written;
+use self::serving::Written as WrittenServing;
 pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving, TlsFiles};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::tenants::{TenantSettings, Whole, tenants};
 use self::values::{Address, AuditFailure, Level, ProgramSetting, StoreKind, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
 use crate::identity::{OauthSettings, Roster};
+use crate::traces::Written;
 
 /// What is logged unless told otherwise.
 pub(crate) const DEFAULT_LOG: &str = "warn";
@@ -66,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) audit: Option<AuditSettings>,
     /// Where a server over HTTP tells what it has done, if it does.
     pub(crate) metrics: Option<MetricsSettings>,
+    /// Where a server over HTTP sends traces, if it does.
+    pub(crate) traces: Written,
     /// Whether results and tools have a structured form beside the text.
     pub(crate) structured_content: bool,
     /// Threads of the event loop.
@@ -246,8 +251,9 @@ impl Config {
             roster,
             audit,
             metrics,
+            traces: settings.traces.written(given.traces),
             structured_content: settings.structured_content.unwrap_or(false),
-            serving: Serving::new(Written {
+            serving: Serving::new(WrittenServing {
                 listen: settings.listen,
                 authentication,
                 token_file: settings.token_file,
@@ -403,7 +409,8 @@ mod tests {
             let in_example = |line: &str| {
                 let line = line.trim_start_matches("# ");
                 // Those of a section have its name before theirs.
-                let (section, key) = key.split_once('_').filter(|(first, _)| *first == "oauth").unwrap_or(("", key));
+                let (section, key) =
+                    key.split_once('_').filter(|(first, _)| ["oauth", "traces"].contains(first)).unwrap_or(("", key));
                 let section = if section.is_empty() { String::new() } else { format!("{section}.") };
                 line.starts_with(&format!("{key} = ")) || line == format!("[{section}{key}]")
             };

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::oauth::WrittenOauth;
 use super::serving::{Network, Origin, PublicUrl};
 use super::tenants::TenantSettings;
+use super::traces::WrittenTraces;
 use super::values::{
     Address, AuditFailure, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreKind, VariableSetting,
     WeakestTier, from_table,
@@ -169,6 +170,8 @@ pub(crate) struct Settings {
     pub(super) token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) oauth: WrittenOauth,
+    #[command(flatten)]
+    pub(super) traces: WrittenTraces,
     // Of a table of tables no flag could be made.
     #[arg(skip)]
     pub(super) tenants: BTreeMap<String, TenantSettings>,

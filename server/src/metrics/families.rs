@@ -74,6 +74,8 @@ families! {
     KEY_FETCHES = Counter "belljar_oauth_key_fetches_total" ["result"]
         "Fetches of the keys of authorization servers.";
     AUDIT_FAILING = Gauge "belljar_audit_log_failing" [] "Whether the audit log could not be written the last time.";
+    SPANS = Counter "belljar_trace_spans_total" ["result"]
+        "Spans of traces: sent, or dropped because the collector was slow or away.";
     PROCESS_START = Gauge "process_start_time_seconds" [] "When the process began, in seconds since 1970.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" [] "Time on processors of the server itself.";
     PROCESS_RESIDENT = Gauge "process_resident_memory_bytes" [] "Resident memory of the server itself.";

@@ -8,6 +8,7 @@ use super::process::Process;
 use super::text::{Format, Text};
 use crate::identity::KeyFetches;
 use crate::service::Service;
+use crate::traces::SpanCounts;
 
 /// What the transport knows.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,10 @@ pub(crate) fn scrape(service: &Service, metrics: &Metrics, transport: OfTranspor
     let mut series = text.family(&is::KEY_FETCHES);
     if let Some(KeyFetches { succeeded, failed }) = transport.key_fetches {
         series.value(&[("result", "succeeded")], succeeded).value(&[("result", "failed")], failed);
+    }
+    let mut series = text.family(&is::SPANS);
+    if let Some(SpanCounts { sent, dropped }) = service.spans() {
+        series.value(&[("result", "sent")], sent).value(&[("result", "dropped")], dropped);
     }
     text.family(&is::AUDIT_FAILING).if_known(service.audit_fails().map(u8::from));
     process(&mut text);

@@ -16,7 +16,7 @@ pub(crate) fn service(directory: &std::path::Path) -> Arc<Service> {
     let at = |name: &str| format!("--{name}={}", directory.join(name).display());
     let arguments = ["test".to_owned(), "--store=memory".to_owned(), at("state-directory"), at("cache-directory")];
     let matches = Settings::augment_args(clap::Command::new("belljar")).get_matches_from(arguments);
-    Arc::new(Service::new(Config::load(&matches).unwrap()).unwrap())
+    Arc::new(Service::new(Config::load(&matches).unwrap(), None).unwrap())
 }
 
 /// A session of `principal` with files of those names.

@@ -61,12 +61,38 @@ pub(super) enum FetchError {
 #[derive(Debug, Error)]
 pub(crate) enum TlsError {
     #[error(
-        "this machine trusts no certificate authority, so keys of issuers cannot be fetched: install its package \
+        "this machine trusts no certificate authority, so nobody else can be reached by TLS: install its package \
          ca-certificates, or name a file of certificates by SSL_CERT_FILE ({0})"
     )]
     NoAuthorities(String),
     #[error("failed to set up TLS")]
     Versions(#[source] rustls::Error),
+}
+
+/// TLS with the authorities that this machine trusts.
+///
+/// # Errors
+///
+/// When there are none.
+pub(crate) fn trusted_tls() -> Result<TlsConnector, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (taken, _) = roots.add_parsable_certificates(found.certs);
+    if taken == 0 {
+        let reasons: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+        return Err(TlsError::NoAuthorities(reasons.join("; ")));
+    }
+    trusting(roots)
+}
+
+fn trusting(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Versions)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// What documents are fetched with.
@@ -85,24 +111,12 @@ impl Fetcher {
     ///
     /// When there are none.
     pub(super) fn with_tls() -> Result<Self, TlsError> {
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        let (taken, _) = roots.add_parsable_certificates(found.certs);
-        if taken == 0 {
-            let reasons: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-            return Err(TlsError::NoAuthorities(reasons.join("; ")));
-        }
-        Self::trusting(roots)
+        Ok(Self(Some(trusted_tls()?)))
     }
 
+    #[cfg(test)]
     fn trusting(roots: RootCertStore) -> Result<Self, TlsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Versions)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Some(TlsConnector::from(Arc::new(config)))))
+        Ok(Self(Some(trusting(roots)?)))
     }
 
     /// Fetches a document.
