@@ -8,9 +8,12 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tests::http::{HttpServer, modern};
+use tests::issuer::Issuer;
+use tests::websocket::WebSocket;
 use tests::{Builder, Server, eventually};
 
 use crate::disk::Disk;
+use crate::metrics::Collected;
 
 /// The lines of a log, each of which is an object.
 fn lines(path: &Path) -> Vec<Value> {
@@ -118,6 +121,36 @@ fn each_run_has_lines_that_say_who_what_and_what_came_of_it_and_none_has_a_secre
     assert!(server.wait().success());
     let events: Vec<_> = lines(&path).iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!((events.first().unwrap().as_str(), events.last().unwrap().as_str()), ("server.started", "server.ended"));
+}
+
+#[test]
+fn of_an_access_token_the_subject_is_told_and_a_websocket_is_no_way_around() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("audit.jsonl");
+    let issuer = Issuer::start();
+    let builder = issuer.settings().env("BELLJAR_AUDIT_LOG", &path).flag("--websocket");
+    let collected = Collected::start(builder);
+    let (server, token) = (&collected.server, issuer.token());
+    let call = execute(json!({"language": "python", "code": "print(1)"}));
+    assert_eq!(server.connect().ask(&server.request_with(&token, &call)).reply().output(), "1\n");
+    WebSocket::with(server, &token).ask(&call);
+    let wrong = issuer.token_with("aud", json!("https://other.example"));
+    assert_eq!(server.connect().ask(&server.request_with(&wrong, &call)).status, 401);
+    let said = lines(&path);
+    let ended = of(&said, "run.ended");
+    assert_eq!(ended.len(), 2);
+    let claims = issuer.claims();
+    for line in ended {
+        assert_eq!(line["subject"]["issuer"], claims["iss"], "{line}");
+        assert_eq!(line["subject"]["name"], claims["sub"], "{line}");
+        assert_eq!(line["subject"]["client"], claims["client_id"], "{line}");
+        assert_eq!(line["client"]["name"], "belljar-tests", "{line}");
+    }
+    assert_eq!(of(&said, "request.refused")[0]["reason"], "wrong_audience");
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(&token[token.len() - 40..]));
+    let told = collected.samples();
+    assert!(told["belljar_oauth_key_fetches_total{result=\"succeeded\"}"] >= 1.0);
+    assert_eq!(told["belljar_refusals_total{reason=\"wrong_audience\"}"], 1.0);
 }
 
 #[test]
