@@ -2,8 +2,8 @@
 //! `python3` beside it. Machines differ and are shared, so read the ratios
 //! before the figures.
 //!
-//! `cargo run --release --bin benchmark`, or with `-- http` or `-- tenants` what these
-//! cost alone
+//! `cargo run --release --bin benchmark`, or with `-- http`, `-- tenants` or
+//! `-- observed` (metrics and traces, an audit log) what these cost alone
 
 #![expect(
     clippy::expect_used,
@@ -16,6 +16,7 @@ mod figures;
 mod http;
 mod native;
 mod neighbours;
+mod observed;
 mod sessions;
 mod tenants;
 mod wall;
@@ -66,11 +67,12 @@ fn main() {
     if let Some(part) = arguments.get(1) {
         return match &*part.to_string_lossy() {
             "http" => http::measure(),
+            "observed" => observed::measure(),
             "tenants" => {
                 neighbours::measure();
                 tenants::measure();
             }
-            other => panic!("no part of the benchmark is called {other:?}: there are `http` and `tenants`"),
+            other => panic!("no part of the benchmark is called {other:?}: there are `http`, `observed` and `tenants`"),
         };
     }
     start();
@@ -79,6 +81,7 @@ fn main() {
     session();
     throughput();
     http::measure();
+    observed::measure();
     neighbours::measure();
     tenants::measure();
     cpu_bound();
