@@ -58,7 +58,9 @@ pub enum SessionEvent {
 
 /// All observers. They are there from the first call on, or never.
 #[derive(Clone, Default)]
-pub(crate) struct Observers(Arc<OnceLock<Box<[Arc<dyn Observer>]>>>);
+pub(crate) struct Observers(Arc<OnceLock<All>>);
+
+type All = Box<[Arc<dyn Observer>]>;
 
 impl fmt::Debug for Observers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,12 +16,12 @@ enum Wire {
 
 impl Message {
     fn tag(&mut self, field: u32, wire: Wire) {
-        self.varint(u64::from(field << 3 | wire as u32));
+        self.varint(u64::from((field << 3) | wire as u32));
     }
 
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
+            self.0.push((value as u8) | 0x80);
             value >>= 7;
         }
         self.0.push(value as u8);
