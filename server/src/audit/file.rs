@@ -45,7 +45,7 @@ struct State {
     left_out: u64,
     /// Whether the last line is there in part.
     is_torn: bool,
-    failure: Option<String>,
+    is_failing: bool,
     told: Option<Instant>,
 }
 
@@ -62,7 +62,7 @@ impl LogFile {
             due: VecDeque::new(),
             left_out: 0,
             is_torn: false,
-            failure: None,
+            is_failing: false,
             told: None,
         };
         state.follow(path)?;
@@ -73,12 +73,11 @@ impl LogFile {
         &self.path
     }
 
-    /// Why nothing can be written, as it was found the last time; it is tried again.
-    pub(super) fn failure(&self) -> Option<String> {
+    /// Whether nothing can be written, as it was found the last time; it is tried again.
+    pub(super) fn fails(&self) -> bool {
         let mut state = self.state.lock();
-        state.failure.as_ref()?;
         // There may be room again, and nobody calls a server that is not ready.
-        state.write_due(&self.path).err().map(|error| error.to_string())
+        state.is_failing && state.write_due(&self.path).is_err()
     }
 
     /// How many lines are due.
@@ -151,7 +150,7 @@ impl State {
             self.append(line.as_bytes())?;
             self.left_out = 0;
         }
-        if self.failure.take().is_some() {
+        if std::mem::take(&mut self.is_failing) {
             self.told = None;
             tracing::warn!(path = %path.display(), "the audit log can be written again");
         }
@@ -181,7 +180,7 @@ impl State {
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
-        self.failure = Some(error.to_string());
+        self.is_failing = true;
         if self.told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
             self.told = Some(Instant::now());
             tracing::error!(path = %path.display(), %error, "the audit log cannot be written");
@@ -241,13 +240,13 @@ mod tests {
         // Nothing of this name can be made any more.
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert!(log.failure().is_none(), "nobody has tried");
+        assert!(!log.fails(), "nobody has tried");
         log.write(b"demanded\n", Importance::Demanded).unwrap_err();
         log.write(b"due\n", Importance::Due).unwrap_err();
         log.write(b"welcome\n", Importance::Welcome).unwrap_err();
-        assert!(log.failure().is_some() && log.unwritten() == 1);
+        assert!(log.fails() && log.unwritten() == 1);
         std::fs::remove_dir(&path).unwrap();
-        assert!(log.failure().is_none(), "it is tried again");
+        assert!(!log.fails(), "it is tried again");
         log.write(b"after\n", Importance::Demanded).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.lines().collect();

@@ -78,7 +78,7 @@ impl Audit {
 
     /// Whether it cannot be written, as far as anybody tried.
     pub(crate) fn fails(&self) -> bool {
-        self.file.failure().is_some()
+        self.file.fails()
     }
 
     /// Says that a request was refused before it was MCP: of nobody who is known, or of
