@@ -45,7 +45,7 @@ pub(super) async fn serve(server: &Arc<Server>, listener: &TcpListener, metrics:
             let stop = server.stop.clone();
             let conversation = timeout(CONNECTION_TIME, converse(server, metrics, stream));
             // One that takes nothing is cut off: what it waits for is old by then.
-            drop(stop.run_until_cancelled(conversation).await);
+            let _ = stop.run_until_cancelled(conversation).await;
             drop(place);
         });
     }
