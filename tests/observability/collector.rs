@@ -234,7 +234,7 @@ fn span(bytes: &[u8]) -> Span {
             6 => span.kind = field.number(),
             7 => span.from = field.number(),
             8 => span.to = field.number(),
-            9 => drop(span.attributes.extend([attribute(field.bytes())])),
+            9 => span.attributes.extend([attribute(field.bytes())]),
             15 => span.status = fields(field.bytes()).iter().map(|(_, field)| field.number()).next().unwrap_or(0),
             16 => assert_eq!(field.number(), 1),
             other => panic!("unknown field {other}"),
