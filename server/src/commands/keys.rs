@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::{say, tell};
 use crate::config::{Config, LimitSetting, amounts};
-use crate::identity::{ClientKeys, Key, NewKey, Scope};
+use crate::identity::{Key, NewKey, Scope};
 use crate::tools::reply::time;
 use crate::transport::http::hello::of_new_key;
 
@@ -81,7 +81,7 @@ impl FromStr for Lifetime {
 /// Does it, and says what it did. The ceilings are those of the command line, which for
 /// `add` are the key's.
 pub(crate) fn run(config: &Config, command: Command, ceilings: &[LimitSetting]) -> anyhow::Result<ExitCode> {
-    let keys = ClientKeys::of(&config.executor.state_directory);
+    let keys = config.client_keys();
     match command {
         Command::List => keys.list()?.iter().for_each(|key| say(&line(key))),
         Command::Add(New { tenant, scopes, expires, name }) => {

@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::{Config, Method};
 use crate::identity::token::Token;
-use crate::identity::{Authentication, ClientKeys, Keys, ResourceServer, Roster};
+use crate::identity::{Authentication, Keys, ResourceServer, Roster};
 use crate::service::Service;
 use crate::shutdown::Signals;
 use crate::traces::{TraceSettings, Traces};
@@ -63,7 +63,7 @@ fn introduce(config: &Config, address: SocketAddr) -> anyhow::Result<(Authentica
     let mut say = |credential: &Credential<'_>| said.push_str(&hello(&url, address, credential));
     let mut authentication = Authentication::default();
     if config.serving.authentication.contains(&Method::Keys) {
-        let keys = Keys::open(ClientKeys::of(&config.executor.state_directory), config.roster.clone())?;
+        let keys = Keys::open(config.client_keys(), config.roster.clone())?;
         if !config.serving.authentication.contains(&Method::Token) {
             say(&Credential::Keys(keys.count()));
         }

@@ -48,7 +48,7 @@ pub(crate) use self::settings::{LOG_VARIABLE, Settings};
 use self::tenants::{TenantSettings, Whole, tenants};
 use self::values::{Address, AuditFailure, Level, ProgramSetting, StoreKind, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
-use crate::identity::{OauthSettings, Roster};
+use crate::identity::{ClientKeys, OauthSettings, Roster};
 use crate::traces::Written;
 
 /// What is logged unless told otherwise.
@@ -77,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) threads: usize,
     /// What a server over HTTP needs.
     pub(crate) serving: Serving,
+    /// The file of the keys of clients, if that is not in the state directory.
+    client_keys: Option<PathBuf>,
     /// Whose access tokens are taken over HTTP, if any are.
     pub(crate) oauth: Option<OauthSettings>,
     /// How long runs get to finish after SIGTERM or SIGINT.
@@ -102,6 +104,12 @@ pub(crate) struct MetricsSettings {
 }
 
 impl Config {
+    /// Where the keys of clients are.
+    pub(crate) fn client_keys(&self) -> ClientKeys {
+        let of_state = || ClientKeys::of(&self.executor.state_directory);
+        self.client_keys.clone().map_or_else(of_state, ClientKeys::given)
+    }
+
     /// Reads the file, if there is one, and puts what the command line says on
     /// top, in which flags and variables are one already.
     ///
@@ -236,6 +244,7 @@ impl Config {
                     secrets: [
                         place,
                         settings.token_file.clone(),
+                        settings.client_keys.clone(),
                         settings.tls_key.clone(),
                         audit.as_ref().map(|audit| audit.path.clone()),
                     ]
@@ -265,6 +274,7 @@ impl Config {
                 trusted_proxies: settings.trusted_proxies,
                 websocket: settings.websocket,
             })?,
+            client_keys: settings.client_keys,
             oauth,
             threads: in_range("threads", settings.threads.unwrap_or(1), 1, 64)?,
             drain: Duration::from_secs(in_range("drain_seconds", drain, 0, 3600)?),

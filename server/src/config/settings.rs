@@ -168,6 +168,9 @@ pub(crate) struct Settings {
     /// File of mode 0600 with the token that `serve` asks for [default: a new token at each start]
     #[arg(long, global = true, env = "BELLJAR_TOKEN_FILE", value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// File with the keys of clients, for its owner and group alone, which `belljar keys` does not change: a secret that is mounted [default: client-keys.json in the state directory]
+    #[arg(long, global = true, env = "BELLJAR_CLIENT_KEYS", value_name = "FILE")]
+    pub(super) client_keys: Option<PathBuf>,
     #[command(flatten)]
     pub(super) oauth: WrittenOauth,
     #[command(flatten)]

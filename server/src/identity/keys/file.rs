@@ -59,6 +59,18 @@ pub(crate) enum KeysError {
         path.display()
     )]
     Garbage { path: PathBuf, reason: String },
+    #[error(
+        "others than its owner and group can read the keys of clients in {}, or others than its owner can change them, as \
+         it has mode {mode:04o}: it may have 0640 (chmod 640)",
+        path.display()
+    )]
+    Open { path: PathBuf, mode: u32 },
+    #[error(
+        "the keys of clients are those in {}, which client_keys names and nobody changes here: leave client_keys out to \
+         change those of the state directory, and put its client-keys.json there",
+        path.display()
+    )]
+    Given { path: PathBuf },
     #[error("there is no key `{0}`; `belljar keys list` shows those that there are")]
     Unknown(String),
     #[error("the name of a key must be at most {MAX_NAME_CHARS} characters on one line, got {0:?}")]
@@ -149,30 +161,39 @@ impl Stamp {
     }
 }
 
-/// The keys of a state directory.
+/// The file of them.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientKeys {
-    directory: PathBuf,
+    path: PathBuf,
+    /// Whether somebody else keeps it, and replaces it by what a link leads to: a secret
+    /// that is mounted.
+    is_given: bool,
 }
 
 impl ClientKeys {
     /// Those of the server with this state directory, which the first key makes.
     pub(crate) fn of(state_directory: &Path) -> Self {
-        Self { directory: state_directory.to_path_buf() }
+        Self { path: state_directory.join(FILE), is_given: false }
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.join(FILE)
+    /// Those in a file that is there, and stays as it is.
+    pub(crate) const fn given(path: PathBuf) -> Self {
+        Self { path, is_given: true }
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or_else(|| Path::new("/"))
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> KeysError {
-        let path = self.path();
+        let path = self.path.clone();
         move |source| KeysError::Failed { doing, path: path.clone(), source }
     }
 
     /// What is there now; none where nothing is.
     pub(super) fn stamp(&self) -> Option<Stamp> {
-        Some(Stamp::of(&fs::symlink_metadata(self.path()).ok()?))
+        let metadata = if self.is_given { fs::metadata(&self.path) } else { fs::symlink_metadata(&self.path) };
+        Some(Stamp::of(&metadata.ok()?))
     }
 
     /// The keys that there are, and what they were read from.
@@ -182,10 +203,10 @@ impl ClientKeys {
     /// When the file is there and is not as it must be.
     pub(super) fn read(&self) -> Result<(Vec<Key>, Option<Stamp>), KeysError> {
         let failed = self.failed("read");
-        let path = self.path();
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let path = self.path.clone();
+        let flags = if self.is_given { libc::O_NONBLOCK } else { libc::O_NOFOLLOW | libc::O_NONBLOCK };
         let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_given => return Ok((Vec::new(), None)),
             opened => opened.map_err(&failed)?,
         };
         let metadata = file.metadata().map_err(&failed)?;
@@ -194,7 +215,12 @@ impl ClientKeys {
             return Err(garbage("it is no file".into()));
         }
         let (mode, owner, user) = (metadata.mode() & 0o7777, metadata.uid(), geteuid().as_raw());
-        if mode & 0o077 != 0 || owner != user {
+        if self.is_given {
+            // Whose it is, nobody chooses who mounts it.
+            if mode & 0o027 != 0 {
+                return Err(KeysError::Open { path, mode });
+            }
+        } else if mode & 0o077 != 0 || owner != user {
             return Err(KeysError::Shared { path, mode, owner, user });
         }
         let mut bytes = Vec::new();
@@ -290,24 +316,27 @@ impl ClientKeys {
         let text = text.map_err(&failed)?;
         let staged = (|| {
             // Of mode 0600, as all that it makes.
-            let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(&self.directory)?;
+            let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(self.directory())?;
             file.write_all(&text)?;
             file.write_all(b"\n")?;
             file.as_file().sync_all()?;
-            file.persist(self.path())?;
+            file.persist(&self.path)?;
             // A key that was revoked must not be back after a power failure.
-            File::open(&self.directory)?.sync_all()
+            File::open(self.directory())?.sync_all()
         })();
         staged.map_err(&failed)
     }
 
     /// Keeps others from replacing the file meanwhile.
     fn lock(&self) -> Result<Flock<File>, KeysError> {
+        if self.is_given {
+            return Err(KeysError::Given { path: self.path.clone() });
+        }
         let failed = self.failed("lock");
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(&failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(self.directory()).map_err(&failed)?;
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = options.open(self.directory.join(LOCK)).map_err(&failed)?;
+        let file = options.open(self.directory().join(LOCK)).map_err(&failed)?;
         Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| failed(error.into()))
     }
 }
@@ -337,7 +366,7 @@ mod tests {
         assert!(text.starts_with(&format!("{PREFIX}{}_", key.id)) && text.len() > PREFIX.len() + 43);
         assert_eq!(key.digest().unwrap(), blake3::hash(text.as_bytes()));
         assert_eq!(keys.list().unwrap(), std::slice::from_ref(&key));
-        let written = fs::read_to_string(keys.path()).unwrap();
+        let written = fs::read_to_string(&keys.path).unwrap();
         assert!(!written.contains(text.rsplit('_').next().unwrap()) && written.contains(&key.id));
         let mode = |name: &str| fs::metadata(directory.path().join(name)).unwrap().mode() & 0o777;
         assert_eq!((mode(FILE), mode(LOCK)), (0o600, 0o600));
@@ -353,12 +382,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let keys = ClientKeys::of(directory.path());
         keys.add(new("a")).unwrap();
-        let whole = fs::read_to_string(keys.path()).unwrap();
+        let whole = fs::read_to_string(&keys.path).unwrap();
         let refused = |text: &str| {
-            fs::write(keys.path(), text).unwrap();
+            fs::write(&keys.path, text).unwrap();
             let refused = keys.list().unwrap_err().to_string();
             keys.add(new("b")).unwrap_err();
-            assert_eq!(fs::read_to_string(keys.path()).unwrap(), text, "it was replaced");
+            assert_eq!(fs::read_to_string(&keys.path).unwrap(), text, "it was replaced");
             refused
         };
         for (text, reason) in [
@@ -379,14 +408,45 @@ mod tests {
         let again = twice["keys"][0].clone();
         twice["keys"].as_array_mut().unwrap().push(again);
         assert!(refused(&twice.to_string()).contains("is there twice"));
-        fs::write(keys.path(), &whole).unwrap();
+        fs::write(&keys.path, &whole).unwrap();
         for mode in [0o640, 0o604, 0o660] {
-            fs::set_permissions(keys.path(), fs::Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(&keys.path, fs::Permissions::from_mode(mode)).unwrap();
             let said = keys.list().unwrap_err().to_string();
             assert!(said.contains(&format!("mode {mode:04o}")) && said.contains("chmod 600"), "{said}");
         }
-        fs::remove_file(keys.path()).unwrap();
-        std::os::unix::fs::symlink(directory.path().join("elsewhere"), keys.path()).unwrap();
+        fs::remove_file(&keys.path).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &keys.path).unwrap();
         assert!(matches!(keys.list(), Err(KeysError::Failed { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_given_is_read_wherever_a_link_leads_to_and_never_changed() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [one, two] = [&first, &second].map(|directory| ClientKeys::of(directory.path()));
+        one.add(new("acme")).unwrap();
+        two.add(new("acme")).unwrap();
+        two.add(new("other")).unwrap();
+        let link = first.path().join("mounted");
+        std::os::unix::fs::symlink(&one.path, &link).unwrap();
+        let given = ClientKeys::given(link.clone());
+        for mode in [0o644, 0o604, 0o660, 0o642] {
+            fs::set_permissions(&one.path, fs::Permissions::from_mode(mode)).unwrap();
+            let refused = given.list().unwrap_err();
+            assert!(matches!(refused, KeysError::Open { mode: found, .. } if found == mode), "{mode:o}: {refused}");
+        }
+        fs::set_permissions(&one.path, fs::Permissions::from_mode(0o440)).unwrap();
+        assert_eq!(given.list().unwrap().len(), 1);
+        let id = given.list().unwrap().remove(0).id;
+        assert!(matches!(given.add(new("acme")), Err(KeysError::Given { .. })));
+        assert!(matches!(given.revoke(&id), Err(KeysError::Given { .. })));
+        // As a mounted secret changes: the link is another, and what is there stays.
+        let before = given.stamp();
+        let next = first.path().join("next");
+        std::os::unix::fs::symlink(&two.path, &next).unwrap();
+        fs::rename(next, &link).unwrap();
+        assert_ne!(given.stamp(), before);
+        assert_eq!(given.list().unwrap().len(), 2);
+        fs::remove_file(&link).unwrap();
+        assert!(matches!(given.list(), Err(KeysError::Failed { .. })), "none is not the same as no keys");
     }
 }
