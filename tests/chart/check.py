@@ -95,10 +95,14 @@ def restricted(name, pod):
         check(f"{name}: host ports", all("hostPort" not in port for port in container.get("ports", [])))
 
 
+def known_variables():
+    sources = [REPOSITORY / "server/src/config" / name for name in ("settings.rs", "oauth.rs")]
+    return {name for source in sources for name in re.findall(r"BELLJAR_[A-Z_]+", source.read_text())}
+
+
 def settings(name, objects, pod):
     """What the server is told is something that it knows."""
-    source = (REPOSITORY / "server/src/config/settings.rs").read_text()
-    known = set(re.findall(r"BELLJAR_[A-Z_]+", source + (REPOSITORY / "server/src/config/oauth.rs").read_text()))
+    known = known_variables()
     container = pod["containers"][0]
     for variable in container["env"]:
         check(f"{name}: the server knows no {variable['name']}", variable["name"] in known)
@@ -109,6 +113,17 @@ def settings(name, objects, pod):
     check(f"{name}: volumes that nobody mounts", mounted == {volume["name"] for volume in pod["volumes"]})
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         check(f"{name}: no {probe}", container[probe]["httpGet"]["port"] == container["ports"][0]["name"])
+
+
+def composed():
+    """The same of the servers of compose.yaml, which no schema here is of."""
+    services = yaml.safe_load((REPOSITORY / "deploy/compose.yaml").read_text())["services"]
+    servers = [service for service in services.values() if service["image"].startswith("belljar:")]
+    check("compose: not two servers", len(servers) == 2)
+    for server in servers:
+        check("compose: unknown variables", set(server["environment"]) <= known_variables())
+        check("compose: it may do more than it needs", server["read_only"] and server["cap_drop"] == ["ALL"])
+        check("compose: it is killed before it has drained", int(server["stop_grace_period"].removesuffix("s")) > 40)
 
 
 def monitored(name, objects):
@@ -156,6 +171,7 @@ def main():
             check(f"rendered, though {reason}", False)
         except helm.HelmError as error:
             check(f"refused, but not because {reason}: {error}", reason in str(error))
+    composed()
     # The controls: what is invented and what is not restricted is found.
     deployment = next(one for one in render({}) if one["kind"] == "Deployment")
     invented = copy.deepcopy(deployment)
