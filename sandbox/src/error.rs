@@ -126,6 +126,19 @@ pub enum Error {
         /// Where, once that is known.
         directory: Option<PathBuf>,
     },
+    /// The store across a network was not reached, or did not do what it was asked
+    /// for, several times over. Whether a change was kept is not known, and it was not
+    /// acknowledged. The source goes to the log.
+    #[error(
+        "failed to {doing}: the store of this server does not answer as it should; try again in a moment, and look at \
+         the session first or give `if_sequence`, so that nothing is done twice"
+    )]
+    Unreachable {
+        /// The operation and its object.
+        doing: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The operator must act. The source goes to the log, not to the caller.
     #[error("failed to {doing}")]
     Host {
@@ -163,6 +176,7 @@ impl Error {
             Self::Unconfined { .. } => "unconfined",
             Self::Unrecorded { .. } => "unrecorded",
             Self::Full { .. } => "full",
+            Self::Unreachable { .. } => "unreachable",
             Self::Host { .. } => "host",
         }
     }
@@ -194,6 +208,11 @@ impl Error {
             *place = Some(directory.to_path_buf());
         }
         self
+    }
+
+    /// Whether its causes are for the log: they say what the caller must not know.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Host { .. } | Self::Unreachable { .. })
     }
 
     /// It and its causes on one line, for the log.

@@ -14,10 +14,12 @@
 //!   the only place where an outcome becomes an MCP result.
 //! - `metrics`: what was done, in numbers for programs.
 //! - `prompts`: what people choose. `resources`: what clients read without a tool.
+//! - `storage`: a store on S3, and HTTP to it; `authorities`: who is believed by TLS.
 //! - `service`: the life of the server, beside which a `transport` brings bytes
 //!   in. `shutdown`: how it ends.
 
 mod audit;
+mod authorities;
 mod caller;
 mod calls;
 mod cli;
@@ -39,6 +41,7 @@ mod run_log;
 mod service;
 mod shutdown;
 mod source;
+mod storage;
 mod tools;
 mod traces;
 mod transport;

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use rmcp::model::{JsonObject, Tool};
 use sandbox::{Executor, ExecutorSettings, MinimumTier, Observer, Principal, Resource};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
@@ -26,11 +27,15 @@ use crate::identity::{Accounts, Identity};
 use crate::metrics::Metrics;
 use crate::run_log;
 use crate::shutdown::{self, Cause, Signals};
+use crate::storage::Storage;
 use crate::tools::{self, Form};
 use crate::traces::{SpanCounts, Traces};
 
 /// How often sessions, runs and workers that are over are cleared away.
 const TIDY: Duration = Duration::from_secs(5);
+
+/// How often a store across a network is looked for.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How far a server has come, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +70,10 @@ pub(crate) struct Service {
     has_native: bool,
     /// Whether the last try to prepare failed.
     is_unprepared: AtomicBool,
+    /// Where sessions lie at rest, if that is across a network.
+    storage: Option<Arc<Storage>>,
+    /// Whether it did not answer when it was last looked for.
+    is_storage_lost: AtomicBool,
     /// The longest that a run may ask for.
     longest_run: Duration,
     drain: Duration,
@@ -81,6 +90,7 @@ impl Service {
         let has_native =
             native.tier != MinimumTier::Off && catalogue.iter().any(|runtime| is_native(runtime) && may_run(runtime));
         let longest_run = Duration::from_millis(config.executor.limit_ceilings.get(Resource::WallTimeMs));
+        let storage = config.storage;
         let executor = Arc::new(Executor::new(config.executor)?);
         let accounts = Arc::new(Accounts::new(config.roster));
         executor.count_with(Arc::<Accounts>::clone(&accounts));
@@ -104,6 +114,8 @@ impl Service {
             tools: Mutex::default(),
             has_native,
             is_unprepared: AtomicBool::new(false),
+            storage,
+            is_storage_lost: AtomicBool::new(false),
             longest_run,
             drain: config.drain,
             stage: watch::Sender::new(Stage::Starting),
@@ -116,8 +128,15 @@ impl Service {
     /// because runs that are drained may wait for it.
     pub(crate) async fn live(&self, mut signals: Signals) {
         let mut events = self.executor.events();
-        let background =
-            async { tokio::join!(self.warm_up(), self.tidy(), run_log::write(&mut events), self.export_traces()) };
+        let background = async {
+            tokio::join!(
+                self.warm_up(),
+                self.tidy(),
+                self.look_for_storage(),
+                run_log::write(&mut events),
+                self.export_traces()
+            )
+        };
         let life = async {
             let cause = tokio::select! {
                 () = signals.next() => Cause::Signal,
@@ -215,6 +234,9 @@ impl Service {
         if self.audit.as_ref().is_some_and(|audit| audit.refuses()) {
             reasons.push("the audit log cannot be written, and nothing runs without it: the log says why");
         }
+        if self.is_storage_lost.load(Ordering::Relaxed) {
+            reasons.push("the store of sessions does not answer: the log and `belljar doctor` say why");
+        }
         if self.has_native && health.native.is_some_and(|native| native.tier.is_err()) {
             reasons.push(
                 "native programs cannot be confined as `native_tier` wants: `belljar doctor` says why, and \
@@ -276,6 +298,23 @@ impl Service {
         self.executor.probe_native().await;
         self.executor.languages(&Principal::local()).await;
         self.advance(Stage::Ready);
+    }
+
+    /// Looks whether the store answers, as long as the server lives.
+    async fn look_for_storage(&self) {
+        let Some(storage) = &self.storage else { return };
+        let mut interval = tokio::time::interval(LOOK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let reached = storage.reach().await;
+            let was_lost = self.is_storage_lost.swap(reached.is_err(), Ordering::Relaxed);
+            match reached {
+                Err(error) if !was_lost => tracing::error!(error = ?anyhow::Error::from(error), "the store is lost"),
+                Ok(()) if was_lost => tracing::warn!("the store answers again"),
+                _ => {}
+            }
+        }
     }
 
     async fn tidy(&self) {

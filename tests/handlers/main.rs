@@ -127,6 +127,7 @@ impl Here {
             hibernate_after: Duration::from_secs(300),
             session_lifetime: Duration::from_secs(86_400),
             store: StoreBackend::Memory,
+            store_keys: None,
             durability: Durability::Process,
             store_bytes: 1 << 30,
             principal_store_bytes: 1 << 30,

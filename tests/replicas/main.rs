@@ -83,6 +83,7 @@ impl Replica {
             hibernate_after: Duration::from_secs(300),
             session_lifetime: Duration::from_secs(86_400),
             store: StoreBackend::Objects(Arc::new(store.clone())),
+            store_keys: None,
             durability: Durability::Process,
             store_bytes: 1 << 30,
             principal_store_bytes: 1 << 30,

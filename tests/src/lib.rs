@@ -3,6 +3,7 @@
 //! - [`Server`] is one running server, with a state directory of its own.
 //! - [`http`] is a server that speaks HTTP, and the raw connection to it.
 //! - [`websocket`] is the raw end of a WebSocket to it.
+//! - [`s3`] is storage across a network that fails as it is told.
 //! - [`issuer`] is an authorization server whose tokens it takes.
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
@@ -30,6 +31,7 @@ mod reply;
 mod restriction;
 mod running;
 mod runtimes;
+pub mod s3;
 mod server;
 mod store;
 pub mod websocket;

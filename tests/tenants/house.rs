@@ -81,6 +81,7 @@ impl House {
             hibernate_after: Duration::from_secs(300),
             session_lifetime: Duration::from_secs(86_400),
             store: StoreBackend::Directory,
+            store_keys: None,
             durability: Durability::Process,
             store_bytes: 1 << 30,
             principal_store_bytes: 0,

@@ -140,6 +140,7 @@ impl Executor {
         let store = Store::open(StoreSettings {
             backend: settings.store.clone(),
             directory: settings.state_directory.join("store"),
+            keys: settings.store_keys.clone(),
             durability: settings.durability,
             bytes: settings.store_bytes,
             bounds: Arc::clone(&bounds),

@@ -50,6 +50,9 @@ pub struct ExecutorSettings {
     pub session_lifetime: Duration,
     /// Where sessions lie at rest.
     pub store: StoreBackend,
+    /// The keys that they are sealed with, if they lie in a file of the operator's; it
+    /// must be there.
+    pub store_keys: Option<PathBuf>,
     /// What a state of a session in a directory outlasts once it was acknowledged.
     pub durability: Durability,
     /// The most that all stored sessions together may take.

@@ -172,7 +172,7 @@ impl From<&Error> for RunFailure {
                 Error::InvalidRequest { field, .. } => Some(field.clone()),
                 _ => None,
             },
-            cause: matches!(error, Error::Host { .. }).then(|| error.with_causes()),
+            cause: error.is_ours().then(|| error.with_causes()),
             usage: Usage::default(),
         }
     }

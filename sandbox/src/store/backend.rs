@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt as _};
+use object_store::client::HttpError;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload};
 
@@ -117,6 +118,11 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     /// commit where it can be set, otherwise by that of the object `used`.
     async fn touch(&self, commit: &Path, used: &Path, now: SystemTime) -> Result<(), Error>;
 
+    /// What time it is by the clock that gives objects theirs.
+    async fn now(&self) -> Result<SystemTime, Error> {
+        Ok(SystemTime::now())
+    }
+
     /// Corrects the time of an object that was just made, where times are
     /// those of this server and its clock was set back.
     async fn set_time(&self, _object: &Path, _now: SystemTime) -> Result<(), Error> {
@@ -211,11 +217,18 @@ pub(super) fn list(
     objects.list(beneath).map(listed).boxed()
 }
 
-/// Names the operation that failed, and tells a full disk and other shortages
-/// from faults.
+/// Names the operation that failed, and tells a full disk, a network and other
+/// shortages from faults.
 pub(super) fn failed(doing: String, source: object_store::Error) -> Error {
+    // What S3 refuses for good has an error of its own there.
+    if matches!(&source, object_store::Error::Generic { store: "S3", .. }) {
+        return Error::Unreachable { doing, source: source.into() };
+    }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
     while let Some(error) = cause {
+        if error.is::<HttpError>() {
+            return Error::Unreachable { doing, source: source.into() };
+        }
         if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
             return match Error::io(doing, io::Error::from_raw_os_error(code)) {
                 Error::Host { doing, .. } => Error::host(doing, source),

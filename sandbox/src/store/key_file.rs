@@ -6,6 +6,9 @@
 //! sealed object. A file of one key is how every store begins.
 //!
 //! A file is never changed, only replaced: who reads it has one state of it.
+//!
+//! One that an operator mounts (a secret of Kubernetes, the same for all servers) is
+//! a link to what is replaced, belongs to whoever mounted it, and is never made here.
 
 #![expect(clippy::disallowed_methods, reason = "owns the file of keys")]
 
@@ -51,8 +54,11 @@ pub(super) struct Stamp {
 /// The keys of a store in a state directory.
 #[derive(Clone, Debug)]
 pub struct KeyFile {
-    /// Of the store.
+    /// Of the store, or in which the file of an operator lies.
     directory: PathBuf,
+    path: PathBuf,
+    /// Whether it is an operator's.
+    is_mounted: bool,
 }
 
 impl KeyFile {
@@ -61,12 +67,18 @@ impl KeyFile {
         Self::in_store(&state_directory.join("store"))
     }
 
-    pub(super) fn in_store(directory: &Path) -> Self {
-        Self { directory: directory.to_path_buf() }
+    /// The keys in a file of the operator's.
+    pub fn at(path: &Path) -> Self {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { directory: directory.to_path_buf(), path: path.to_path_buf(), is_mounted: true }
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.join(KEY)
+    pub(super) fn in_store(directory: &Path) -> Self {
+        Self { directory: directory.to_path_buf(), path: directory.join(KEY), is_mounted: false }
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The keys by their identifiers, the one that seals first.
@@ -86,6 +98,34 @@ impl KeyFile {
     ///
     /// As [`KeyFile::ids`], and [`Error::Denied`] when there are too many keys.
     pub fn rotate(&self) -> Result<KeyId, Error> {
+        self.add_at(0)
+    }
+
+    /// Adds a key that opens and does not seal, so that all servers have it before
+    /// one of them seals with it. Returns its identifier.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyFile::rotate`].
+    pub fn add(&self) -> Result<KeyId, Error> {
+        self.add_at(MAX_KEYS)
+    }
+
+    /// Has a key that there is already seal from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyFile::ids`]; [`Error::NotFound`] when there is none of that identifier.
+    pub fn seal_with(&self, id: &str) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let mut secrets = self.existing()?;
+        let at = secrets.iter().position(|secret| Keys::derive(secret).id().to_string() == id);
+        let secret = secrets.remove(at.ok_or_else(|| not_there(id))?);
+        secrets.insert(0, secret);
+        self.replace(&secrets)
+    }
+
+    fn add_at(&self, place: usize) -> Result<KeyId, Error> {
         let _lock = self.lock()?;
         let mut secrets = self.existing()?;
         if secrets.len() >= MAX_KEYS {
@@ -95,7 +135,7 @@ impl KeyFile {
             });
         }
         let new = random_secret()?;
-        secrets.insert(0, new);
+        secrets.insert(place.min(secrets.len()), new);
         self.replace(&secrets)?;
         Ok(Keys::derive(&new).id())
     }
@@ -113,22 +153,19 @@ impl KeyFile {
         let mut secrets = self.existing()?;
         let found = secrets.iter().map(Keys::derive).enumerate().find(|(_, keys)| keys.id().to_string() == id);
         let denied = |reason| Error::Denied { action: format!("forgetting key {id}"), reason };
-        let Some((at, keys)) = found else {
-            return Err(Error::NotFound {
-                kind: "key",
-                id: id.chars().take(40).collect(),
-                advice: "; `belljar store-keys` lists those that there are",
-            });
-        };
+        let Some((at, keys)) = found else { return Err(not_there(id)) };
         if at == 0 {
             return Err(denied("it is the one that seals; `belljar store-keys rotate` first".into()));
         }
         let Some((objects, sessions)) = self.sealed_with(&keys)? else {
             let objects = self.directory.join(OBJECTS);
-            return Err(denied(format!(
-                "whether it is needed cannot be told: nothing is stored in {}",
-                objects.display()
-            )));
+            return Err(denied(if self.is_mounted {
+                "whether it is needed cannot be told, since sessions lie elsewhere: it may go once sessions have lived as \
+                 long as they may since another key seals"
+                    .to_owned()
+            } else {
+                format!("whether it is needed cannot be told: nothing is stored in {}", objects.display())
+            }));
         };
         if objects > 0 {
             let some: Vec<_> = sessions.iter().take(3).map(ToString::to_string).collect();
@@ -157,13 +194,17 @@ impl KeyFile {
         if let Some(secrets) = self.read()? {
             return Ok(secrets);
         }
+        if self.is_mounted {
+            return self.existing();
+        }
         self.make().doing(|| format!("make the key {}", self.path().display()))?;
         self.read()?.ok_or_else(|| Error::host(format!("read the key {}", self.path().display()), "it vanished"))
     }
 
     /// What is there now; none where nothing is.
     pub(super) fn stamp(&self) -> Option<Stamp> {
-        let metadata = fs::symlink_metadata(self.path()).ok()?;
+        let metadata = if self.is_mounted { fs::metadata(self.path()) } else { fs::symlink_metadata(self.path()) };
+        let metadata = metadata.ok()?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         Some(Stamp { inode: (metadata.dev(), metadata.ino()), modified, changed })
@@ -175,27 +216,42 @@ impl KeyFile {
     }
 
     fn existing(&self) -> Result<Vec<Secret>, Error> {
-        self.read()?.ok_or_else(|| Error::NotFound {
-            kind: "key",
-            id: self.path().display().to_string(),
-            advice: "; the first session makes one",
-        })
+        let advice = if self.is_mounted {
+            "; it is named by `store_keys` and must be there: 32 random bytes in a file that only its owner reads, the \
+             same for all servers over one store"
+        } else {
+            "; the first session makes one"
+        };
+        self.read()?.ok_or_else(|| Error::NotFound { kind: "key", id: self.path().display().to_string(), advice })
     }
 
     pub(super) fn read(&self) -> Result<Option<Vec<Secret>>, Error> {
         let path = self.path();
         let doing = || format!("read the key {}", path.display());
-        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path);
+        let links = if self.is_mounted { 0 } else { libc::O_NOFOLLOW };
+        let opened = OpenOptions::new().read(true).custom_flags(links | libc::O_NONBLOCK).open(path);
         let Some(mut file) = unless_gone(opened).doing(doing)? else { return Ok(None) };
         let metadata = file.metadata().doing(doing)?;
         let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
         let is_whole = length.is_multiple_of(SECRET_BYTES) && (1..=MAX_KEYS).contains(&(length / SECRET_BYTES));
-        if !metadata.is_file() || !is_whole || !is_private(&metadata) {
+        // A group reads what Kubernetes mounts for users that are not root.
+        let (is_closed, closed) = if self.is_mounted {
+            let is_closed = metadata.mode() & 0o027 == 0;
+            (
+                is_closed,
+                "that nobody but its owner can change and nobody but its owner and group read (0400, 0440, 0600)",
+            )
+        } else {
+            (is_private(&metadata), "of mode 0600 that belongs to the user of this process")
+        };
+        if !metadata.is_file() || !is_whole || !is_closed {
             return Err(Error::Denied {
                 action: format!("using the key {}", path.display()),
                 reason: format!(
-                    "it must be a file of 32 bytes for each key, 1 to {MAX_KEYS} of them, and of mode 0600 that belongs \
-                     to the user of this process"
+                    "it must be a file of 32 bytes for each key, 1 to {MAX_KEYS} of them, and {closed}; it has {} bytes \
+                     and mode {:04o}",
+                    metadata.len(),
+                    metadata.mode() & 0o7777
                 ),
             });
         }
@@ -242,7 +298,7 @@ impl KeyFile {
     /// where objects are no files.
     fn sealed_with(&self, keys: &Keys) -> Result<Option<(usize, BTreeSet<SessionId>)>, Error> {
         let root = self.directory.join(OBJECTS);
-        if !root.is_dir() {
+        if self.is_mounted || !root.is_dir() {
             return Ok(None);
         }
         let (mut objects, mut sessions) = (0, BTreeSet::new());
@@ -264,6 +320,14 @@ impl KeyFile {
         })();
         looked.doing(|| format!("look for what is sealed in {}", root.display()))?;
         Ok(Some((objects, sessions)))
+    }
+}
+
+fn not_there(id: &str) -> Error {
+    Error::NotFound {
+        kind: "key",
+        id: id.chars().take(40).collect(),
+        advice: "; `belljar store-keys` lists those that there are",
     }
 }
 
@@ -297,6 +361,51 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+
+    #[test]
+    fn a_key_that_is_mounted_is_never_made_and_taken_through_a_link_from_whoever_mounts_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let (data, path) = (parent.path().join("data"), parent.path().join("ring"));
+        let keys = KeyFile::at(&path);
+        assert!(keys.open().unwrap_err().to_string().contains("must be there: 32 random bytes"));
+        assert!(!path.exists());
+        fs::write(&data, [7; 32]).unwrap();
+        std::os::unix::fs::symlink("data", &path).unwrap();
+        for (mode, taken) in
+            [(0o400, true), (0o440, true), (0o600, true), (0o444, false), (0o660, false), (0o620, false)]
+        {
+            fs::set_permissions(&data, fs::Permissions::from_mode(mode)).unwrap();
+            let opened = keys.open();
+            assert_eq!(opened.is_ok(), taken, "{mode:o}");
+            if let Err(error) = opened {
+                assert!(error.to_string().ends_with(&format!("it has 32 bytes and mode {mode:04o}")), "{error}");
+            }
+        }
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o400)).unwrap();
+        // What Kubernetes does: the link leads to another file from one moment on.
+        let before = keys.stamp();
+        fs::write(parent.path().join("new"), [[8; 32], [7; 32]].concat()).unwrap();
+        fs::set_permissions(parent.path().join("new"), fs::Permissions::from_mode(0o400)).unwrap();
+        fs::rename(parent.path().join("new"), &data).unwrap();
+        assert!(keys.stamp() != before && keys.open().unwrap().len() == 2);
+    }
+
+    #[test]
+    fn a_key_is_added_before_anything_is_sealed_with_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("ring");
+        fs::write(&path, [7; 32]).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let keys = KeyFile::at(&path);
+        let first = keys.ids().unwrap().remove(0);
+        let second = keys.add().unwrap();
+        assert_eq!(keys.ids().unwrap(), [first, second]);
+        keys.seal_with(&second.to_string()).unwrap();
+        assert_eq!(keys.ids().unwrap(), [second, first]);
+        assert!(keys.seal_with("0123456789abcdef").unwrap_err().to_string().contains("no key `0123456789abcdef`"));
+        assert!(keys.forget(&first.to_string()).unwrap_err().to_string().contains("sessions lie elsewhere"));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
 
     #[test]
     fn servers_that_start_at_once_agree_on_one_key() {

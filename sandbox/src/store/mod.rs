@@ -9,6 +9,8 @@
 //!                                                 only where the time of a commit cannot be set
 //! <principal>/ended/<session>-<hash>              the session is over, and why
 //! bases/<digest>                                  guest images that sessions differ from
+//! clock                                           written to learn what time it is where
+//!                                                 objects get their times; not in a directory
 //! ```
 //!
 //! # Rules

@@ -37,8 +37,8 @@ pub enum StoreBackend {
     Memory,
     /// In files below the state directory.
     Directory,
-    /// In whatever `object_store` speaks to. Servers over one of them share the
-    /// key in their state directories. It must have create-if-absent, and show
+    /// In whatever `object_store` speaks to. Servers over one of them share their
+    /// keys: a file that each is given, or a copy in their state directories. It must have create-if-absent, and show
     /// what was written to everybody who looks after that.
     Objects(Arc<dyn ObjectStore>),
 }
@@ -68,6 +68,8 @@ pub(crate) struct StoreSettings {
     pub(crate) backend: StoreBackend,
     /// Where the key lies, the clock, and the files of [`StoreBackend::Directory`].
     pub(crate) directory: PathBuf,
+    /// The keys, if they lie in a file of the operator's.
+    pub(crate) keys: Option<PathBuf>,
     pub(crate) durability: Durability,
     /// The most bytes of everybody together.
     pub(crate) bytes: u64,
@@ -101,7 +103,7 @@ impl Store {
         let (directory, durable) = (&settings.directory, settings.durability == Durability::Disk);
         let keys = || {
             directory::open_beside(directory)?;
-            KeyRing::open(KeyFile::in_store(directory))
+            KeyRing::open(settings.keys.as_deref().map_or_else(|| KeyFile::in_store(directory), KeyFile::at))
         };
         let (backend, keys): (Arc<dyn Backend>, _) = match &settings.backend {
             StoreBackend::Memory => (Arc::new(Remote::new(Arc::new(InMemory::new()))), KeyRing::in_memory()?),

@@ -22,6 +22,11 @@ use crate::error::Error;
 
 /// How often a write is tried that is refused where nothing is.
 const ATTEMPTS: u32 = 8;
+/// How often one is tried that got no answer, each of them with the bounds and
+/// repetitions of the client beneath.
+const UNANSWERED: u32 = 2;
+/// An object that is written to find out what time it is there.
+const CLOCK: &str = "clock";
 /// What is compared of an object: more than a header with its number.
 const BEGINNING: usize = 64;
 
@@ -38,12 +43,22 @@ impl Remote {
 #[async_trait]
 impl Backend for Remote {
     async fn create(&self, path: &Path, content: PutPayload) -> Result<bool, Error> {
+        let mut unanswered = 0;
         for _ in 0..ATTEMPTS {
-            if backend::create(&*self.0, path, content.clone()).await? {
-                return Ok(true);
-            }
-            if let Some(is_ours) = self.is_there(path, &content).await? {
-                return Ok(is_ours);
+            let lost = match backend::create(&*self.0, path, content.clone()).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => None,
+                // It may be there all the same: the answer is what was lost.
+                Err(error @ Error::Unreachable { .. }) => Some(error),
+                Err(error) => return Err(error),
+            };
+            unanswered += u32::from(lost.is_some());
+            match (self.is_there(path, &content).await, lost) {
+                (Ok(Some(is_ours)), _) => return Ok(is_ours),
+                (Ok(None), Some(lost)) if unanswered >= UNANSWERED => return Err(lost),
+                (Ok(None), _) => {}
+                (Err(_), Some(lost)) => return Err(lost),
+                (Err(error), None) => return Err(error),
             }
         }
         let reason = format!("it was refused {ATTEMPTS} times because something is there, and nothing was");
@@ -93,6 +108,15 @@ impl Backend for Remote {
         let listed = self.0.list_with_delimiter(Some(directory)).await;
         let listed = listed.map_err(|source| failed(format!("list {directory} in the store"), source))?;
         Ok(listed.common_prefixes.iter().filter_map(|folder| Some(folder.filename()?.to_owned())).collect())
+    }
+
+    // Nobody says it but by the time of what is written now.
+    async fn now(&self) -> Result<SystemTime, Error> {
+        let clock = Path::from(CLOCK);
+        let written = self.0.put(&clock, PutPayload::new()).await;
+        written.map_err(|source| failed("write to the store".to_owned(), source))?;
+        let found = backend::find(&*self.0, &clock).await?;
+        found.map(|found| found.modified).ok_or_else(|| Error::host("read the clock of the store", "it vanished"))
     }
 
     // A copy of the commit onto itself would do, and S3 refuses it.

@@ -56,8 +56,9 @@ impl Store {
     pub(crate) async fn sweep(&self, now: &Moment, in_use: &HashSet<(String, SessionId)>) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let is_steady = self.clock.is_steady(now, STEADY.min(self.settings.lifetime / 2));
-        // The beginning of time makes nothing old.
-        let now = if is_steady { now.wall } else { SystemTime::UNIX_EPOCH };
+        // The beginning of time makes nothing old. Of two clocks that differ the one that
+        // is behind can only let something live too long.
+        let now = if is_steady { now.wall.min(self.store_time(now.wall).await?) } else { SystemTime::UNIX_EPOCH };
         let before = self.usage.current();
         let seen = self.see(None).await?;
         let mut found = Usage::default();
@@ -80,6 +81,14 @@ impl Store {
         swept.leftovers = self.backend.remove_leftovers(now).await?;
         swept.bytes = self.usage.current().all();
         Ok(swept)
+    }
+
+    /// What the clock of the backend says where that of this server says `wall`.
+    async fn store_time(&self, wall: SystemTime) -> Result<SystemTime, Error> {
+        let here = SystemTime::now();
+        let there = self.backend.now().await?;
+        let behind = here.duration_since(there).unwrap_or_default();
+        Ok(wall.checked_sub(behind).unwrap_or(SystemTime::UNIX_EPOCH))
     }
 
     async fn sweep_session(

@@ -55,6 +55,7 @@ pub(crate) fn settings(directory: &Path, kind: Kind) -> StoreSettings {
     StoreSettings {
         backend,
         directory,
+        keys: None,
         durability,
         bytes: 100 << 20,
         bounds: TenantBounds::storing(60 << 20),

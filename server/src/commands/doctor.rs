@@ -36,7 +36,9 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
 
     let place = match &settings.store {
         StoreBackend::Memory => "in memory, gone with the server".to_owned(),
-        StoreBackend::Objects(objects) => objects.to_string(),
+        StoreBackend::Objects(objects) => {
+            config.storage.as_ref().map_or_else(|| objects.to_string(), ToString::to_string)
+        }
         StoreBackend::Directory => {
             let directory = settings.state_directory.join("store");
             format!("{}, durability {}", directory.display(), settings.durability.name())
@@ -55,6 +57,18 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
 
     let mut failures = 0;
     let (executor, health) = event_loop(config.threads)?.block_on(async {
+        if let Some(storage) = &config.storage {
+            match storage.check().await {
+                Ok(()) => say("  ok   it is reached, and refuses to write over what is there"),
+                Err(error) => {
+                    failures += 1;
+                    say(&format!("  FAIL {error}"));
+                    if let Some(cause) = std::error::Error::source(&error) {
+                        say(&format!("       {cause}"));
+                    }
+                }
+            }
+        }
         let executor = Arc::new(Executor::new(config.executor)?);
         executor.probe_native_languages().await;
         let native = executor.health().native;

@@ -64,6 +64,7 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
     let request = request(&catalogue, arguments)?;
     // There is no session here, so nothing to store.
     config.executor.store = StoreBackend::Memory;
+    config.executor.store_keys = None;
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
     prepare::compile_missing(&cache, catalogue.find(&request.language))?;
     let outcome = event_loop(config.threads)?.block_on(async {

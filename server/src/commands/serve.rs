@@ -112,6 +112,9 @@ fn serve<T: Future<Output = anyhow::Result<()>>>(
 ) -> anyhow::Result<ExitCode> {
     let event_loop = super::event_loop(config.threads)?;
     let ended = event_loop.block_on(async {
+        if let Some(storage) = &config.storage {
+            storage.check().await?;
+        }
         let service = Arc::new(Service::new(config, traces)?);
         let signals = Signals::listen()?;
         let life = async {

@@ -16,6 +16,13 @@ pub(crate) enum Command {
     List,
     /// Add a key that seals from the next commit on. Servers may go on running
     Rotate,
+    /// Add a key that only opens: for servers that take over the file at different times
+    Add,
+    /// Have a key seal that all servers have by now
+    SealWith {
+        /// Its identifier, as `belljar store-keys` lists it
+        id: String,
+    },
     /// Remove a key; refused while anything is sealed with it
     Forget {
         /// Its identifier, as `belljar store-keys` lists it
@@ -26,10 +33,11 @@ pub(crate) enum Command {
 /// Does it, and says what it did.
 pub(crate) fn run(config: &Config, command: &Command) -> anyhow::Result<ExitCode> {
     ensure!(
-        matches!(config.executor.store, StoreBackend::Directory),
+        !matches!(config.executor.store, StoreBackend::Memory),
         "with `store = \"memory\"` there are no keys: sessions end with their server"
     );
-    let keys = KeyFile::of(&config.executor.state_directory);
+    let executor = &config.executor;
+    let keys = executor.store_keys.as_deref().map_or_else(|| KeyFile::of(&executor.state_directory), KeyFile::at);
     match command {
         Command::List => {
             for (number, id) in keys.ids()?.iter().enumerate() {
@@ -37,6 +45,13 @@ pub(crate) fn run(config: &Config, command: &Command) -> anyhow::Result<ExitCode
             }
         }
         Command::Rotate => say(&format!("{}  seals from now on", keys.rotate()?)),
+        Command::Add => {
+            say(&format!("{}  opens; once every server has it, `belljar store-keys seal-with` it", keys.add()?))
+        }
+        Command::SealWith { id } => {
+            keys.seal_with(id)?;
+            say(&format!("{id}  seals from now on"));
+        }
         Command::Forget { id } => {
             keys.forget(id)?;
             say(&format!("{id}  is forgotten"));

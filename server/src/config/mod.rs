@@ -8,6 +8,7 @@
 //! - [`values`]: limits, levels and tiers as they are written.
 //! - [`policy`]: what programs are granted; [`mounts`]: folders that they see.
 //! - [`serving`]: where a server over HTTP listens, and who is believed there.
+//! - [`storage`]: where sessions lie at rest.
 //! - [`tenants`]: what each of several tenants may use.
 //! - [`oauth`]: whose access tokens are taken.
 //! - [`traces`]: where traces go.
@@ -21,6 +22,7 @@ mod oauth;
 mod policy;
 mod serving;
 mod settings;
+mod storage;
 mod tenants;
 mod traces;
 mod values;
@@ -45,10 +47,12 @@ use self::policy::{Grants, policy};
 use self::serving::Written as WrittenServing;
 pub(crate) use self::serving::{Network, Origin, PublicUrl, Serving, TlsFiles};
 pub(crate) use self::settings::{LOG_VARIABLE, Settings};
+use self::storage::WrittenStore;
 use self::tenants::{TenantSettings, Whole, tenants};
-use self::values::{Address, AuditFailure, Level, ProgramSetting, StoreKind, VariableSetting};
+use self::values::{Address, AuditFailure, Level, ProgramSetting, VariableSetting};
 pub(crate) use self::values::{LimitSetting, Method, amounts};
 use crate::identity::{ClientKeys, OauthSettings, Roster};
+use crate::storage::Storage;
 use crate::traces::Written;
 
 /// What is logged unless told otherwise.
@@ -61,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) log: String,
     /// What the executor needs, to serve one user.
     pub(crate) executor: ExecutorSettings,
+    /// Where sessions lie at rest, if that is across a network.
+    pub(crate) storage: Option<Arc<Storage>>,
     /// Whom it serves where that is asked for over HTTP.
     pub(crate) tenancy: Tenancy,
     /// The tenants that callers may be of, there.
@@ -158,14 +164,17 @@ impl Config {
         let memory_bytes = settings.memory_bytes.map_or_else(half_of_memory, Ok)?;
         let hibernate = settings.hibernate_seconds.unwrap_or(300);
         let lifetime = settings.session_lifetime_seconds.unwrap_or(30 * 86_400);
-        let store = settings.store.unwrap_or(StoreKind::Directory);
-        ensure!(
-            store == StoreKind::Directory || settings.durability != Some(Level::Disk),
-            "with `store = \"memory\"` sessions end with the server, and `durability = \"disk\"` says that they outlast \
-             a power failure: take one of the two back"
-        );
-        let store_default = if store == StoreKind::Memory { 512 << 20 } else { 5 << 30 };
-        let store_bytes = settings.store_bytes.unwrap_or(store_default);
+        let store = WrittenStore {
+            store: settings.store,
+            endpoint: settings.store_endpoint,
+            region: settings.store_region,
+            credentials: settings.store_credentials,
+            plain_http: settings.store_plain_http,
+            keys: settings.store_keys,
+            durability: settings.durability,
+        };
+        let store = store.checked()?;
+        let store_bytes = settings.store_bytes.unwrap_or(store.default_bytes);
         let principal_bytes = settings.principal_store_bytes.unwrap_or(store_bytes);
         let queue = in_range("queue", settings.queue.unwrap_or(64), 0, 65_536)?;
         let sessions = in_range("sessions", settings.sessions.unwrap_or(64), 1, 65_536)?;
@@ -230,7 +239,8 @@ impl Config {
                     2,
                     10 * 366 * 86_400,
                 )?),
-                store: store.into(),
+                store: store.backend,
+                store_keys: store.keys,
                 durability: settings.durability.unwrap_or(Level::Process).into(),
                 store_bytes,
                 principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,
@@ -250,12 +260,14 @@ impl Config {
                     ]
                     .into_iter()
                     .flatten()
+                    .chain(store.secrets)
                     .collect(),
                     personal: personal(),
                 },
                 catalogue,
                 deterministic: settings.deterministic.unwrap_or(false),
             },
+            storage: store.storage,
             tenancy,
             roster,
             audit,

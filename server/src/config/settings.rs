@@ -12,8 +12,8 @@ use super::serving::{Network, Origin, PublicUrl};
 use super::tenants::TenantSettings;
 use super::traces::WrittenTraces;
 use super::values::{
-    Address, AuditFailure, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreKind, VariableSetting,
-    WeakestTier, from_table,
+    Address, AuditFailure, EndpointSetting, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreSetting,
+    VariableSetting, WeakestTier, from_table,
 };
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -106,13 +106,28 @@ pub(crate) struct Settings {
     /// Seconds without use after which a session ends [default: 2592000, which is 30 days]
     #[arg(long, global = true, env = "BELLJAR_SESSION_LIFETIME_SECONDS", value_name = "N")]
     pub(super) session_lifetime_seconds: Option<u64>,
-    /// Where sessions lie at rest: in the state directory, or in memory alone, where they end with the server [default: directory]
-    #[arg(long, global = true, env = "BELLJAR_STORE", value_name = "KIND")]
-    pub(super) store: Option<StoreKind>,
+    /// Where sessions lie at rest: directory (in the state directory), memory (they end with the server), or s3://BUCKET/PREFIX, which several servers may share [default: directory]
+    #[arg(long, global = true, env = "BELLJAR_STORE", value_name = "PLACE")]
+    pub(super) store: Option<StoreSetting>,
+    /// Who has the bucket, such as https://minio.example:9000 [default: AWS_ENDPOINT_URL, or Amazon]
+    #[arg(long, global = true, env = "BELLJAR_STORE_ENDPOINT", value_name = "URL")]
+    pub(super) store_endpoint: Option<EndpointSetting>,
+    /// Region of the bucket [default: AWS_REGION, or us-east-1]
+    #[arg(long, global = true, env = "BELLJAR_STORE_REGION", value_name = "NAME")]
+    pub(super) store_region: Option<String>,
+    /// File with credentials for it in the form of ~/.aws/credentials, closed to others; read again when it changes [default: the AWS_ variables, a web identity token, or the instance's]
+    #[arg(long, global = true, env = "BELLJAR_STORE_CREDENTIALS", value_name = "FILE")]
+    pub(super) store_credentials: Option<PathBuf>,
+    /// Host that has the bucket and to which everything may go in clear; this machine may without; may be repeated
+    #[arg(long, global = true, env = "BELLJAR_STORE_PLAIN_HTTP", value_name = "HOST", value_delimiter = ',')]
+    pub(super) store_plain_http: Option<Vec<String>>,
+    /// File with the keys that sessions are sealed with, the same for all servers over one store; never written [default: one in the state directory]
+    #[arg(long, global = true, env = "BELLJAR_STORE_KEYS", value_name = "FILE")]
+    pub(super) store_keys: Option<PathBuf>,
     /// What a session in a directory outlasts: its server (process), or a power failure too (disk) [default: process]
     #[arg(long, global = true, env = "BELLJAR_DURABILITY", value_name = "LEVEL")]
     pub(super) durability: Option<Level>,
-    /// Bytes that all stored sessions may take together [default: 5 GiB; 512 MiB in memory]
+    /// Bytes that all stored sessions may take together [default: 5 GiB; 512 MiB in memory, 1 TiB on S3]
     #[arg(long, global = true, env = "BELLJAR_STORE_BYTES", value_name = "BYTES")]
     pub(super) store_bytes: Option<u64>,
     /// Bytes that the stored sessions of one user may take [default: store-bytes]

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use sandbox::{Amounts, Durability, MinimumTier, MountAccess, Resource, StoreBackend, Tier};
+use sandbox::{Amounts, Durability, MinimumTier, MountAccess, Resource, Tier};
 use serde::{Deserialize, Deserializer};
+
+use crate::storage::{Bucket, Endpoint};
 
 /// `NAME=VALUE`, a limit as flags and environment variables give it.
 #[derive(Clone, Copy, Debug)]
@@ -139,21 +141,56 @@ pub(super) fn from_table<'de, D: Deserializer<'de>, T: Named>(deserializer: D) -
 }
 
 /// Where sessions lie at rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StoreKind {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum StoreSetting {
     /// In the state directory.
     Directory,
     /// In the memory of the server: they end with it.
     Memory,
+    /// On storage that speaks S3.
+    S3(Bucket),
 }
 
-impl From<StoreKind> for StoreBackend {
-    fn from(kind: StoreKind) -> Self {
-        match kind {
-            StoreKind::Directory => Self::Directory,
-            StoreKind::Memory => Self::Memory,
+impl FromStr for StoreSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "directory" => Ok(Self::Directory),
+            "memory" => Ok(Self::Memory),
+            _ if text.contains("://") => text.parse().map(Self::S3),
+            _ => Err(format!("expected `directory`, `memory` or s3://BUCKET/PREFIX, got `{text}`")),
         }
+    }
+}
+
+impl TryFrom<String> for StoreSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Who has the bucket of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct EndpointSetting(pub(super) Endpoint);
+
+impl FromStr for EndpointSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for EndpointSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -34,9 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::accounts::{Accounts, Demand, Exceeded};
 use self::keys::PREFIX;
 pub(crate) use self::keys::{ClientKeys, Key, Keys, NewKey};
-pub(crate) use self::oauth::{
-    Address, IssuerSettings, KeyFetches, OauthSettings, ResourceServer, ScopeNames, trusted_tls,
-};
+pub(crate) use self::oauth::{Address, IssuerSettings, KeyFetches, OauthSettings, ResourceServer, ScopeNames};
 pub(crate) use self::refusal::Unauthenticated;
 pub(crate) use self::scopes::{Scope, Scopes};
 pub(crate) use self::tenants::{Quota, Roster};

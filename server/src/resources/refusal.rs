@@ -85,6 +85,9 @@ fn of_sandbox(error: &Error, message: String, mut data: Value) -> ErrorData {
         Error::NotFound { .. } | Error::OfAnotherServer { .. } => ErrorData::resource_not_found(message, Some(data)),
         Error::InvalidRequest { .. } | Error::Denied { .. } => ErrorData::invalid_params(message, Some(data)),
         _ => {
+            if error.is_ours() {
+                reply::log(error);
+            }
             data["retryAfterSeconds"] = RETRY_AFTER_SECONDS.into();
             ErrorData::new(NOT_NOW, message, Some(data))
         }

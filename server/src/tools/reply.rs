@@ -324,7 +324,7 @@ pub(crate) fn error(error: Error) -> Result<CallToolResult, ErrorData> {
 
 /// Tells the operator what only the operator can mend.
 pub(crate) fn log(error: &Error) {
-    if matches!(error, Error::Host { .. }) {
+    if error.is_ours() {
         tracing::error!(?error, "a call failed through a fault of the server");
     }
 }

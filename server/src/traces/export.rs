@@ -1,6 +1,7 @@
 //! The way to the collector: one connection, one batch after the other. What cannot be
 //! sent now is tried again a few times; meanwhile the queue fills, and drops.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -20,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use super::protobuf::{Message, Value};
 use super::queue::{Batch, Queue};
 use super::settings::{Collector, TraceSettings};
-use crate::identity::trusted_tls;
+use crate::authorities;
 
 /// How long spans wait for others, as OpenTelemetry has it.
 const DELAY: Duration = Duration::from_secs(5);
@@ -58,7 +59,8 @@ enum Refused {
 impl Exporter {
     pub(super) fn new(settings: TraceSettings) -> anyhow::Result<Self> {
         let tls = if settings.collector.is_tls {
-            Some(trusted_tls().context("traces cannot be sent to a collector with TLS")?)
+            let trusted = authorities::native().context("traces cannot be sent to a collector with TLS")?;
+            Some(TlsConnector::from(Arc::new(trusted)))
         } else {
             None
         };

@@ -272,6 +272,24 @@ async fn a_clock_that_is_set_ahead_for_a_moment_ends_nothing() {
 }
 
 #[tokio::test]
+async fn a_store_whose_clock_is_behind_or_ahead_ends_nothing_early() {
+    let days = |count: u64| u32::try_from(count).unwrap() * DAY;
+    // As this machine counts: expired at the first of these days, and not at the one before.
+    for (offset, expires) in [(-days(60).as_secs().cast_signed(), 31), (days(60).as_secs().cast_signed(), 91)] {
+        let (parent, _) = store(Kind::Memory);
+        let clock = Arc::new(AtomicU64::new(offset.cast_unsigned()));
+        let backend = StoreBackend::Objects(Arc::new(WeakStore::new(7, clock)));
+        let store = Store::open(StoreSettings { backend, ..settings(parent.path(), Kind::Weak) }).unwrap();
+        trust_the_clock(&store).await;
+        store.commit(&me(), &SessionId::random(), 1, b"x").await.unwrap();
+        for (day, is_over) in [(0, false), (expires - 2, false), (expires, true)] {
+            let swept = store.sweep(&at(SystemTime::now() + days(day)), &HashSet::new()).await.unwrap();
+            assert_eq!((swept.sessions, swept.expired.len()), if is_over { (0, 1) } else { (1, 0) }, "{offset}, {day}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_what_ended_only_so_much_is_known() {
     let (_parent, store) = store(Kind::Process);
     let sessions: Vec<_> = (0..5).map(|_| SessionId::random()).collect();

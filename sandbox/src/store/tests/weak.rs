@@ -41,7 +41,8 @@ pub(crate) struct WeakStore {
 
 #[derive(Debug)]
 struct State {
-    /// How many seconds its clock is ahead of this machine's.
+    /// How many seconds its clock is ahead of this machine's, or behind as a negative
+    /// number wraps.
     ahead: Arc<AtomicU64>,
     /// How many it was when an object was written.
     written: Mutex<HashMap<Path, u64>>,
@@ -118,7 +119,7 @@ impl WeakStore {
     fn told(&self, mut meta: ObjectMeta) -> ObjectMeta {
         let ahead = self.state.written.lock().get(&meta.location).copied().unwrap_or_default();
         let time = SystemTime::from(meta.last_modified).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        meta.last_modified = (SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs() + ahead)).into();
+        meta.last_modified = (SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs().wrapping_add(ahead))).into();
         meta
     }
 }

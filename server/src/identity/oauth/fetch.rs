@@ -13,8 +13,8 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
+use crate::authorities::{self, TlsError};
 
 /// The longest document. Those of real servers have a few KiB.
 const MAX_DOCUMENT_BYTES: usize = 256 << 10;
@@ -57,44 +58,6 @@ pub(super) enum FetchError {
     Body(String),
 }
 
-/// Why nothing can be fetched by TLS at all.
-#[derive(Debug, Error)]
-pub(crate) enum TlsError {
-    #[error(
-        "this machine trusts no certificate authority, so nobody else can be reached by TLS: install its package \
-         ca-certificates, or name a file of certificates by SSL_CERT_FILE ({0})"
-    )]
-    NoAuthorities(String),
-    #[error("failed to set up TLS")]
-    Versions(#[source] rustls::Error),
-}
-
-/// TLS with the authorities that this machine trusts.
-///
-/// # Errors
-///
-/// When there are none.
-pub(crate) fn trusted_tls() -> Result<TlsConnector, TlsError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (taken, _) = roots.add_parsable_certificates(found.certs);
-    if taken == 0 {
-        let reasons: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-        return Err(TlsError::NoAuthorities(reasons.join("; ")));
-    }
-    trusting(roots)
-}
-
-fn trusting(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Versions)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 /// What documents are fetched with.
 #[derive(Clone, Default)]
 pub(super) struct Fetcher(Option<TlsConnector>);
@@ -111,12 +74,11 @@ impl Fetcher {
     ///
     /// When there are none.
     pub(super) fn with_tls() -> Result<Self, TlsError> {
-        Ok(Self(Some(trusted_tls()?)))
+        Ok(Self::by(authorities::native()?))
     }
 
-    #[cfg(test)]
-    fn trusting(roots: RootCertStore) -> Result<Self, TlsError> {
-        Ok(Self(Some(trusting(roots)?)))
+    fn by(config: ClientConfig) -> Self {
+        Self(Some(TlsConnector::from(Arc::new(config))))
     }
 
     /// Fetches a document.
@@ -187,8 +149,8 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, address: &Address
 
 #[cfg(test)]
 mod tests {
-    use rustls::ServerConfig;
     use rustls::pki_types::PrivateKeyDer;
+    use rustls::{RootCertStore, ServerConfig};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
@@ -282,7 +244,7 @@ mod tests {
             fetcher.get(&Address::new(&format!("https://127.0.0.1:{port}/jwks")).unwrap()).await
         };
         let (port, roots, right) = secure_server("127.0.0.1").await;
-        let trusting = Fetcher::trusting(roots.clone()).unwrap();
+        let trusting = Fetcher::by(authorities::trusting(roots.clone()).unwrap());
         assert_eq!(get(&trusting, port).await.unwrap(), "keys", "the control");
         let (other_port, other_roots, other) = secure_server("127.0.0.1").await;
         let said = |refused: FetchError| match refused {
@@ -292,9 +254,10 @@ mod tests {
         let refused = said(get(&trusting, other_port).await.unwrap_err());
         assert!(refused.contains("invalid peer certificate") && !refused.contains("name"), "{refused}");
         let (named_port, named_roots, named) = secure_server("auth.example").await;
-        let refused = said(get(&Fetcher::trusting(named_roots).unwrap(), named_port).await.unwrap_err());
+        let refused =
+            said(get(&Fetcher::by(authorities::trusting(named_roots).unwrap()), named_port).await.unwrap_err());
         assert!(refused.contains("not valid for name"), "{refused}");
-        assert_eq!(get(&Fetcher::trusting(other_roots).unwrap(), other_port).await.unwrap(), "keys");
+        assert_eq!(get(&Fetcher::by(authorities::trusting(other_roots).unwrap()), other_port).await.unwrap(), "keys");
         [right, other, named].iter().for_each(JoinHandle::abort);
     }
 }

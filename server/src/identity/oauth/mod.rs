@@ -40,7 +40,6 @@ mod verified;
 mod verifier;
 
 pub(crate) use self::address::Address;
-pub(crate) use self::fetch::trusted_tls;
 pub(crate) use self::issuer::KeyFetches;
 pub(super) use self::refusal::TokenError;
 pub(crate) use self::resource::ResourceServer;

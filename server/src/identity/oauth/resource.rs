@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::fetch::TlsError;
 use super::issuer::KeyFetches;
 use super::metadata::Metadata;
 use super::refusal::TokenError;
 use super::scope_names::ScopeNames;
 use super::settings::OauthSettings;
 use super::verifier::Verifier;
+use crate::authorities::TlsError;
 use crate::identity::{Identity, Roster, Scope};
 
 /// What clients are told to ask for who have no token: what agents need, and no more.

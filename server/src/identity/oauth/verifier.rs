@@ -8,13 +8,14 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::claims::Claims;
-use super::fetch::{Fetcher, TlsError};
+use super::fetch::Fetcher;
 use super::issuer::{Issuer, KeyFetches};
 use super::refusal::TokenError;
 use super::settings::{IssuerSettings, OauthSettings};
 use super::subject;
 use super::token::Token;
 use super::verified::Verified;
+use crate::authorities::TlsError;
 use crate::identity::{Identity, Roster, Subject};
 
 /// Verifies tokens of some issuers.
