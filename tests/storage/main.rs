@@ -1,8 +1,14 @@
 //! Does a store on S3 keep what the README promises, with two servers over it, over a
 //! real implementation, and over one that fails?
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it did"
+)]
 
+mod faults;
+mod kills;
 mod moto;
 mod settings;
 
