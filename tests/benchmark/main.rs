@@ -2,8 +2,8 @@
 //! `python3` beside it. Machines differ and are shared, so read the ratios
 //! before the figures.
 //!
-//! `cargo run --release --bin benchmark`, or with `-- http`, `-- tenants` or
-//! `-- observed` (metrics and traces, an audit log) what these cost alone
+//! `cargo run --release --bin benchmark`, or with `-- http`, `-- tenants`, `-- observed`
+//! (metrics and traces, an audit log) or `-- replicas` what these cost alone
 
 #![expect(
     clippy::expect_used,
@@ -17,6 +17,7 @@ mod http;
 mod native;
 mod neighbours;
 mod observed;
+mod replicas;
 mod sessions;
 mod tenants;
 mod wall;
@@ -72,7 +73,8 @@ fn main() {
                 neighbours::measure();
                 tenants::measure();
             }
-            other => panic!("no part of the benchmark is called {other:?}: there are `http`, `observed` and `tenants`"),
+            "replicas" => replicas::measure(),
+            other => panic!("the benchmark has no part {other:?}: there are http, observed, replicas and tenants"),
         };
     }
     start();
@@ -89,6 +91,7 @@ fn main() {
     memory();
     native::measure();
     sessions::measure();
+    replicas::measure();
 }
 
 fn machine() -> String {
