@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::Builder;
 use tests::http::{Connection, HttpServer, modern};
+use tests::redis::Redis;
 use tests::s3::{Fault, S3};
 
 use super::figures::Samples;
@@ -20,9 +21,14 @@ use super::figures::Samples;
 /// What an answer of real storage takes at least, about.
 const ANSWER: Duration = Duration::from_millis(5);
 
-fn server(s3: &S3, keys: &Path) -> HttpServer {
+fn server(s3: &S3, keys: &Path, redis: Option<&Redis>) -> HttpServer {
+    let builder = Builder::default();
+    let builder = match redis {
+        Some(redis) => builder.flag(format!("--redis={}", redis.url())),
+        None => builder,
+    };
     let server = HttpServer::with(
-        Builder::default()
+        builder
             .flag("--store=s3://belljar/benchmark")
             .flag(format!("--store-endpoint={}", s3.endpoint()))
             .flag(format!("--store-keys={}", keys.display()))
@@ -92,7 +98,7 @@ pub(crate) fn measure() {
     let keys = folder.path().join("keys");
     std::fs::write(&keys, [7; 32]).expect("a key can be written");
     std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o400)).expect("a mode can be set");
-    let servers = [server(&s3, &keys), server(&s3, &keys)];
+    let servers = [server(&s3, &keys, None), server(&s3, &keys, None)];
     let mut both: Vec<_> = servers.iter().map(Replica::of).collect();
     alternate(&mut both, 50);
     println!("\na session on S3, an answer of which takes   0 ms more                 5 ms more");
@@ -109,8 +115,30 @@ pub(crate) fn measure() {
         }
         println!("{line}\n    requests for each call: {each}");
     }
+    with_redis(&s3, &keys);
     commits(&s3, &servers);
     cost(&s3, &mut both[0]);
+}
+
+/// The same with Redis in front, of which every answer is quick.
+fn with_redis(s3: &S3, keys: &Path) {
+    let redis = Redis::start();
+    let servers = [server(s3, keys, Some(&redis)), server(s3, keys, Some(&redis))];
+    let mut both: Vec<_> = servers.iter().map(Replica::of).collect();
+    alternate(&mut both, 50);
+    let before = s3.asked();
+    let quick = alternate(&mut both, 300);
+    let each = requests(s3, &before, 300);
+    s3.fail(|_| Some(Fault::Slow(ANSWER)));
+    let slow = alternate(&mut both, 100);
+    s3.heal();
+    println!(
+        "  alternating between two, Redis in front   p50 {}  p99 {}  p50 {}  p99 {}\n    requests for each call: {each}",
+        quick.p50(),
+        quick.p99(),
+        slow.p50(),
+        slow.p99()
+    );
 }
 
 fn commits(s3: &S3, servers: &[HttpServer]) {

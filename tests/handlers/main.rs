@@ -128,6 +128,7 @@ impl Here {
             session_lifetime: Duration::from_secs(86_400),
             store: StoreBackend::Memory,
             store_keys: None,
+            store_cache: None,
             durability: Durability::Process,
             store_bytes: 1 << 30,
             principal_store_bytes: 1 << 30,

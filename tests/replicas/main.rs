@@ -84,6 +84,7 @@ impl Replica {
             session_lifetime: Duration::from_secs(86_400),
             store: StoreBackend::Objects(Arc::new(store.clone())),
             store_keys: None,
+            store_cache: None,
             durability: Durability::Process,
             store_bytes: 1 << 30,
             principal_store_bytes: 1 << 30,

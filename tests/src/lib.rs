@@ -27,6 +27,7 @@ pub mod installed;
 pub mod issuer;
 mod process;
 mod program;
+pub mod redis;
 mod reply;
 mod restriction;
 mod running;

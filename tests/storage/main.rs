@@ -10,6 +10,7 @@
 mod faults;
 mod kills;
 mod moto;
+mod redis;
 mod settings;
 
 use std::path::{Path, PathBuf};

@@ -82,6 +82,7 @@ impl House {
             session_lifetime: Duration::from_secs(86_400),
             store: StoreBackend::Directory,
             store_keys: None,
+            store_cache: None,
             durability: Durability::Process,
             store_bytes: 1 << 30,
             principal_store_bytes: 0,

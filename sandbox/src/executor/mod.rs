@@ -141,6 +141,7 @@ impl Executor {
             backend: settings.store.clone(),
             directory: settings.state_directory.join("store"),
             keys: settings.store_keys.clone(),
+            cache: settings.store_cache.clone(),
             durability: settings.durability,
             bytes: settings.store_bytes,
             bounds: Arc::clone(&bounds),

@@ -12,7 +12,7 @@ use crate::filesystem::canonical::canonical;
 use crate::native::{Kind, NativeSettings, Private};
 use crate::policy::Policy;
 use crate::run::limits::Limits;
-use crate::store::{Durability, StoreBackend};
+use crate::store::{Durability, SharedCache, StoreBackend};
 use crate::tenancy::Tenancy;
 
 /// What an [`Executor`] needs to know. No field has a hidden default.
@@ -53,6 +53,8 @@ pub struct ExecutorSettings {
     /// The keys that they are sealed with, if they lie in a file of the operator's; it
     /// must be there.
     pub store_keys: Option<PathBuf>,
+    /// A cache in front of it that servers share.
+    pub store_cache: Option<Arc<dyn SharedCache>>,
     /// What a state of a session in a directory outlasts once it was acknowledged.
     pub durability: Durability,
     /// The most that all stored sessions together may take.

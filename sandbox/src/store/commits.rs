@@ -67,7 +67,7 @@ impl Store {
         let path = location(owner, session, &Object::Commit(sequence));
         self.keys.refresh();
         let sealed = self.seal(binding, body).await?;
-        let bytes = sealed.len() as u64;
+        let (bytes, copy) = (sealed.len() as u64, self.copy_to_share(&sealed));
         if !self.create_commit(owner, &path, sealed).await? {
             return Ok(Committed::Fenced);
         }
@@ -88,6 +88,7 @@ impl Store {
             if sequence == 1 {
                 self.usage.began(owner);
             }
+            self.share(&path, copy);
             self.release(owner, session, listing.commits.range(..sequence)).await;
             return Ok(Committed::Done);
         }

@@ -28,6 +28,7 @@
 mod backend;
 mod bases;
 mod blobs;
+mod cache;
 mod clock;
 mod collect;
 mod commits;
@@ -45,6 +46,7 @@ mod seal;
 mod sweep;
 mod usage;
 
+pub use cache::SharedCache;
 pub(crate) use clock::Moment;
 pub(crate) use commits::{Committed, Head};
 pub(crate) use ends::CloseReason;

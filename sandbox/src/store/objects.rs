@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::backend::{Backend, Created};
+use super::cache::{Cache, SharedCache};
 use super::clock::Clock;
 use super::key_file::KeyFile;
 use super::key_ring::KeyRing;
@@ -70,6 +71,8 @@ pub(crate) struct StoreSettings {
     pub(crate) directory: PathBuf,
     /// The keys, if they lie in a file of the operator's.
     pub(crate) keys: Option<PathBuf>,
+    /// Between this server and [`StoreBackend::Objects`], if servers share one.
+    pub(crate) cache: Option<Arc<dyn SharedCache>>,
     pub(crate) durability: Durability,
     /// The most bytes of everybody together.
     pub(crate) bytes: u64,
@@ -84,6 +87,8 @@ pub(crate) struct StoreSettings {
 pub(crate) struct Store {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) keys: Arc<KeyRing>,
+    /// Where the store is across a network.
+    pub(super) cache: Option<Arc<Cache>>,
     pub(super) usage: Arc<Counted>,
     pub(super) settings: Arc<StoreSettings>,
     pub(super) clock: Arc<Clock>,
@@ -114,10 +119,12 @@ impl Store {
             StoreBackend::Objects(objects) => (Arc::new(Remote::new(Arc::clone(objects))), keys()?),
         };
         let is_gone_with_us = matches!(settings.backend, StoreBackend::Memory);
+        let is_far = matches!(settings.backend, StoreBackend::Objects(_));
         let clock = Clock::new((!is_gone_with_us).then_some(directory.as_path()));
         Ok(Self {
             backend,
             keys: Arc::new(keys),
+            cache: is_far.then(|| Arc::new(Cache::new(settings.cache.clone()))),
             usage: Arc::default(),
             settings: Arc::new(settings),
             clock: Arc::new(clock),
@@ -215,12 +222,25 @@ impl Store {
     /// Writes what is sealed, unless something is there. Returns whether it
     /// did.
     pub(super) async fn create(&self, principal: &str, path: &Path, sealed: Vec<u8>) -> Result<bool, Error> {
-        let bytes = sealed.len() as u64;
+        let (bytes, copy) = (sealed.len() as u64, self.copy_to_share(&sealed));
         let is_new = self.backend.create(path, sealed.into()).await?;
         if is_new {
             self.usage.wrote(principal, bytes);
+            self.share(path, copy);
         }
         Ok(is_new)
+    }
+
+    /// What is sealed, where that is kept beside the store.
+    pub(super) fn copy_to_share(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.cache.as_ref().filter(|_| Cache::takes(sealed)).map(|_| sealed.to_vec())
+    }
+
+    /// Keeps what lies in the store now beside it, too.
+    pub(super) fn share(&self, path: &Path, copy: Option<Vec<u8>>) {
+        if let (Some(cache), Some(copy)) = (&self.cache, copy) {
+            cache.share(path, copy, &self.background);
+        }
     }
 
     /// Writes a sealed commit, unless something is there. Returns whether it
@@ -238,13 +258,46 @@ impl Store {
     /// Reads what was sealed for one location, at most `max_bytes` of content.
     /// `None` when nothing is there.
     pub(super) async fn read(&self, path: &Path, binding: Binding, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(content) = self.read_cached(path, &binding, max_bytes).await {
+            return Ok(Some(content));
+        }
         let bound = max_bytes.saturating_add(OVERHEAD as u64);
         let Some(sealed) = self.backend.read(path, bound).await? else { return Ok(None) };
+        let copy = self.copy_to_share(&sealed);
+        let content = self.open_sealed(binding, sealed).await?;
+        self.share(path, copy);
+        Ok(Some(content))
+    }
+
+    /// What was kept beside the store, if it is right. If it is not, nobody is told but
+    /// the log: what counts is in the store.
+    async fn read_cached(&self, path: &Path, binding: &Binding, max_bytes: u64) -> Option<Vec<u8>> {
+        let cache = self.cache.as_ref()?;
+        let right = async |sealed| {
+            let opened = self.open_sealed(binding.clone(), sealed).await;
+            opened.ok().filter(|content| content.len() as u64 <= max_bytes)
+        };
+        if let Some(sealed) = cache.in_memory(path)
+            && let Some(content) = right(sealed).await
+        {
+            return Some(content);
+        }
+        let sealed = cache.shared(path).await?;
+        let content = right(sealed.clone()).await;
+        match content {
+            Some(_) => cache.keep(path, sealed),
+            None => tracing::warn!(%path, "what the cache between servers has of an object is not that object"),
+        }
+        content
+    }
+
+    /// The content of what was sealed for one location.
+    async fn open_sealed(&self, binding: Binding, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
         if sealed.len() < OFFLOAD_BYTES {
-            return self.keys.open_sealed(&binding, sealed).map(Some);
+            return self.keys.open_sealed(&binding, sealed);
         }
         let keys = Arc::clone(&self.keys);
-        blocking("open an object", move || keys.open_sealed(&binding, sealed)).await.map(Some)
+        blocking("open an object", move || keys.open_sealed(&binding, sealed)).await
     }
 
     /// The time of whatever is used now.
@@ -268,6 +321,9 @@ impl Store {
     /// Removes objects of these sizes, in no order. Those that are gone
     /// already are as good as removed.
     pub(super) async fn remove(&self, principal: &str, objects: HashMap<Path, u64>) -> Result<(), Error> {
+        if let Some(cache) = &self.cache {
+            cache.forget(objects.keys());
+        }
         let mut removals = self.backend.remove(objects.keys().cloned().collect());
         let mut first_failure = None;
         while let Some(removal) = removals.next().await {

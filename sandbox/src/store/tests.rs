@@ -56,6 +56,7 @@ pub(crate) fn settings(directory: &Path, kind: Kind) -> StoreSettings {
         backend,
         directory,
         keys: None,
+        cache: None,
         durability,
         bytes: 100 << 20,
         bounds: TenantBounds::storing(60 << 20),

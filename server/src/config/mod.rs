@@ -171,6 +171,7 @@ impl Config {
             credentials: settings.store_credentials,
             plain_http: settings.store_plain_http,
             keys: settings.store_keys,
+            redis: settings.redis,
             durability: settings.durability,
         };
         let store = store.checked()?;
@@ -241,6 +242,7 @@ impl Config {
                 )?),
                 store: store.backend,
                 store_keys: store.keys,
+                store_cache: store.storage.as_ref().and_then(|storage| storage.cache()),
                 durability: settings.durability.unwrap_or(Level::Process).into(),
                 store_bytes,
                 principal_store_bytes: in_range("principal_store_bytes", principal_bytes, 1 << 20, store_bytes)?,

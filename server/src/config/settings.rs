@@ -12,8 +12,8 @@ use super::serving::{Network, Origin, PublicUrl};
 use super::tenants::TenantSettings;
 use super::traces::WrittenTraces;
 use super::values::{
-    Address, AuditFailure, EndpointSetting, Level, LimitSetting, Method, MountSetting, ProgramSetting, StoreSetting,
-    VariableSetting, WeakestTier, from_table,
+    Address, AuditFailure, EndpointSetting, Level, LimitSetting, Method, MountSetting, ProgramSetting, RedisSetting,
+    StoreSetting, VariableSetting, WeakestTier, from_table,
 };
 
 /// Names the log filter. As a variable, unlike as a flag or in the file, it
@@ -124,6 +124,9 @@ pub(crate) struct Settings {
     /// File with the keys that sessions are sealed with, the same for all servers over one store; never written [default: one in the state directory]
     #[arg(long, global = true, env = "BELLJAR_STORE_KEYS", value_name = "FILE")]
     pub(super) store_keys: Option<PathBuf>,
+    /// Redis in front of a bucket that servers share, such as rediss://:PASSWORD@cache.example; it may be lost or lie at any time [default: none]
+    #[arg(long, global = true, env = "BELLJAR_REDIS", value_name = "URL", hide_env_values = true)]
+    pub(super) redis: Option<RedisSetting>,
     /// What a session in a directory outlasts: its server (process), or a power failure too (disk) [default: process]
     #[arg(long, global = true, env = "BELLJAR_DURABILITY", value_name = "LEVEL")]
     pub(super) durability: Option<Level>,

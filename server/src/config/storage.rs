@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::ensure;
 use sandbox::StoreBackend;
 
-use super::values::{EndpointSetting, Level, StoreSetting};
+use super::values::{EndpointSetting, Level, RedisSetting, StoreSetting};
 use crate::storage::{Storage, StorageSettings};
 
 /// What is written of it.
@@ -17,6 +17,7 @@ pub(super) struct WrittenStore {
     pub(super) credentials: Option<PathBuf>,
     pub(super) plain_http: Option<Vec<String>>,
     pub(super) keys: Option<PathBuf>,
+    pub(super) redis: Option<RedisSetting>,
     pub(super) durability: Option<Level>,
 }
 
@@ -52,6 +53,7 @@ impl WrittenStore {
                     region: self.region,
                     credentials: self.credentials,
                     plain_http: self.plain_http.unwrap_or_default(),
+                    redis: self.redis.map(|RedisSetting(address)| address),
                 })?);
                 (StoreBackend::Objects(storage.objects()), Some(storage))
             }
@@ -61,6 +63,7 @@ impl WrittenStore {
                     ("store_region", self.region.is_some()),
                     ("store_credentials", self.credentials.is_some()),
                     ("store_plain_http", self.plain_http.is_some()),
+                    ("redis", self.redis.is_some()),
                 ];
                 for (name, is_set) in is_set {
                     ensure!(!is_set, "`{name}` is for a store that s3://BUCKET/PREFIX names, and `store` names none");

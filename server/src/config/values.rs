@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use sandbox::{Amounts, Durability, MinimumTier, MountAccess, Resource, Tier};
 use serde::{Deserialize, Deserializer};
 
-use crate::storage::{Bucket, Endpoint};
+use crate::storage::{Bucket, Endpoint, RedisAddress};
 
 /// `NAME=VALUE`, a limit as flags and environment variables give it.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +187,27 @@ impl FromStr for EndpointSetting {
 }
 
 impl TryFrom<String> for EndpointSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A cache that servers over one store share.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct RedisSetting(pub(super) RedisAddress);
+
+impl FromStr for RedisSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for RedisSetting {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

@@ -4,12 +4,14 @@
 //! - [`address`]: buckets and endpoints as they are written.
 //! - [`client`]: HTTP, with rustls.
 //! - [`credentials`]: a file of them that is mounted.
+//! - [`redis`]: a cache in front of it.
 //! - [`error`]: what failed, and what to do.
 
 mod address;
 mod client;
 mod credentials;
 mod error;
+mod redis;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,11 +25,15 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, RetryConfig};
 use rustls::RootCertStore;
+use sandbox::SharedCache;
 
 pub(crate) use self::address::{Bucket, Endpoint};
 use self::client::Connector;
 use self::credentials::CredentialFile;
-pub(crate) use self::error::{Cause, StorageError};
+use self::error::Cause;
+pub(crate) use self::error::StorageError;
+use self::redis::Redis;
+pub(crate) use self::redis::RedisAddress;
 use crate::authorities;
 
 /// How often a request is sent again that was not answered, or with an error of the
@@ -52,12 +58,15 @@ pub(crate) struct StorageSettings {
     pub(crate) credentials: Option<PathBuf>,
     /// Hosts to which everything may go in clear.
     pub(crate) plain_http: Vec<String>,
+    /// A cache that servers share.
+    pub(crate) redis: Option<RedisAddress>,
 }
 
 /// A store across a network.
 #[derive(Debug)]
 pub(crate) struct Storage {
     objects: Arc<dyn ObjectStore>,
+    cache: Option<Arc<dyn SharedCache>>,
     /// For people.
     place: String,
 }
@@ -102,6 +111,7 @@ impl Storage {
             Err(authorities::TlsError::NoAuthorities(_)) if is_clear => authorities::trusting(RootCertStore::empty())?,
             other => other?,
         };
+        let cache = settings.redis.map(|redis| cache(redis, &settings.plain_http, &settings.bucket)).transpose()?;
         if let Some(region) = &settings.region {
             builder = builder.with_region(region);
         }
@@ -124,12 +134,17 @@ impl Storage {
         } else {
             Arc::new(PrefixStore::new(store, settings.bucket.prefix))
         };
-        Ok(Self { objects, place })
+        Ok(Self { objects, cache, place })
     }
 
     /// What is in it.
     pub(crate) fn objects(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.objects)
+    }
+
+    /// What servers share in front of it, if they do.
+    pub(crate) fn cache(&self) -> Option<Arc<dyn SharedCache>> {
+        self.cache.clone()
     }
 
     /// Tries all that is needed of a store, before anything depends on it.
@@ -182,6 +197,18 @@ impl Storage {
         let cause = error::cause(&error);
         StorageError { doing, place: self.place.clone(), cause, source: Some(error) }
     }
+}
+
+fn cache(redis: RedisAddress, plain: &[String], bucket: &Bucket) -> anyhow::Result<Arc<dyn SharedCache>> {
+    if let Some(host) = redis.clear_host() {
+        ensure!(
+            plain.iter().any(|name| name.eq_ignore_ascii_case(host)),
+            "{redis} would carry its password in clear, and is not this machine: take rediss, or name the host by \
+             store_plain_http = [\"{host}\"]"
+        );
+    }
+    let tls = if redis.is_tls() { authorities::native()? } else { authorities::trusting(RootCertStore::empty())? };
+    Ok(Arc::new(Redis::new(redis, tls, format!("belljar:{bucket}/"))))
 }
 
 impl fmt::Display for Storage {

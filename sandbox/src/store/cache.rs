@@ -1,0 +1,164 @@
+//! Between this server and a bucket: objects that were written or read lately, in the
+//! memory of this server, and behind that in what servers share.
+//!
+//! Nothing here is believed. An object never changes, is sealed, and bound to its
+//! name: whatever comes from here is opened like what comes from the store, and what
+//! does not open counts as absent. Which commit is the newest, and whether a session is over,
+//! is never asked here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::path::Path;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+/// The largest object that is kept.
+const MAX_OBJECT_BYTES: usize = 1 << 20;
+/// What all in memory may take.
+const MAX_MEMORY_BYTES: usize = 32 << 20;
+/// Objects on their way to what is shared; more are left out.
+const MAX_PUTS: usize = 64;
+
+/// A cache that servers share. It may forget anything at any time, and what it says
+/// may be wrong; it takes a bounded time for every answer.
+#[async_trait]
+pub trait SharedCache: fmt::Debug + Send + Sync {
+    /// What was put under a name, unless that is longer.
+    async fn get(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>>;
+
+    /// Puts something there, for a while.
+    async fn put(&self, name: &str, content: &[u8]);
+}
+
+/// Objects by their names, the least recently used of which go first.
+#[derive(Default)]
+struct Memory {
+    objects: HashMap<Path, (u64, Arc<[u8]>)>,
+    order: BTreeMap<u64, Path>,
+    bytes: usize,
+    clock: u64,
+}
+
+/// Both tiers.
+pub(super) struct Cache {
+    memory: Mutex<Memory>,
+    shared: Option<Arc<dyn SharedCache>>,
+    puts: Arc<Semaphore>,
+}
+
+impl Memory {
+    fn get(&mut self, path: &Path) -> Option<Arc<[u8]>> {
+        let content = self.remove(path)?;
+        self.insert(path.clone(), Arc::clone(&content));
+        Some(content)
+    }
+
+    fn insert(&mut self, path: Path, content: Arc<[u8]>) {
+        self.remove(&path);
+        self.clock += 1;
+        self.bytes += content.len();
+        self.order.insert(self.clock, path.clone());
+        self.objects.insert(path, (self.clock, content));
+        while self.bytes > MAX_MEMORY_BYTES
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            if let Some((_, content)) = self.objects.remove(&oldest) {
+                self.bytes -= content.len();
+            }
+        }
+    }
+
+    fn remove(&mut self, path: &Path) -> Option<Arc<[u8]>> {
+        let (used, content) = self.objects.remove(path)?;
+        self.order.remove(&used);
+        self.bytes -= content.len();
+        Some(content)
+    }
+}
+
+impl Cache {
+    pub(super) fn new(shared: Option<Arc<dyn SharedCache>>) -> Self {
+        Self { memory: Mutex::default(), shared, puts: Arc::new(Semaphore::new(MAX_PUTS)) }
+    }
+
+    /// What there is of an object, which need not be right.
+    pub(super) fn in_memory(&self, path: &Path) -> Option<Vec<u8>> {
+        self.memory.lock().get(path).map(|content| content.to_vec())
+    }
+
+    /// The same in what is shared.
+    pub(super) async fn shared(&self, path: &Path) -> Option<Vec<u8>> {
+        self.shared.as_ref()?.get(path.as_ref(), MAX_OBJECT_BYTES).await
+    }
+
+    /// Whether an object is small enough.
+    pub(super) const fn takes(sealed: &[u8]) -> bool {
+        sealed.len() <= MAX_OBJECT_BYTES
+    }
+
+    /// Keeps an object that lies in the store.
+    pub(super) fn keep(&self, path: &Path, sealed: Vec<u8>) {
+        if Self::takes(&sealed) {
+            self.memory.lock().insert(path.clone(), sealed.into());
+        }
+    }
+
+    /// Keeps it and gives it to the others, beside what goes on.
+    pub(super) fn share(&self, path: &Path, sealed: Vec<u8>, background: &TaskTracker) {
+        let copy = self.shared.as_ref().filter(|_| Self::takes(&sealed)).map(|shared| (shared, sealed.clone()));
+        self.keep(path, sealed);
+        let Some((shared, sealed)) = copy else { return };
+        // One that is slow must not pile up what it is to be given.
+        let Ok(permit) = Arc::clone(&self.puts).try_acquire_owned() else { return };
+        let (shared, path) = (Arc::clone(shared), path.clone());
+        background.spawn(async move {
+            shared.put(path.as_ref(), &sealed).await;
+            drop(permit);
+        });
+    }
+
+    /// Drops what is known of objects that are removed, or did not open.
+    pub(super) fn forget<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) {
+        let mut memory = self.memory.lock();
+        for path in paths {
+            memory.remove(path);
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Cache").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_what_was_not_used_for_long_goes_first() {
+        let cache = Cache::new(None);
+        let path = |number: usize| Path::from(format!("{number}"));
+        let content = vec![1; MAX_OBJECT_BYTES];
+        for number in 0..MAX_MEMORY_BYTES / MAX_OBJECT_BYTES {
+            cache.keep(&path(number), content.clone());
+        }
+        assert!(cache.in_memory(&path(0)).is_some());
+        cache.keep(&path(100), content);
+        assert!(cache.in_memory(&path(0)).is_some() && cache.in_memory(&path(1)).is_none());
+        cache.keep(&path(0), b"again".to_vec());
+        assert_eq!(cache.in_memory(&path(0)).unwrap(), b"again");
+        cache.keep(&path(101), vec![1; MAX_OBJECT_BYTES + 1]);
+        assert!(cache.in_memory(&path(101)).is_none());
+        cache.forget([&path(0)]);
+        assert!(cache.in_memory(&path(0)).is_none());
+        let memory = cache.memory.lock();
+        assert!(memory.bytes <= MAX_MEMORY_BYTES && memory.order.len() == memory.objects.len());
+        assert_eq!(memory.bytes, memory.objects.values().map(|(_, content)| content.len()).sum::<usize>());
+    }
+}

@@ -1,0 +1,319 @@
+//! Redis between servers and their bucket: three commands, in bounds that hold whatever
+//! the other side says. A library for Redis takes any length for an answer.
+//!
+//! It is a cache. Whoever does not answer in time, or does not speak the protocol, is left alone
+//! for a while, and everything goes on without it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use sandbox::SharedCache;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufStream};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// How long an answer may take, what waits before it included. More is slower than the
+/// bucket.
+const ANSWER_TIME: Duration = Duration::from_millis(50);
+/// How long a connection may take to come to be.
+const CONNECT_TIME: Duration = Duration::from_millis(500);
+/// How long something is kept there.
+const KEPT_SECONDS: u64 = 600;
+/// The longest line of an answer that is not content.
+const MAX_LINE_BYTES: u64 = 512;
+/// How long it is left alone after a failure, at first and at most.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// `redis[s]://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RedisAddress {
+    host: String,
+    port: u16,
+    is_tls: bool,
+    user: Option<String>,
+    password: Option<String>,
+    database: u32,
+}
+
+impl RedisAddress {
+    /// The host, if what is sent to it would be in clear over a network.
+    pub(super) fn clear_host(&self) -> Option<&str> {
+        let is_here = self.host == "localhost"
+            || self.host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback());
+        (!self.is_tls && !is_here).then_some(&self.host)
+    }
+
+    pub(super) const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+}
+
+impl std::str::FromStr for RedisAddress {
+    type Err = String;
+
+    // What is wrong is not repeated: it may hold a password.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned();
+        let (scheme, rest) = text.split_once("://").ok_or_else(wanted)?;
+        let is_tls = match scheme {
+            "redis" => false,
+            "rediss" => true,
+            _ => return Err(wanted()),
+        };
+        let (login, rest) = rest.rsplit_once('@').map_or((None, rest), |(login, rest)| (Some(login), rest));
+        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
+            Some((user, password)) => (Some(user), Some(password)),
+            None => (None, None),
+        };
+        let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let database = if database.is_empty() { 0 } else { database.parse().map_err(|_| wanted())? };
+        let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+        };
+        let port = port.map_or(Ok(6379), |port| port.parse().map_err(|_| wanted()))?;
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'_');
+        if host.is_empty() || !host.bytes().all(is_host) {
+            return Err(wanted());
+        }
+        let some = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        Ok(Self { host: host.to_ascii_lowercase(), port, is_tls, user: some(user), password: some(password), database })
+    }
+}
+
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}:{}", if self.is_tls { "rediss" } else { "redis" }, self.host, self.port)
+    }
+}
+
+impl fmt::Debug for RedisAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+type Connection = BufStream<Box<dyn Stream>>;
+
+/// When it is tried again, and how often it failed one after the other.
+#[derive(Default)]
+struct Rest {
+    until: Option<Instant>,
+    failures: u32,
+}
+
+/// One that is reached over two connections, so that what is asked for does not wait
+/// behind what is put.
+pub(super) struct Redis {
+    address: RedisAddress,
+    tls: TlsConnector,
+    /// What the names of all begin with: others may use it, too.
+    prefix: String,
+    reading: tokio::sync::Mutex<Option<Connection>>,
+    writing: tokio::sync::Mutex<Option<Connection>>,
+    rest: Mutex<Rest>,
+}
+
+impl Redis {
+    pub(super) fn new(address: RedisAddress, tls: ClientConfig, prefix: String) -> Self {
+        Self {
+            address,
+            tls: TlsConnector::from(Arc::new(tls)),
+            prefix,
+            reading: tokio::sync::Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            rest: Mutex::default(),
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn rests(&self) -> bool {
+        self.rest.lock().until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn note<T>(&self, answer: io::Result<T>) -> Option<T> {
+        let mut rest = self.rest.lock();
+        match answer {
+            Ok(answer) => {
+                if rest.failures > 0 {
+                    tracing::info!(redis = %self.address, "the cache between servers answers again");
+                }
+                *rest = Rest::default();
+                Some(answer)
+            }
+            Err(error) => {
+                if rest.failures == 0 {
+                    tracing::warn!(redis = %self.address, %error, "the cache between servers is left alone for a while");
+                }
+                let wait = FIRST_REST.saturating_mul(1 << rest.failures.min(6)).min(LONGEST_REST);
+                *rest = Rest { until: Some(Instant::now() + wait), failures: rest.failures + 1 };
+                None
+            }
+        }
+    }
+
+    /// Sends a command on a connection and reads its answer. One that was given up, or
+    /// was answered wrongly, is not used again: its next answer would be another's.
+    async fn ask(
+        &self,
+        connection: &tokio::sync::Mutex<Option<Connection>>,
+        words: &[&[u8]],
+        max_bytes: usize,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer in time");
+        let mut place = timeout(ANSWER_TIME, connection.lock()).await.map_err(too_slow)?;
+        let mut open = match place.take() {
+            Some(open) => open,
+            None => timeout(CONNECT_TIME, self.connect()).await.map_err(too_slow)??,
+        };
+        let answer = timeout(ANSWER_TIME, exchange(&mut open, words, max_bytes)).await.map_err(too_slow)??;
+        *place = Some(open);
+        Ok(answer)
+    }
+
+    async fn connect(&self) -> io::Result<Connection> {
+        let stream = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
+        stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = if self.address.is_tls {
+            let name = ServerName::try_from(self.address.host.clone()).map_err(io::Error::other)?;
+            Box::new(self.tls.connect(name, stream).await?)
+        } else {
+            Box::new(stream)
+        };
+        let mut connection = BufStream::new(stream);
+        if let Some(password) = &self.address.password {
+            let user = self.address.user.as_deref().unwrap_or("default");
+            exchange(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()], 0).await?;
+        }
+        if self.address.database > 0 {
+            exchange(&mut connection, &[b"SELECT", self.address.database.to_string().as_bytes()], 0).await?;
+        }
+        Ok(connection)
+    }
+}
+
+#[async_trait]
+impl SharedCache for Redis {
+    async fn get(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
+        if self.rests() {
+            return None;
+        }
+        let key = self.key(name);
+        self.note(self.ask(&self.reading, &[b"GET", key.as_bytes()], max_bytes).await).flatten()
+    }
+
+    async fn put(&self, name: &str, content: &[u8]) {
+        if self.rests() {
+            return;
+        }
+        let (key, seconds) = (self.key(name), KEPT_SECONDS.to_string());
+        let words = [b"SET", key.as_bytes(), content, b"EX", seconds.as_bytes()];
+        self.note(self.ask(&self.writing, &words, 0).await);
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Redis").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// One command and its answer: content, or none.
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut BufStream<S>,
+    words: &[&[u8]],
+    max_bytes: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    connection.write_all(format!("*{}\r\n", words.len()).as_bytes()).await?;
+    for word in words {
+        connection.write_all(format!("${}\r\n", word.len()).as_bytes()).await?;
+        connection.write_all(word).await?;
+        connection.write_all(b"\r\n").await?;
+    }
+    connection.flush().await?;
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let mut line = Vec::new();
+    (&mut *connection).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await?;
+    let line = line.strip_suffix(b"\r\n").ok_or_else(|| wrong("it does not speak the protocol of Redis"))?;
+    match line.split_first() {
+        Some((b'+', _)) => Ok(None),
+        // What it says may be of a key that was asked for.
+        Some((b'-', why)) => Err(wrong(&format!("it refuses: {}", String::from_utf8_lossy(why).escape_debug()))),
+        Some((b'$', b"-1")) => Ok(None),
+        Some((b'$', length)) => {
+            let length = std::str::from_utf8(length).ok().and_then(|length| length.parse::<usize>().ok());
+            let length = length.filter(|length| *length <= max_bytes);
+            let length = length.ok_or_else(|| wrong("its answer is longer than anything that was put there"))?;
+            let mut content = vec![0; length + 2];
+            connection.read_exact(&mut content).await?;
+            if content.split_off(length) == b"\r\n" { Ok(Some(content)) } else { Err(wrong("its answer is cut off")) }
+        }
+        _ => Err(wrong("it does not speak the protocol of Redis")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_redis_is_what_is_written_and_never_shows_its_password() {
+        for (text, shown, database) in [
+            ("redis://localhost", "redis://localhost:6379", 0),
+            ("redis://127.0.0.1:7/3", "redis://127.0.0.1:7", 3),
+            ("rediss://user:p@ss:word@cache.example:6380/", "rediss://cache.example:6380", 0),
+            ("redis://:secret@[::1]:7", "redis://::1:7", 0),
+        ] {
+            let address: RedisAddress = text.parse().unwrap();
+            assert_eq!((address.to_string().as_str(), address.database), (shown, database), "{text}");
+            assert!(!format!("{address:?}").contains("secret") && !format!("{address:?}").contains("word"));
+        }
+        let address: RedisAddress = "redis://user:p@ss:word@h".parse().unwrap();
+        assert_eq!((address.user.as_deref(), address.password.as_deref()), (Some("user"), Some("p@ss:word")));
+        assert_eq!(address.clear_host(), Some("h"));
+        for text in ["", "localhost", "http://h", "redis://", "redis://h:x", "redis://h/x", "redis://h h"] {
+            assert!(text.parse::<RedisAddress>().unwrap_err().starts_with("expected redis://"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_taken_within_its_bounds_alone() {
+        let answer = async |bytes: &'static [u8]| {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(bytes).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            exchange(&mut BufStream::new(ours), &[b"GET", b"name"], 4).await
+        };
+        assert_eq!(answer(b"$4\r\nkeys\r\n").await.unwrap().unwrap(), b"keys");
+        assert_eq!(answer(b"$0\r\n\r\n").await.unwrap().unwrap(), b"");
+        assert_eq!(answer(b"$-1\r\n").await.unwrap(), None);
+        assert_eq!(answer(b"+OK\r\n").await.unwrap(), None);
+        for wrong in [
+            &b"$5\r\nkeys!\r\n"[..],
+            b"$99999999999999999999\r\n",
+            b"$-2\r\n",
+            b"$4\r\nkeys!!",
+            b"$4\r\nke",
+            b"*1\r\n$4\r\nkeys\r\n",
+            b"-OOM command not allowed\r\n",
+            b"HTTP/1.1 400 Bad Request\r\n",
+            b"",
+        ] {
+            assert!(answer(wrong).await.is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Redis in front of a bucket: it saves requests, and whatever it does wrong costs time
+//! and never state.
+
+use std::time::{Duration, Instant};
+
+use tests::http::HttpServer;
+use tests::redis::{Lie, Redis};
+use tests::s3::S3;
+
+use crate::{House, begin, value};
+
+/// Two servers that share a Redis.
+fn pair(house: &House, redis: &Redis) -> [HttpServer; 2] {
+    [(); 2].map(|()| {
+        let server = HttpServer::with(house.builder().flag(format!("--redis={}", redis.url())));
+        server.wait_until_ready();
+        server
+    })
+}
+
+/// So many calls in a session that was left at `x`, at one server after the other.
+fn alternate(servers: &[HttpServer; 2], session: &str, x: &mut u64, calls: u64) {
+    for _ in 0..calls {
+        *x += 1;
+        let here = &servers[usize::try_from(*x % 2).unwrap()];
+        let code = "x += 1\nopen('f', 'wb').write(bytes([x % 251]) * 50_000)\nx";
+        assert_eq!(value(here, session, code), x.to_string());
+    }
+}
+
+#[test]
+fn what_one_server_wrote_the_other_reads_from_redis_and_none_of_it_is_clear() {
+    let (s3, redis) = (S3::start(), Redis::start());
+    let house = House::over(s3.endpoint());
+    let servers = pair(&house, &redis);
+    let session = begin(&servers[0], "x = 0\nsecret = 'swordfish' * 20");
+    let mut x = 0;
+    alternate(&servers, &session, &mut x, 4);
+    let gets = || *s3.asked().get("GetObject").unwrap_or(&0);
+    let before = gets();
+    alternate(&servers, &session, &mut x, 20);
+    // Two of each call at least without it, and looking whether the store is there.
+    assert!(gets() - before < 15, "{} requests", gets() - before);
+    assert!(redis.found().0 >= 20, "{:?}", redis.found());
+    let entries = redis.entries();
+    let is_clear = |content: &[u8]| content.windows(9).any(|window| window == b"swordfish");
+    assert!(
+        entries.len() > 20 && entries.values().all(|content| !is_clear(content) && content.starts_with(b"belljar"))
+    );
+    assert!(entries.keys().all(|key| key.starts_with(b"belljar:s3://belljar/tests/")));
+}
+
+#[test]
+fn redis_that_is_gone_full_slow_or_lies_costs_time_and_no_state() {
+    let s3 = S3::start();
+    let house = House::over(s3.endpoint());
+    for lie in Lie::ALL {
+        // New servers, since one that was lied to leaves it alone for a while.
+        let redis = Redis::start();
+        let servers = pair(&house, &redis);
+        let session = begin(&servers[0], "x = 0");
+        let mut x = 0;
+        alternate(&servers, &session, &mut x, 2);
+        redis.lie(lie);
+        let started = Instant::now();
+        alternate(&servers, &session, &mut x, 4);
+        // A twentieth of a second for each of few answers, and then it is left alone.
+        assert!(started.elapsed() < Duration::from_secs(20), "{lie:?}: {:?}", started.elapsed());
+        assert!(redis.lies() > 0, "{lie:?} was told to nobody");
+        let said = match lie {
+            Lie::Damaged | Lie::Anothers => "what the cache between servers has of an object is not that object",
+            _ => "the cache between servers is left alone for a while",
+        };
+        let log = servers.each_ref().map(|server| server.log()).concat();
+        assert!(log.contains(said), "{lie:?}: {log}");
+        drop(redis);
+        alternate(&servers, &session, &mut x, 2);
+    }
+}
