@@ -112,16 +112,16 @@ pub enum Error {
         /// Why, without the place.
         reason: String,
     },
-    /// The disk takes nothing more.
+    /// The disk takes nothing more, or does not work.
     #[error(
         "failed to {doing}: {what}{}; {}",
         directory.as_ref().map(|directory| format!(", in {}", directory.display())).unwrap_or_default(),
-        if *what == READ_ONLY { BE_WRITABLE } else { MAKE_ROOM }
+        what_to_do(what)
     )]
     Full {
         /// The operation and its object.
         doing: String,
-        /// What there is no more of.
+        /// What is wrong with it.
         what: &'static str,
         /// Where, once that is known.
         directory: Option<PathBuf>,
@@ -233,16 +233,29 @@ const READ_ONLY: &str = "the disk is read-only";
 
 const MAKE_ROOM: &str =
     "close sessions or remove files that are no longer needed, or ask the operator to make room there";
+const BROKEN: &str = "the disk does not work as it should";
+const BE_REPAIRED: &str = "ask the operator to look after it; the log of the kernel says more";
 const BE_WRITABLE: &str = "nothing can be kept there until the operator mounts it to be written to";
+
+fn what_to_do(what: &str) -> &'static str {
+    match what {
+        READ_ONLY => BE_WRITABLE,
+        BROKEN => BE_REPAIRED,
+        _ => MAKE_ROOM,
+    }
+}
 
 /// Why a disk takes nothing more, if that is why something failed.
 fn fullness(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
-        io::ErrorKind::StorageFull => Some(NO_SPACE),
-        io::ErrorKind::QuotaExceeded => Some("the disk quota of the server's user is used up"),
-        io::ErrorKind::ReadOnlyFilesystem => Some(READ_ONLY),
-        _ => None,
+        io::ErrorKind::StorageFull => return Some(NO_SPACE),
+        io::ErrorKind::QuotaExceeded => return Some("the disk quota of the server's user is used up"),
+        io::ErrorKind::ReadOnlyFilesystem => return Some(READ_ONLY),
+        _ => {}
     }
+    // What file systems say of a device that fails, and of their own damage.
+    let broken = [libc::EIO, libc::EUCLEAN, libc::EBADMSG];
+    broken.contains(&error.raw_os_error()?).then_some(BROKEN)
 }
 
 /// What the machine has no more of, if that is why something failed.
@@ -286,6 +299,8 @@ mod tests {
             (libc::ENOSPC, NO_SPACE, MAKE_ROOM),
             (libc::EDQUOT, "the disk quota of the server's user is used up", MAKE_ROOM),
             (libc::EROFS, READ_ONLY, BE_WRITABLE),
+            (libc::EIO, BROKEN, BE_REPAIRED),
+            (libc::EUCLEAN, BROKEN, BE_REPAIRED),
         ] {
             let failed = Err::<(), _>(io::Error::from_raw_os_error(code)).doing(|| "keep it".into()).unwrap_err();
             let error = failed.on_disk_of(Path::new("/proc"));

@@ -139,6 +139,8 @@ fn error_rule(text: &str) -> Result<Rule, String> {
         "ENOSYS" => Errno::ENOSYS,
         "EINVAL" => Errno::EINVAL,
         "ENOSPC" => Errno::ENOSPC,
+        "EDQUOT" => Errno::EDQUOT,
+        "EIO" => Errno::EIO,
         "EOPNOTSUPP" => Errno::EOPNOTSUPP,
         other => return Err(format!("unknown error {other}")),
     };

@@ -59,6 +59,7 @@ pub(crate) fn call_number(name: &str) -> Option<c_long> {
         landlock_add_rule: SYS_landlock_add_rule,
         landlock_create_ruleset: SYS_landlock_create_ruleset,
         landlock_restrict_self: SYS_landlock_restrict_self,
+        linkat: SYS_linkat,
         memfd_create: SYS_memfd_create,
         mount: SYS_mount,
         mount_setattr: SYS_mount_setattr,

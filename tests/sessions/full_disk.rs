@@ -1,7 +1,10 @@
 //! A disk that takes nothing more: what is refused and how, and what makes room.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+
 use serde_json::json;
-use tests::{Reply, Server};
+use tests::{LoopDisk, Reply, Restriction, Server};
 
 use super::disk::Disk;
 
@@ -81,4 +84,56 @@ fn a_disk_that_is_read_only_is_told_by_name_when_a_server_starts() {
     assert!(!is_started && text.contains("failed to use the state directory"), "{text}");
     assert!(text.contains("the disk is read-only, in "), "{text}");
     assert!(text.contains("; nothing can be kept there until the operator mounts it to be written to"), "{text}");
+}
+
+const READ_ONLY: &str = "; nothing can be kept there until the operator mounts it to be written to";
+
+#[test]
+fn a_disk_that_becomes_read_only_is_told_by_name_and_what_is_there_can_be_read() {
+    let Some(disk) = LoopDisk::new("ext4", 64 << 20) else { return };
+    let state = disk.path().join("state");
+    DirBuilder::new().mode(0o700).create(&state).unwrap();
+    let server = Server::with().env("BELLJAR_STATE_DIRECTORY", &state).start();
+    let kept = server.execute_in("new", "open('f', 'w').write('kept')\nx = 1").session();
+    let closed = server.new_session();
+    server.execute("print('warm')").output();
+    let bash = |session: &str| server.call("execute", json!({"language": "bash", "code": "echo", "session": session}));
+    bash(&kept).assert_status("exited 0");
+    // As the kernel does when it finds damage.
+    assert!(disk.remount("abort"));
+    let calls: [(&str, &dyn Fn() -> Reply); 7] = [
+        ("a session", &|| server.execute_in("new", "1")),
+        ("a run in a session", &|| server.execute_in(&kept, "x = 2")),
+        ("a native run", &|| bash("new")),
+        ("a native run in a session", &|| bash(&kept)),
+        ("write", &|| server.write(&kept, "g", "more")),
+        ("snapshot", &|| server.session("snapshot", &kept)),
+        ("close", &|| server.session("close", &closed)),
+    ];
+    let place = format!(": the disk is read-only, in {}{READ_ONLY}", state.display());
+    for (what, call) in calls {
+        let reply = call();
+        assert!(reply.refusal().ends_with(&place), "{what}: {}", reply.text());
+        assert!(!reply.text().contains("close sessions"), "{what}: {}", reply.text());
+    }
+    assert!(server.read(&kept, "f").text().starts_with("kept"));
+    let list = server.call("session", json!({"action": "list"}));
+    assert_eq!(list.structured()["sessions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn each_fault_of_a_disk_has_advice_that_fits() {
+    let room = "; close sessions or remove files that are no longer needed, or ask the operator to make room there";
+    for (error, what, advice) in [
+        ("EIO", "the disk does not work as it should", "; ask the operator to look after it"),
+        ("EDQUOT", "the disk quota of the server's user is used up", room),
+        ("ENOSPC", "the disk is full", room),
+    ] {
+        let server = Server::with().restricted(Restriction::default().error("linkat", error)).start();
+        let reply = server.execute_in("new", "1");
+        let said = format!(": {what}, in {}{advice}", server.state_directory().display());
+        assert!(reply.refusal().contains(&said), "{error}: {}", reply.text());
+        // What needs no store goes on.
+        server.assert_usable();
+    }
 }

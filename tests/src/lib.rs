@@ -13,7 +13,9 @@
 //! - [`installed`] is programs of others, from npm and from an index of Python packages.
 //! - [`Restriction`] is less of the machine for a server.
 //! - [`Filter`] is for test programs that are their own workers.
-//! - [`Process`] looks at processes from outside, [`Store`] at what they keep.
+//! - [`Process`] looks at processes from outside, [`Watch`] at anything while a test goes
+//!   on, [`Store`] at what servers keep.
+//! - [`LoopDisk`] is a disk that a test has to itself.
 //!
 //! Nothing here sleeps to get an order right: tests wait for a reply, a
 //! notification, a file or a reading of `health_check`, each with a deadline.
@@ -25,6 +27,7 @@ mod filter;
 pub mod http;
 pub mod installed;
 pub mod issuer;
+mod loop_disk;
 mod process;
 mod program;
 pub mod redis;
@@ -42,7 +45,8 @@ use std::time::{Duration, Instant};
 
 pub use client::{Client, Pending};
 pub use filter::{Filter, main};
-pub use process::Process;
+pub use loop_disk::LoopDisk;
+pub use process::{Process, Watch};
 pub use program::Program;
 pub use reply::Reply;
 pub use restriction::{Restriction, SOME_USER};

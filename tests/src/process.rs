@@ -41,6 +41,20 @@ impl Process {
             .collect()
     }
 
+    /// All that `ancestor` has started, and what those have, zombies included.
+    pub fn descendants_of(ancestor: i32) -> Vec<Self> {
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let parent = |pid: i32| Some((pid, stat(pid)?.get(1)?.parse::<i32>().ok()?));
+        let all: Vec<_> = entries.filter_map(|entry| parent(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect();
+        let mut found = vec![ancestor];
+        let mut next = 0;
+        while let Some(above) = found.get(next).copied() {
+            found.extend(all.iter().filter(|(_, parent)| *parent == above).map(|(pid, _)| *pid));
+            next += 1;
+        }
+        found.into_iter().skip(1).filter_map(Self::find).collect()
+    }
+
     /// What it was started with.
     pub fn arguments(&self) -> Vec<String> {
         let text = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
@@ -73,6 +87,12 @@ impl Process {
     /// How much memory it has in use now.
     pub fn resident_bytes(&self) -> u64 {
         self.status_kib("VmRSS:").unwrap_or(0) * 1024
+    }
+
+    /// How much memory it has in use now that is no file's. What it shares with the
+    /// process that it was forked from counts.
+    pub fn anonymous_bytes(&self) -> u64 {
+        self.status_kib("RssAnon:").unwrap_or(0) * 1024
     }
 
     /// How much memory it had in use at most.
@@ -112,20 +132,27 @@ impl Process {
 
 /// Watches something from outside while a test goes on: the largest value that
 /// `sample` gave.
-pub(crate) struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     stop: std::sync::mpsc::Sender<()>,
     thread: std::thread::JoinHandle<u64>,
 }
 
 impl Watch {
-    pub(crate) fn start(mut sample: impl FnMut() -> u64 + Send + 'static) -> Self {
+    /// Takes a sample every 20 ms.
+    pub fn start(sample: impl FnMut() -> u64 + Send + 'static) -> Self {
+        Self::every(Duration::from_millis(20), sample)
+    }
+
+    /// Takes samples as often as is said.
+    pub fn every(pause: Duration, mut sample: impl FnMut() -> u64 + Send + 'static) -> Self {
         let (stop, stopped) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let mut largest = 0;
             let mut last = Instant::now();
             loop {
                 largest = largest.max(sample());
-                let next = Duration::from_millis(20).saturating_sub(last.elapsed());
+                let next = pause.saturating_sub(last.elapsed());
                 last = Instant::now();
                 match stopped.recv_timeout(next) {
                     Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
@@ -136,7 +163,8 @@ impl Watch {
         Self { stop, thread }
     }
 
-    pub(crate) fn finish(self) -> u64 {
+    /// Ends, with the largest of them.
+    pub fn finish(self) -> u64 {
         drop(self.stop);
         self.thread.join().expect("a watching thread must not fail")
     }
