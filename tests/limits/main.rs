@@ -13,3 +13,4 @@ mod replies;
 mod requests;
 mod space;
 mod time;
+mod tree;

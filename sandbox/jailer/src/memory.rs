@@ -13,7 +13,7 @@ use nix::sys::statvfs::statvfs;
 use crate::confinement::Confinement;
 use crate::cpu_time::Identity;
 use crate::disk::Disk;
-use crate::processes::{Processes, Snapshot};
+use crate::processes::{Process, Processes, Snapshot};
 use crate::standstill::Standstill;
 use crate::tree::Tree;
 
@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     /// How many descriptors there were when sockets were last counted.
     descriptors: u64,
     shared: Option<Shared>,
+    /// What each process showed when it was first seen.
+    first: HashMap<Identity, u64>,
     most: u64,
 }
 
@@ -58,6 +60,7 @@ impl Memory {
             sockets: 0,
             descriptors: 0,
             shared: None,
+            first: HashMap::new(),
             most: 0,
         }
     }
@@ -79,6 +82,7 @@ impl Memory {
         disk: &Disk,
         (standstill, tree): (&mut Standstill, &Tree),
     ) -> io::Result<u64> {
+        self.first = self.first_seen(snapshot);
         let in_scratch = self.in_scratch();
         let in_processes = snapshot.resident_bytes.saturating_add(snapshot.table_bytes);
         let any =
@@ -106,9 +110,39 @@ impl Memory {
                 return Ok(at_most);
             }
         }
+        let grown = self.grown(snapshot, processes).saturating_add(elsewhere);
+        if grown > self.limit {
+            self.most = self.most.max(grown);
+            return Ok(grown);
+        }
         let used = self.ask(snapshot, processes, elsewhere, (standstill, tree))?;
         self.most = self.most.max(used);
         Ok(used)
+    }
+
+    fn first_seen(&self, now: &Snapshot) -> HashMap<Identity, u64> {
+        let first = now.processes.iter().map(|process| {
+            let identity = (process.pid, process.started);
+            (identity, self.first.get(&identity).copied().unwrap_or(process.resident_bytes))
+        });
+        first.collect()
+    }
+
+    /// What the processes have at least, as each has taken it since it was first seen:
+    /// nobody else has that, but for what was forked from it, which was seen with it. The
+    /// kernel knows at once. Who has outgrown the limit by this is ended without being
+    /// stopped, by which pages that come at one go would not stop coming.
+    fn grown(&self, snapshot: &Snapshot, processes: &mut Processes) -> u64 {
+        let first = |process: &Process| self.first.get(&(process.pid, process.started)).copied().unwrap_or(u64::MAX);
+        let at_most = snapshot.processes.iter().map(|process| process.resident_bytes.saturating_sub(first(process)));
+        if at_most.fold(0, u64::saturating_add) <= self.limit {
+            return 0;
+        }
+        let grown = snapshot.processes.iter().map(|process| {
+            // One that has ended has nothing.
+            processes.anonymous_bytes(process.pid).unwrap_or(0).saturating_sub(first(process))
+        });
+        grown.fold(0, u64::saturating_add)
     }
 
     /// Asks the kernel. When the limit is passed, the tree does not go on.
@@ -178,7 +212,6 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processes::Process;
 
     fn process(pid: i32, resident_bytes: u64, faulted_bytes: u64) -> Process {
         Process { pid, started: 1, resident_bytes, faulted_bytes, address_bytes: 0 }

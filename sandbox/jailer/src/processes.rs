@@ -233,6 +233,11 @@ impl Processes {
         Ok(None)
     }
 
+    /// Memory of a process that is no file's.
+    pub(crate) fn anonymous_bytes(&mut self, pid: i32) -> io::Result<u64> {
+        self.status_bytes(pid, "RssAnon:")
+    }
+
     fn status_bytes(&mut self, pid: i32, name: &str) -> io::Result<u64> {
         match read(&format!("/proc/{pid}/status"), &mut self.text) {
             Ok(()) => Ok(number_of(&String::from_utf8_lossy(&self.text), name).unwrap_or(0).saturating_mul(1024)),
