@@ -116,22 +116,7 @@ impl HttpServer {
 
     /// The same of whoever has this token.
     pub fn request_with(&self, token: &str, message: &Value) -> Request {
-        let mut request = Request::post(self.address, message.to_string().as_bytes())
-            .field("Authorization", &format!("Bearer {token}"));
-        if message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN {
-            request = request.field("MCP-Protocol-Version", MODERN);
-            let params = &message["params"];
-            // Of a resource it is its address.
-            let name = if params["uri"].is_string() { &params["uri"] } else { &params["name"] };
-            for (field, value) in [("Mcp-Method", &message["method"]), ("Mcp-Name", name)] {
-                if let Some(value) = value.as_str() {
-                    let is_plain = value.bytes().all(|byte| byte.is_ascii_graphic());
-                    let encoded = || format!("=?base64?{}?=", STANDARD.encode(value));
-                    request = request.field(field, &if is_plain { value.to_owned() } else { encoded() });
-                }
-            }
-        }
-        request
+        Request::call(self.address, token, message)
     }
 
     /// Sends a message on a connection of its own and waits for the answer.
@@ -205,6 +190,27 @@ impl Request {
             .field("Accept", "application/json, text/event-stream")
             .field("Content-Length", &body.len().to_string());
         Self { body: body.to_vec(), ..request }
+    }
+
+    /// A message with what every one needs, of whoever has this token: the fields of the
+    /// message itself too.
+    pub fn call(host: SocketAddr, token: &str, message: &Value) -> Self {
+        let mut request =
+            Self::post(host, message.to_string().as_bytes()).field("Authorization", &format!("Bearer {token}"));
+        if message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN {
+            request = request.field("MCP-Protocol-Version", MODERN);
+            let params = &message["params"];
+            // Of a resource it is its address.
+            let name = if params["uri"].is_string() { &params["uri"] } else { &params["name"] };
+            for (field, value) in [("Mcp-Method", &message["method"]), ("Mcp-Name", name)] {
+                if let Some(value) = value.as_str() {
+                    let is_plain = value.bytes().all(|byte| byte.is_ascii_graphic());
+                    let encoded = || format!("=?base64?{}?=", STANDARD.encode(value));
+                    request = request.field(field, &if is_plain { value.to_owned() } else { encoded() });
+                }
+            }
+        }
+        request
     }
 
     /// With another first line.
@@ -308,7 +314,15 @@ fn message(event: &str) -> Option<Value> {
 impl Connection {
     /// Connects.
     pub fn to(address: SocketAddr) -> Self {
-        let output = TcpStream::connect(address).expect("the server listens");
+        Self::over(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    /// Connects, if anybody listens.
+    pub fn try_to(address: SocketAddr) -> Option<Self> {
+        TcpStream::connect(address).ok().map(Self::over)
+    }
+
+    fn over(output: TcpStream) -> Self {
         output.set_nodelay(true).expect("a socket has options");
         output.set_read_timeout(Some(PATIENCE)).expect("a socket has a deadline");
         output.set_write_timeout(Some(PATIENCE)).expect("a socket has a deadline");
