@@ -3,8 +3,6 @@
 //! host and its kernel, and is covered by something empty; its settings are
 //! covered by those that are given, if any are.
 
-#![expect(clippy::disallowed_methods, reason = "files of a root of its own, that nobody else has yet")]
-
 use std::fs;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
