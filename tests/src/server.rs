@@ -194,6 +194,11 @@ impl Builder {
             .env("BELLJAR_STATE_DIRECTORY", state)
             .env("BELLJAR_CACHE_DIRECTORY", cache)
             .env("BELLJAR_STRUCTURED_CONTENT", if self.text_only { "false" } else { "true" })
+            // Another Python of the machine, for those who want to know.
+            .envs(
+                std::env::var("BELLJAR_TEST_PYTHON")
+                    .map(|path| ("BELLJAR_NATIVE_PROGRAMS", format!("python-native={path}"))),
+            )
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
