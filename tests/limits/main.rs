@@ -11,6 +11,5 @@ mod output;
 mod places;
 mod replies;
 mod requests;
-mod space;
 mod time;
 mod tree;
