@@ -49,8 +49,8 @@ pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
-    Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Observer, Place, Reserved, RunEvents,
-    SessionEvent, SessionSummary, SnapshotSummary, Told,
+    Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Place, Reserved, RunEvents, SessionSummary,
+    SnapshotSummary, Told,
 };
 pub use filesystem::canonical::canonical;
 pub use filesystem::state_directory::make_files_private;
@@ -67,6 +67,7 @@ pub use run::event::{CodeDigest, Origin, RunCall, RunEvent, RunFailure, RunStage
 pub use run::finished::{FinishedRun, RUN_LIFETIME, StreamText};
 pub use run::follower::{DISPLAY, Follower};
 pub use run::limits::{Amounts, Limits, RequestedLimits, Resource, Usage};
+pub use run::observer::{Observer, SessionEvent};
 pub use run::outcome::{GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use run::output::SPOOL_BYTES;
 pub use run::program::Program;

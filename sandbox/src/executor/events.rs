@@ -12,11 +12,11 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 
 use super::meter::Meter;
-use super::observer::{Observer, Observers};
 use crate::error::Error;
 use crate::handle::Principal;
 use crate::run::event::{CodeDigest, Origin, RunCall, RunEvent, RunFailure, RunStage, RunSummary, RunTimes};
 use crate::run::limits::{Limits, Resource, Usage};
+use crate::run::observer::{Observer, Observers};
 use crate::run::outcome::Outcome;
 use crate::run::request::ExecuteRequest;
 

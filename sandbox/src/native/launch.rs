@@ -43,9 +43,9 @@ use crate::run::order::Order;
 use crate::run::outcome::{GuestError, Status, Trap};
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::stream::LiveOutput;
-use crate::session::files::Untouched;
 use crate::workspace::entry::FileEntry;
 use crate::workspace::survey::Survey;
+use crate::workspace::untouched::Untouched;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH};
 
 /// Where a program with a file system of its own sees what it is given.

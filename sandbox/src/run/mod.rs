@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod finished;
 pub(crate) mod follower;
 pub(crate) mod limits;
+pub(crate) mod observer;
 pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod output;

@@ -57,6 +57,17 @@ impl Status {
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Exited(0))
     }
+
+    /// Its name in replies, logs and traces.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exited(_) => "exited",
+            Self::Signaled(_) => "signaled",
+            Self::Trapped(_) => "trapped",
+            Self::LimitExceeded(_) => "limit_exceeded",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// Why a run could not go on. The names are those of the WebAssembly

@@ -18,7 +18,7 @@ use guest_runtimes::{GuestRuntime, Image};
 use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 
-use super::files::{Manifest, Tree, Untouched};
+use super::files::{Manifest, Tree};
 use super::holding::Holding;
 use super::load::fenced_or;
 use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord, beside_files};
@@ -26,13 +26,13 @@ use super::store_space::{collect, make_space};
 use super::watchers::Watchers;
 use super::{Life, Session, Turn, changed};
 use crate::error::{Error, IoContext as _};
-use crate::executor::SessionEvent;
-use crate::executor::observer::Observers;
 use crate::handle::{SessionId, SnapshotId};
 use crate::run::limits::{Limits, Resource};
+use crate::run::observer::{Observers, SessionEvent};
 use crate::store::{Committed, Store};
 use crate::wasm::engine::ENGINE_VERSION;
 use crate::worker::{Capture, MAX_STATE_BYTES, Transfer, saved_bytes};
+use crate::workspace::untouched::Untouched;
 
 /// The largest tail. Above what a worker makes of one.
 const MAX_TAIL_BYTES: u64 = 1 << 20;

@@ -17,6 +17,7 @@ mod path;
 pub(crate) mod path_map;
 pub(crate) mod permissions;
 pub(crate) mod survey;
+pub(crate) mod untouched;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};

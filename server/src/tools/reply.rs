@@ -34,7 +34,7 @@ pub(crate) const OPAQUE: &str = "the server failed to carry out the call; its lo
 pub(crate) struct ExecuteReply {
     /// Handle for `read`
     run: String,
-    /// exited, trapped, limit_exceeded or cancelled
+    /// exited, signaled, trapped, limit_exceeded or cancelled
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
@@ -190,7 +190,7 @@ fn structure(outcome: Outcome, sent: &[bool], defaults: &Limits) -> ExecuteReply
     let text_bytes = usize::try_from(outcome.limits.get(Resource::OutputBytes)).unwrap_or(usize::MAX);
     let other_limits = outcome.limits.iter().filter(|(resource, limit)| defaults.get(*resource) != *limit);
     let mut reply = ExecuteReply {
-        status: status_name(outcome.status),
+        status: outcome.status.name(),
         exit_code: None,
         signal: None,
         trap: None,
@@ -232,16 +232,6 @@ fn files(files: Vec<FileEntry>) -> Vec<FileReply> {
         fits
     };
     files.into_iter().take(STRUCTURED_FILES).take_while(fits).map(FileReply::from).collect()
-}
-
-const fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Exited(_) => "exited",
-        Status::Signaled(_) => "signaled",
-        Status::Trapped(_) => "trapped",
-        Status::LimitExceeded(_) => "limit_exceeded",
-        Status::Cancelled => "cancelled",
-    }
 }
 
 /// A piece of output as text, without halves of characters where it was cut, and

@@ -139,7 +139,7 @@ fn about(span: &mut Message, event: &RunEvent, origin: Option<&Origin>) {
             if let Some(session) = &summary.session {
                 text("belljar.session.id", &session.to_string());
             }
-            text("belljar.run.status", status(summary.status));
+            text("belljar.run.status", summary.status.name());
             // The conventions have this word for a tool that says that it failed.
             (summary.status != Status::Exited(0)).then_some("tool_error")
         }
@@ -167,16 +167,6 @@ fn used(span: &mut Message, event: &RunEvent) {
         }
     }
     span.attribute(9, "belljar.run.warm_start", Value::Number(u64::from(summary.is_warm)));
-}
-
-const fn status(status: Status) -> &'static str {
-    match status {
-        Status::Exited(_) => "exited",
-        Status::Signaled(_) => "signaled",
-        Status::Trapped(_) => "trapped",
-        Status::LimitExceeded(_) => "limit_exceeded",
-        Status::Cancelled => "cancelled",
-    }
 }
 
 fn nanoseconds(time: Duration) -> u64 {

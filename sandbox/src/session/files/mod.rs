@@ -17,17 +17,16 @@ pub(crate) mod fuzzing;
 mod manifest;
 mod path;
 mod restore;
-mod untouched;
 
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 pub(crate) use manifest::Manifest;
-pub(crate) use untouched::Untouched;
 
 use crate::error::Error;
 use crate::store::{BlobName, Store};
 use crate::workspace::survey::Survey;
+use crate::workspace::untouched::Untouched;
 
 /// On how many threads of the store small files are on their way at once: not
 /// on all of them, which others wait for.

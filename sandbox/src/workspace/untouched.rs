@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::workspace::path_map::PathMap;
-use crate::workspace::survey::{FileStamp, Survey, Time, is_before};
+use super::path_map::PathMap;
+use super::survey::{FileStamp, Survey, Time, is_before};
 
 /// What files were stamped with before they were handed to a program that did
 /// nothing to them, and are since they were taken back.
@@ -27,12 +27,12 @@ impl Untouched {
     }
 
     /// The memory that it takes.
-    pub(super) const fn heap_bytes(&self) -> usize {
+    pub(crate) const fn heap_bytes(&self) -> usize {
         self.0.heap_bytes()
     }
 
     /// Whether the file at `path` is as it was when its stamp was `before`.
-    pub(super) fn is(&self, path: &Path, before: &FileStamp, now: &FileStamp) -> bool {
+    pub(crate) fn is(&self, path: &Path, before: &FileStamp, now: &FileStamp) -> bool {
         self.0.get(path).is_some_and(|stamps| *stamps == (*before, *now))
     }
 }

@@ -74,11 +74,11 @@ impl Observers {
         let _ = self.0.set(observers.into());
     }
 
-    pub(super) fn admit(&self, call: &RunCall, request: &ExecuteRequest, limits: &Limits) -> Result<(), Error> {
+    pub(crate) fn admit(&self, call: &RunCall, request: &ExecuteRequest, limits: &Limits) -> Result<(), Error> {
         self.all().try_for_each(|observer| observer.admits(call, request, limits))
     }
 
-    pub(super) fn tell(&self, event: &RunEvent) {
+    pub(crate) fn tell(&self, event: &RunEvent) {
         self.all().for_each(|observer| observer.told(event));
     }
 
