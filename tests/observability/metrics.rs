@@ -1,18 +1,24 @@
 //! Metrics: are the numbers right, in both formats, and is nothing told to whom it is not
 //! for?
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::http::{Answer, Connection, HttpServer, Request, modern};
 use tests::{Server, target_directory};
 
+/// How long the server gives out a text that it has.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// A server that tells what it does, and where.
 pub(crate) struct Collected {
     pub(crate) server: HttpServer,
     address: SocketAddr,
+    asked: Cell<Option<Instant>>,
 }
 
 impl Collected {
@@ -21,18 +27,22 @@ impl Collected {
         server.wait_until_ready();
         let log = server.log();
         let address = log.split("Metrics: http://").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
-        Self { server, address }
+        Self { server, address, asked: Cell::new(None) }
     }
 
     fn ask(&self, request: &Request) -> Answer {
         Connection::to(self.address).ask(request)
     }
 
-    /// All of it, in the older format.
+    /// All of it, in the older format, as it is now.
     pub(crate) fn text(&self) -> String {
+        if let Some(asked) = self.asked.get() {
+            std::thread::sleep(FRESH.saturating_sub(asked.elapsed()));
+        }
         let answer = self.ask(&Request::new("GET", "/metrics", self.address));
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.field("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        self.asked.set(Some(Instant::now()));
         answer.body
     }
 
@@ -206,6 +216,44 @@ fn metrics_are_at_their_own_address_alone_and_no_name_leads_there() {
     assert!(answer.body.ends_with("# EOF\n") && answer.body.contains("# TYPE belljar_captures counter\n"));
     // A server without the setting has no such address.
     assert!(!HttpServer::start().log().contains("Metrics: "));
+}
+
+#[test]
+fn whoever_takes_all_places_or_asks_without_end_keeps_no_collector_out() {
+    let collected = Collected::start(Server::with());
+    let idle: Vec<_> = (0..40).map(|_| Connection::to(collected.address)).collect();
+    let request = Request::new("GET", "/metrics", collected.address);
+    let mut connection = Connection::to(collected.address);
+    let first = connection.ask(&request);
+    assert_eq!(first.status, 200);
+    assert!(connection.is_closed(), "one answer for each connection");
+    drop(idle);
+    // What it tells of itself is another with each text.
+    let is_kept = || collected.ask(&request).body == collected.ask(&request).body;
+    assert!((0..5).any(|_| is_kept()), "a text is given out more than once");
+    std::thread::sleep(FRESH);
+    assert_ne!(collected.ask(&request).body, first.body, "and not for long");
+}
+
+#[test]
+fn metrics_at_an_address_that_others_reach_are_told_under_no_name_of_theirs() {
+    let builder = Server::with()
+        .flag("--metrics-listen=0.0.0.0:0")
+        .flag("--authentication=keys")
+        .flag("--public-url=https://belljar.example/mcp");
+    let server = HttpServer::with(builder);
+    server.wait_until_ready();
+    let log = server.log();
+    assert!(log.contains("metrics are told to everybody who reaches this address"), "{log}");
+    let port = log.split("Metrics: http://0.0.0.0:").nth(1).unwrap().split('/').next().unwrap();
+    let address: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+    let request = Request::new("GET", "/metrics", address);
+    for (host, expected) in
+        [("127.0.0.1", 200), ("10.0.0.7:9411", 200), ("belljar.example", 200), ("evil.example", 403)]
+    {
+        let answer = Connection::to(address).ask(&request.clone().field("Host", host));
+        assert_eq!(answer.status, expected, "{host}");
+    }
 }
 
 /// What `.ci/run` takes from Debian.

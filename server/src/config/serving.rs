@@ -102,6 +102,11 @@ impl PublicUrl {
         self.origin.hosts()
     }
 
+    /// The name or address in it.
+    pub(crate) fn host(&self) -> &str {
+        &self.origin.host
+    }
+
     /// Whether it is found there over TLS.
     pub(crate) const fn has_tls(&self) -> bool {
         self.origin.has_tls

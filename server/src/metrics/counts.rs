@@ -22,7 +22,7 @@ pub(crate) struct Metrics {
 }
 
 /// By the labels of each metric.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Counts {
     tenants: Tenants,
     runs: BTreeMap<(Label, Language, &'static str), u64>,
@@ -72,9 +72,9 @@ impl Metrics {
         language.and_then(|index| self.languages.get(index)).map_or(OTHER, String::as_str)
     }
 
-    /// Writes all of it.
+    /// Writes all of it. Whoever counts waits for a copy, and not for the text.
     pub(super) fn write(&self, text: &mut Text) {
-        let counts = self.counts.lock();
+        let counts = self.counts.lock().clone();
         let mut series = text.family(&is::RUNS);
         for ((tenant, language, outcome), count) in &counts.runs {
             let labels = [("language", self.name(*language)), ("outcome", *outcome)];

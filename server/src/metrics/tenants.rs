@@ -10,7 +10,7 @@ use sandbox::Principal;
 const OTHER: &str = "other";
 
 /// The tenants that have one: those who called first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tenants {
     most: usize,
     known: HashMap<Principal, Arc<str>>,

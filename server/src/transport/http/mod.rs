@@ -86,6 +86,8 @@ const DESCRIPTORS_PER_CONNECTION: usize = 2;
 pub(crate) struct Door {
     tls: Option<Arc<Tls>>,
     authorities: Authorities,
+    /// By which name clients find it, where it has one.
+    public_host: Option<String>,
     trusted_proxies: Vec<Network>,
     /// Whether it is one for WebSockets too.
     websocket: bool,
@@ -106,6 +108,7 @@ impl Door {
                 serving.public_url.as_ref(),
                 &serving.allowed_origins,
             ),
+            public_host: serving.public_url.as_ref().map(|url| url.host().to_owned()),
             trusted_proxies: serving.trusted_proxies.clone(),
             websocket: serving.websocket,
         })
@@ -317,7 +320,7 @@ impl Server {
             Refusal::Unauthenticated(error)
         })?;
         let client = forwarded::client(peer, request.headers(), &self.door.trusted_proxies);
-        self.answer_known(request, &identity, exchange).await.inspect_err(|refusal| {
+        self.answer_known(request, (&identity, client), exchange).await.inspect_err(|refusal| {
             self.service.refused(Some(&identity), Some(client), refusal.reason());
             tracing::debug!(
                 tenant = identity.tenant(),
@@ -365,12 +368,12 @@ impl Server {
     async fn answer_known(
         self: &Arc<Self>,
         request: Request<Incoming>,
-        identity: &Arc<Identity>,
+        (identity, address): (&Arc<Identity>, IpAddr),
         exchange: &Exchange,
     ) -> Result<Answer, Refusal> {
         let client = self.clients.of(&identity.principal)?;
         if self.is_websocket(&request) {
-            return websocket::open(self, request, exchange.connection(), client, Arc::clone(identity));
+            return websocket::open(self, request, exchange.connection(), client, (Arc::clone(identity), address));
         }
         exchange.admit(client.connection()?);
         let held = exchange.held();

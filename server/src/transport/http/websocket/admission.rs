@@ -2,6 +2,7 @@
 //! does: who sends it, with the credential that opened the connection, what that may do,
 //! and the principal's room.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
@@ -27,6 +28,8 @@ pub(super) struct Admission {
     pub(super) client: Arc<Client>,
     /// Whoever opened it.
     pub(super) identity: Arc<Identity>,
+    /// From where.
+    pub(super) address: IpAddr,
     /// What it was opened with: a credential that is good no more is noticed by this.
     pub(super) headers: HeaderMap,
     pub(super) requests: Requests,
@@ -48,7 +51,7 @@ impl Admission {
             Ok(Some(message)) => Admitted::In(message),
             Ok(None) => Admitted::Nothing,
             Err(refusal) => {
-                self.server.service.refused(Some(&self.identity), None, refusal.reason());
+                self.server.service.refused(Some(&self.identity), Some(self.address), refusal.reason());
                 tracing::debug!(
                     tenant = self.identity.tenant(),
                     credential = &*self.identity.credential,

@@ -14,6 +14,7 @@ mod requests;
 mod upgrade;
 mod wire;
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ pub(super) fn open(
     request: Request<Body>,
     connection: &Arc<Connection>,
     client: Arc<Client>,
-    identity: Arc<Identity>,
+    (identity, address): (Arc<Identity>, IpAddr),
 ) -> Result<Answer, Refusal> {
     Operation::OF_NO_MESSAGE.check(&identity, &server.service.accounts)?;
     let place = client.connection()?;
@@ -86,6 +87,7 @@ pub(super) fn open(
         server: Arc::clone(server),
         client,
         identity,
+        address,
         headers: credential(&parts),
         requests: Requests::default(),
     };
