@@ -135,8 +135,7 @@ fn calls_go_over_tls_and_a_certificate_is_renewed_without_a_restart() {
         server.log().contains("the certificate changed and cannot be used").then_some(())
     });
     put(&certificate.path("certificate"), &stranger.cert.pem(), 0o644);
-    let (welcome, said) = asked();
-    assert!(!welcome && said.contains("there is no TLS"), "a server with another certificate is not asked: {said}");
+    assert!(asked().0, "a server works while one of the two files is late");
 }
 
 #[test]
