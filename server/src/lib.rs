@@ -3,7 +3,8 @@
 //!
 //! # Layout
 //!
-//! - `audit`: who ran what, written down. `origin`: where a call comes from.
+//! - `audit`: who ran what, written down. `origin`: where a call comes from. `inputs`: what
+//!   its program is given.
 //! - `calls`: what answers the calls of programs, a file for each.
 //! - `cli` and `commands`: the command line.
 //! - `config`: file, environment and flags become one checked `Config`.
@@ -31,6 +32,7 @@ mod conformance;
 pub mod fuzzing;
 mod handler;
 mod identity;
+mod inputs;
 mod logging;
 mod metrics;
 mod origin;

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use hyper::http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
+use serde_json::Value;
 
 use crate::identity::{Identity, Subject};
+use crate::inputs::Inputs;
 use crate::traces::TraceContext;
 
+/// Where messages of the newer era have what a client says of itself.
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// The most characters of what a client says of itself.
 const CLIENT_CHARS: usize = 100;
 
 /// Where a call comes from. It lies in the calls that observers hear of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
     /// By which the credential is known; it is none itself.
     pub(crate) credential: Option<Arc<str>>,
@@ -25,10 +29,12 @@ pub(crate) struct Origin {
     pub(crate) request: Option<String>,
     /// The revision of MCP.
     pub(crate) protocol: Option<String>,
+    /// What its program is given, once that is known.
+    pub(crate) inputs: Option<Inputs>,
 }
 
 /// A client, in its own words.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) name: String,
     pub(crate) version: String,
@@ -38,10 +44,13 @@ impl Origin {
     /// That of a request.
     pub(crate) fn of(context: &RequestContext<RoleServer>, identity: Option<&Identity>) -> Arc<Self> {
         // Each message says it in the newer era, and the first one in the other.
-        let of_connection = || Some(context.peer.peer_info()?.client_info.clone());
-        let client = context.meta.client_info().or_else(of_connection);
+        let of_message = context.meta.get(CLIENT_INFO).and_then(Client::of_message);
+        let of_connection = || {
+            let info = context.peer.peer_info()?;
+            Some(Client::new(&info.client_info.name, &info.client_info.version))
+        };
+        let client = of_message.or_else(of_connection);
         let headers = context.extensions.get::<Parts>().map(|parts| &parts.headers);
-        let client = client.map(|client| Client { name: plain(&client.name), version: plain(&client.version) });
         Arc::new(Self {
             credential: identity.map(|identity| Arc::clone(&identity.credential)),
             subject: identity.and_then(|identity| identity.subject.clone()),
@@ -49,7 +58,18 @@ impl Origin {
             trace: TraceContext::of(&context.meta, headers),
             request: Some(plain(&context.id.to_string())),
             protocol: context.protocol_version().map(|version| plain(version.as_str())),
+            inputs: None,
         })
+    }
+
+    /// That of a program which somebody runs from a command line.
+    pub(crate) fn command(inputs: Inputs) -> Self {
+        Self { credential: Some("command".into()), inputs: Some(inputs), ..Self::default() }
+    }
+
+    /// The same, of a program that is given this.
+    pub(crate) fn with(&self, inputs: Inputs) -> Self {
+        Self { inputs: Some(inputs), ..self.clone() }
     }
 
     /// The same of a call that an observer hears of.
@@ -58,19 +78,42 @@ impl Origin {
     }
 }
 
-/// The beginning of what a client says, without what moves cursors and ends lines.
+impl Client {
+    /// It may say any amount of itself with every call, of which no more is taken than is kept.
+    fn new(name: &str, version: &str) -> Self {
+        Self { name: begin(name).to_owned(), version: begin(version).to_owned() }
+    }
+
+    fn of_message(value: &Value) -> Option<Self> {
+        let text = |name| value.get(name)?.as_str();
+        Some(Self::new(text("name")?, text("version")?))
+    }
+}
+
+/// The beginning of what a client says.
+fn begin(text: &str) -> &str {
+    &text[..text.char_indices().nth(CLIENT_CHARS).map_or(text.len(), |(end, _)| end)]
+}
+
+/// The same, without what moves cursors and ends lines.
 fn plain(text: &str) -> String {
     let plain = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
-    text.chars().take(CLIENT_CHARS).map(plain).collect()
+    begin(text).chars().map(plain).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn what_a_client_says_is_bounded_and_on_one_line() {
-        assert_eq!(plain("a\nb\u{9b}1\u{7f}"), "a\u{fffd}b\u{fffd}1\u{fffd}");
-        assert_eq!(plain(&"é".repeat(300)).chars().count(), CLIENT_CHARS);
+    fn of_what_a_client_says_the_beginning_is_kept() {
+        let said = json!({"name": "é".repeat(300), "version": "1", "title": "x".repeat(1 << 20)});
+        let Client { name, version } = Client::of_message(&said).unwrap();
+        assert_eq!((name, version), ("é".repeat(CLIENT_CHARS), "1".to_owned()));
+        for other in [json!({"name": "a"}), json!({"name": "a", "version": 1}), json!("a")] {
+            assert_eq!(Client::of_message(&other), None, "{other}");
+        }
     }
 }

@@ -123,6 +123,11 @@ impl Service {
         })
     }
 
+    /// What is to be kept for as long as it is one.
+    pub(crate) fn ends(self: &Arc<Self>) -> End {
+        End(Arc::clone(self))
+    }
+
     /// Warms up and tidies until a signal comes or the clients have left, then
     /// drains. What goes on in the background goes on until the drain is done,
     /// because runs that are drained may wait for it.
@@ -150,9 +155,6 @@ impl Service {
             _ = background => {}
         }
         run_log::write_rest(&mut events);
-        if let Some(audit) = &self.audit {
-            audit.end();
-        }
         self.advance(Stage::Over);
         if let Some(traces) = &self.traces {
             traces.flush().await;
@@ -191,6 +193,11 @@ impl Service {
     /// Whether the audit log could not be written the last time, if there is one.
     pub(crate) fn audit_fails(&self) -> Option<bool> {
         self.audit.as_ref().map(|audit| audit.fails())
+    }
+
+    /// Where everything is written down, if anywhere.
+    pub(crate) fn audit(&self) -> Option<&Audit> {
+        self.audit.as_deref()
     }
 
     /// Whether anybody wants to know where calls come from.
@@ -322,6 +329,20 @@ impl Service {
         loop {
             interval.tick().await;
             self.executor.tidy(Instant::now()).await;
+            if let Some(audit) = &self.audit {
+                audit.tidy();
+            }
+        }
+    }
+}
+
+/// Writes down the end of a server when it goes, whatever it is that ends it.
+pub(crate) struct End(Arc<Service>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(audit) = &self.0.audit {
+            audit.end();
         }
     }
 }

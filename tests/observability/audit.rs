@@ -10,39 +10,35 @@ use sha2::{Digest as _, Sha256};
 use tests::http::{HttpServer, modern};
 use tests::issuer::Issuer;
 use tests::websocket::WebSocket;
-use tests::{Builder, Server, eventually};
+use tests::{Builder, Reply, Server, eventually};
 
 use crate::disk::Disk;
 use crate::metrics::Collected;
 
 /// The lines of a log, each of which is an object.
-fn lines(path: &Path) -> Vec<Value> {
+pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// The same of one that was on a disk that was full, where one line may be there in part.
-fn whole_lines(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let lines: Vec<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    assert!(lines.len() + 1 >= text.lines().count(), "{text}");
-    lines
-}
-
 /// Those of one event.
-fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+pub(crate) fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["event"] == event).collect()
 }
 
-fn with_log(path: &Path) -> Builder {
+pub(crate) fn with_log(path: &Path) -> Builder {
     Server::with().env("BELLJAR_AUDIT_LOG", path)
 }
 
-fn execute(arguments: Value) -> Value {
+pub(crate) fn execute(arguments: Value) -> Value {
     modern("tools/call", json!({"name": "execute", "arguments": arguments}))
 }
 
 const CODE: &str = "import os, sys\nprint(os.environ['PASSWORD'], sys.argv[1], input())";
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// A run with secrets in everything that is not its program.
 fn secretive() -> Value {
@@ -64,12 +60,11 @@ fn each_run_has_lines_that_say_who_what_and_what_came_of_it_and_none_has_a_secre
     assert_eq!(reply.output(), "s3cret-env s3cret-arg s3cret-in\n");
     let asked = lines(&path);
     let admitted = of(&asked, "run.admitted")[0];
-    let digest: String = Sha256::digest(CODE).iter().map(|byte| format!("{byte:02x}")).collect();
     for (field, expected) in [
         ("tenant", json!("acme")),
         ("language", json!("python")),
         ("client", json!({"name": "belljar-tests", "version": "0"})),
-        ("code_sha256", json!(digest)),
+        ("code_sha256", json!(sha256(CODE))),
         ("code_bytes", json!(CODE.len())),
         ("session", json!("new")),
         ("call", json!(1)),
@@ -77,6 +72,11 @@ fn each_run_has_lines_that_say_who_what_and_what_came_of_it_and_none_has_a_secre
         assert_eq!(admitted[field], expected, "{admitted}");
     }
     assert_eq!(admitted["limits"]["wall_time_ms"], 4321);
+    // What a program is given is told from other things, and not told.
+    assert_eq!(admitted["stdin_sha256"], sha256("s3cret-in"));
+    assert_eq!(admitted["args_sha256"], sha256("s3cret-arg\0"));
+    let list = format!("{}  f\n", sha256("s3cret-file"));
+    assert_eq!(admitted["files"], json!({"count": 1, "bytes": 11, "sha256": sha256(&list)}));
     let credential = admitted["credential"].as_str().unwrap();
     assert!(credential.starts_with("key ") && credential.len() < 20, "{credential}");
     let ended = of(&asked, "run.ended")[0];
@@ -113,13 +113,25 @@ fn each_run_has_lines_that_say_who_what_and_what_came_of_it_and_none_has_a_secre
         .collect();
     let expected = [("insufficient_scope", Some("acme"), "127.0.0.1"), ("wrong_key", None, "127.0.0.1")];
     assert_eq!(requests, expected, "one line for each caller and reason a minute");
+    assert!(of(&asked, "run.refused").iter().all(|line| line["language"].is_null()), "their callers wrote them");
     let text = std::fs::read_to_string(&path).unwrap();
     for secret in ["s3cret", "import os", &key, &reader, "belljar_key_"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
     server.signal(Signal::SIGTERM);
     assert!(server.wait().success());
-    let events: Vec<_> = lines(&path).iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+    let asked = lines(&path);
+    let mut left_out: Vec<_> = of(&asked, "refusals.left_out")
+        .iter()
+        .map(|line| {
+            (line["of"].as_str().unwrap(), line["reason"].as_str().unwrap(), line["left_out"].as_u64().unwrap())
+        })
+        .collect();
+    left_out.sort_unstable();
+    let expected = [("request.refused", "insufficient_scope", 2), ("request.refused", "wrong_key", 2)];
+    assert_eq!(left_out, expected, "of all others there is the number");
+    assert_eq!(of(&asked, "server.ended")[0]["unfinished"], 0);
+    let events: Vec<_> = asked.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!((events.first().unwrap().as_str(), events.last().unwrap().as_str()), ("server.started", "server.ended"));
 }
 
@@ -181,103 +193,145 @@ fn of_thousands_of_calls_at_once_each_has_its_end_and_one_that_a_kill_took_its_b
         })
         .collect();
     calls.into_iter().for_each(|call| drop(call.wait()));
-    let said = lines(&path);
-    let mut ends = BTreeMap::<u64, u32>::new();
-    for line in said.iter().filter(|line| line["event"].as_str().unwrap().starts_with("run.")) {
-        let is_end = line["event"] != "run.admitted";
-        *ends.entry(line["call"].as_u64().unwrap()).or_default() += u32::from(is_end);
-    }
-    assert_eq!((ends.len(), ends.values().max()), (3000, Some(&1)));
-    assert!(ends.values().all(|ends| *ends == 1) && !of(&said, "run.ended").is_empty());
     let spins = server.begin_execute("while True: pass", json!({}));
     let begins = || lines(&path).iter().any(|line| line["call"] == 3001 && line["event"] == "run.admitted");
     eventually("the run to be admitted", || begins().then_some(()));
+    // Two of them have it wait for nobody.
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGINT);
+    assert!(server.wait().success());
+    drop(spins);
+    let said = lines(&path);
+    let call = |line: &Value| line["call"].as_u64().unwrap();
+    let mut ends: BTreeMap<_, _> = of(&said, "run.admitted").into_iter().map(|line| (call(line), 0)).collect();
+    let mut refused = 0;
+    for line in said.iter().filter(|line| line["event"] != "run.admitted") {
+        match ends.get_mut(&line["call"].as_u64().unwrap_or(0)) {
+            Some(ends) => *ends += 1,
+            None if line["event"] == "run.refused" => refused += 1,
+            None => refused += line["left_out"].as_u64().unwrap_or(0),
+        }
+    }
+    assert_eq!(ends.len() as u64 + refused, 3001, "each is told, or counted");
+    assert!(refused >= 2700 && ends.values().all(|ends| *ends == 1), "{ends:?}");
+    assert!(!of(&said, "run.ended").is_empty());
+    assert!(said.len() < 800, "calls that are refused by the thousand fill no disk: {} lines", said.len());
+    let last = said.last().unwrap();
+    assert_eq!((&last["event"], &last["unfinished"]), (&json!("server.ended"), &json!(0)), "after all that ran");
+
+    // Of one that nobody could end in order there is the beginning.
+    let server = with_log(&path).start();
+    let before = lines(&path).len();
+    let spins = server.begin_execute("while True: pass", json!({}));
+    eventually("the run to be admitted", || (lines(&path).len() > before).then_some(()));
     server.kill();
     drop(spins);
-    assert!(lines(&path).iter().filter(|line| line["call"] == 3001).all(|line| line["event"] == "run.admitted"));
+    assert_eq!(lines(&path).last().unwrap()["event"], "run.admitted");
 }
 
 #[test]
-fn a_file_that_was_rotated_is_left_and_one_that_others_can_write_keeps_the_server_from_starting() {
+fn what_a_caller_calls_things_is_not_in_it_and_what_it_says_of_itself_moves_no_cursor() {
     let home = tempfile::tempdir().unwrap();
-    let (path, old) = (home.path().join("audit.jsonl"), home.path().join("audit.jsonl.1"));
-    let server = with_log(&path).start();
-    server.assert_usable();
-    std::fs::rename(&path, &old).unwrap();
-    server.assert_usable();
-    assert_eq!((of(&lines(&old), "run.ended").len(), of(&lines(&path), "run.ended").len()), (1, 1));
-    use std::os::unix::fs::PermissionsExt as _;
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    drop(server);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o622)).unwrap();
-    let command = with_log(&path).without_handshake().start();
-    assert_eq!(command.wait().code(), Some(2));
-    assert!(command.log().contains("others may use it (its mode is 622); `chmod 600`"), "{}", command.log());
-}
-
-#[test]
-fn on_a_full_disk_nothing_runs_that_cannot_be_written_down_and_what_has_run_is_written_later() {
-    let disk = Disk::new("size=256k");
-    let path = disk.path().join("audit.jsonl");
+    let path = home.path().join("audit.jsonl");
     let server = HttpServer::with(with_log(&path));
     server.wait_until_ready();
-    let waits = "import os\nwhile not os.path.exists('go'): pass\nprint('went')";
-    let handle = server.post(&execute(json!({"language": "python", "code": "", "session": "new"}))).reply().session();
-    let call = execute(json!({"language": "python", "code": waits, "session": handle}));
-    let mut connection = server.connect();
-    connection.send(&server.request(&call));
-    eventually("the run to be admitted", || (of(&lines(&path), "run.admitted").len() == 2).then_some(()));
-    let filler = disk.fill(false);
-    // What is left of the last page takes some lines.
-    let mut runs = 0;
-    let refused = loop {
-        let reply = server.execute("print('runs')");
-        if reply.is_error() {
-            break reply;
-        }
-        runs += 1;
-    };
-    let said = refused.refusal();
-    assert!(said.contains("what runs here is written down first, and that fails: No space left on device"), "{said}");
-    assert!(!said.contains(path.to_str().unwrap()), "{said}");
-    let answer = server.get("/readyz");
-    assert!(answer.status == 503 && answer.body.contains("audit log"), "{answer:?}");
-    assert!(server.log().contains(path.to_str().unwrap()), "{}", server.log());
-    // What runs nothing goes on, and what runs comes to its end.
-    let read = server.post(&modern("tools/call", json!({"name": "read", "arguments": {"session": handle}})));
-    assert_eq!(read.status, 200, "{read:?}");
-    drop(connection);
-    server.wait_for_health("the run to be cancelled", |health| health["runs_active"] == 0);
-    let ended = |lines: &[Value], call: u64| of(lines, "run.ended").iter().any(|line| line["call"] == call);
-    assert!(!ended(&whole_lines(&path), 2), "there is no room for it");
-    std::fs::remove_dir_all(filler).unwrap();
-    assert_eq!(server.execute("print('runs')").output(), "runs\n");
-    let said = whole_lines(&path);
-    let admitted = of(&said, "run.admitted");
-    assert_eq!(admitted.len(), 2 + runs + 1, "{said:?}");
-    assert!(admitted.iter().all(|line| ended(&said, line["call"].as_u64().unwrap())), "{said:?}");
-    assert_eq!(of(&said, "log.gap")[0]["left_out"], 1, "that a call was refused");
-    assert_eq!(server.get("/readyz").status, 200);
+    for (arguments, field) in [
+        (json!({"language": "python", "code": "1", "env": {"API_KEY=s3cret": 1}}), "env.*"),
+        (json!({"language": "python", "code": "1", "s3cret-argument": 1}), "arguments.*"),
+        (json!({"language": "python", "code": "1", "limits": {"s3cret": 1}}), "limits.*"),
+        (json!({"language": "python", "code": "1", "files": [{"path": "a", "s3cret": ""}]}), "files[].*"),
+        (json!({"language": "python", "code": "1", "files": [{"path": "../s3cret", "text": ""}]}), "files[].path"),
+        (json!({"language": "s3cret", "code": "1"}), "language"),
+    ] {
+        assert!(server.post(&execute(arguments)).reply().is_error());
+        assert_eq!(of(&lines(&path), "run.refused").last().unwrap()["field"], field);
+    }
+    let name = "\u{9b}31m\u{85}\u{2028}\u{202e}\u{2066}é\n";
+    let mut call = execute(json!({"language": "python", "code": "print(1)"}));
+    call["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] =
+        json!({"name": name, "version": "v".repeat(100_000)});
+    assert_eq!(server.post(&call).reply().output(), "1\n");
+    let said = lines(&path);
+    let client = &of(&said, "run.ended")[0]["client"];
+    assert_eq!((client["name"].as_str(), client["version"].as_str().unwrap().len()), (Some(name), 100));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("s3cret"), "{text}");
+    let plain = |letter: char| letter == 'é' || letter == '\n' || letter == ' ' || letter.is_ascii_graphic();
+    assert!(text.chars().all(plain), "{text}");
 }
 
 #[test]
-fn where_the_operator_says_so_runs_go_on_without_it_and_the_log_says_how_many_lines_it_has_not() {
+fn a_program_from_the_command_line_is_in_it_too_and_does_not_run_without() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("audit.jsonl");
+    let run =
+        |code: &str| with_log(&path).command(&home.path().join("state")).args(["run", "-c", code]).output().unwrap();
+    assert_eq!(run("print(6 * 7); raise SystemExit(3)").status.code(), Some(3));
+    let said = lines(&path);
+    let events: Vec<_> = said.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["server.started", "run.admitted", "run.ended", "server.ended"]);
+    assert_eq!((&said[1]["credential"], &said[2]["outcome"]["exit_code"]), (&json!("command"), &json!(3)));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let output = run("print(6 * 7)");
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write the audit log"), "{output:?}");
+}
+
+#[test]
+fn what_changes_a_session_without_a_run_has_a_line() {
     let disk = Disk::new("size=256k");
     let path = disk.path().join("audit.jsonl");
-    let server = HttpServer::with(with_log(&path).flag("--audit-failure=continue"));
-    server.wait_until_ready();
-    let filler = disk.fill(false);
+    let server = with_log(&path).start();
+    let done = |reply: &Reply| assert!(!reply.is_error(), "{}", reply.text());
+    let session = server.new_session();
+    done(&server.write(&session, "f", "s3cret"));
+    let snapshot = server.snapshot(&session);
+    let fork = server.session("fork", &session).session();
+    done(&server.session_at("restore", &session, &snapshot));
+    done(&server.session("close", &fork));
+    done(&server.session("list", &session));
+    let said = lines(&path);
+    let changed = of(&said, "session.changed");
+    let told: Vec<_> = changed
+        .iter()
+        .map(|line| {
+            let text = |name: &str| line[name].as_str().unwrap_or_default();
+            (text("change"), text("session"), text("from"), text("snapshot"))
+        })
+        .collect();
+    let (session, fork, snapshot) = (session.as_str(), fork.as_str(), snapshot.as_str());
+    let expected = [
+        ("write", session, "", ""),
+        ("snapshot", session, "", snapshot),
+        ("fork", fork, session, ""),
+        ("restore", session, "", snapshot),
+        ("close", fork, "", ""),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((&changed[0]["file_sha256"], &changed[0]["file_bytes"]), (&json!(sha256("s3cret")), &json!(6)));
+    assert!(changed.iter().all(|line| line["tenant"].is_string() && line["client"]["name"] == "belljar-tests"));
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("s3cret"));
+    let _filler = disk.fill(false);
     // What is left of the last page takes some lines.
-    let refused = || server.log().contains("the audit log cannot be written");
-    eventually("the disk to be full", || {
-        assert_eq!(server.execute("print('runs')").output(), "runs\n");
-        refused().then_some(())
-    });
-    assert_eq!(server.execute("print('runs')").output(), "runs\n");
-    assert_eq!(server.get("/readyz").status, 200);
-    std::fs::remove_dir_all(filler).unwrap();
-    server.execute("");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let gap = text.lines().find(|line| line.contains("log.gap")).unwrap();
-    assert!(serde_json::from_str::<Value>(gap).unwrap()["left_out"].as_u64() >= Some(2), "{gap}");
+    eventually("the disk to be full", || server.execute("1").is_error().then_some(()));
+    let refused = server.write(session, "f", "other");
+    assert!(refused.refusal().contains("written down first"), "{}", refused.text());
+    assert!(server.read(session, "f").text().contains("s3cret"), "nothing was changed");
+}
+
+#[test]
+fn what_is_refused_over_a_websocket_has_an_address() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("audit.jsonl");
+    let builder = with_log(&path).configured("[tenants.acme]\n").flag("--authentication=keys").flag("--websocket");
+    let server = HttpServer::with(builder);
+    server.wait_until_ready();
+    let reader = server.add_key(&["--tenant=acme", "--scopes=sandbox:read"]);
+    let mut socket = WebSocket::with(&server, &reader);
+    let refused = socket.ask(&execute(json!({"language": "python", "code": "1"})));
+    assert_eq!(refused["error"]["data"]["reason"], "insufficient_scope", "{refused}");
+    let said = lines(&path);
+    let line = of(&said, "request.refused")[0];
+    assert_eq!((&line["address"], &line["tenant"]), (&json!("127.0.0.1"), &json!("acme")));
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod audit;
+mod audit_file;
 mod collector;
 mod dashboard;
 #[path = "../sessions/disk.rs"]

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ struct State {
     file: Option<File>,
     /// By which the kernel knows it.
     identity: (u64, u64),
+    /// Its size, as this process left it.
+    size: u64,
     /// Lines that are due.
     due: VecDeque<Vec<u8>>,
     /// How many lines were not written that nobody waits for.
@@ -54,18 +56,25 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, is no file, or others than its owner can write it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// When it is no file, or others than its owner can write it; and when it cannot be
+    /// opened, unless it `may_fail`.
+    pub(super) fn open(path: &Path, may_fail: bool) -> io::Result<Self> {
         let mut state = State {
             file: None,
             identity: (0, 0),
+            size: 0,
             due: VecDeque::new(),
             left_out: 0,
             is_torn: false,
             is_failing: false,
             told: None,
         };
-        state.follow(path)?;
+        if let Err(error) = state.follow(path) {
+            if !may_fail || is_wrong(&error) {
+                return Err(error);
+            }
+            state.failed(path, &error);
+        }
         Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
     }
 
@@ -73,19 +82,24 @@ impl LogFile {
         &self.path
     }
 
-    /// Whether nothing can be written, as it was found the last time; it is tried again.
-    pub(super) fn fails(&self) -> bool {
+    /// Whether it can be written, as far as anybody tried; what failed is tried again.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub(super) fn check(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         // There may be room again, and nobody calls a server that is not ready.
-        state.is_failing && state.write_due(&self.path).is_err()
+        if state.is_failing { state.write_due(&self.path) } else { Ok(()) }
     }
 
-    /// How many lines are due.
-    pub(super) fn unwritten(&self) -> usize {
-        self.state.lock().due.len()
+    /// How many lines are due, and how many were left out that nobody was told of.
+    pub(super) fn unwritten(&self) -> (usize, u64) {
+        let state = self.state.lock();
+        (state.due.len(), state.left_out)
     }
 
-    /// Writes a line, after those that are due.
+    /// Writes a line, or several that are welcome, after those that are due.
     ///
     /// # Errors
     ///
@@ -97,7 +111,9 @@ impl LogFile {
         state.failed(&self.path, &error);
         match importance {
             Importance::Demanded => {}
-            Importance::Welcome => state.left_out += 1,
+            Importance::Welcome => {
+                state.left_out += line.iter().filter(|byte| **byte == b'\n').count() as u64;
+            }
             Importance::Due => state.due.push_back(line.to_vec()),
         }
         Err(error)
@@ -107,14 +123,17 @@ impl LogFile {
 impl State {
     /// Opens what has the name now, unless that is open.
     fn follow(&mut self, path: &Path) -> io::Result<()> {
-        let found = std::fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()));
-        if self.file.is_some() && found.is_ok_and(|found| found == self.identity) {
-            return Ok(());
+        if self.file.is_some()
+            && let Ok(found) = std::fs::symlink_metadata(path)
+            && (found.dev(), found.ino()) == self.identity
+        {
+            return self.look_at_end(found.len());
         }
         self.file = None;
         // Of a pipe that nobody reads it does not wait for a reader.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
         let found = file.metadata()?;
         let refuse = |what: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
         if !found.is_file() {
@@ -130,8 +149,22 @@ impl State {
             ));
         }
         self.identity = (found.dev(), found.ino());
-        self.is_torn = false;
+        (self.size, self.is_torn) = (0, false);
         self.file = Some(file);
+        self.look_at_end(found.len())
+    }
+
+    /// Finds out whether the last line is whole where another wrote it: a server before
+    /// this one that was killed, or found the disk full, or one beside it.
+    fn look_at_end(&mut self, size: u64) -> io::Result<()> {
+        if size == self.size {
+            return Ok(());
+        }
+        let mut last = *b"\n";
+        if let (Some(file), Some(at)) = (&self.file, size.checked_sub(1)) {
+            file.read_at(&mut last, at)?;
+        }
+        (self.size, self.is_torn) = (size, last != *b"\n");
         Ok(())
     }
 
@@ -163,12 +196,16 @@ impl State {
         if self.is_torn {
             // What is there of another is a line that no program takes for one.
             file.write_all(b"\n")?;
+            self.size += 1;
             self.is_torn = false;
         }
         let mut rest = line;
         while !rest.is_empty() {
             match file.write(rest) {
-                Ok(written) => rest = &rest[written..],
+                Ok(written) => {
+                    rest = &rest[written..];
+                    self.size += written as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.is_torn = rest.len() < line.len();
@@ -188,6 +225,12 @@ impl State {
     }
 }
 
+/// Whether an error is of what has the name of the file, which nothing mends but its owner.
+fn is_wrong(error: &io::Error) -> bool {
+    let of_file = [libc::ELOOP, libc::EISDIR, libc::ENXIO, libc::EACCES, libc::EPERM];
+    error.raw_os_error().is_none_or(|code| of_file.contains(&code))
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "looks at the file that the log has made")]
 mod tests {
@@ -199,7 +242,7 @@ mod tests {
     fn a_file_that_was_renamed_is_left_and_another_made_with_a_mode_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let (path, old) = (folder.path().join("audit"), folder.path().join("audit.1"));
-        let log = LogFile::open(&path).unwrap();
+        let log = LogFile::open(&path, false).unwrap();
         log.write(b"one\n", Importance::Demanded).unwrap();
         std::fs::rename(&path, &old).unwrap();
         log.write(b"two\n", Importance::Due).unwrap();
@@ -214,7 +257,7 @@ mod tests {
     fn what_others_can_write_or_is_no_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit");
-        let refused = |path: &Path| LogFile::open(path).err().map(|error| error.to_string()).unwrap_or_default();
+        let refused = |path: &Path| LogFile::open(path, true).err().map(|error| error.to_string()).unwrap_or_default();
         std::fs::write(&path, "").unwrap();
         for (mode, is_taken) in [(0o600, true), (0o640, true), (0o644, false), (0o660, false), (0o666, false)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -232,21 +275,55 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_another_left_in_part_is_ended_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        std::fs::write(&path, "whole\ntorn").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let log = LogFile::open(&path, false).unwrap();
+        log.write(b"one\n", Importance::Demanded).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"of another").unwrap();
+        log.write(b"two\n", Importance::Demanded).unwrap();
+        log.write(b"three\n", Importance::Demanded).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"whole\n").unwrap();
+        log.write(b"four\n", Importance::Demanded).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole\ntorn\none\nof another\ntwo\nthree\nwhole\nfour\n");
+        // Programs that rotate logs may empty it.
+        std::fs::write(&path, "").unwrap();
+        log.write(b"five\n", Importance::Demanded).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "five\n");
+    }
+
+    #[test]
+    fn what_may_fail_begins_without_a_file_and_says_later_what_it_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none/audit");
+        assert!(LogFile::open(&path, false).is_err());
+        let log = LogFile::open(&path, true).unwrap();
+        log.write(b"one\ntwo\n", Importance::Welcome).unwrap_err();
+        assert_eq!(log.unwritten(), (0, 2));
+        std::fs::create_dir(folder.path().join("none")).unwrap();
+        log.write(b"three\n", Importance::Welcome).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"left_out\":2}\nthree\n"), "{text}");
+    }
+
+    #[test]
     fn what_could_not_be_written_is_written_later_or_counted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit");
-        let log = LogFile::open(&path).unwrap();
+        let log = LogFile::open(&path, false).unwrap();
         log.write(b"before\n", Importance::Demanded).unwrap();
         // Nothing of this name can be made any more.
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert!(!log.fails(), "nobody has tried");
+        assert!(log.check().is_ok(), "nobody has tried");
         log.write(b"demanded\n", Importance::Demanded).unwrap_err();
         log.write(b"due\n", Importance::Due).unwrap_err();
         log.write(b"welcome\n", Importance::Welcome).unwrap_err();
-        assert!(log.fails() && log.unwritten() == 1);
+        assert!(log.check().is_err() && log.unwritten() == (1, 1));
         std::fs::remove_dir(&path).unwrap();
-        assert!(!log.fails(), "it is tried again");
+        assert!(log.check().is_ok(), "it is tried again");
         log.write(b"after\n", Importance::Demanded).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.lines().collect();

@@ -2,20 +2,25 @@
 //! variable, argument or input of a program, no token, and of a program its digest alone
 //! unless the operator wants more.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sandbox::{ExecuteRequest, Limits, RunCall, RunEvent, RunFailure, RunSummary, SessionChoice, Status, Usage};
+use sandbox::{
+    ExecuteRequest, Limits, Principal, RunCall, RunEvent, RunFailure, RunSummary, SessionChoice, Status, Usage,
+};
 use serde::Serialize;
 
+use super::Change;
+use super::refusals::{Key, LeftOut, Who};
+use super::text;
 use crate::identity::{Identity, Subject};
+use crate::inputs::Inputs;
 use crate::origin::Origin;
 
 /// The most bytes of a program.
 const CODE_BYTES: usize = 64 << 10;
-/// The most characters of anything else that a caller wrote.
-const TEXT_CHARS: usize = 200;
 
 /// One line.
 #[derive(Default, Serialize)]
@@ -36,17 +41,31 @@ pub(super) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<String>,
+    network: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a Inputs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_sha256: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,17 +82,26 @@ pub(super) struct Line<'a> {
     waited_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     took_ms: Option<u64>,
-    /// So many refusals before it, of the same caller for the same reason, have no line.
+    /// Of which event there were more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<&'static str>,
+    /// Whether it is of callers who have no lines of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<bool>,
+    /// So many refusals have no line.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<u64>,
+    /// So many runs were admitted, and are not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfinished: Option<u64>,
 }
 
 #[derive(Serialize)]
 struct Whom<'a> {
-    issuer: &'a str,
-    name: &'a str,
+    issuer: Cow<'a, str>,
+    name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
+    client: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -98,6 +126,10 @@ impl<'a> Line<'a> {
         Self { event, version: Some(env!("CARGO_PKG_VERSION")), ..Self::default() }
     }
 
+    pub(super) fn server_ended(unfinished: u64) -> Self {
+        Self { unfinished: Some(unfinished), ..Self::server("server.ended") }
+    }
+
     pub(super) fn admitted(
         call: &'a RunCall,
         request: &'a ExecuteRequest,
@@ -114,6 +146,8 @@ impl<'a> Line<'a> {
                 SessionChoice::New => Some("new".to_owned()),
                 SessionChoice::Existing(id) => Some(id.to_string()),
             },
+            language: Some(&call.language),
+            inputs: Origin::within(call.origin.as_ref()).and_then(|origin| origin.inputs.as_ref()),
             limits: Some(limits),
             ..Self::of(call)
         }
@@ -136,9 +170,24 @@ impl<'a> Line<'a> {
         Self {
             event: word,
             reason: Some(failure.kind),
-            field: failure.field.as_deref().map(plain),
+            field: failure.field.as_deref().map(text::field),
             usage: event.times.started.map(|_| &failure.usage),
             ..Self::over(event)
+        }
+    }
+
+    /// Somebody changed a session without a run.
+    pub(super) fn changed(tenant: &'a Principal, origin: Option<&'a Origin>, change: &'a Change<'_>) -> Self {
+        Self {
+            event: "session.changed",
+            change: Some(change.action),
+            session: Some(change.session.to_string()),
+            sequence: change.sequence,
+            from: change.from.map(ToString::to_string),
+            snapshot: change.snapshot.map(ToString::to_string),
+            file_sha256: change.file.as_ref().map(|(sha256, _)| sha256.as_str()),
+            file_bytes: change.file.as_ref().map(|(_, bytes)| *bytes),
+            ..Self::from_whom(tenant, origin)
         }
     }
 
@@ -147,23 +196,55 @@ impl<'a> Line<'a> {
         identity: Option<&'a Identity>,
         address: Option<IpAddr>,
         reason: &'static str,
-        left_out: u64,
     ) -> Self {
         Self {
-            event: "request.refused",
+            event: super::REQUEST_REFUSED,
             tenant: identity.map(Identity::tenant),
             credential: identity.map(|identity| &*identity.credential),
             subject: identity.and_then(|identity| identity.subject.as_ref()).map(Whom::from),
             address,
             reason: Some(reason),
-            left_out: (left_out > 0).then_some(left_out),
             ..Self::default()
+        }
+    }
+
+    /// How many more refusals there were than have lines.
+    pub(super) fn left_out(left_out: &'a LeftOut) -> Self {
+        let event = "refusals.left_out";
+        match left_out {
+            LeftOut::Others(tenant, count) => Self {
+                event,
+                tenant: tenant.as_ref().map(Principal::directory_name),
+                others: Some(true),
+                left_out: Some(*count),
+                ..Self::default()
+            },
+            LeftOut::Of(Key { event: of, who, reason, field }, count) => {
+                let (tenant, credential, address) = match who {
+                    Who::Known { tenant, credential } => (Some(tenant), credential.as_deref(), None),
+                    Who::Stranger(address) => (None, None, *address),
+                };
+                Self {
+                    event,
+                    of: Some(of),
+                    tenant: tenant.map(Principal::directory_name),
+                    credential,
+                    address: address.filter(IpAddr::is_ipv4),
+                    network: address.filter(IpAddr::is_ipv6).map(|network| format!("{network}/64")),
+                    reason: Some(reason),
+                    field: field.clone(),
+                    left_out: Some(*count),
+                    ..Self::default()
+                }
+            }
         }
     }
 
     fn over(event: &'a RunEvent) -> Self {
         let times = &event.times;
         Self {
+            // Of one that was refused it is whatever its caller wrote.
+            language: times.admitted.map(|_| &*event.call.language),
             limits: event.limits.as_ref(),
             waited_ms: times.started.map(milliseconds),
             took_ms: Some(milliseconds(times.now)),
@@ -172,17 +253,21 @@ impl<'a> Line<'a> {
     }
 
     fn of(call: &'a RunCall) -> Self {
-        let origin = Origin::within(call.origin.as_ref());
         Self {
             call: Some(call.number),
-            tenant: Some(call.principal.directory_name()),
+            code_sha256: call.code.map(|code| format!("{code:#}")),
+            ..Self::from_whom(&call.principal, Origin::within(call.origin.as_ref()))
+        }
+    }
+
+    fn from_whom(tenant: &'a Principal, origin: Option<&'a Origin>) -> Self {
+        Self {
+            tenant: Some(tenant.directory_name()),
             credential: origin.and_then(|origin| origin.credential.as_deref()),
             subject: origin.and_then(|origin| origin.subject.as_ref()).map(Whom::from),
             client: origin
                 .and_then(|origin| origin.client.as_ref())
                 .map(|client| Client { name: &client.name, version: &client.version }),
-            language: Some(plain(&call.language)),
-            code_sha256: call.code.map(|code| format!("{code:#}")),
             ..Self::default()
         }
     }
@@ -198,15 +283,20 @@ impl<'a> Line<'a> {
         }
         let time = DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Micros, true);
         // Numbers and texts alone: there is nothing that JSON does not have.
-        let mut bytes = serde_json::to_vec(&Whole { time, server, line: self }).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+        let json = serde_json::to_string(&Whole { time, server, line: self }).unwrap_or_default();
+        let mut line = text::escaped(json);
+        line.push('\n');
+        line.into_bytes()
     }
 }
 
 impl<'a> From<&'a Subject> for Whom<'a> {
     fn from(subject: &'a Subject) -> Self {
-        Self { issuer: &subject.issuer, name: &subject.name, client: subject.client.as_deref() }
+        Self {
+            issuer: text::name(&subject.issuer),
+            name: text::name(&subject.name),
+            client: subject.client.as_deref().map(text::name),
+        }
     }
 }
 
@@ -220,12 +310,6 @@ impl From<Status> for Outcome {
             Status::Cancelled => Self::Cancelled,
         }
     }
-}
-
-/// A text of a caller, bounded and without what a terminal would heed.
-fn plain(text: &str) -> String {
-    let plain = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
-    text.chars().take(TEXT_CHARS).map(plain).collect()
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -3,7 +3,7 @@
 //! does not run.
 //!
 //! - `line`: what is said. - `file`: where it is written, and what happens when it is not.
-//! - `refusals`: how often refusals before MCP are said.
+//! - `refusals`: how often refusals are said. - `text`: what others wrote, in it.
 //!
 //! A line is written where the event happens, on the event loop: a few microseconds for
 //! what the kernel takes into memory, and no queue in which something could be lost. So
@@ -12,18 +12,40 @@
 mod file;
 mod line;
 mod refusals;
+mod text;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::Context as _;
-use sandbox::{Error, ExecuteRequest, Limits, Observer, RunCall, RunEvent, RunStage};
+use sandbox::{
+    Error, ExecuteRequest, Limits, Observer, Principal, RunCall, RunEvent, RunFailure, RunStage, SessionId, SnapshotId,
+};
 
 use self::file::{Importance, LogFile};
 use self::line::Line;
-use self::refusals::Refusals;
+use self::refusals::{Key, LeftOut, Refusals, Who};
 use crate::config::AuditSettings;
 use crate::identity::Identity;
+use crate::origin::Origin;
+
+const REQUEST_REFUSED: &str = "request.refused";
+const RUN_REFUSED: &str = "run.refused";
+
+/// What became of a session without a run.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) session: &'a SessionId,
+    /// That of the session after it, which one that was closed has not.
+    pub(crate) sequence: Option<u64>,
+    /// The session that it is a copy of.
+    pub(crate) from: Option<&'a SessionId>,
+    pub(crate) snapshot: Option<&'a SnapshotId>,
+    /// The digest and length of what was written.
+    pub(crate) file: Option<(String, u64)>,
+}
 
 /// The audit log of one server.
 pub(crate) struct Audit {
@@ -33,6 +55,9 @@ pub(crate) struct Audit {
     with_code: bool,
     may_fail: bool,
     refusals: Refusals,
+    /// How many runs were admitted, and are not over.
+    unfinished: AtomicU64,
+    is_over: AtomicBool,
 }
 
 impl Audit {
@@ -40,31 +65,45 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// When it cannot be written, or others can write it.
+    /// When others can write it, or it cannot be written and runs do not go on without it.
     pub(crate) fn open(settings: &AuditSettings) -> anyhow::Result<Arc<Self>> {
         let path = &settings.path;
         let failed = || format!("failed to write the audit log {}", path.display());
         let mut server = [0; 8];
         getrandom::fill(&mut server)?;
         let audit = Self {
-            file: LogFile::open(path).with_context(failed)?,
+            file: LogFile::open(path, settings.may_fail).with_context(failed)?,
             server: format!("{:016x}", u64::from_be_bytes(server)),
             with_code: settings.code,
             may_fail: settings.may_fail,
             refusals: Refusals::new(),
+            unfinished: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
         };
-        audit
-            .file
-            .write(&Line::server("server.started").bytes(&audit.server), Importance::Demanded)
-            .with_context(failed)?;
+        let written = audit.write(&Line::server("server.started"), Importance::Demanded);
+        if !audit.may_fail {
+            written.with_context(failed)?;
+        }
         Ok(Arc::new(audit))
     }
 
-    /// Says that the server ends.
+    /// Says what is to be said though nobody comes any more.
+    pub(crate) fn tidy(&self) {
+        self.leave_out(&self.refusals.over());
+    }
+
+    /// Says that the server ends, once.
     pub(crate) fn end(&self) {
-        if self.write(&Line::server("server.ended"), Importance::Due).is_err() {
+        if self.is_over.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.leave_out(&self.refusals.rest());
+        let unfinished = self.unfinished.load(Ordering::Relaxed);
+        if self.write(&Line::server_ended(unfinished), Importance::Due).is_err() {
+            let (lines, left_out) = self.file.unwritten();
             tracing::error!(
-                lines = self.file.unwritten(),
+                lines,
+                left_out,
                 path = %self.file.path().display(),
                 "the audit log could not be written to the end, and these lines are lost"
             );
@@ -78,16 +117,49 @@ impl Audit {
 
     /// Whether it cannot be written, as far as anybody tried.
     pub(crate) fn fails(&self) -> bool {
-        self.file.fails()
+        self.file.check().is_err()
     }
 
     /// Says that a request was refused before it was MCP: of nobody who is known, or of
     /// somebody who may not or has used up what it may use.
     pub(crate) fn refused(&self, identity: Option<&Identity>, address: Option<IpAddr>, reason: &'static str) {
-        let Some(left_out) = self.refusals.next(identity, address, reason) else { return };
-        let line = Line::request_refused(identity, address, reason, left_out);
-        // How many are left out the file counts.
-        let _ = self.write(&line, Importance::Welcome);
+        let key = Key { event: REQUEST_REFUSED, who: Who::of(identity, address), reason, field: None };
+        if self.is_said(key) {
+            // How many are left out the file counts.
+            let _ = self.write(&Line::request_refused(identity, address, reason), Importance::Welcome);
+        }
+    }
+
+    /// Whether a refusal has a line of its own.
+    fn is_said(&self, key: Key) -> bool {
+        let (is_said, before) = self.refusals.next(key);
+        self.leave_out(&before);
+        is_said
+    }
+
+    fn leave_out(&self, left_out: &[LeftOut]) {
+        if !left_out.is_empty() {
+            let lines = left_out.iter().flat_map(|left_out| Line::left_out(left_out).bytes(&self.server));
+            let _ = self.file.write(&lines.collect::<Vec<_>>(), Importance::Welcome);
+        }
+    }
+
+    /// Fails where no change is made that cannot be written down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unrecorded`] with the reason.
+    pub(crate) fn allows_changes(&self) -> Result<(), Error> {
+        match self.file.check() {
+            Err(error) if !self.may_fail => Err(Error::Unrecorded { reason: error.to_string() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that a session was changed without a run.
+    pub(crate) fn changed(&self, tenant: &Principal, origin: Option<&Origin>, change: &Change<'_>) {
+        // It has happened. There are no more of these than there are calls when it fails first.
+        let _ = self.write(&Line::changed(tenant, origin, change), Importance::Due);
     }
 
     fn write(&self, line: &Line<'_>, importance: Importance) -> std::io::Result<()> {
@@ -107,15 +179,96 @@ impl Observer for Audit {
     }
 
     fn told(&self, event: &RunEvent) {
-        // What was admitted must have an end. That there is room for all of these is due to
-        // nothing being admitted while there are any.
-        let importance = if event.times.admitted.is_some() { Importance::Due } else { Importance::Welcome };
+        let is_admitted = event.times.admitted.is_some();
         let line = match &event.stage {
-            RunStage::Admitted | RunStage::Started => return,
-            RunStage::Refused(failure) => Line::failed("run.refused", event, failure),
+            RunStage::Admitted => {
+                self.unfinished.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            RunStage::Started => return,
+            RunStage::Refused(failure) => {
+                // One for want of this log has the file know that it fails, and how much it has not.
+                let is_unrecorded = failure.kind == "unrecorded";
+                if !is_admitted && !is_unrecorded && !self.is_said(refused(&event.call, failure)) {
+                    return;
+                }
+                Line::failed(RUN_REFUSED, event, failure)
+            }
             RunStage::Ended(Err(failure)) => Line::failed("run.failed", event, failure),
             RunStage::Ended(Ok(summary)) => Line::ended(event, summary),
         };
+        // What was admitted must have an end. That there is room for all of these is due to
+        // nothing being admitted while there are any.
+        let importance = if is_admitted { Importance::Due } else { Importance::Welcome };
         let _ = self.write(&line, importance);
+        if is_admitted {
+            self.unfinished.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// By what a call is one of many that were refused before they were admitted.
+fn refused(call: &RunCall, failure: &RunFailure) -> Key {
+    let credential = Origin::within(call.origin.as_ref()).and_then(|origin| origin.credential.clone());
+    Key {
+        event: RUN_REFUSED,
+        who: Who::Known { tenant: call.principal.clone(), credential },
+        reason: failure.kind,
+        field: failure.field.as_deref().map(text::field),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "looks at the file that the log has made")]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use sandbox::{RunTimes, Usage};
+
+    use super::*;
+
+    fn event(number: u64, stage: RunStage, admitted: Option<Duration>) -> RunEvent {
+        let call =
+            RunCall { number, principal: Principal::local(), language: "python".into(), code: None, origin: None };
+        let times =
+            RunTimes { began: SystemTime::now(), admitted, started: None, ran: None, saved: None, now: Duration::ZERO };
+        RunEvent { call: Arc::new(call), stage, times, limits: None }
+    }
+
+    fn failure() -> RunFailure {
+        RunFailure { kind: "busy", field: None, cause: None, usage: Usage::default() }
+    }
+
+    #[test]
+    fn the_end_is_said_once_with_what_is_not_over_and_what_was_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        let audit = Audit::open(&AuditSettings { path: path.clone(), code: false, may_fail: false }).unwrap();
+        let at_once = Some(Duration::ZERO);
+        for number in 1..=3 {
+            audit.told(&event(number, RunStage::Admitted, at_once));
+        }
+        audit.told(&event(1, RunStage::Refused(failure()), at_once));
+        audit.told(&event(2, RunStage::Ended(Err(failure())), at_once));
+        for number in 4..1004 {
+            audit.told(&event(number, RunStage::Refused(failure()), None));
+        }
+        audit.end();
+        audit.end();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let said: Vec<_> = lines
+            .iter()
+            .map(|line| (line["event"].as_str().unwrap(), line["left_out"].as_u64(), line["unfinished"].as_u64()))
+            .collect();
+        let expected = [
+            ("server.started", None, None),
+            (RUN_REFUSED, None, None),
+            ("run.failed", None, None),
+            (RUN_REFUSED, None, None),
+            ("refusals.left_out", Some(999), None),
+            ("server.ended", None, Some(1)),
+        ];
+        assert_eq!(said, expected);
     }
 }

@@ -12,14 +12,17 @@ use anyhow::{Context, bail};
 use clap::Args;
 use guest_runtimes::Catalogue;
 use sandbox::{
-    CodeCache, ExecuteRequest, Executor, Follower, InputFile, Outcome, Principal, Program, Status, StoreBackend,
-    Stream, WorkspacePath,
+    CodeCache, ExecuteRequest, Executor, Follower, InputFile, Observer, Outcome, Principal, Program, Status,
+    StoreBackend, Stream, WorkspacePath,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{complain, event_loop, prepare};
+use crate::audit::Audit;
 use crate::calls::{Audience, Handlers, Step};
 use crate::config::Config;
+use crate::inputs::Inputs;
+use crate::origin::Origin;
 use crate::{calls, shutdown, source};
 
 /// The largest program that is read from a file or standard input. The
@@ -67,8 +70,11 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
     config.executor.store_keys = None;
     let cache = CodeCache::open(config.executor.cache_directory.clone())?;
     prepare::compile_missing(&cache, catalogue.find(&request.language))?;
+    let inputs = if config.audit.is_some() { Inputs::of(&request) } else { Inputs::default() };
+    let audit = config.audit.as_ref().map(Audit::open).transpose()?;
     let outcome = event_loop(config.threads)?.block_on(async {
         let executor = Arc::new(Executor::new(config.executor)?);
+        executor.observe_with(audit.iter().map(|audit| Arc::clone(audit) as Arc<dyn Observer>).collect());
         let cancel = CancellationToken::new();
         let interrupted = cancel.clone();
         let mut signals = shutdown::Signals::listen()?;
@@ -80,10 +86,14 @@ pub(crate) fn run(mut config: Config, mut arguments: Arguments) -> anyhow::Resul
         let audience: Option<Arc<dyn Audience>> = Some(Arc::new(Terminal));
         let handler = Handlers::of(calls::Context { principal: principal.clone(), audience });
         let live = Box::new(|stream, bytes: &[u8]| print(stream, bytes));
-        let follower = Follower { live: Some(live), handler: Some(handler), origin: None };
+        let follower =
+            Follower { live: Some(live), handler: Some(handler), origin: Some(Arc::new(Origin::command(inputs))) };
         anyhow::Ok(executor.execute(&principal, request, &cancel, follower).await?)
-    })?;
-    Ok(conclude(&outcome))
+    });
+    if let Some(audit) = audit {
+        audit.end();
+    }
+    Ok(conclude(&outcome?))
 }
 
 fn request(catalogue: &Catalogue, arguments: Arguments) -> anyhow::Result<ExecuteRequest> {

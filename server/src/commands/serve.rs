@@ -116,6 +116,8 @@ fn serve<T: Future<Output = anyhow::Result<()>>>(
             storage.check().await?;
         }
         let service = Arc::new(Service::new(config, traces)?);
+        // Runs have their ends when transports are through with their answers.
+        let _end = service.ends();
         let signals = Signals::listen()?;
         let life = async {
             service.live(signals).await;

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::arguments::{content, decode, unknown};
 use super::{Call, Hints, Result, reply, schema, tool, understood};
 use crate::calls::Handlers;
+use crate::inputs::Inputs;
 use crate::progress::Progress;
 use crate::service::Service;
 use crate::{calls, source};
@@ -125,19 +126,21 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
             .inspect_err(|error| call.refuse(&language, error))?;
     }
     let (ceilings, defaults) = (call.ceilings, executor.default_limits_of(call.principal));
+    let is_audited = call.service.audit().is_some();
     let request = move |arguments| {
         let (mut request, notes) = request(&catalogue, &schema, arguments)?;
         hold_to(&ceilings, &defaults, &mut request.limits)?;
-        Ok((request, notes))
+        let inputs = is_audited.then(|| Inputs::of(&request));
+        Ok((request, notes, inputs))
     };
-    let (request, mut notes) =
+    let (request, mut notes, inputs) =
         understood(arguments, request).await.inspect_err(|error| call.refuse(&language, error))?;
     let token = context.meta.get_progress_token();
     let progress = token.map(|token| Progress::start(context.peer.clone(), token, call.ended.clone()));
     let audience = progress.as_ref().map(Progress::audience);
     let handler = Handlers::of(calls::Context { principal: call.principal.clone(), audience });
     let live = progress.as_ref().map(Progress::sink);
-    let follower = Follower { live, handler: Some(handler), origin: call.origin() };
+    let follower = Follower { live, handler: Some(handler), origin: call.origin_with(inputs) };
     let runtime = executor.catalogue().find(&request.language);
     let outcome = executor.execute(call.principal, request, &context.ct, follower).await;
     if let Some(progress) = progress {

@@ -33,7 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::displayed::{Shown, image_type};
 pub(crate) use self::reply::{Form, text_of};
+use crate::audit::Change;
 use crate::identity::Scope;
+use crate::inputs::Inputs;
 use crate::origin::Origin;
 use crate::service::Service;
 
@@ -58,6 +60,25 @@ impl<'a> Call<'a> {
     /// For those who watch runs.
     fn origin(&self) -> Option<sandbox::Origin> {
         self.origin.clone().map(|origin| origin as sandbox::Origin)
+    }
+
+    /// The same of a program that is given this.
+    fn origin_with(&self, inputs: Option<Inputs>) -> Option<sandbox::Origin> {
+        let Some(inputs) = inputs else { return self.origin() };
+        let origin = self.origin.as_ref()?.with(inputs);
+        Some(Arc::new(origin))
+    }
+
+    /// Fails while changes of sessions must be written down, and cannot.
+    fn keep_unchanged(&self) -> Result<()> {
+        self.service.audit().map_or(Ok(()), |audit| audit.allows_changes())
+    }
+
+    /// Has a change of a session written down.
+    fn changed(&self, change: &Change<'_>) {
+        if let Some(audit) = self.service.audit() {
+            audit.changed(self.principal, self.origin.as_deref(), change);
+        }
     }
 
     /// Tells them that it was refused before it was understood.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::arguments::decode;
 use super::reply::{self, Form, SessionReply, time};
 use super::{Call, Hints, Result, any_object, any_objects, schema, tool};
+use crate::audit::Change;
 
 pub(crate) const NAME: &str = "session";
 
@@ -138,6 +139,12 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
     if matches!((action, &snapshot), (Action::List | Action::Snapshot, Some(_))) {
         return Err(Error::invalid("snapshot", "goes with fork, restore and close only"));
     }
+    let changed = |action, session: &SessionId, sequence, from, snapshot| {
+        call.changed(&Change { action, session, sequence, from, snapshot, file: None });
+    };
+    if !matches!(action, Action::List) {
+        call.keep_unchanged()?;
+    }
     match action {
         Action::List => {
             let (report, snapshots) = executor.list_snapshots(principal, &id, cancel).await?;
@@ -151,6 +158,7 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
         }
         Action::Snapshot => {
             let (report, summary) = executor.snapshot(principal, &id, cancel).await?;
+            changed("snapshot", &id, Some(report.sequence), None, Some(&summary.id));
             let session = SessionReply::from(report);
             let text = format!(
                 "snapshot {} holds the state of sequence {}\nsession: {}",
@@ -160,7 +168,9 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
             Ok((text, Reply { session: Some(session), snapshot: Some(snapshot), ..Reply::default() }))
         }
         Action::Fork => {
-            let session = SessionReply::from(executor.fork(principal, &id, snapshot.as_ref(), cancel).await?);
+            let report = executor.fork(principal, &id, snapshot.as_ref(), cancel).await?;
+            changed("fork", &report.id, Some(report.sequence), Some(&id), snapshot.as_ref());
+            let session = SessionReply::from(report);
             let from = snapshot.map_or_else(|| format!("session {id}"), |snapshot| format!("snapshot {snapshot}"));
             let text = format!("a copy of {from}\nsession: {}", session.line);
             Ok((text, Reply { session: Some(session), ..Reply::default() }))
@@ -169,12 +179,16 @@ async fn act(call: &Call<'_>, arguments: JsonObject) -> Result<(String, Reply)> 
             let Some(snapshot) = snapshot else {
                 return Err(Error::invalid("snapshot", "must be the handle of a snapshot to go back to"));
             };
-            let session = SessionReply::from(executor.restore(principal, &id, &snapshot, cancel).await?);
+            let report = executor.restore(principal, &id, &snapshot, cancel).await?;
+            changed("restore", &id, Some(report.sequence), None, Some(&snapshot));
+            let session = SessionReply::from(report);
             let text = format!("the session is as in snapshot {snapshot}\nsession: {}", session.line);
             Ok((text, Reply { session: Some(session), ..Reply::default() }))
         }
         Action::Close => {
-            let session = SessionReply::from(executor.close(principal, &id, snapshot.as_ref(), cancel).await?);
+            let report = executor.close(principal, &id, snapshot.as_ref(), cancel).await?;
+            changed("close", &id, None, None, snapshot.as_ref());
+            let session = SessionReply::from(report);
             let text = match snapshot {
                 None => format!("closed session {id}"),
                 Some(snapshot) => format!("closed snapshot {snapshot}\nsession: {}", session.line),

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::arguments::{content, decode};
 use super::reply::{self, Form};
 use super::{Call, Hints, Result, any_object, schema, tool, understood};
+use crate::audit::Change;
+use crate::inputs::sha256;
 
 pub(crate) const NAME: &str = "write";
 
@@ -50,9 +52,24 @@ pub(super) static SCHEMA: LazyLock<Arc<JsonObject>> = LazyLock::new(schema::<Arg
 /// Writes a file.
 pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallToolResult> {
     call.keep_from_mounts("path", arguments.get("path"))?;
-    let (session, file) = understood(arguments, request).await?;
+    let is_audited = call.service.audit().is_some();
+    let request = move |arguments| {
+        let (session, file) = request(arguments)?;
+        let digest = is_audited.then(|| (sha256(&file.bytes), file.bytes.len() as u64));
+        Ok((session, file, digest))
+    };
+    let (session, file, digest) = understood(arguments, request).await?;
     let (name, size_bytes) = (file.path.to_string(), file.bytes.len() as u64);
+    call.keep_unchanged()?;
     let report = call.executor().write(call.principal, session.as_ref(), file, &call.context.ct).await?;
+    call.changed(&Change {
+        action: "write",
+        session: &report.id,
+        sequence: Some(report.sequence),
+        from: None,
+        snapshot: None,
+        file: digest,
+    });
     let written = Reply { path: name, size_bytes, session: report.into() };
     let text = format!("wrote {} ({} bytes)\nsession: {}", written.path, written.size_bytes, written.session.line);
     reply::success(text, &written, call.form())
