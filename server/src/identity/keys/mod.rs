@@ -139,10 +139,8 @@ impl Shared {
             Ok(read) => read,
             Err(error) => {
                 let mut state = self.state.lock();
-                // What is short of descriptors may be read the next time.
-                if !matches!(error, KeysError::Failed { .. }) {
-                    state.stamp = stamp;
-                }
+                // What cannot be read for a moment may come back just as it was.
+                state.stamp = stamp.filter(|_| !matches!(error, KeysError::Failed { .. }));
                 if !std::mem::replace(&mut state.is_unusable, true) {
                     tracing::error!(error = ?error, "no key lets anybody in: {error}");
                 }
@@ -241,5 +239,23 @@ mod tests {
         kept.await.unwrap();
         assert_eq!(keys.find(text.as_bytes()).await.map(|_| ()), Err(Unauthenticated::WrongKey));
         assert_eq!(keys.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_out_of_reach_counts_again_when_it_is_back_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = ClientKeys::of(directory.path());
+        let (_, text) = file.add(new(None, None)).unwrap();
+        let link = directory.path().join("link");
+        let lead = || std::os::unix::fs::symlink(directory.path().join("client-keys.json"), &link).unwrap();
+        lead();
+        let keys = Keys::open(ClientKeys::given(link.clone()), Roster::One).unwrap();
+        for _ in 0..2 {
+            assert_eq!(keys.find(text.as_bytes()).await.map(|_| ()), Ok(()));
+            std::fs::remove_file(&link).unwrap();
+            assert_eq!(keys.find(text.as_bytes()).await.map(|_| ()), Err(Unauthenticated::UnusableKeys));
+            lead();
+        }
+        assert_eq!(keys.find(text.as_bytes()).await.map(|_| ()), Ok(()));
     }
 }
