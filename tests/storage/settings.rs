@@ -128,4 +128,6 @@ fn keys_of_a_store_are_listed_and_added_in_the_file_that_is_named() {
     keys(&["seal-with", &id]);
     assert!(keys(&["list"]).starts_with(&format!("{id}  seals\n")));
     assert_eq!(std::fs::read(house.keys()).unwrap().len(), 64);
+    let refused = house.refused(&["store-keys", "rotate"]);
+    assert!(refused.contains("`belljar store-keys add`, wait until every server has the file"), "{refused}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Subcommand;
 use sandbox::{KeyFile, StoreBackend};
 
@@ -44,6 +44,10 @@ pub(crate) fn run(config: &Config, command: &Command) -> anyhow::Result<ExitCode
                 say(&format!("{id}  {}", if number == 0 { "seals" } else { "opens" }));
             }
         }
+        Command::Rotate if executor.store_keys.is_some() => bail!(
+            "a server that has not got the new key yet could not open what is sealed with it: `belljar store-keys add`, \
+             wait until every server has the file, then `belljar store-keys seal-with` the key"
+        ),
         Command::Rotate => say(&format!("{}  seals from now on", keys.rotate()?)),
         Command::Add => {
             say(&format!("{}  opens; once every server has it, `belljar store-keys seal-with` it", keys.add()?))

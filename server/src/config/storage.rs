@@ -43,6 +43,12 @@ impl WrittenStore {
             store != StoreSetting::Memory || self.keys.is_none(),
             "with `store = \"memory\"` there are no keys to keep, and `store_keys` names some: take one of the two back"
         );
+        ensure!(
+            !matches!(store, StoreSetting::S3(_)) || self.keys.is_some(),
+            "sessions in a bucket are sealed with keys that all servers over it have: put some into a file \
+             (`head -c 32 /dev/urandom > store-keys; chmod 400 store-keys`), mount it into each of them, and name it by \
+             `store_keys`"
+        );
         let secrets =
             [&self.keys, &self.credentials].into_iter().flatten().flat_map(|path| with_folder(path)).collect();
         let (backend, storage) = match store {
@@ -94,13 +100,19 @@ mod tests {
 
     #[test]
     fn a_store_is_a_directory_memory_or_a_bucket() {
-        let config = load("store = \"s3://belljar/a\"\nstore_endpoint = \"http://127.0.0.1:9\"\n", &[]).unwrap();
+        let config =
+            load("store = \"s3://belljar/a\"\nstore_keys = \"/k\"\nstore_endpoint = \"http://127.0.0.1:9\"\n", &[])
+                .unwrap();
         assert!(matches!(config.executor.store, StoreBackend::Objects(_)) && config.executor.store_bytes == 1 << 40);
         assert_eq!(config.storage.unwrap().to_string(), "s3://belljar/a at http://127.0.0.1:9");
-        let config = load("", &["--store=s3://belljar", "--store-endpoint=https://minio.example:9000/"]).unwrap();
+        let config =
+            load("", &["--store=s3://belljar", "--store-keys=/k", "--store-endpoint=https://minio.example:9000/"])
+                .unwrap();
         assert_eq!(config.storage.unwrap().to_string(), "s3://belljar at https://minio.example:9000");
         let said = |flags: &[&str]| format!("{:#}", load("", flags).unwrap_err());
-        let clear = ["--store=s3://belljar", "--store-endpoint=http://minio:9000"];
+        let own = said(&["--store=s3://belljar"]);
+        assert!(own.contains("sealed with keys that all servers over it have"), "{own}");
+        let clear = ["--store=s3://belljar", "--store-keys=/k", "--store-endpoint=http://minio:9000"];
         assert!(said(&clear).contains("store_plain_http = [\"minio\"]"), "{}", said(&clear));
         load("", &[&clear[..], &["--store-plain-http=minio"]].concat()).unwrap();
         let lone = said(&["--store-endpoint=http://127.0.0.1:9"]);
