@@ -154,17 +154,24 @@ fn wrong_variable(arguments: &[OsString], value: impl Fn(&OsStr) -> Option<OsStr
         let value = value(OsStr::new(name)).filter(|value| !value.is_empty())?;
         let error = reading(Some(name)).try_get_matches_from(arguments).err()?;
         let reason = std::error::Error::source(&error).map(|reason| format!(": {reason}")).unwrap_or_default();
-        let values: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-        let wanted = match &values[..] {
-            [] => {
-                let sorts: Vec<_> =
-                    argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
-                format!("{} ({})", sorts.join(" "), argument.get_help().map(ToString::to_string).unwrap_or_default())
-            }
-            values => format!("one of {}", values.join(", ")),
-        };
-        Some(anyhow::anyhow!("the variable {name} is {value:?}, which is not understood{reason}; it wants {wanted}"))
+        Some(anyhow::anyhow!(said(argument, name, &value, &reason)))
     })
+}
+
+/// That the variable `name` has a value which its argument does not understand.
+fn said(argument: &clap::Arg, name: &str, value: &OsStr, reason: &str) -> String {
+    let values: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let wanted = match &values[..] {
+        [] => {
+            let sorts: Vec<_> =
+                argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+            format!("{} ({})", sorts.join(" "), argument.get_help().map(ToString::to_string).unwrap_or_default())
+        }
+        values => format!("one of {}", values.join(", ")),
+    };
+    // A password may be in it.
+    let shown = if argument.is_hide_env_values_set() { "set to what".to_owned() } else { format!("{value:?}, which") };
+    format!("the variable {name} is {shown} is not understood{reason}; it wants {wanted}")
 }
 
 /// The ceilings of a key that is to be added. A flag of the whole server means the key
@@ -211,6 +218,17 @@ mod tests {
         for resource in sandbox::Resource::ALL {
             assert!(help.contains(resource.name()), "{resource}");
         }
+    }
+
+    #[test]
+    fn a_password_in_a_variable_that_is_not_understood_is_not_shown() {
+        let wrong = |name: &str, value: &str| {
+            let command = command_line();
+            let argument = command.get_arguments().find(|one| one.get_env() == Some(OsStr::new(name))).unwrap();
+            said(argument, name, OsStr::new(value), "")
+        };
+        assert!(!wrong("BELLJAR_REDIS", "rediss://:hunter2@cache:637x").contains("hunter2"));
+        assert!(wrong("BELLJAR_RUNS", "many").contains("is \"many\", which is not understood"));
     }
 
     #[test]

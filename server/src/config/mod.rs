@@ -298,7 +298,11 @@ impl Config {
 
 fn read(path: &Path) -> anyhow::Result<Settings> {
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))
+    toml::from_str(&text).map_err(|error: toml::de::Error| {
+        // Not the line itself: a password may be in it.
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        anyhow::anyhow!("failed to understand {}, line {line}: {}", path.display(), error.message())
+    })
 }
 
 /// An environment variable as it is.
@@ -381,6 +385,17 @@ mod tests {
         let command = Settings::augment_args(clap::Command::new("belljar"));
         let file = ["belljar".as_ref(), "--config".as_ref(), path.as_os_str()];
         Config::load(&command.try_get_matches_from(file.into_iter().chain(flags.iter().map(OsStr::new)))?)
+    }
+
+    #[test]
+    fn what_is_not_understood_of_a_file_is_told_by_its_line_and_without_passwords() {
+        for (toml, line) in [
+            ("runs = 2\nredis = \"rediss://:hunter2@cache:637x\"\n", 2),
+            ("\n\n[traces]\nheaders = [\"authorization=hunter2\"]\n", 4),
+        ] {
+            let said = format!("{:#}", load(toml, &[]).unwrap_err());
+            assert!(said.contains(&format!("belljar.toml, line {line}: ")) && !said.contains("hunter2"), "{said}");
+        }
     }
 
     #[test]
