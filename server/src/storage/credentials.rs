@@ -3,14 +3,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "owns the file of credentials")]
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use async_trait::async_trait;
+use nix::libc;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use parking_lot::Mutex;
@@ -25,7 +26,7 @@ type Stamp = (u64, u64, i64, i64);
 #[derive(Debug)]
 pub(super) struct CredentialFile {
     path: PathBuf,
-    known: Mutex<(Stamp, Arc<AwsCredential>)>,
+    known: Mutex<(Option<Stamp>, Arc<AwsCredential>)>,
 }
 
 impl CredentialFile {
@@ -43,8 +44,10 @@ impl CredentialProvider for CredentialFile {
     // A look at one small file, which is shorter than handing it to another thread.
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut known = self.known.lock();
-        let is_same = fs::metadata(&self.path).is_ok_and(|metadata| stamp(&metadata) == known.0);
-        if !is_same {
+        let now = fs::metadata(&self.path).ok().map(|metadata| stamp(&metadata));
+        if now != known.0 {
+            // Of what cannot be used is said once that it cannot.
+            known.0 = now;
             match read(&self.path) {
                 Ok(new) => *known = new,
                 // What is being replaced may be gone for a moment.
@@ -63,16 +66,20 @@ fn stamp(metadata: &fs::Metadata) -> Stamp {
     (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn read(path: &Path) -> anyhow::Result<(Stamp, Arc<AwsCredential>)> {
-    let file = File::open(path)?;
+fn read(path: &Path) -> anyhow::Result<(Option<Stamp>, Arc<AwsCredential>)> {
+    // A pipe is not waited for.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     ensure!(metadata.is_file(), "it is no file");
     let mode = metadata.mode() & 0o7777;
-    ensure!(mode & 0o007 == 0, "others than its owner and group can read it: mode {mode:04o}, at most 0640");
+    ensure!(
+        mode & 0o027 == 0,
+        "others than its owner can change it, or others than its owner and group can read it: mode {mode:04o}, at most 0640"
+    );
     let mut text = String::new();
     file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     ensure!(text.len() as u64 <= MAX_BYTES, "it has more than {MAX_BYTES} bytes");
-    Ok((stamp(&metadata), Arc::new(parse(&text)?)))
+    Ok((Some(stamp(&metadata)), Arc::new(parse(&text)?)))
 }
 
 /// The keys of the section `default`.
@@ -121,6 +128,11 @@ mod tests {
         put(ONE, 0o644);
         let refused = format!("{:#}", CredentialFile::open(&path).unwrap_err());
         assert!(refused.contains("mode 0644, at most 0640") && refused.contains("credentials"), "{refused}");
+        put(ONE, 0o660);
+        assert!(format!("{:#}", CredentialFile::open(&path).unwrap_err()).contains("mode 0660, at most 0640"));
+        let pipe = parent.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(format!("{:#}", CredentialFile::open(&pipe).unwrap_err()).contains("it is no file"));
         put(ONE, 0o440);
         let file = CredentialFile::open(&path).unwrap();
         let first = file.get_credential().await.unwrap();
@@ -132,5 +144,7 @@ mod tests {
         assert_eq!(file.get_credential().await.unwrap().key_id, "two", "what cannot be used changes nothing");
         fs::remove_file(&path).unwrap();
         assert_eq!(file.get_credential().await.unwrap().key_id, "two");
+        put(ONE, 0o400);
+        assert_eq!(file.get_credential().await.unwrap().key_id, "one", "what is back counts again");
     }
 }
