@@ -1,8 +1,6 @@
 //! Credentials in a file that is mounted: the one that Amazon's tools share, with the
 //! section `[default]`. It is read again when it changes, so they can be rotated.
 
-#![expect(clippy::disallowed_methods, reason = "owns the file of credentials")]
-
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -106,6 +104,7 @@ fn parse(text: &str) -> anyhow::Result<AwsCredential> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "writes the file that is read here")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
