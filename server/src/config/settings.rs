@@ -121,10 +121,10 @@ pub(crate) struct Settings {
     /// Host that has the bucket and to which everything may go in clear; this machine may without; may be repeated
     #[arg(long, global = true, env = "BELLJAR_STORE_PLAIN_HTTP", value_name = "HOST", value_delimiter = ',')]
     pub(super) store_plain_http: Option<Vec<String>>,
-    /// File with the keys that sessions are sealed with, the same for all servers over one store; never written [default: one in the state directory]
+    /// File with the keys that sessions are sealed with, the same for all servers over one store; never written; a bucket needs it [default: one in the state directory]
     #[arg(long, global = true, env = "BELLJAR_STORE_KEYS", value_name = "FILE")]
     pub(super) store_keys: Option<PathBuf>,
-    /// Redis in front of a bucket that servers share, such as rediss://:PASSWORD@cache.example; it may be lost or lie at any time [default: none]
+    /// Redis in front of a bucket that servers share, such as redis://127.0.0.1; with a password by the variable, as everybody sees flags [default: none]
     #[arg(long, global = true, env = "BELLJAR_REDIS", value_name = "URL", hide_env_values = true)]
     pub(super) redis: Option<RedisSetting>,
     /// What a session in a directory outlasts: its server (process), or a power failure too (disk) [default: process]
