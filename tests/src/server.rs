@@ -374,6 +374,20 @@ impl Server {
 
     /// The directory beneath which workspaces and spool files lie.
     pub fn principal_directory(&self) -> PathBuf {
+        // The kernel hands out its list a page at a time. When another server gives
+        // up a lock between two pages, the list can miss one that is still held.
+        let own = (0..1000).find_map(|_| {
+            let held = self.held_locks();
+            let is_own = |directory: &PathBuf| {
+                std::fs::metadata(directory.join("lock")).is_ok_and(|lock| held.contains(&lock.ino()))
+            };
+            self.server_directories().into_iter().find(is_own)
+        });
+        own.expect("the server has a directory in the state directory").join("local/files")
+    }
+
+    /// The inodes of the files that this server has locked.
+    fn held_locks(&self) -> Vec<u64> {
         // Not by what it has open: only root may look at that of a server, which
         // is not dumpable. Everybody sees who holds which lock.
         let locks = std::fs::read_to_string("/proc/locks").expect("the kernel lists locks");
@@ -383,12 +397,7 @@ impl Server {
             let place = fields.get(5).filter(|_| fields.get(4) == Some(&pid.as_str()))?;
             place.rsplit(':').next()?.parse::<u64>().ok()
         };
-        let held: Vec<_> = locks.lines().filter_map(inode).collect();
-        let is_own = |directory: &PathBuf| {
-            std::fs::metadata(directory.join("lock")).is_ok_and(|lock| held.contains(&lock.ino()))
-        };
-        let own = self.server_directories().into_iter().find(is_own);
-        own.expect("the server has a directory in the state directory").join("local/files")
+        locks.lines().filter_map(inode).collect()
     }
 
     /// The directory that was given as state directory.
