@@ -20,7 +20,7 @@ use crate::caller::{Caller, Held, Turn};
 use crate::identity::Identity;
 use crate::origin::Origin;
 use crate::prompts;
-use crate::resources::{self, LASTING_TTL_MS, Refusal, Subscriptions};
+use crate::resources::{self, LASTING_TTL_MS, Listeners, Refusal, Subscriptions};
 use crate::service::Service;
 use crate::tools::{Call, TOOLS, reply};
 use crate::transport::gate::Gate;
@@ -40,11 +40,13 @@ pub(crate) struct Handler {
     ended: CancellationToken,
     /// Of a client of the `initialize` era, on this connection.
     subscriptions: Arc<Subscriptions>,
+    /// Of clients of the newer era.
+    listeners: Arc<Listeners>,
 }
 
 impl Handler {
     pub(crate) fn new(service: Arc<Service>, caller: Arc<Caller>, ended: CancellationToken) -> Self {
-        Self { service, caller, ended, subscriptions: Arc::default() }
+        Self { service, caller, ended, subscriptions: Arc::default(), listeners: Arc::default() }
     }
 }
 
@@ -205,8 +207,7 @@ impl ServerHandler for Handler {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        let policy = self.service.executor.policy(&self.caller.principal);
-        Some(resources::accepted(&policy.mounts, requested))
+        Some(self.listeners.begin(&self.service, &self.caller, requested))
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
@@ -217,8 +218,8 @@ impl ServerHandler for Handler {
             held.leave_place();
             held.count_call();
         }
-        let listening = resources::listen(&self.service, &self.caller, &self.ended, &context);
-        listening.await.map_err(|refusal| refusal.error(None))
+        let telling = self.listeners.tell(&self.service, &self.ended, &context);
+        telling.await.map_err(|refusal| refusal.error(None))
     }
 
     async fn list_prompts(

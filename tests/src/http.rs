@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -389,7 +389,10 @@ impl Connection {
 
     /// The next message of a stream; `None` at its end.
     pub fn event(&mut self) -> Option<Value> {
+        let started = Instant::now();
         loop {
+            // Signs of life alone would keep it for ever.
+            assert!(started.elapsed() < PATIENCE, "still waiting for a message of the stream");
             if let Some((event, rest)) = self.pending.split_once("\n\n") {
                 let (event, rest) = (message(event), rest.to_owned());
                 self.pending = rest;

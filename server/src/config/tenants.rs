@@ -26,8 +26,16 @@ const MOST: usize = 4096;
 /// kept.
 const IDLE: Duration = sandbox::RUN_LIFETIME;
 
-/// What one may use; absent is what the section of the others says, and in that a
-/// half of what there is.
+/// Of so many parts of what there is one has one.
+const PARTS: usize = 2;
+
+/// Likewise of runs at once. There are four for each processor, so a single tenant
+/// that keeps all of its own busy has every processor once, and another's run waits
+/// for few.
+const RUNS_PARTS: usize = 4;
+
+/// What one may use; absent is what the section of the others says, and in that its
+/// part of what there is.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TenantSettings {
@@ -149,10 +157,11 @@ fn with_policy(
     policy: Arc<Policy>,
 ) -> anyhow::Result<(TenantLimits, Quota)> {
     let key = |key: &str| format!("tenants.{name}.{key}");
-    let half = |all: usize| (all / 2).max(1);
-    let count =
-        |name: &str, value: Option<usize>, all: usize| in_range(&key(name), value.unwrap_or_else(|| half(all)), 1, all);
-    let bytes = |name: &str, value: Option<u64>, all: u64| in_range(&key(name), value.unwrap_or(all / 2), 1, all);
+    let count = |name: &str, value: Option<usize>, all: usize, parts: usize| {
+        in_range(&key(name), value.unwrap_or((all / parts).max(1)), 1, all)
+    };
+    let bytes =
+        |name: &str, value: Option<u64>, all: u64| in_range(&key(name), value.unwrap_or(all / PARTS as u64), 1, all);
     let over_time =
         |name: &str, value: Option<u64>| value.map(|value| in_range(&key(name), value, 1, 1_000_000_000)).transpose();
     let mut limit_ceilings = whole.limit_ceilings;
@@ -166,11 +175,11 @@ fn with_policy(
         limit_ceilings.set(resource, ceiling);
     }
     let limits = TenantLimits {
-        runs: count("runs", settings.runs, whole.runs)?,
+        runs: count("runs", settings.runs, whole.runs, RUNS_PARTS)?,
         queue: in_range(&key("queue"), settings.queue.unwrap_or(whole.queue), 0, 65_536)?,
-        workers: count("workers", settings.workers, whole.workers)?,
+        workers: count("workers", settings.workers, whole.workers, PARTS)?,
         memory_bytes: bytes("memory_bytes", settings.memory_bytes, whole.memory_bytes)?,
-        sessions: count("sessions", settings.sessions, whole.sessions)?,
+        sessions: count("sessions", settings.sessions, whole.sessions, PARTS)?,
         store_bytes: bytes("store_bytes", settings.store_bytes, whole.store_bytes)?,
         limit_ceilings,
         policy,
@@ -208,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_has_what_its_section_says_then_what_that_of_all_says_then_a_half() {
+    fn a_tenant_has_what_its_section_says_then_what_that_of_all_says_then_its_part() {
         let (tenants, roster) = parsed(
             "[default]\nruns = 3\ncalls_per_minute = 60\nenvironment = { A = \"1\", B = \"1\" }\n\
              [default.ceilings]\nfuel = 20_000_000\n[one]\nruns = 5\nenvironment = { B = \"2\" }\n\

@@ -26,7 +26,7 @@ pub(crate) use self::cursor::refuse as refuse_cursor;
 pub(crate) use self::list::list;
 pub(crate) use self::read::read;
 pub(crate) use self::refusal::Refusal;
-pub(crate) use self::subscriptions::{Subscriptions, accepted, listen};
+pub(crate) use self::subscriptions::{Listeners, Subscriptions};
 pub(crate) use self::templates::{has_template, templates};
 
 /// How long clients may cache what is the same for as long as the server runs.

@@ -2,7 +2,7 @@
 //! subscribed, or as the stream that it listens to. What it has not been told yet is
 //! told once, however often it changed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -114,50 +114,78 @@ async fn tell(
     }
 }
 
-/// What of that is told to one who listens: of more than it may have, nothing.
-pub(crate) fn accepted(mounts: &Mounts, requested: &SubscriptionFilter) -> SubscriptionFilter {
-    let uris = requested.resource_subscriptions.as_deref().unwrap_or_default();
-    let accepted: Vec<_> = if uris.len() > SUBSCRIPTIONS {
-        Vec::new()
-    } else {
-        uris.iter().filter(|uri| place(uri, mounts).is_ok()).cloned().collect()
-    };
-    SubscriptionFilter::builder().resource_subscriptions(accepted).build()
+/// What is watched for those who asked to listen, and whom the SDK has not handed over
+/// yet: it tells a client that it listens first. What changes in between is told too.
+#[derive(Default)]
+pub(crate) struct Listeners(Mutex<Vec<(SubscriptionFilter, Result<Watching, Refusal>)>>);
+
+/// What is watched for one who listens.
+struct Watching {
+    watch: FileWatch,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// Tells one who listens, until it leaves or the server ends.
-pub(crate) async fn listen(
-    service: &Service,
-    caller: &Caller,
-    ended: &CancellationToken,
-    context: &SubscriptionContext,
-) -> Result<(), Refusal> {
-    let requested = context.requested().resource_subscriptions.as_ref().map_or(0, Vec::len);
-    if requested > SUBSCRIPTIONS {
-        return Err(too_many());
-    }
-    let uris = context.accepted().resource_subscriptions.as_deref().unwrap_or_default();
-    let _permit = permit(caller, uris.len().max(1))?;
-    let watch = service.executor.watch_files(&caller.principal);
-    for uri in uris.iter().collect::<BTreeSet<_>>() {
-        let (session, path) = place(uri, &service.executor.policy(&caller.principal).mounts)?;
-        watch.add(&session, &path, uri);
-    }
-    let telling = async {
-        loop {
-            let uri = watch.next().await;
-            if context.sink().notify_resource_updated(&*uri).await.is_err() {
-                return;
-            }
+impl Listeners {
+    /// Begins to watch what was asked for, and says what of it is told: of more than
+    /// there may be, nothing.
+    pub(crate) fn begin(
+        &self,
+        service: &Service,
+        caller: &Caller,
+        requested: &SubscriptionFilter,
+    ) -> SubscriptionFilter {
+        let mounts = &service.executor.policy(&caller.principal).mounts;
+        let uris = requested.resource_subscriptions.as_deref().unwrap_or_default();
+        let mut accepted = BTreeMap::new();
+        if uris.len() <= SUBSCRIPTIONS {
+            accepted.extend(uris.iter().filter_map(|uri| Some((uri, place(uri, mounts).ok()?))));
         }
-    };
-    tokio::select! {
-        () = telling => {}
-        () = context.cancelled() => {}
-        () = service.stopping() => {}
-        () = ended.cancelled() => {}
+        let told: Vec<_> = uris.iter().filter(|uri| accepted.contains_key(uri)).cloned().collect();
+        let watching = if uris.len() > SUBSCRIPTIONS {
+            Err(too_many())
+        } else {
+            permit(caller, told.len().max(1)).map(|permit| {
+                let watch = service.executor.watch_files(&caller.principal);
+                for (uri, (session, path)) in accepted {
+                    watch.add(&session, &path, uri);
+                }
+                Watching { watch, _permit: permit }
+            })
+        };
+        self.0.lock().push((requested.clone(), watching));
+        SubscriptionFilter::builder().resource_subscriptions(told).build()
     }
-    Ok(())
+
+    /// Tells one who listens, until it leaves or the server ends.
+    pub(crate) async fn tell(
+        &self,
+        service: &Service,
+        ended: &CancellationToken,
+        context: &SubscriptionContext,
+    ) -> Result<(), Refusal> {
+        let watching = {
+            let mut begun = self.0.lock();
+            // Of several who asked for the same, each may have any.
+            let at = begun.iter().position(|(requested, _)| requested == context.requested());
+            at.map(|at| begun.swap_remove(at).1)
+        };
+        let Some(watching) = watching.transpose()? else { return Ok(()) };
+        let telling = async {
+            loop {
+                let uri = watching.watch.next().await;
+                if context.sink().notify_resource_updated(&*uri).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = telling => {}
+            () = context.cancelled() => {}
+            () = service.stopping() => {}
+            () = ended.cancelled() => {}
+        }
+        Ok(())
+    }
 }
 
 fn permit(caller: &Caller, count: usize) -> Result<OwnedSemaphorePermit, Refusal> {
