@@ -1,6 +1,7 @@
 //! What one tenant has is to another as if it had never been.
 
 use serde_json::json;
+use tests::Process;
 use tests::http::{Answer, legacy};
 
 use crate::caller::{Caller, TENANTS, server};
@@ -56,6 +57,23 @@ fn sessions_and_runs_of_another_answer_as_those_that_never_were() {
     let again = Caller::new(&server, &again);
     assert_eq!(again.execute_in(&session, "print(x)").output(), "secret of one\n");
     assert!(again.tool("read", json!({"run": run, "stream": "stdout"})).body.contains("secret of one"));
+}
+
+#[test]
+fn workers_of_several_tenants_give_way_to_the_server_and_those_of_one_do_not() {
+    for (configured, steps) in [(TENANTS, 5), ("", 0)] {
+        let server = server(configured);
+        let tenant: &[&str] = if configured.is_empty() { &[] } else { &["--tenant=one"] };
+        let key = server.add_key(&[tenant, &["--scopes=sandbox:execute"]].concat());
+        assert_eq!(Caller::new(&server, &key).execute_in("new", "print(1)").output(), "1\n");
+        let workers = Process::children_of(server.process().pid());
+        let workers: Vec<_> =
+            workers.iter().filter(|child| child.arguments().iter().any(|word| word == "worker-process")).collect();
+        assert!(!workers.is_empty(), "a worker ran it");
+        for worker in workers {
+            assert_eq!(worker.nice(), (server.process().nice() + steps).min(19), "{configured}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use tests::http::{Answer, HttpServer, Request, legacy, modern};
 use tests::{Reply, Server};
 
 /// Two tenants, and any other.
-pub(crate) const TENANTS: &str = "[tenants.default]\n[tenants.one]\n[tenants.two]\n";
+pub(crate) const TENANTS: &str = "[tenants.default]\nruns = 4\n[tenants.one]\n[tenants.two]\n";
 
 /// A server with keys and this configuration.
 pub(crate) fn server(configuration: &str) -> HttpServer {

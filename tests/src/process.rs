@@ -124,6 +124,11 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
+    /// How far it gives way to others on the processors: nice(2).
+    pub fn nice(&self) -> i32 {
+        stat(self.pid).and_then(|fields| fields.get(16)?.parse().ok()).expect("the process is there")
+    }
+
     fn status_kib(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         status.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.trim().parse().ok())

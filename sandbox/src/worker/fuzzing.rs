@@ -117,7 +117,7 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
     let preparations = [
         Preparation::Load { image: "0123456789abcdef".repeat(4), warm: 2, abi: 1, instance },
         Preparation::Mount(data.clone()),
-        Preparation::Confine(Bounds { directory: "/state/work".into(), runs: 8 }),
+        Preparation::Confine(Bounds { directory: "/state/work".into(), runs: 8, gives_way: true }),
     ];
     let orders = orders.iter().flat_map(|message| framed(0, message));
     orders.chain(preparations.iter().flat_map(|message| framed(PREPARATION, message))).collect()

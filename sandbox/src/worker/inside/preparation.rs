@@ -25,6 +25,11 @@ use crate::worker::wire::protocol::{Bounds, MountName, Preparation, Prepared};
 /// What a thread has mapped: its stack, and one for signals.
 const THREAD_BYTES: u64 = 4 << 20;
 
+/// By how much the priority of a worker that gives way is lower than the server's:
+/// as that of native programs is. It gets a third of what it would when the server
+/// wants the processor too.
+const LOWER_BY: i32 = 5;
+
 /// What the worker's end was sent.
 pub(crate) struct Loaded {
     /// By digest.
@@ -83,6 +88,10 @@ pub(crate) fn confine(
     (images, abis): (&HashMap<String, Arc<Image>>, &HashMap<String, u32>),
     start_threads: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Error> {
+    if bounds.gives_way {
+        // Threads inherit it.
+        rustix::process::nice(LOWER_BY).map_err(io::Error::from).doing(|| "lower its priority".into())?;
+    }
     // Of threads that are still to be started, their stacks.
     let stacks = bounds.runs as u64 * THREAD_BYTES;
     let data_bytes = mapped_data().doing(|| "ask how much memory it has".into())? + stacks;

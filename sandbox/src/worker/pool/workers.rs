@@ -31,7 +31,10 @@ impl Pool {
     /// Starts a worker and prepares it.
     pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Claim, Error> {
         let TenantLimits { runs, workers, ref policy, .. } = *self.settings.bounds.of(principal);
-        let bounds = Bounds { directory: self.state.shared(principal)?, runs };
+        // Before a server that is waiting for its turn, all its tenants wait. A single
+        // tenant waits for its own runs alone, and for what else the machine does.
+        let gives_way = self.settings.bounds.several().is_some();
+        let bounds = Bounds { directory: self.state.shared(principal)?, runs, gives_way };
         let images = self.sets.of(principal);
         let StartedChild { child, stream, .. } =
             self.spawner.start(Role::Worker).await.doing(|| "start a worker".into())?;

@@ -66,6 +66,8 @@ pub(crate) struct Bounds {
     pub(crate) directory: PathBuf,
     /// How many runs there are at once at most.
     pub(crate) runs: usize,
+    /// Whether it gives way to the server on the processors.
+    pub(crate) gives_way: bool,
 }
 
 /// From a worker that is not confined yet.
