@@ -36,7 +36,7 @@ impl Runtime for NativeRuns {
     async fn run(&self, order: Order, caller: Caller<'_>, turn: Option<&mut Turn>) -> Result<Ran, Error> {
         let hides_writes = !self.state.shows_mapped_writes();
         if let Some(turn) = turn.filter(|_| hides_writes) {
-            turn.tree.distrust_stamps();
+            turn.distrust_stamps();
         }
         let limits = order.limits;
         let memory_bytes = limits.get(Resource::MemoryBytes);

@@ -27,9 +27,9 @@ use crate::run::outcome::{Outcome, Output, RichOutput, SessionReport, SessionSta
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::{ExecuteRequest, SessionChoice};
 use crate::run::results::KeptResults;
+use crate::session::Turn;
 use crate::session::files::Manifest;
 use crate::session::save::Change;
-use crate::session::{Life, Turn};
 use crate::tenancy::TenantLimits;
 use crate::workspace::Workspace;
 
@@ -203,26 +203,19 @@ impl Executor {
     ) -> (Turn, Result<Outcome, Error>) {
         let outcome = self.run_and_save(runtime, &mut turn, job).await;
         turn.session.touch();
-        // What must be loaded anew is, by whoever uses it next.
-        if turn.is_ahead
-            && turn.life == Life::Loaded
-            && let Err(error) = self.sessions.roll_back(&mut turn).await
-        {
-            // Tried again by whoever uses the session next.
-            tracing::error!(%error, session = %turn.session.id, "a session could not be rolled back");
-        }
+        self.sessions.settle(&mut turn).await;
         (turn, outcome)
     }
 
     async fn run_and_save(&self, runtime: &impl Runtime, turn: &mut Turn, job: &mut Job) -> Result<Outcome, Error> {
         if let Some(expected) = job.request.if_sequence
-            && expected != turn.sequence
+            && expected != turn.sequence()
         {
             return Err(Error::invalid(
                 "if_sequence",
                 format!(
                     "must be the sequence of the session, which is {}, got {expected}: an earlier call was carried out",
-                    turn.sequence
+                    turn.sequence()
                 ),
             ));
         }
@@ -231,9 +224,7 @@ impl Executor {
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;
         let wrote_files = !job.request.files.is_empty();
-        turn.tree.rest();
-        turn.is_ahead = true;
-        let before = Arc::clone(turn.tree.manifest());
+        let before = turn.begin_change();
         let (run, mut ran) = self.run_in(runtime, job, workspace, Some(turn)).await?;
         let state = match ran.change.take() {
             Some(mut change) => {
@@ -244,14 +235,14 @@ impl Executor {
                 self.sessions.save(turn, change).await?;
                 job.call.saved();
                 if ran.hides_writes {
-                    name_rewritten(&mut ran.report, turn.tree.manifest(), &before);
+                    name_rewritten(&mut ran.report, turn.manifest(), &before);
                 }
                 state
             }
             None => {
                 ran.report.files.clear();
                 self.sessions.roll_back(turn).await?;
-                if turn.sequence == 0 {
+                if turn.is_new() {
                     // Its handle is about to be given out.
                     self.sessions.save(turn, Change::default()).await?;
                     job.call.saved();
@@ -262,7 +253,7 @@ impl Executor {
         let session = SessionReport {
             id: turn.session.id.clone(),
             state,
-            sequence: turn.sequence,
+            sequence: turn.sequence(),
             expires_at: self.expires_at(turn),
         };
         self.outcome(run, ran, job, None, Some(session))

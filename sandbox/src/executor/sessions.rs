@@ -14,7 +14,7 @@ use crate::run::outcome::{SessionReport, SessionState};
 use crate::run::request::InputFile;
 use crate::session::save::{Change, ChangedFiles};
 use crate::session::snapshot::SnapshotRecord;
-use crate::session::{Life, SessionFiles, Turn};
+use crate::session::{SessionFiles, Turn};
 
 /// The store is looked over this often: for sessions that have expired, and
 /// for what others wrote to it.
@@ -85,13 +85,7 @@ impl Executor {
                 None => executor.sessions.create(&principal).await?,
             };
             let written = executor.write_in(&mut turn, file).await;
-            if turn.is_ahead
-                && turn.life == Life::Loaded
-                && let Err(error) = executor.sessions.roll_back(&mut turn).await
-            {
-                // It is loaded when it is next used.
-                tracing::warn!(%error, session = %turn.session.id, "a session was not taken back to its last state");
-            }
+            executor.sessions.settle(&mut turn).await;
             if session.is_none() && written.is_err() {
                 executor.sessions.forget_new(&mut turn);
             }
@@ -103,8 +97,7 @@ impl Executor {
     async fn write_in(&self, turn: &mut Turn, file: InputFile) -> Result<(), Error> {
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("write a file", "its session has no workspace"))?;
-        turn.tree.rest();
-        turn.is_ahead = true;
+        turn.begin_change();
         let files = ChangedFiles { bytes: file.bytes.len() as u64, ..ChangedFiles::default() };
         write_files(&workspace, vec![file], &self.default_limits_of(&turn.session.owner)).await?;
         // Interpreters have not gone on, and stay where they are.
@@ -163,7 +156,7 @@ impl Executor {
         let (executor, principal, id) = (Arc::clone(self), principal.clone(), id.clone());
         self.look(&principal.clone(), cancel, |stop| async move {
             let turn = executor.turn(&principal, &id, &stop).await?;
-            Ok((executor.report(&turn), turn.snapshots.iter().map(SnapshotSummary::from).collect()))
+            Ok((executor.report(&turn), turn.snapshots().iter().map(SnapshotSummary::from).collect()))
         })
         .await
     }
@@ -346,14 +339,14 @@ impl Executor {
         SessionReport {
             id: turn.session.id.clone(),
             state: SessionState::Kept,
-            sequence: turn.sequence,
+            sequence: turn.sequence(),
             expires_at: self.expires_at(turn),
         }
     }
 
     /// When a session ends unless it changes before.
     pub(super) fn expires_at(&self, turn: &Turn) -> SystemTime {
-        turn.modified + self.sessions.lifetime()
+        turn.modified() + self.sessions.lifetime()
     }
 
     /// Sessions that lie in the store alone, as of the last sweep.

@@ -66,9 +66,9 @@ impl Runtime for WasmRuntime {
             return Ok(Ran { report: ran, is_warm: warm, change: None, hides_writes: false });
         };
         let (interpreter, transfer) = self.interpreter(pool, turn, (&runtime, &image), stop).await?;
-        let image_digest = turn.interpreters.get(runtime.id()).map_or(image.digest(), |saved| &saved.image).to_owned();
+        let image_digest = turn.interpreter(runtime.id()).map_or(image.digest(), |saved| &saved.image).to_owned();
         let session = SessionOrder { id: turn.session.id.clone(), interpreter };
-        let links = turn.tree.manifest().links();
+        let links = turn.links();
         let order = self.order(order, image_digest, (Some(session), links), &following);
         let end = pool.run(principal, order, Some(&transfer), stop.token(), following).await?;
         let WorkerReport { ran, warm, capture, .. } = report_of(end);
@@ -107,7 +107,7 @@ impl WasmRuntime {
         stop: &Stop,
     ) -> Result<(Interpreter, Arc<Transfer>), Error> {
         let (fetched, session) = (turn.fetched.take(), Arc::clone(&turn.session));
-        let saved = match turn.interpreters.get(runtime.id()) {
+        let saved = match turn.interpreter(runtime.id()) {
             None => {
                 stop.unless(self.bases.open_current(pool, &session.owner, runtime, image, || ())).await??;
                 return Ok((Interpreter::New, self.sessions.transfer(&session.owner)?));

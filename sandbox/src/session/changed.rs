@@ -29,9 +29,9 @@ pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Erro
     let session = &turn.session;
     let workspace =
         session.workspace().ok_or_else(|| Error::host("save the files of a session", "it has no workspace"))?;
-    let sequence = turn.sequence + 1;
-    let tree = turn.tree.capture(&workspace, None, store, &session.owner, &session.id, sequence).await?;
-    if Arc::ptr_eq(tree.manifest(), turn.tree.manifest()) {
+    let sequence = turn.sequence() + 1;
+    let tree = turn.tree().capture(&workspace, None, store, &session.owner, &session.id, sequence).await?;
+    if Arc::ptr_eq(tree.manifest(), turn.manifest()) {
         return Ok(Captured { files: None, tree });
     }
     let length = of_manifest(tree.manifest(), snapshot::encoded_bytes).await?;
@@ -60,10 +60,10 @@ pub(super) async fn capture(store: &Store, turn: &Turn) -> Result<Captured, Erro
 pub(super) async fn capture_apart(store: &Store, turn: &Turn) -> Result<Captured, Error> {
     let captured = capture(store, turn).await?;
     let Some(workspace) = turn.session.workspace() else { return Ok(captured) };
-    if turn.interpreters.is_empty() {
+    if turn.saved().interpreters.is_empty() {
         return Ok(captured);
     }
-    let seen = Arc::clone(&turn.seen);
+    let seen = Arc::clone(turn.seen());
     let doubles = of_manifest(captured.tree.manifest(), move |manifest| Ok(manifest.doubles(&seen))).await?;
     if doubles.is_empty() {
         return Ok(captured);

@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::store_space::collect_rest;
 use super::watchers::Watchers;
 use super::workspaces::Workspaces;
-use super::{Life, Session, Turn};
+use super::{Session, Turn};
 use crate::error::Error;
 use crate::fair::Urgency;
 use crate::handle::Principal;
@@ -77,7 +77,7 @@ impl Holding {
         let (ledger, owner) = (&self.ledger, turn.session.owner.clone());
         let most = ledger.most_of(&owner);
         let bytes = bytes as u64;
-        let mut held = turn.held.take().unwrap_or_else(|| ledger.nothing(&owner));
+        let mut held = turn.held().take().unwrap_or_else(|| ledger.nothing(&owner));
         let more = bytes.saturating_sub(held.bytes());
         let mut is_paid = false;
         if bytes <= most {
@@ -92,7 +92,7 @@ impl Holding {
             let taken = tokio::time::timeout(ROOM_WAIT, budget.take(&owner, more, Urgency::GoesOn)).await;
             is_paid = held.resize_with(bytes, taken.unwrap_or(None));
         }
-        turn.held = Some(held);
+        *turn.held() = Some(held);
         if is_paid {
             return Ok(());
         }
@@ -114,12 +114,12 @@ impl Holding {
 
     /// Pays for the `bytes` that a session is held in, if nobody has to make room.
     pub(super) fn pay_at_once(&self, turn: &mut Turn, bytes: usize) -> bool {
-        let mut held = match turn.held.take() {
+        let mut held = match turn.held().take() {
             Some(held) => held,
             None => self.ledger.nothing(&turn.session.owner),
         };
         let is_paid = held.resize(bytes as u64);
-        turn.held = Some(held);
+        *turn.held() = Some(held);
         is_paid
     }
 
@@ -131,7 +131,7 @@ impl Holding {
         if ledger.bytes() == 0 || (own_room() && is_room()) {
             return;
         }
-        let is_large = |turn: &Turn| turn.held.as_ref().is_some_and(|held| held.bytes() >= WORTHWHILE_BYTES);
+        let is_large = |turn: &Turn| turn.held_bytes() >= WORTHWHILE_BYTES;
         let make = |sessions: &[Arc<Session>], has_room: &dyn Fn() -> bool| {
             for session in sessions {
                 if has_room() {
@@ -181,15 +181,13 @@ impl Holding {
     fn hibernate(&self, mut turn: Turn) {
         tracing::debug!(session = %turn.session.id, "a session hibernates");
         collect_rest(&self.store, &mut turn);
-        self.watchers.left(&turn.session.key(), turn.sequence);
+        self.watchers.left(&turn.session.key(), turn.sequence());
         self.forget(&mut turn);
     }
 
     /// Forgets a session that is over, or lies in the store.
     pub(super) fn forget(&self, turn: &mut Turn) {
-        let has_files = turn.life != Life::Loaded || turn.is_ahead || !turn.tree.manifest().is_empty();
-        turn.life = Life::Gone;
-        turn.held = None;
+        let has_files = turn.end();
         let key = turn.session.key();
         self.interpreters.close(&key);
         self.workspaces.take_away(&turn.session, has_files);

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::files::Manifest;
 use super::snapshot;
 use super::snapshot::{Commit, Saved, SavedFiles, SavedInterpreter, SnapshotRecord, beside_files};
-use super::{Life, Session, Turn};
+use super::{Session, Turn};
 use crate::error::{Error, IoContext as _};
 use crate::fair::{Full, Pot, Units, Urgency};
 use crate::handle::{Principal, SnapshotId};
@@ -90,8 +90,7 @@ pub(super) struct Stored {
 impl Stored {
     /// The memory that the session takes once it is here.
     pub(super) fn heap_bytes(&self) -> usize {
-        let Commit { saved: Saved { interpreters, files }, snapshots, .. } = &self.commit;
-        self.files.manifest.heap_bytes_laid_out() + beside_files(files, interpreters, snapshots)
+        self.files.manifest.heap_bytes_laid_out() + beside_files(&self.commit.saved, &self.commit.snapshots)
     }
 }
 
@@ -189,7 +188,7 @@ pub(super) async fn fetch(
 ///
 /// [`Error::NotFound`].
 pub(super) fn find_snapshot<'a>(turn: &'a Turn, id: &SnapshotId) -> Result<&'a SnapshotRecord, Error> {
-    turn.snapshots.iter().find(|record| record.id == *id).ok_or_else(|| Error::NotFound {
+    turn.snapshots().iter().find(|record| record.id == *id).ok_or_else(|| Error::NotFound {
         kind: "snapshot",
         id: id.to_string(),
         advice: " in this session; `list` with the session shows those that there are",
@@ -248,11 +247,11 @@ async fn read_manifest_in_turn(store: &Store, session: &Session, files: &SavedFi
 /// Why what the last commit refers to could not be read: because it is not
 /// the last any more, perhaps.
 pub(super) async fn fenced_or(store: &Store, error: Error, turn: &mut Turn) -> Error {
-    let is_newest = store.is_newest(&turn.session.owner, &turn.session.id, turn.sequence).await;
+    let is_newest = store.is_newest(&turn.session.owner, &turn.session.id, turn.sequence()).await;
     if !matches!(is_newest, Ok(false)) {
         return error;
     }
-    turn.life = Life::Unknown;
+    turn.doubt();
     Error::Fenced { session: turn.session.id.to_string() }
 }
 

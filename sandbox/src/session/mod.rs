@@ -5,6 +5,7 @@
 
 mod changed;
 pub(crate) mod files;
+mod head;
 mod holding;
 mod in_memory;
 mod interpreters;
@@ -17,19 +18,16 @@ mod store_space;
 pub(crate) mod watchers;
 mod workspaces;
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
 
-use self::files::{Manifest, Tree};
-use self::ledger::Held;
+use self::head::Head;
 use self::load::Fetched;
-use self::snapshot::{SavedFiles, SavedInterpreter, SnapshotRecord};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId, SessionKey};
 use crate::workspace::Workspace;
@@ -65,74 +63,6 @@ impl Deref for SessionFiles {
     fn deref(&self) -> &Workspace {
         &self.workspace
     }
-}
-
-/// What a session is now.
-#[derive(Debug)]
-pub(crate) struct Head {
-    pub(crate) life: Life,
-    /// The last commit; 0 before the first.
-    pub(crate) sequence: u64,
-    /// When it was made.
-    pub(crate) modified: SystemTime,
-    pub(crate) interpreters: BTreeMap<String, SavedInterpreter>,
-    pub(crate) files: SavedFiles,
-    pub(crate) tree: Tree,
-    /// Pays for the memory that the server holds it in.
-    pub(crate) held: Option<Held>,
-    /// The files as interpreters last saw them, as far as this server knows.
-    pub(crate) seen: Arc<Manifest>,
-    pub(crate) snapshots: Vec<SnapshotRecord>,
-    /// Whether interpreters and files may have gone on past the last commit.
-    pub(crate) is_ahead: bool,
-    /// The commit as of which garbage was last collected, as far as is known.
-    pub(crate) collected: u64,
-    /// Whether a commit stopped referring to blobs since then.
-    pub(crate) has_garbage: bool,
-    /// Whether something failed that may have written blobs which no commit refers to.
-    pub(crate) may_have_garbage: bool,
-}
-
-impl Default for Head {
-    fn default() -> Self {
-        Self {
-            life: Life::Unknown,
-            sequence: 0,
-            modified: SystemTime::now(),
-            interpreters: BTreeMap::new(),
-            files: SavedFiles::default(),
-            tree: Tree::empty(),
-            held: None,
-            seen: Arc::default(),
-            snapshots: Vec::new(),
-            is_ahead: false,
-            collected: 0,
-            has_garbage: false,
-            may_have_garbage: false,
-        }
-    }
-}
-
-impl Head {
-    /// Whether `interpreters` do without a blob that the present ones need.
-    pub(crate) fn stops_referring_to_any(&self, interpreters: &BTreeMap<String, SavedInterpreter>) -> bool {
-        self.interpreters.iter().any(|(runtime, old)| {
-            let kept = interpreters.get(runtime).map_or(&[][..], |new| &new.parts);
-            // Parts are only ever cut off, and others put in their place.
-            !old.parts.iter().zip(kept).all(|(old, new)| old.blob == new.blob) || kept.len() < old.parts.len()
-        })
-    }
-}
-
-/// Whether a [`Head`] can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// It must be loaded first.
-    Unknown,
-    /// It is what the store holds, as far as this server knows.
-    Loaded,
-    /// The session is not here any more: look it up again.
-    Gone,
 }
 
 /// The right to use a session. Granted first in, first out.

@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::files::Tree;
+use super::head::LoadedState;
 use super::holding::Holding;
 use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
@@ -22,10 +23,10 @@ use super::load::{
     self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, find_snapshot, large_manifest, look_up, remembered,
 };
 use super::save::{Change, Earlier, Saver, SnapshotChange};
-use super::snapshot::{Commit, Saved, SavedInterpreter, SnapshotRecord, beside_files};
+use super::snapshot::{Commit, SavedInterpreter, SnapshotRecord};
 use super::watchers::{FileWatch, Watchers};
 use super::workspaces::Workspaces;
-use super::{Head, Life, Session, SessionFiles, Turn, not_found};
+use super::{Session, SessionFiles, Turn, not_found};
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId, SessionKey, SnapshotId};
@@ -175,7 +176,7 @@ impl Sessions {
             self.holding.forget(&mut turn);
             return Err(error);
         }
-        turn.life = Life::Loaded;
+        turn.trust();
         Ok(turn)
     }
 
@@ -205,11 +206,11 @@ impl Sessions {
                 () = stop.cancelled() => return Err(Error::Cancelled),
                 turn = session.turn(QUEUE) => turn?,
             };
-            if turn.life == Life::Gone {
+            if turn.is_gone() {
                 continue;
             }
             turn.session.touch();
-            let (was_here, began) = (turn.life == Life::Loaded, Instant::now());
+            let (was_here, began) = (turn.is_loaded(), Instant::now());
             self.refresh(&mut turn, wanted).await?;
             if !was_here {
                 self.settings.observers.session(SessionEvent::Resumed { took: began.elapsed() });
@@ -246,7 +247,7 @@ impl Sessions {
     async fn refresh(&self, turn: &mut Turn, wanted: Option<&str>) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
             match self.try_refresh(turn, wanted).await {
-                Err(error) if turn.life != Life::Gone && !matches!(error, Error::Busy { .. }) => {
+                Err(error) if !turn.is_gone() && !matches!(error, Error::Busy { .. }) => {
                     tracing::debug!(error = ?error, session = %turn.session.id, "a session is loaded again");
                 }
                 done => return done,
@@ -260,13 +261,13 @@ impl Sessions {
     /// does not matter.
     async fn touch(&self, turn: &mut Turn) {
         let now = self.store.now();
-        let age = now.duration_since(turn.modified).unwrap_or_default();
-        if turn.sequence == 0 || age < self.settings.lifetime / TOUCHES {
+        let age = now.duration_since(turn.modified()).unwrap_or_default();
+        if turn.is_new() || age < self.settings.lifetime / TOUCHES {
             return;
         }
-        let touched = self.store.touch(&turn.session.owner, &turn.session.id, turn.sequence, now).await;
+        let touched = self.store.touch(&turn.session.owner, &turn.session.id, turn.sequence(), now).await;
         match touched {
-            Ok(()) => turn.modified = now,
+            Ok(()) => turn.used(now),
             // It has lived on until now, and says itself until when.
             Err(error) => tracing::debug!(%error, session = %turn.session.id, "a session was not touched"),
         }
@@ -274,13 +275,13 @@ impl Sessions {
 
     async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&str>) -> Result<(), Error> {
         let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
-        if turn.life == Life::Loaded
-            && !turn.is_ahead
-            && (turn.sequence == 0 || self.store.is_newest(&owner, &id, turn.sequence).await?)
+        if turn.is_loaded()
+            && !turn.is_ahead()
+            && (turn.is_new() || self.store.is_newest(&owner, &id, turn.sequence()).await?)
         {
             return Ok(());
         }
-        let known = (turn.life == Life::Loaded).then_some(turn.sequence);
+        let known = turn.is_loaded().then_some(turn.sequence());
         let mut large = None;
         let gone = loop {
             let (session, transfers) = (Arc::clone(&turn.session), Arc::clone(&self.transfers));
@@ -288,7 +289,7 @@ impl Sessions {
             let look_up =
                 |store| async move { look_up(&store, &transfers, &session, known, wanted.as_deref(), right).await };
             match self.store.at_once(look_up).await? {
-                LookedUp::Known => return if turn.is_ahead { self.roll_back(turn).await } else { Ok(()) },
+                LookedUp::Known => return if turn.is_ahead() { self.roll_back(turn).await } else { Ok(()) },
                 LookedUp::Large => large = Some(large_manifest(&owner).await?),
                 LookedUp::Newer(stored) => {
                     let bytes = stored.heap_bytes();
@@ -301,7 +302,7 @@ impl Sessions {
                     self.holding.pay(turn, bytes).await?;
                 }
                 // Its first run failed.
-                LookedUp::Gone(_) if turn.life == Life::Loaded && turn.sequence == 0 => {
+                LookedUp::Gone(_) if turn.is_loaded() && turn.is_new() => {
                     return self.roll_back(turn).await;
                 }
                 LookedUp::Gone(why) => break why,
@@ -317,21 +318,21 @@ impl Sessions {
         let session = Arc::clone(&turn.session);
         let Stored { sequence, modified, commit, files, fetched, has_garbage } = stored;
         let ReadManifest { manifest, large } = files;
-        let Commit { saved: Saved { interpreters, files }, snapshots, .. } = commit;
+        let Commit { saved, snapshots, .. } = commit;
         let manifest = Arc::new(manifest);
         self.holding.interpreters().close(&session.key());
-        turn.life = Life::Unknown;
+        turn.doubt();
         drop(large);
         let is_new = session.workspace().is_none();
         if is_new {
             // Nobody takes the empty directory for that of the session.
             session.set_disordered(true);
             self.holding.admit(&session)?;
-            turn.tree = Tree::empty();
+            turn.has_no_files_yet();
             self.watchers.came(&session.key(), sequence);
         } else {
             // Another server went on with it.
-            self.watchers.changed(session.key(), turn.tree.manifest(), &manifest);
+            self.watchers.changed(session.key(), turn.manifest(), &manifest);
         }
         // Most sessions that come back have no files, and wait for no disk.
         let tree = if is_new && manifest.is_empty() {
@@ -340,22 +341,7 @@ impl Sessions {
         } else {
             self.holding.workspaces().lay_out(turn, manifest).await?
         };
-        let head = Head {
-            life: Life::Loaded,
-            sequence,
-            modified,
-            interpreters,
-            files,
-            seen: Arc::clone(tree.manifest()),
-            tree,
-            held: turn.held.take(),
-            snapshots,
-            is_ahead: false,
-            collected: sequence,
-            may_have_garbage: turn.may_have_garbage,
-            has_garbage: turn.has_garbage || has_garbage,
-        };
-        **turn = head;
+        turn.load(LoadedState { sequence, modified, saved, snapshots, tree, has_garbage });
         turn.fetched = fetched;
         Ok(())
     }
@@ -363,12 +349,22 @@ impl Sessions {
     /// Takes interpreters and files back to the last commit. An interpreter
     /// comes back when it is next wanted.
     pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
-        turn.is_ahead = true;
-        turn.may_have_garbage = true;
+        turn.begin_roll_back();
         self.holding.interpreters().close(&turn.session.key());
-        turn.tree = self.holding.workspaces().lay_out(turn, Arc::clone(turn.tree.manifest())).await?;
-        turn.is_ahead = false;
+        let tree = self.holding.workspaces().lay_out(turn, Arc::clone(turn.manifest())).await?;
+        turn.rolled_back(tree);
         Ok(())
+    }
+
+    /// Takes a session back to its last commit if what was done in it was not committed.
+    /// What must be loaded anew is, by whoever uses it next.
+    pub(crate) async fn settle(&self, turn: &mut Turn) {
+        if turn.must_be_taken_back()
+            && let Err(error) = self.roll_back(turn).await
+        {
+            // Whoever uses it next tries again.
+            tracing::error!(%error, session = %turn.session.id, "a session could not be taken back to its last state");
+        }
     }
 
     /// Saves what a call made of a session: see [`save`](super::save).
@@ -411,7 +407,7 @@ impl Sessions {
     /// [`Error::Denied`] when it has as many snapshots as it may have, and as
     /// for [`Sessions::save`].
     pub(crate) async fn take_snapshot<'a>(&self, turn: &'a mut Turn) -> Result<&'a SnapshotRecord, Error> {
-        let (count, limit) = (turn.snapshots.len(), self.settings.snapshots);
+        let (count, limit) = (turn.snapshots().len(), self.settings.snapshots);
         if count >= limit {
             return Err(Error::Denied {
                 action: "taking a snapshot".into(),
@@ -419,7 +415,7 @@ impl Sessions {
             });
         }
         self.save(turn, Change { snapshots: Some(SnapshotChange::Take), ..Change::default() }).await?;
-        turn.snapshots.last().ok_or_else(|| Error::host("take a snapshot", "it is not there"))
+        turn.snapshots().last().ok_or_else(|| Error::host("take a snapshot", "it is not there"))
     }
 
     /// Forgets a snapshot.
@@ -434,18 +430,14 @@ impl Sessions {
         let (saved, manifest) = remembered(&self.store, turn, snapshot).await?;
         let earlier = Some(Earlier { saved, files_bytes: manifest.heap_bytes_laid_out() });
         self.save(turn, Change { earlier, ..Change::default() }).await?;
-        turn.has_garbage = true;
-        // It is so from here on. If its files cannot be laid out now, they
-        // will be when it is loaded.
-        turn.life = Life::Unknown;
-        self.watchers.changed(turn.session.key(), turn.tree.manifest(), &manifest);
+        turn.begin_rewind();
+        self.watchers.changed(turn.session.key(), turn.manifest(), &manifest);
         self.holding.interpreters().close(&turn.session.key());
-        turn.tree = self.holding.workspaces().lay_out(turn, manifest).await?;
-        turn.seen = Arc::clone(turn.tree.manifest());
-        let beside = beside_files(&turn.files, &turn.interpreters, &turn.snapshots);
-        let bytes = turn.tree.heap_bytes_with(&turn.seen) + beside;
+        let tree = self.holding.workspaces().lay_out(turn, manifest).await?;
+        turn.rewound(tree);
+        let bytes = turn.heap_bytes();
         self.holding.pay(turn, bytes).await?;
-        turn.life = Life::Loaded;
+        turn.trust();
         Ok(())
     }
 
@@ -454,10 +446,7 @@ impl Sessions {
     pub(crate) async fn fork(&self, turn: &mut Turn, snapshot: Option<&SnapshotId>) -> Result<(SessionId, u64), Error> {
         let (saved, manifest) = match snapshot {
             Some(snapshot) => remembered(&self.store, turn, snapshot).await?,
-            None => {
-                let saved = Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
-                (saved, Arc::clone(turn.tree.manifest()))
-            }
+            None => (turn.saved().clone(), Arc::clone(turn.manifest())),
         };
         self.saver.fork(turn, saved, &manifest).await
     }

@@ -24,7 +24,7 @@ use super::load::fenced_or;
 use super::snapshot::{self, Commit, Saved, SavedInterpreter, SavedPart, SnapshotRecord, beside_files};
 use super::store_space::{collect, make_space};
 use super::watchers::Watchers;
-use super::{Life, Session, Turn, changed};
+use super::{Session, Turn, changed};
 use crate::error::{Error, IoContext as _};
 use crate::handle::{SessionId, SnapshotId};
 use crate::run::limits::{Limits, Resource};
@@ -36,9 +36,6 @@ use crate::workspace::untouched::Untouched;
 
 /// The largest tail. Above what a worker makes of one.
 const MAX_TAIL_BYTES: u64 = 1 << 20;
-/// Blobs that nothing refers to any more are removed from the store every so
-/// many commits, and after one that failed.
-const COLLECT_INTERVAL: u64 = 8;
 
 /// What a call made of a session. What it leaves out stays as it is.
 #[derive(Default)]
@@ -120,14 +117,14 @@ impl Saver {
         if let Some(captured) = &interpreter {
             self.check(turn, captured)?;
         }
-        let present = || Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() };
+        let present = || turn.saved().clone();
         let remembered = match snapshots {
-            Some(SnapshotChange::Take) => Some(snapshot::encode(&present())?),
+            Some(SnapshotChange::Take) => Some(snapshot::encode(turn.saved())?),
             Some(SnapshotChange::Remove(_)) | None => None,
         };
         let later_bytes = earlier.as_ref().map_or(0, |earlier| earlier.files_bytes);
         let saved = earlier.map_or_else(present, |earlier| earlier.saved);
-        let mut next = Commit { parent: turn.sequence, saved, snapshots: turn.snapshots.clone() };
+        let mut next = Commit { parent: turn.sequence(), saved, snapshots: turn.snapshots().to_vec() };
 
         let memory =
             interpreter.as_ref().map_or(0, |captured| sum(&captured.capture.parts) + sum(&captured.capture.tail));
@@ -150,7 +147,7 @@ impl Saver {
         }
         let mut tree = None;
         if let Some(ChangedFiles { untouched, .. }) = files {
-            turn.tree.set_untouched(untouched);
+            turn.set_untouched(untouched);
             let captured = if knows_files {
                 changed::capture(&self.store, turn).await?
             } else {
@@ -172,7 +169,7 @@ impl Saver {
 
         self.commit(turn, next, tree, later_bytes).await?;
         if knows_files {
-            turn.seen = Arc::clone(turn.tree.manifest());
+            turn.seen_by_interpreters();
         }
         Ok(())
     }
@@ -189,12 +186,12 @@ impl Saver {
         saved.add_blobs(&mut blobs);
         let bytes = saved.size_bytes() + manifest.stored_bytes();
         let fork = Session::new(SessionId::random(), turn.session.owner.clone());
-        let body = snapshot::encode(&Commit { parent: turn.sequence, saved, snapshots: Vec::new() })?;
+        let body = snapshot::encode(&Commit { parent: turn.sequence(), saved, snapshots: Vec::new() })?;
         // Links take no room, but the other session may go first.
         make_space(&self.store, turn, bytes + body.len() as u64).await?;
         // Its numbers go on from those of the session it comes from, whose
         // blobs it takes over under their names.
-        let sequence = turn.sequence + 1;
+        let sequence = turn.sequence() + 1;
         let copied = self.store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
         if let Err(error) = copied {
             self.store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
@@ -212,7 +209,7 @@ impl Saver {
     /// speaks.
     fn check(&self, turn: &Turn, captured: &CapturedInterpreter) -> Result<(), Error> {
         let Capture { keep, parts, tail, state } = &captured.capture;
-        let before = turn.interpreters.get(captured.runtime.id()).map_or(&[][..], |saved| &saved.parts);
+        let before = turn.interpreter(captured.runtime.id()).map_or(&[][..], |saved| &saved.parts);
         let memory = self.ceilings.get(Resource::MemoryBytes);
         let most_parts = usize::try_from(memory >> 21).unwrap_or(usize::MAX).saturating_add(64);
         let most_bytes = saved_bytes(memory);
@@ -249,7 +246,7 @@ impl Saver {
         parts.truncate(capture.keep);
         let doing = || "take over the state of a session".to_owned();
         let lengths = capture.parts.iter().chain(&capture.tail).copied().collect();
-        let (new_parts, sequence) = (capture.parts.len(), turn.sequence + 1);
+        let (new_parts, sequence) = (capture.parts.len(), turn.sequence() + 1);
         let session = Arc::clone(&turn.session);
         let put = |store: Store| async move {
             let mut incoming = transfer.parts(lengths);
@@ -275,12 +272,12 @@ impl Saver {
     /// Writes the present state, encoded, so that it is remembered.
     async fn put_snapshot(&self, turn: &Turn, saved: &Saved, encoded: Vec<u8>) -> Result<SnapshotRecord, Error> {
         let session = &turn.session;
-        let blob = self.store.put_blob(&session.owner, &session.id, turn.sequence + 1, encoded).await?;
+        let blob = self.store.put_blob(&session.owner, &session.id, turn.sequence() + 1, encoded).await?;
         Ok(SnapshotRecord {
             id: SnapshotId::random(),
-            sequence: turn.sequence,
+            sequence: turn.sequence(),
             created: SystemTime::now(),
-            size_bytes: saved.size_bytes() + turn.tree.manifest().size_bytes(),
+            size_bytes: saved.size_bytes() + turn.manifest().size_bytes(),
             blob,
         })
     }
@@ -305,8 +302,7 @@ impl Saver {
         if committed.is_err() {
             self.holding.interpreters().close(&turn.session.key());
             turn.session.set_disordered(true);
-            turn.is_ahead = true;
-            turn.life = if turn.sequence == 0 { turn.life } else { Life::Unknown };
+            turn.commit_failed();
         }
         committed
     }
@@ -330,13 +326,13 @@ impl Saver {
         later_bytes: usize,
     ) -> Result<(), Error> {
         let session = Arc::clone(&turn.session);
-        let sequence = turn.sequence + 1;
-        let files = tree.as_ref().unwrap_or(&turn.tree).heap_bytes_with(&turn.seen).max(later_bytes);
-        let beside = beside_files(&next.saved.files, &next.saved.interpreters, &next.snapshots);
+        let sequence = turn.sequence() + 1;
+        let files = tree.as_ref().unwrap_or(turn.tree()).heap_bytes_with(turn.seen()).max(later_bytes);
+        let beside = beside_files(&next.saved, &next.snapshots);
         self.holding.pay(turn, files + beside).await?;
         let body = snapshot::encode(&next)?;
         // Fewer snapshots than before are a step to more room.
-        if next.snapshots.len() >= turn.snapshots.len() {
+        if next.snapshots.len() >= turn.snapshots().len() {
             make_space(&self.store, turn, body.len() as u64).await?;
         }
         let (to, bytes, began) = (Arc::clone(&session), body.len(), Instant::now());
@@ -345,21 +341,11 @@ impl Saver {
         if committed == Committed::Fenced {
             return Err(Error::Fenced { session: session.id.to_string() });
         }
-        turn.has_garbage |= tree.is_some()
-            || next.snapshots.len() < turn.snapshots.len()
-            || turn.stops_referring_to_any(&next.saved.interpreters);
-        turn.sequence = sequence;
-        turn.modified = self.store.now();
-        turn.interpreters = next.saved.interpreters;
-        turn.files = next.saved.files;
-        turn.snapshots = next.snapshots;
-        if let Some(tree) = tree {
-            self.watchers.changed(session.key(), turn.tree.manifest(), tree.manifest());
-            turn.tree = tree;
+        if let Some(tree) = &tree {
+            self.watchers.changed(session.key(), turn.manifest(), tree.manifest());
         }
-        turn.is_ahead = false;
-        let is_due = sequence - turn.collected >= COLLECT_INTERVAL;
-        if turn.may_have_garbage || (turn.has_garbage && is_due) {
+        turn.committed(next, tree, self.store.now());
+        if turn.is_collection_due() {
             collect(&self.store, turn);
         }
         Ok(())

@@ -140,6 +140,15 @@ impl Saved {
         self.interpreters.values().map(SavedInterpreter::size_bytes).sum()
     }
 
+    /// Whether `next` does without a blob that an interpreter of this needs.
+    pub(super) fn stops_referring_to_any(&self, next: &Self) -> bool {
+        self.interpreters.iter().any(|(runtime, old)| {
+            let kept = next.interpreters.get(runtime).map_or(&[][..], |new| &new.parts);
+            // Parts are only ever cut off, and others put in their place.
+            !old.parts.iter().zip(kept).all(|(old, new)| old.blob == new.blob) || kept.len() < old.parts.len()
+        })
+    }
+
     /// The blobs that it names itself. Those of files are named in the
     /// manifest.
     pub(crate) fn add_blobs(&self, blobs: &mut HashSet<BlobName>) {
@@ -198,11 +207,8 @@ impl SavedInterpreter {
 }
 
 /// The memory that a session takes beside what its files are known by.
-pub(super) fn beside_files(
-    files: &SavedFiles,
-    interpreters: &BTreeMap<String, SavedInterpreter>,
-    snapshots: &[SnapshotRecord],
-) -> usize {
+pub(super) fn beside_files(saved: &Saved, snapshots: &[SnapshotRecord]) -> usize {
+    let Saved { interpreters, files } = saved;
     let files = match files {
         SavedFiles::Inline(bytes) => bytes.capacity(),
         SavedFiles::Blob(_) => 0,

@@ -4,9 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::Turn;
 use super::load::{blobs_of, read_snapshot};
-use super::snapshot::Saved;
-use super::{Life, Turn};
 use crate::error::Error;
 use crate::store::Store;
 
@@ -29,7 +28,7 @@ pub(super) async fn make_space(store: &Store, turn: &mut Turn, bytes: u64) -> Re
 
 /// Collects what a session no longer needs, if there is any of it.
 pub(super) fn collect_rest(store: &Store, turn: &mut Turn) {
-    if turn.has_garbage || turn.may_have_garbage {
+    if turn.may_have_garbage() {
         collect(store, turn);
     }
 }
@@ -43,16 +42,14 @@ pub(super) fn collect(store: &Store, turn: &mut Turn) {
 
 /// The removal of what nothing refers to as of the last commit.
 fn collection(store: &Store, turn: &mut Turn) -> Option<impl Future<Output = ()> + Send + use<>> {
-    if turn.life != Life::Loaded {
+    if !turn.is_loaded() {
         return None;
     }
-    turn.collected = turn.sequence;
-    turn.may_have_garbage = false;
-    turn.has_garbage = false;
-    let mut keep: HashSet<_> = turn.tree.blobs().cloned().collect();
-    Saved { interpreters: turn.interpreters.clone(), files: turn.files.clone() }.add_blobs(&mut keep);
+    turn.collected();
+    let mut keep: HashSet<_> = turn.tree().blobs().cloned().collect();
+    turn.saved().add_blobs(&mut keep);
     let (store, session) = (store.clone(), Arc::clone(&turn.session));
-    let (sequence, snapshots) = (turn.sequence, turn.snapshots.clone());
+    let (sequence, snapshots) = (turn.sequence(), turn.snapshots().to_vec());
     Some(async move {
         let collect = async {
             for record in &snapshots {

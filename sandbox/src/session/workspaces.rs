@@ -42,7 +42,7 @@ impl Workspaces {
                 Tree::restore(manifest, Some(&tree), &workspace, &self.store, &session.owner, &session.id).await
             }
         };
-        let mut tree = restore(turn.tree.clone()).await;
+        let mut tree = restore(turn.tree().clone()).await;
         if let Err(error) = &tree {
             // Whatever a program did to its directory, a new one is as good.
             tracing::warn!(error = ?error, session = %session.id, "the files of a session are laid out anew");
