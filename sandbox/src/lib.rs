@@ -49,7 +49,7 @@ pub use children::jailer_executable::jailer_command;
 pub use children::protect::protect_own_process;
 pub use error::Error;
 pub use executor::{
-    Drained, Executor, ExecutorSettings, Health, Language, Look, Meter, Place, Reserved, RunEvents, SessionSummary,
+    Drained, Executor, ExecutorSettings, Health, Language, Look, Place, Reserved, RunEvents, SessionSummary,
     SnapshotSummary, Told,
 };
 pub use filesystem::canonical::canonical;
@@ -71,6 +71,7 @@ pub use run::observer::{Observer, SessionEvent};
 pub use run::outcome::{GuestError, Outcome, Output, RichOutput, SessionReport, SessionState, Status, Trap};
 pub use run::output::SPOOL_BYTES;
 pub use run::program::Program;
+pub use run::report::RunReport;
 pub use run::request::{ExecuteRequest, InputFile, SessionChoice};
 pub use run::spool::Spool;
 pub use run::stream::{LiveOutput, Stream};

@@ -93,7 +93,6 @@ impl Service {
         let storage = config.storage;
         let executor = Arc::new(Executor::new(config.executor)?);
         let accounts = Arc::new(Accounts::new(config.roster));
-        executor.count_with(Arc::<Accounts>::clone(&accounts));
         let audit = config.audit.as_ref().map(Audit::open).transpose()?;
         let mut observers = vec![Arc::<Accounts>::clone(&accounts) as Arc<dyn Observer>];
         observers.extend(audit.clone().map(|audit| audit as Arc<dyn Observer>));

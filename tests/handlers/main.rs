@@ -186,8 +186,8 @@ impl Here {
 
 #[track_caller]
 fn said(outcome: &Outcome) -> String {
-    assert_eq!(outcome.status, Status::Exited(0), "{:?} {:?}", outcome.error, outcome.stderr);
-    String::from_utf8(outcome.stdout.head.clone()).unwrap()
+    assert_eq!(outcome.report.status, Status::Exited(0), "{:?} {:?}", outcome.report.error, outcome.report.stderr);
+    String::from_utf8(outcome.report.stdout.head.clone()).unwrap()
 }
 
 async fn calls_of_tasks_and_threads_are_in_flight_together() {
@@ -242,10 +242,10 @@ async fn a_wait_uses_no_fuel_and_other_tasks_go_on() {
     // `slow` and `echo` are as long; the bytes are anything.
     let code = |name: u32| format!("65536 {name} ! 65536 4 320 33 b . 1 - 65540 w . 65540 @ 70000 99 t . 70000 33 p");
     let (slow, echo) = (u32::from_le_bytes(*b"slow"), u32::from_le_bytes(*b"echo"));
-    let fuel = |outcome: &Outcome| outcome.usage.get(Resource::Fuel).unwrap();
+    let fuel = |outcome: &Outcome| outcome.report.usage.get(Resource::Fuel).unwrap();
     let [slow, echo] = [here.run("caller", &code(slow)).await, here.run("caller", &code(echo)).await];
     assert_eq!((said(&slow), fuel(&slow)), (said(&echo), fuel(&echo)));
-    let time = |outcome: &Outcome, of| outcome.usage.get(of).unwrap();
+    let time = |outcome: &Outcome, of| outcome.report.usage.get(of).unwrap();
     assert!(time(&slow, Resource::WallTimeMs) >= 150 && time(&slow, Resource::CpuTimeMs) < 50);
     let here = Here::start(|_| ());
     for language in BOTH {
@@ -278,12 +278,12 @@ async fn what_ends_a_run_ends_its_calls() {
             cancel.cancel();
         };
         let (outcome, ()) = tokio::join!(run, asked);
-        assert_eq!(outcome.unwrap().status, Status::Cancelled, "{language} {code}");
+        assert_eq!(outcome.unwrap().report.status, Status::Cancelled, "{language} {code}");
         here.none_is_open().await;
         // At its deadline.
         let run = here.execute(language, code, SessionChoice::None, 1500, CancellationToken::new());
         let outcome = run.await.unwrap();
-        assert_eq!(outcome.status, Status::LimitExceeded(Resource::WallTimeMs), "{language} {code}");
+        assert_eq!(outcome.report.status, Status::LimitExceeded(Resource::WallTimeMs), "{language} {code}");
         here.handlers.began.notified().await;
         here.none_is_open().await;
     }
@@ -315,7 +315,7 @@ async fn a_call_that_outlasts_its_run_is_over_in_the_next() {
         1000,
         CancellationToken::new(),
     );
-    assert_eq!(limited.await.unwrap().status, Status::LimitExceeded(Resource::WallTimeMs));
+    assert_eq!(limited.await.unwrap().report.status, Status::LimitExceeded(Resource::WallTimeMs));
     let after = run("print(left, belljar.call('echo', x=2))", SessionChoice::Existing(session)).await;
     assert_eq!(said(&after), "[] {'x': 2}\n");
 }
@@ -332,7 +332,7 @@ async fn a_run_that_waits_keeps_its_place() {
         cancel.cancel();
     };
     let (waited, ()) = tokio::join!(waits, other);
-    assert_eq!(waited.unwrap().status, Status::Cancelled);
+    assert_eq!(waited.unwrap().report.status, Status::Cancelled);
     assert_eq!(here.said("python", "print(1)").await, "1\n");
 }
 

@@ -109,7 +109,7 @@ impl Replica {
     /// The value of the last expression of `code` in a session.
     async fn value(&self, session: &SessionId, code: &str) -> String {
         let outcome = self.execute(SessionChoice::Existing(session.clone()), code).await.unwrap();
-        outcome.result.unwrap_or_else(|| panic!("{:?}", outcome.error))
+        outcome.report.result.unwrap_or_else(|| panic!("{:?}", outcome.report.error))
     }
 
     async fn begin(&self, code: &str) -> SessionId {

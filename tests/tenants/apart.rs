@@ -162,7 +162,7 @@ pub(crate) async fn a_worker_that_dies_takes_only_its_tenant_with_it() {
         other.prints_in(&theirs, waits),
         killing
     );
-    assert_eq!(lost.unwrap().status, Status::Trapped(Trap::WorkerLost));
+    assert_eq!(lost.unwrap().report.status, Status::Trapped(Trap::WorkerLost));
     assert_eq!(printed, "2");
     assert_eq!(one.prints_in(&mine, "print(x)").await, "1", "and that goes on where it was");
 }

@@ -48,7 +48,7 @@ pub(crate) async fn memory_of_one_is_bounded_and_holds_up_nobody() {
     let (eater, other, small) = (house.tenant("eater"), house.tenant("other"), house.tenant("small"));
     let much = "print(len(bytearray(180 << 20)))";
     let outgrown = small.execute(SessionChoice::None, much).await.unwrap();
-    assert_eq!(outgrown.error.unwrap().name, "MemoryError");
+    assert_eq!(outgrown.report.error.unwrap().name, "MemoryError");
 
     let holds = "import os, time\nx = bytearray(200 << 20)\nopen('held', 'w').close()\n\
                  while not os.path.exists('go'): time.sleep(0.002)\nprint(len(x))";
@@ -112,7 +112,7 @@ pub(crate) async fn several_tenants_need_programs_that_are_isolated() {
     match house.executor.health().native.unwrap().tier {
         Ok(tier) => {
             assert_eq!(tier, Tier::Isolated);
-            assert_eq!(ran.unwrap().status, Status::Exited(0));
+            assert_eq!(ran.unwrap().report.status, Status::Exited(0));
             let begin = ExecuteRequest {
                 session: SessionChoice::New,
                 ..request("bash", "echo theirs > secret\nchmod a+r secret", 20_000)
@@ -122,8 +122,8 @@ pub(crate) async fn several_tenants_need_programs_that_are_isolated() {
             assert_eq!(std::fs::read_to_string(&secret).unwrap(), "theirs\n", "the control");
             let look = format!("cat {0}; ls {1}; echo x > {0}", secret.display(), secret.parent().unwrap().display());
             let ran = house.tenant("two").request(request("bash", &look, 20_000)).await.unwrap();
-            assert_eq!((ran.status, ran.stdout.head.as_slice()), (Status::Exited(1), &b""[..]));
-            let said = String::from_utf8(ran.stderr.head).unwrap();
+            assert_eq!((ran.report.status, ran.report.stdout.head.as_slice()), (Status::Exited(1), &b""[..]));
+            let said = String::from_utf8(ran.report.stderr.head).unwrap();
             assert_eq!(said.matches("No such file or directory").count(), 3, "{said}");
             assert_eq!(std::fs::read_to_string(&secret).unwrap(), "theirs\n");
         }

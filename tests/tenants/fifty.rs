@@ -116,7 +116,7 @@ async fn eats(house: Arc<House>, known: Handles, stop: CancellationToken) -> (us
     let never = answers(&tenant, &own, &Handles::of_nobody(&known)).await;
     while !stop.is_cancelled() {
         let bomb = tenant.execute(SessionChoice::New, "x = []\nwhile True: x.append(bytearray(8 << 20))").await;
-        bombs += usize::from(bomb.is_ok_and(|bomb| bomb.error.is_some_and(|error| error.name == "MemoryError")));
+        bombs += usize::from(bomb.is_ok_and(|bomb| bomb.report.error.is_some_and(|error| error.name == "MemoryError")));
         drop(tenant.execute(SessionChoice::None, "import os\nos.abort()").await);
         assert_eq!(answers(&tenant, &own, &known).await, never);
         guesses += 1;

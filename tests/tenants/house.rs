@@ -166,8 +166,8 @@ impl Tenant {
     pub(crate) async fn prints(&self, session: SessionChoice, code: &str) -> String {
         let outcome = self.execute(session, code).await;
         let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
-        assert_eq!(outcome.status, Status::Exited(0), "{}: {:?}", self.name(), outcome.error);
-        String::from_utf8(outcome.stdout.head).unwrap().trim_end().to_owned()
+        assert_eq!(outcome.report.status, Status::Exited(0), "{}: {:?}", self.name(), outcome.report.error);
+        String::from_utf8(outcome.report.stdout.head).unwrap().trim_end().to_owned()
     }
 
     /// What `code` prints in the session `id`.

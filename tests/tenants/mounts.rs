@@ -59,8 +59,8 @@ except OSError as error: print(error.strerror)";
         let program = Program { code: "cat /data/name || true".into(), ..Program::default() };
         let request = ExecuteRequest { language: "bash".into(), program, ..Default::default() };
         let ran = tenant.request(request).await?;
-        assert_eq!(ran.status, Status::Exited(0));
-        Ok::<_, sandbox::Error>(String::from_utf8(ran.stdout.head).unwrap())
+        assert_eq!(ran.report.status, Status::Exited(0));
+        Ok::<_, sandbox::Error>(String::from_utf8(ran.report.stdout.head).unwrap())
     };
     match bash(blue).await {
         Ok(said) => assert_eq!(

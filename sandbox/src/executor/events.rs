@@ -3,15 +3,14 @@
 //! Observers are told at once and of everything. Readers of the stream are waited for by
 //! nobody: one that is slow loses the oldest events and learns how many.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 
-use super::meter::Meter;
 use crate::error::Error;
 use crate::handle::Principal;
 use crate::run::event::{CodeDigest, Origin, RunCall, RunEvent, RunFailure, RunStage, RunSummary, RunTimes};
@@ -31,18 +30,12 @@ const DIGESTED_HERE_BYTES: usize = 64 << 10;
 pub(super) struct Events {
     sender: Sender<RunEvent>,
     calls: AtomicU64,
-    meter: OnceLock<Arc<dyn Meter>>,
     observers: Observers,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self {
-            sender: Sender::new(KEPT_EVENTS),
-            calls: AtomicU64::new(0),
-            meter: OnceLock::new(),
-            observers: Observers::default(),
-        }
+        Self { sender: Sender::new(KEPT_EVENTS), calls: AtomicU64::new(0), observers: Observers::default() }
     }
 }
 
@@ -55,11 +48,6 @@ impl Events {
     /// Events from here on.
     pub(super) fn read(&self) -> RunEvents {
         RunEvents(self.sender.subscribe())
-    }
-
-    /// Has `meter` count from here on. The first stays.
-    pub(super) fn count_with(&self, meter: Arc<dyn Meter>) {
-        let _ = self.meter.set(meter);
     }
 
     /// Has `observers` watch from here on. The first stay.
@@ -98,7 +86,6 @@ impl Events {
         Call {
             call: Arc::new(call),
             sender: self.sender.clone(),
-            meter: self.meter.get().cloned(),
             observers: self.observers.clone(),
             began: Instant::now(),
             progress: Mutex::new(Progress::begin()),
@@ -130,7 +117,6 @@ impl Progress {
 pub(super) struct Call {
     call: Arc<RunCall>,
     sender: Sender<RunEvent>,
-    meter: Option<Arc<dyn Meter>>,
     observers: Observers,
     began: Instant,
     progress: Mutex<Progress>,
@@ -156,14 +142,9 @@ impl Call {
         admitted
     }
 
-    /// Tells that it has its place.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Denied`] when its tenant has used up what it may use while it waited.
+    /// Tells that it has its place, if no observer says that it may not begin.
     pub(super) fn started(&self) -> Result<(), Error> {
-        let allowed = self.meter.as_ref().map_or(Ok(()), |meter| meter.allows(&self.call.principal));
-        allowed.map_err(|reason| Error::Denied { action: "beginning this run".into(), reason })?;
+        self.observers.begin(&self.call)?;
         self.tell(RunStage::Started);
         Ok(())
     }
@@ -179,13 +160,7 @@ impl Call {
         // What a program took with it that ended its worker is known to nobody: the
         // time since it began at most, on one processor.
         let most = || u64::try_from(self.began.elapsed().saturating_sub(started).as_millis()).unwrap_or(u64::MAX);
-        self.count(usage.get(Resource::CpuTimeMs).unwrap_or_else(most));
-    }
-
-    fn count(&self, cpu_time_ms: u64) {
-        if let Some(meter) = &self.meter {
-            meter.used(&self.call.principal, cpu_time_ms);
-        }
+        self.observers.count(&self.call, usage.get(Resource::CpuTimeMs).unwrap_or_else(most));
     }
 
     /// Remembers that the state of its session is in the store.
@@ -201,7 +176,7 @@ impl Call {
     fn end(&self, end: Result<RunSummary, RunFailure>) {
         let Progress { times, used, is_warm, .. } = *self.progress.lock();
         if times.started.is_some() && used.is_none() {
-            self.count(0);
+            self.observers.count(&self.call, 0);
         }
         let end = end.map(|summary| RunSummary { is_warm, ..summary });
         self.tell(match end.map_err(|failure| RunFailure { usage: used.unwrap_or_default(), ..failure }) {
@@ -343,22 +318,24 @@ mod tests {
     /// One that allows so many milliseconds.
     struct Bound(u64, Mutex<Vec<u64>>);
 
-    impl Meter for Bound {
-        fn allows(&self, _: &Principal) -> Result<(), String> {
+    impl Observer for Bound {
+        fn begins(&self, _: &RunCall) -> Result<(), Error> {
             let used: u64 = self.1.lock().iter().sum();
-            if used < self.0 { Ok(()) } else { Err("all is used".into()) }
+            if used < self.0 { Ok(()) } else { Err(Error::Cancelled) }
         }
 
-        fn used(&self, _: &Principal, cpu_time_ms: u64) {
+        fn used(&self, _: &RunCall, cpu_time_ms: u64) {
             self.1.lock().push(cpu_time_ms);
         }
+
+        fn told(&self, _: &RunEvent) {}
     }
 
     #[test]
     fn what_a_run_used_is_counted_once_whoever_reads_events_and_bounds_what_waited() {
         let events = Events::default();
-        let meter = Arc::new(Bound(50, Mutex::default()));
-        events.count_with(Arc::<Bound>::clone(&meter));
+        let bound = Arc::new(Bound(50, Mutex::default()));
+        events.observe_with(vec![Arc::<Bound>::clone(&bound)]);
         let mut usage = Usage::default();
         usage.set(Resource::CpuTimeMs, 50);
         let waits = call(&events);
@@ -374,10 +351,9 @@ mod tests {
         run.used(&usage, true);
         run.ended(&Err(Error::Interrupted));
         drop(run);
-        let refused = waits.started().unwrap_err().to_string();
-        assert_eq!(refused, "beginning this run is denied: all is used");
+        assert!(matches!(waits.started(), Err(Error::Cancelled)));
         drop(waits);
-        let counted = meter.1.lock().clone();
+        let counted = bound.1.lock().clone();
         assert_eq!((counted.len(), counted.iter().sum::<u64>()), (KEPT_EVENTS + 1, 50));
     }
 

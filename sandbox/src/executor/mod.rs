@@ -10,7 +10,6 @@ mod events;
 mod grants;
 mod health;
 mod languages;
-mod meter;
 mod native;
 mod places;
 mod run;
@@ -38,7 +37,6 @@ use self::events::Events;
 pub use self::grants::Reserved;
 pub use self::health::Health;
 pub use self::languages::Language;
-pub use self::meter::Meter;
 use self::native::NativeRuns;
 use self::places::Places;
 pub use self::settings::ExecutorSettings;
@@ -317,11 +315,6 @@ impl Executor {
     /// What happens to runs from here on.
     pub fn events(&self) -> RunEvents {
         self.events.read()
-    }
-
-    /// Has `meter` say which runs may begin, and count what they use, from here on.
-    pub fn count_with(&self, meter: Arc<dyn Meter>) {
-        self.events.count_with(meter);
     }
 
     /// Has `observers` watch runs from here on.

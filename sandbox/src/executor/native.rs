@@ -38,7 +38,7 @@ impl Runtime for NativeRuns {
         if let Some(turn) = turn.filter(|_| hides_writes) {
             turn.distrust_stamps();
         }
-        let limits = order.limits;
+        let limits = order.task.limits;
         let memory_bytes = limits.get(Resource::MemoryBytes);
         let (principal, most) = (caller.principal, self.budget.most_of(caller.principal));
         if memory_bytes > most {

@@ -22,7 +22,7 @@ use crate::run::calls::Calls;
 use crate::run::finished::FinishedRun;
 use crate::run::follower::{Follower, Following};
 use crate::run::limits::{Limits, Resource};
-use crate::run::order::Order;
+use crate::run::order::{Order, Task};
 use crate::run::outcome::{Outcome, Output, RichOutput, SessionReport, SessionState};
 use crate::run::report::{MAX_FILES, RunReport};
 use crate::run::request::{ExecuteRequest, SessionChoice};
@@ -179,12 +179,10 @@ impl Executor {
         let spool = runtime.directory(&job.principal)?.join(id.as_str());
         let order = Order {
             runtime: Arc::clone(&job.runtime),
-            program: std::mem::take(&mut job.request.program),
-            limits: job.limits,
+            task: Task { program: std::mem::take(&mut job.request.program), limits: job.limits, spool: spool.clone() },
             policy: Arc::clone(&self.bounds.of(&job.principal).policy),
             workspace,
             in_session: turn.is_some(),
-            spool: spool.clone(),
         };
         let caller =
             Caller { principal: &job.principal, stop: &job.stop, following: std::mem::take(&mut job.following) };
@@ -290,19 +288,7 @@ impl Executor {
             ended: Instant::now(),
         };
         remove_later(self.finished.keep(run.id.clone(), held));
-        Ok(Outcome {
-            run: run.id,
-            status: report.status,
-            stdout: report.stdout,
-            stderr: report.stderr,
-            result: report.result,
-            error: report.error,
-            outputs: report.outputs,
-            files: report.files,
-            session,
-            usage: report.usage,
-            limits: job.limits,
-        })
+        Ok(Outcome { run: run.id, report, session, limits: job.limits })
     }
 }
 

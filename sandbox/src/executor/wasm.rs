@@ -140,7 +140,7 @@ impl WasmRuntime {
         (session, links): (Option<SessionOrder>, Vec<Link>),
         following: &Following,
     ) -> RunOrder {
-        let Order { runtime, program, limits, policy, workspace, in_session: _, spool } = order;
+        let Order { runtime, task, policy, workspace, in_session: _ } = order;
         // Guests have no system call for the network; the executor has given the
         // program its variables, and answers of its calls what is granted.
         let Policy { languages, environment: _, network: Network::None, calls: _, mounts } = &*policy;
@@ -151,9 +151,7 @@ impl WasmRuntime {
             session,
             workspace: workspace.host_path().to_path_buf(),
             links,
-            spool,
-            limits,
-            program,
+            task,
             live: following.live.is_some(),
             shown: following.sees_displays(),
             // What is found out meanwhile would make the same run another one.

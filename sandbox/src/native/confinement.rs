@@ -68,8 +68,8 @@ pub(super) fn confinement(
     }
     let places = Places { home: &workspace, temporary: &temporary, cache: &cache, runtime: &given_inside };
     mounts.extend(granted(mounted, &launch.interpreter.mounts(), own_root)?);
-    let env = environment(native, &launch.order.program.env, account, search_path, &places);
-    let args = inbox::command_line(native, &launch.interpreter.path, &given_inside, &launch.order.program.args);
+    let env = environment(native, &launch.order.task.program.env, account, search_path, &places);
+    let args = inbox::command_line(native, &launch.interpreter.path, &given_inside, &launch.order.task.program.args);
     Ok(Confinement {
         parent: std::process::id(),
         program: Program {

@@ -13,7 +13,7 @@ use crate::run::report::RunReport;
 
 /// Status, result and usage.
 pub(super) fn conclude(report: &mut RunReport, order: &Order, ended: &Ended, reply: &[u8], group: Option<&Group>) {
-    let limits = &order.limits;
+    let limits = &order.task.limits;
     let usage = &ended.usage;
     let peak = group.and_then(Group::peak_memory).or(usage.memory_bytes);
     for (resource, amount) in [
@@ -26,7 +26,7 @@ pub(super) fn conclude(report: &mut RunReport, order: &Order, ended: &Ended, rep
             report.usage.set(resource, amount);
         }
     }
-    let bounds = Bounds::of(&GuestRequest::new(&order.program, limits));
+    let bounds = Bounds::of(&GuestRequest::new(&order.task.program, limits));
     let mut said = None;
     // None, or cut off by whatever ended the program, is as good as
     // nothing said.

@@ -46,9 +46,10 @@ pub(super) fn files(native: &Native, order: &Order, shown: bool) -> io::Result<V
     let mut files: Vec<_> = of_runtime.collect();
     for argument in native.arguments() {
         match argument {
-            Argument::Program => files.push((program_name(native), order.program.code.clone().into())),
+            Argument::Program => files.push((program_name(native), order.task.program.code.clone().into())),
             Argument::Request => {
-                let request = GuestRequest { fresh: true, shown, ..GuestRequest::new(&order.program, &order.limits) };
+                let request =
+                    GuestRequest { fresh: true, shown, ..GuestRequest::new(&order.task.program, &order.task.limits) };
                 files.push((REQUEST.to_owned(), serde_json::to_string(&request)?.into()));
             }
             Argument::Text(_) | Argument::Args => {}

@@ -172,11 +172,11 @@ impl Launch {
             None => None,
         };
         let grace_ms = if self.order.in_session { GRACE_IN_SESSION_MS } else { GRACE_MS };
-        let limits = tree_limits(&self.order.limits, grace_ms);
+        let limits = tree_limits(&self.order.task.limits, grace_ms);
         let doing = || "prepare a native run".to_owned();
-        let inbox = self.order.spool.with_extension("inbox");
+        let inbox = self.order.task.spool.with_extension("inbox");
         let given = Inbox::create(inbox.clone(), self.form.namespaces).doing(doing)?;
-        let account = Account::new(&self.order.program.env, &self.workspace_inside());
+        let account = Account::new(&self.order.task.program.env, &self.workspace_inside());
         let files = self.give(native, &account, &given, shown).doing(doing)?;
         // Before anything changes hands.
         let confined = confinement(&self, native, user.as_ref(), &given, &account, files, limits);
@@ -211,8 +211,8 @@ impl Launch {
         directories.extend(given.cache_directory().map(AsFd::as_fd));
         let policy = Arc::clone(&self.order.policy);
         directories.extend(policy.mounts.iter().map(|mount| mount.held().as_fd()));
-        let mut streams = Streams::new(self.order.limits.get(Resource::OutputBytes), &self.order.spool, live);
-        let stdin = std::mem::take(&mut self.order.program.stdin);
+        let mut streams = Streams::new(self.order.task.limits.get(Resource::OutputBytes), &self.order.task.spool, live);
+        let stdin = std::mem::take(&mut self.order.task.program.stdin);
         let orders = Orders {
             confinement,
             form: &self.form,

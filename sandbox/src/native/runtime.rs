@@ -26,7 +26,7 @@ use crate::handle::random_name;
 use crate::policy::Languages;
 use crate::run::follower::Following;
 use crate::run::limits::{Limits, Resource};
-use crate::run::order::Order;
+use crate::run::order::{Order, Task};
 use crate::run::outcome::Status;
 use crate::run::program::Program;
 use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
@@ -414,12 +414,14 @@ impl NativeRuntime {
         limits.set(Resource::WallTimeMs, CANARY_WALL_TIME_MS);
         let order = Order {
             runtime: Arc::clone(runtime),
-            program: Program { code: code.to_owned(), args, ..Program::default() },
-            limits,
+            task: Task {
+                program: Program { code: code.to_owned(), args, ..Program::default() },
+                limits,
+                spool: place.with_extension("spool"),
+            },
             policy: Arc::default(),
             workspace: Arc::clone(&workspace),
             in_session: false,
-            spool: place.with_extension("spool"),
         };
         let launched = Launch { form: form.clone(), interpreter: interpreter.clone(), order };
         let ran = launch(launched, &self.spawner, &self.stop, Following::default()).await;

@@ -138,8 +138,8 @@ impl From<&Outcome> for RunSummary {
             session: outcome.session.as_ref().map(|session| session.id.clone()),
             sequence: outcome.session.as_ref().map(|session| session.sequence),
             is_warm: false,
-            status: outcome.status,
-            usage: outcome.usage,
+            status: outcome.report.status,
+            usage: outcome.report.usage,
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::run::limits::Limits;
 use crate::run::request::ExecuteRequest;
 
 /// A watcher of runs and sessions. It is told of everything, in order and before whoever called has an
-/// answer, and holds up the server for as long as it takes to hear it.
+/// answer, and holds up the server for as long as it takes to hear it. Nothing is lost on
+/// the way, as what [`RunEvents`](crate::RunEvents) tell may be.
 pub trait Observer: Send + Sync {
     /// Whether a call that is in order may go on, which is asked before anything is done
     /// for it.
@@ -21,6 +22,21 @@ pub trait Observer: Send + Sync {
     fn admits(&self, call: &RunCall, request: &ExecuteRequest, limits: &Limits) -> Result<(), Error> {
         let _ = (call, request, limits);
         Ok(())
+    }
+
+    /// Whether a run may begin, which has its place.
+    ///
+    /// # Errors
+    ///
+    /// What whoever called is told, if it may not.
+    fn begins(&self, call: &RunCall) -> Result<(), Error> {
+        let _ = call;
+        Ok(())
+    }
+
+    /// Counts what a run used, before the next one has its place.
+    fn used(&self, call: &RunCall, cpu_time_ms: u64) {
+        let _ = (call, cpu_time_ms);
     }
 
     /// Hears what happened to a run.
@@ -76,6 +92,14 @@ impl Observers {
 
     pub(crate) fn admit(&self, call: &RunCall, request: &ExecuteRequest, limits: &Limits) -> Result<(), Error> {
         self.all().try_for_each(|observer| observer.admits(call, request, limits))
+    }
+
+    pub(crate) fn begin(&self, call: &RunCall) -> Result<(), Error> {
+        self.all().try_for_each(|observer| observer.begins(call))
+    }
+
+    pub(crate) fn count(&self, call: &RunCall, cpu_time_ms: u64) {
+        self.all().for_each(|observer| observer.used(call, cpu_time_ms));
     }
 
     pub(crate) fn tell(&self, event: &RunEvent) {

@@ -1,12 +1,12 @@
 //! What came of a run. A guest that fails, loops or is killed still has an
 //! outcome.
 
-use crate::workspace::entry::FileEntry;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::{Limits, Resource, Usage};
+use super::limits::{Limits, Resource};
+use super::report::RunReport;
 use crate::codec::bounded::at_most;
 use crate::handle::{RunId, SessionId};
 
@@ -15,24 +15,10 @@ use crate::handle::{RunId, SessionId};
 pub struct Outcome {
     /// The handle under which its files and full output can be read.
     pub run: RunId,
-    /// How it ended.
-    pub status: Status,
-    /// Standard output.
-    pub stdout: Output,
-    /// Standard error.
-    pub stderr: Output,
-    /// Representation of the last expression.
-    pub result: Option<String>,
-    /// What the program raised.
-    pub error: Option<GuestError>,
-    /// Rich results, in order.
-    pub outputs: Vec<RichOutput>,
-    /// Files that the run created or changed.
-    pub files: Vec<FileEntry>,
+    /// What came of the program.
+    pub report: RunReport,
     /// The session it ran in.
     pub session: Option<SessionReport>,
-    /// What it used.
-    pub usage: Usage,
     /// What it was allowed to use.
     pub limits: Limits,
 }

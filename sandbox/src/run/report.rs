@@ -12,19 +12,27 @@ pub(crate) const MAX_FILES: usize = 1000;
 /// How many bytes of their names.
 pub(crate) const MAX_FILES_BYTES: usize = 256 << 10;
 
-/// How a run ended, in whichever runtime.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RunReport {
-    pub(crate) status: Status,
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Output,
-    pub(crate) result: Option<String>,
-    pub(crate) error: Option<GuestError>,
+/// What came of a program, in whichever runtime.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    /// How it ended.
+    pub status: Status,
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub stderr: Output,
+    /// Representation of the last expression.
+    pub result: Option<String>,
+    /// What the program raised.
+    pub error: Option<GuestError>,
+    /// Rich results, in order.
     #[serde(deserialize_with = "at_most::<MAX_RICH_OUTPUTS, _, _>")]
-    pub(crate) outputs: Vec<RichOutput>,
+    pub outputs: Vec<RichOutput>,
+    /// Files that it created or changed.
     #[serde(deserialize_with = "at_most::<MAX_FILES, _, _>")]
-    pub(crate) files: Vec<FileEntry>,
-    pub(crate) usage: Usage,
+    pub files: Vec<FileEntry>,
+    /// What it used.
+    pub usage: Usage,
     /// Whether anything in the workspace is different.
     pub(crate) workspace_changed: bool,
     /// Whether the workspace holds nothing.

@@ -11,7 +11,7 @@ use jailer::{Refusal, Step};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::pool::expected::{Expected, Order};
+use super::pool::expected::{Expectation, Expected};
 use super::wire::frame;
 use super::wire::protocol::{
     Bounds, FromWorker, Interpreter, MountName, Preparation, Prepared, RunOrder, SessionOrder, ToWorker,
@@ -22,6 +22,7 @@ use crate::handle::SessionId;
 use crate::mounts::MountAccess;
 use crate::run::calls::{CallError, GuestCall, MAX_CALL_BYTES, MAX_NAME_BYTES};
 use crate::run::limits::{Limits, Resource, Usage};
+use crate::run::order::Task;
 use crate::run::outcome::{GuestError, MAX_RICH_OUTPUTS, Output, RichOutput, Status, Trap};
 use crate::run::program::Program;
 use crate::run::report::{MAX_FILES, RunReport};
@@ -80,13 +81,15 @@ pub fn server_seeds() -> Vec<Vec<u8>> {
         session,
         workspace: "state/s".into(),
         links: vec![Link { path: b"bin/run".to_vec(), target: b"../run.sh".to_vec() }],
-        spool: "state/5".into(),
-        limits: Limits::defaults(),
-        program: Program {
-            code: "print('hi')".into(),
-            args: vec!["a".into()],
-            env: [("NAME".to_owned(), "value".to_owned())].into(),
-            stdin: b"in".to_vec(),
+        task: Task {
+            program: Program {
+                code: "print('hi')".into(),
+                args: vec!["a".into()],
+                env: [("NAME".to_owned(), "value".to_owned())].into(),
+                stdin: b"in".to_vec(),
+            },
+            limits: Limits::defaults(),
+            spool: "state/5".into(),
         },
         live: true,
         shown: true,
@@ -155,8 +158,8 @@ pub fn worker_says(data: &[u8]) {
     }
     let mut expected = Expected::default();
     let limits = Limits::defaults();
-    expected.add(7, Order { limits, in_session: true, live: false });
-    expected.add(300, Order { limits, in_session: false, live: true });
+    expected.add(7, Expectation { limits, in_session: true, live: false });
+    expected.add(300, Expectation { limits, in_session: false, live: true });
     read::<FromWorker>(&wire, |message| {
         if expected.check(message).is_ok() {
             assert!(message.run().is_none_or(|run| run == 7 || run == 300), "nobody asked for it");

@@ -194,24 +194,24 @@ async fn attempt(
     let exceeded = execute(executor, runtime, resource, probe.limit, &probe.exceeds).await?;
     let obeyed = execute(executor, runtime, resource, probe.limit, &probe.obeys).await?;
     let limit = probe.limit;
-    if !obeyed.status.is_success() || is_exceeded(&obeyed, resource) {
-        return Ok((format!("a program below {limit} ended as {:?}", obeyed.status), false));
+    if !obeyed.report.status.is_success() || is_exceeded(&obeyed, resource) {
+        return Ok((format!("a program below {limit} ended as {:?}", obeyed.report.status), false));
     }
-    if probe.fails && matches!(exceeded.status, Status::Exited(code) if code != 0) {
+    if probe.fails && matches!(exceeded.report.status, Status::Exited(code) if code != 0) {
         return Ok((format!("a program past {limit} fails; a program below it ends in order"), true));
     }
     if !is_exceeded(&exceeded, resource) {
-        return Ok((format!("a program past {limit} ended as {:?}", exceeded.status), false));
+        return Ok((format!("a program past {limit} ended as {:?}", exceeded.report.status), false));
     }
-    let wall_time = exceeded.usage.get(Resource::WallTimeMs).unwrap_or(0);
+    let wall_time = exceeded.report.usage.get(Resource::WallTimeMs).unwrap_or(0);
     Ok((format!("stopped at {limit}, after {wall_time} ms; a program below it ends in order"), true))
 }
 
 /// Output past its limit is cut, which ends no run.
 fn is_exceeded(outcome: &Outcome, resource: Resource) -> bool {
     match resource {
-        Resource::OutputBytes => outcome.stdout.is_truncated(),
-        resource => outcome.status == Status::LimitExceeded(resource),
+        Resource::OutputBytes => outcome.report.stdout.is_truncated(),
+        resource => outcome.report.status == Status::LimitExceeded(resource),
     }
 }
 

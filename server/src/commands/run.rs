@@ -174,14 +174,14 @@ fn print(stream: Stream, bytes: &[u8]) {
 
 /// Says how it ended, where that is not the program's own doing.
 fn conclude(outcome: &Outcome) -> ExitCode {
-    if let Some(error) = &outcome.error {
+    if let Some(error) = &outcome.report.error {
         let _ = std::io::stderr().lock().write_all(error.traceback.as_bytes());
     }
-    if !outcome.files.is_empty() {
-        let names: Vec<_> = outcome.files.iter().map(|file| file.path.as_str()).collect();
+    if !outcome.report.files.is_empty() {
+        let names: Vec<_> = outcome.report.files.iter().map(|file| file.path.as_str()).collect();
         complain(&format!("files the program made, gone with it: {}", names.join(", ")));
     }
-    match outcome.status {
+    match outcome.report.status {
         // Like a shell, what an exit status can hold.
         Status::Exited(code) => ExitCode::from(code.to_le_bytes()[0]),
         Status::LimitExceeded(resource) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use sandbox::{Meter, Observer, Principal, RunEvent, RunStage};
+use sandbox::{Error, Observer, Principal, RunCall, RunEvent, RunStage};
 use thiserror::Error;
 
 use super::tenants::{Quota, Roster};
@@ -189,32 +189,31 @@ impl Accounts {
 }
 
 impl Observer for Accounts {
-    fn told(&self, event: &RunEvent) {
-        if let RunStage::Refused(failure) = &event.stage {
-            self.refused(Some(&event.call.principal), failure.kind);
-        }
-    }
-}
-
-impl Meter for Accounts {
-    fn allows(&self, principal: &Principal) -> Result<(), String> {
-        let quota = self.roster.quota(principal);
+    /// Its tenant may have used up its time while it waited.
+    fn begins(&self, call: &RunCall) -> Result<(), Error> {
+        let quota = self.roster.quota(&call.principal);
         if quota.cpu_seconds_per_day.is_none() {
             return Ok(());
         }
-        let allowed = self.with(principal, |account| account.has_time(quota, since_1970()));
-        allowed.map_err(|exceeded| exceeded.to_string())
+        let allowed = self.with(&call.principal, |account| account.has_time(quota, since_1970()));
+        allowed.map_err(|exceeded| Error::Denied { action: "beginning this run".into(), reason: exceeded.to_string() })
     }
 
-    fn used(&self, principal: &Principal, cpu_time_ms: u64) {
-        if self.roster.quota(principal).cpu_seconds_per_day.is_none() {
+    fn used(&self, call: &RunCall, cpu_time_ms: u64) {
+        if self.roster.quota(&call.principal).cpu_seconds_per_day.is_none() {
             return;
         }
-        self.with(principal, |account| {
+        self.with(&call.principal, |account| {
             account.begin_day(since_1970().as_secs() / DAY);
             // What takes less than a millisecond is not nothing a million times over.
             account.cpu_ms = account.cpu_ms.saturating_add(cpu_time_ms.max(1));
         });
+    }
+
+    fn told(&self, event: &RunEvent) {
+        if let RunStage::Refused(failure) = &event.stage {
+            self.refused(Some(&event.call.principal), failure.kind);
+        }
     }
 }
 

@@ -171,11 +171,11 @@ fn hold_to(ceilings: &RequestedLimits, defaults: &Limits, limits: &mut Requested
 /// that is not ours met a border of it.
 fn hint(runtime: &GuestRuntime, outcome: &Outcome) -> Option<String> {
     let Kind::Native(native) = runtime.kind() else { return None };
-    if outcome.error.as_ref().is_some_and(|error| error.traceback.contains("Hint: ")) {
+    if outcome.report.error.as_ref().is_some_and(|error| error.traceback.contains("Hint: ")) {
         // It comes with its own advice.
         return None;
     }
-    let Output { head, tail, .. } = &outcome.stderr;
+    let Output { head, tail, .. } = &outcome.report.stderr;
     let said = |part: &[u8]| native.hint(&String::from_utf8_lossy(part)).map(str::to_owned);
     said(head).or_else(|| said(tail))
 }

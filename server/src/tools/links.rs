@@ -13,7 +13,7 @@ const OUTPUTS: usize = 16;
 /// Links to streams that were cut and to images that were not `sent`.
 pub(super) fn links(outcome: &Outcome, shown: &[Shown], sent: &[bool]) -> Vec<ContentBlock> {
     let mut links = Vec::new();
-    for (name, output) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
+    for (name, output) in [("stdout", &outcome.report.stdout), ("stderr", &outcome.report.stderr)] {
         if output.is_truncated() {
             let resource = Resource::new(Address::of_run(&outcome.run, name), name);
             let size = output.bytes_seen.min(SPOOL_BYTES);

@@ -148,8 +148,8 @@ pub(crate) struct Form {
 
 /// The result of a run, with `notes` on how its request was understood.
 pub(crate) fn outcome(outcome: Outcome, notes: &[String], defaults: &Limits, form: Form) -> CallToolResult {
-    let is_error = !outcome.status.is_success();
-    let shown: Vec<_> = outcome.outputs.iter().map(Shown::of).collect();
+    let is_error = !outcome.report.status.is_success();
+    let shown: Vec<_> = outcome.report.outputs.iter().map(Shown::of).collect();
     let sent = sent(&shown);
     let mut content = vec![ContentBlock::text(report(&outcome, &shown, &sent, notes))];
     let links = if form.structured { links(&outcome, &shown, &sent) } else { Vec::new() };
@@ -160,8 +160,9 @@ pub(crate) fn outcome(outcome: Outcome, notes: &[String], defaults: &Limits, for
     content.extend(images.chain(links));
     let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
     if form.structured {
-        // Strings and numbers in maps with string keys always serialise.
-        result.structured_content = serde_json::to_value(structure(outcome, &sent, defaults)).ok();
+        let structure = serde_json::to_value(structure(outcome, &sent, defaults));
+        let structure = structure.inspect_err(|error| tracing::error!(%error, "a reply has no structure"));
+        result.structured_content = structure.ok();
     }
     result
 }
@@ -182,7 +183,7 @@ fn sent(shown: &[Shown]) -> Vec<bool> {
 }
 
 fn structure(outcome: Outcome, sent: &[bool], defaults: &Limits) -> ExecuteReply {
-    let truncated = [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)]
+    let truncated = [("stdout", &outcome.report.stdout), ("stderr", &outcome.report.stderr)]
         .into_iter()
         .filter(|(_, output)| output.is_truncated())
         .map(|(name, output)| (name, Truncated { bytes_kept: output.bytes_kept(), bytes_seen: output.bytes_seen }))
@@ -190,28 +191,28 @@ fn structure(outcome: Outcome, sent: &[bool], defaults: &Limits) -> ExecuteReply
     let text_bytes = usize::try_from(outcome.limits.get(Resource::OutputBytes)).unwrap_or(usize::MAX);
     let other_limits = outcome.limits.iter().filter(|(resource, limit)| defaults.get(*resource) != *limit);
     let mut reply = ExecuteReply {
-        status: outcome.status.name(),
+        status: outcome.report.status.name(),
         exit_code: None,
         signal: None,
         trap: None,
         limit: None,
-        stdout: text_of_output(&outcome.stdout, outcome.run.as_str(), "stdout"),
-        stderr: text_of_output(&outcome.stderr, outcome.run.as_str(), "stderr"),
+        stdout: text_of_output(&outcome.report.stdout, outcome.run.as_str(), "stdout"),
+        stderr: text_of_output(&outcome.report.stderr, outcome.run.as_str(), "stderr"),
         truncated,
-        result: outcome.result.map(|result| bounded(result, text_bytes)),
-        error: outcome.error.map(|error| ErrorReply {
+        result: outcome.report.result.map(|result| bounded(result, text_bytes)),
+        error: outcome.report.error.map(|error| ErrorReply {
             name: bounded(error.name, ERROR_BYTES),
             value: bounded(error.value, text_bytes),
             traceback: bounded(error.traceback, text_bytes),
         }),
-        outputs: bundles(outcome.outputs, sent, text_bytes),
-        files: files(outcome.files),
+        outputs: bundles(outcome.report.outputs, sent, text_bytes),
+        files: files(outcome.report.files),
         session: outcome.session.map(SessionReply::from),
-        usage: outcome.usage,
+        usage: outcome.report.usage,
         limits: other_limits.map(|(resource, limit)| (resource.name(), limit)).collect(),
         run: outcome.run.to_string(),
     };
-    match outcome.status {
+    match outcome.report.status {
         Status::Exited(code) => reply.exit_code = Some(code),
         Status::Signaled(signal) => reply.signal = Some(signal),
         Status::Trapped(trap) => reply.trap = Some(trap.name()),

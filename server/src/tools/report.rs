@@ -34,8 +34,8 @@ struct Report<'a> {
 /// The text of a result. `sent` says which of `shown` go with it as images.
 pub(crate) fn report(outcome: &Outcome, shown: &[Shown], sent: &[bool], notes: &[String]) -> String {
     let mut report = Report { outcome, shown, sent, text: String::new(), room: 0 };
-    report.push("", &text_of_output(&outcome.stdout, outcome.run.as_str(), "stdout"));
-    report.push("stderr:\n", &text_of_output(&outcome.stderr, outcome.run.as_str(), "stderr"));
+    report.push("", &text_of_output(&outcome.report.stdout, outcome.run.as_str(), "stdout"));
+    report.push("stderr:\n", &text_of_output(&outcome.report.stderr, outcome.run.as_str(), "stderr"));
     // Output has its limit. What follows takes what half as much again leaves.
     let limit = usize::try_from(outcome.limits.get(Resource::OutputBytes)).unwrap_or(usize::MAX);
     report.room = limit.saturating_add(limit / 2).saturating_sub(report.text.len());
@@ -86,20 +86,20 @@ impl Report<'_> {
     }
 
     fn error(&mut self) {
-        let Some(error) = &self.outcome.error else { return };
+        let Some(error) = &self.outcome.report.error else { return };
         // What went wrong stands at the end of a traceback.
         let text = self.excerpt(&error.traceback, "stream=traceback", 4);
         self.push("", &text);
     }
 
     fn result(&mut self) {
-        let Some(result) = &self.outcome.result else { return };
+        let Some(result) = &self.outcome.report.result else { return };
         // The last thing displayed is the result itself if it has a rich form.
         let is_shown = |shown: &Shown| match shown {
             Shown::Image { .. } | Shown::Other { .. } | Shown::Broken { .. } => true,
             Shown::Text { mime, text } => mime != "text/plain" && text != result,
         };
-        let is_displayed = self.outcome.outputs.last().is_some_and(|last| self.is_result(last));
+        let is_displayed = self.outcome.report.outputs.last().is_some_and(|last| self.is_result(last));
         if is_displayed && is_bare(result) && self.shown.last().is_some_and(is_shown) {
             return;
         }
@@ -109,7 +109,7 @@ impl Report<'_> {
 
     fn is_result(&self, output: &sandbox::RichOutput) -> bool {
         let is_plain =
-            |(mime, text): &(String, String)| mime == "text/plain" && Some(text) == self.outcome.result.as_ref();
+            |(mime, text): &(String, String)| mime == "text/plain" && Some(text) == self.outcome.report.result.as_ref();
         output.0.iter().any(is_plain)
     }
 
@@ -119,7 +119,7 @@ impl Report<'_> {
         let mut kind = "texts";
         for (index, shown) in self.shown.iter().enumerate() {
             let number = index + 1;
-            let is_result = number == self.shown.len() && self.is_result(&self.outcome.outputs[index]);
+            let is_result = number == self.shown.len() && self.is_result(&self.outcome.report.outputs[index]);
             match shown {
                 Shown::Image { image, text } => {
                     images = true;
@@ -191,7 +191,7 @@ impl Report<'_> {
     }
 
     fn files(&mut self) {
-        let files = &self.outcome.files;
+        let files = &self.outcome.report.files;
         let Some(first) = files.first() else { return };
         let mut names = String::new();
         let mut named = 0;
@@ -223,7 +223,7 @@ impl Report<'_> {
 
     fn ended(&mut self) {
         let outcome = self.outcome;
-        let ended = match outcome.status {
+        let ended = match outcome.report.status {
             Status::Exited(0) => String::new(),
             Status::Exited(code) => format!("exit code {code}"),
             Status::Signaled(signal) => format!("ended by signal {signal}"),
@@ -231,7 +231,7 @@ impl Report<'_> {
             Status::LimitExceeded(resource) => {
                 let limit = outcome.limits.get(resource);
                 // What was refused is not counted as used.
-                let used = outcome.usage.get(resource).filter(|used| *used >= limit);
+                let used = outcome.report.usage.get(resource).filter(|used| *used >= limit);
                 let used = used.map(|used| format!(", it used {used}")).unwrap_or_default();
                 format!(
                     "ended: {resource} reached its limit of {limit}{used}; do less, or pass a higher `limits.{resource}`"
@@ -240,7 +240,7 @@ impl Report<'_> {
             Status::Cancelled => "ended: cancelled".into(),
         };
         self.push("", &ended);
-        if let Some(took) = outcome.usage.get(Resource::WallTimeMs).filter(|took| *took > LONG_MS) {
+        if let Some(took) = outcome.report.usage.get(Resource::WallTimeMs).filter(|took| *took > LONG_MS) {
             let (seconds, tenths) = (took / 1000, took % 1000 / 100);
             self.push("", &format!("took {seconds}.{tenths} s"));
         }

@@ -330,23 +330,23 @@ impl Shared {
         let parts = RunParts {
             control,
             stdio: Stdio::new(
-                std::mem::take(&mut order.program.stdin),
-                order.limits.get(Resource::OutputBytes),
-                &order.spool,
+                std::mem::take(&mut order.task.program.stdin),
+                order.task.limits.get(Resource::OutputBytes),
+                &order.task.spool,
                 live,
             ),
-            quota: DiskQuota::new(Arc::clone(&workspace), &order.limits, before.disk_use),
+            quota: DiskQuota::new(Arc::clone(&workspace), &order.task.limits, before.disk_use),
             links: Links::new(std::mem::take(&mut order.links)),
             calls: RunCalls::new(Box::new(call)),
-            limits: order.limits,
+            limits: order.task.limits,
         };
         let mut request = GuestRequest {
             last: order.session.is_none(),
             shown: order.shown,
             elsewhere: &order.elsewhere,
-            disk_bytes: order.limits.get(Resource::DiskBytes),
-            disk_files: order.limits.get(Resource::DiskFiles),
-            ..GuestRequest::new(&order.program, &order.limits)
+            disk_bytes: order.task.limits.get(Resource::DiskBytes),
+            disk_files: order.task.limits.get(Resource::DiskFiles),
+            ..GuestRequest::new(&order.task.program, &order.task.limits)
         };
         let mut finished = match slot.run(&mut request, parts, order.session.is_some()) {
             Ok(finished) => finished,

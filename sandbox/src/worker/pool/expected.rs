@@ -34,7 +34,7 @@ const SPARE_MEMORY_ASKS: usize = 64;
 /// An order that is not answered, and what its run called so far.
 #[derive(Debug)]
 struct Open {
-    order: Order,
+    expectation: Expectation,
     /// Those that the worker has no answer to.
     calls: HashSet<u32>,
     /// How many there were.
@@ -43,7 +43,7 @@ struct Open {
 
 /// What is known of an order that matters for its answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Order {
+pub(crate) struct Expectation {
     pub(crate) limits: Limits,
     /// Whether it may save an interpreter.
     pub(crate) in_session: bool,
@@ -68,7 +68,7 @@ pub(crate) enum Lie {
     TooManyAsks(usize),
 }
 
-impl Order {
+impl Expectation {
     /// How long its report may be.
     fn report_bytes(&self) -> u64 {
         let text = text_bytes(&self.limits) + MARK_BYTES;
@@ -125,8 +125,8 @@ impl Open {
 }
 
 impl Expected {
-    pub(crate) fn add(&mut self, run: u64, order: Order) {
-        self.open.insert(run, Open { order, calls: HashSet::new(), made: 0 });
+    pub(crate) fn add(&mut self, run: u64, expectation: Expectation) {
+        self.open.insert(run, Open { expectation, calls: HashSet::new(), made: 0 });
         self.most_open = self.most_open.max(self.open.len());
     }
 
@@ -144,7 +144,7 @@ impl Expected {
 
     /// How long the next message may be.
     pub(crate) fn frame_bytes(&self) -> usize {
-        let longest = self.open.values().map(|open| open.order.report_bytes()).max().unwrap_or(0);
+        let longest = self.open.values().map(|open| open.expectation.report_bytes()).max().unwrap_or(0);
         usize::try_from(longest.saturating_add(FRAME_BYTES)).unwrap_or(usize::MAX)
     }
 
@@ -152,12 +152,14 @@ impl Expected {
     /// expected once.
     pub(crate) fn check(&mut self, message: &FromWorker) -> Result<(), Lie> {
         match message {
-            FromWorker::Finished { run, report } => self.open.remove(run).ok_or(Lie::Unknown)?.order.check(report),
+            FromWorker::Finished { run, report } => {
+                self.open.remove(run).ok_or(Lie::Unknown)?.expectation.check(report)
+            }
             FromWorker::Failed { run, .. } | FromWorker::NotHere { run } | FromWorker::NoMemory { run, .. } => {
                 self.open.remove(run).map(drop).ok_or(Lie::Unknown)
             }
             FromWorker::Output { run, bytes, .. } => match self.open.get(run) {
-                Some(open) if open.order.live => at_most("output", OUTPUT_CHUNK_BYTES as u64, bytes.len() as u64),
+                Some(open) if open.expectation.live => at_most("output", OUTPUT_CHUNK_BYTES as u64, bytes.len() as u64),
                 _ => Err(Lie::Unasked("output")),
             },
             FromWorker::Call { run, number, call } => {
@@ -196,10 +198,10 @@ mod tests {
     use crate::worker::wire::report::Capture;
     use crate::workspace::entry::FileEntry;
 
-    fn order(in_session: bool) -> Order {
+    fn order(in_session: bool) -> Expectation {
         let mut limits = Limits::defaults();
         limits.set(Resource::OutputBytes, 32 << 10);
-        Order { limits, in_session, live: false }
+        Expectation { limits, in_session, live: false }
     }
 
     /// A report with as much of everything as there may be.
@@ -321,7 +323,7 @@ mod tests {
         }
         expected.add(7, order(false));
         assert_eq!(expected.check(&output), Err(Lie::Unasked("output")));
-        expected.add(7, Order { live: true, ..order(false) });
+        expected.add(7, Expectation { live: true, ..order(false) });
         expected.check(&output).unwrap();
         let long = FromWorker::Output { run: 7, stream: Stream::Stdout, bytes: vec![0; OUTPUT_CHUNK_BYTES + 1] };
         expected.check(&long).unwrap_err();

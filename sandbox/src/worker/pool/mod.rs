@@ -33,7 +33,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::expected::Order;
+use self::expected::Expectation;
 use self::homes::{Homes, Left};
 use self::sets::ImageSets;
 pub(crate) use self::worker::RunEnd;
@@ -217,11 +217,11 @@ impl Pool {
         cancel: &CancellationToken,
         Following { live, calls }: Following,
     ) -> Result<RunEnd, Error> {
-        let wall_time = Duration::from_millis(order.limits.get(Resource::WallTimeMs));
+        let wall_time = Duration::from_millis(order.task.limits.get(Resource::WallTimeMs));
         order.run = self.next_run.fetch_add(1, Ordering::Relaxed);
-        let (number, limits) = (order.run, order.limits);
+        let (number, limits) = (order.run, order.task.limits);
         let brought_bytes = order.session.as_ref().map_or(0, SessionOrder::brought_bytes);
-        let expected = Order { limits, in_session: order.session.is_some(), live: order.live };
+        let expected = Expectation { limits, in_session: order.session.is_some(), live: order.live };
         let bytes = frame::encode(&ToWorker::Run(Box::new(order))).doing(|| "write an order".into())?;
         let (done, mut ended) = oneshot::channel();
         let descriptor = transfer.cloned().map(|transfer| transfer as Arc<dyn AsFd + Send + Sync>);

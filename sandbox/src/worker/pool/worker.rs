@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::allowance::{Allowed, Baseline, Needs};
-use super::expected::{Expected, Lie, Order};
+use super::expected::{Expectation, Expected, Lie};
 use super::{CompiledImage, Images};
 use crate::error::Error;
 use crate::handle::Principal;
@@ -246,11 +246,11 @@ impl Worker {
     /// never reached it.
     pub(super) fn order(
         &self,
-        (number, order): (u64, Order),
+        (number, expectation): (u64, Expectation),
         bytes: Vec<u8>,
         attached: Option<Arc<dyn AsFd + Send + Sync>>,
     ) -> Result<(), Error> {
-        self.expected.lock().add(number, order);
+        self.expected.lock().add(number, expectation);
         if self.is_dead() || self.queue(Frame { bytes, attached, answers: None }).is_err() {
             return Err(Error::Interrupted);
         }

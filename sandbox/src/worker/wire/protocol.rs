@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::handle::SessionId;
 use crate::mounts::{HeldMount, MountAccess};
 use crate::run::calls::{Answer, GuestCall};
-use crate::run::limits::Limits;
-use crate::run::program::Program;
+use crate::run::order::Task;
 use crate::run::stream::Stream;
 use crate::worker::wire::report::WorkerReport;
 use crate::workspace::link::Link;
@@ -123,10 +122,7 @@ pub(crate) struct RunOrder {
     pub(crate) workspace: PathBuf,
     /// The symbolic links in it.
     pub(crate) links: Vec<Link>,
-    /// Where output past its budget goes: a path without extension.
-    pub(crate) spool: PathBuf,
-    pub(crate) limits: Limits,
-    pub(crate) program: Program,
+    pub(crate) task: Task,
     /// Whether to send output as it comes.
     pub(crate) live: bool,
     /// Whether somebody sees what is displayed while the run goes on.
