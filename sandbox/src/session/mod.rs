@@ -11,6 +11,7 @@ mod in_memory;
 mod interpreters;
 pub(crate) mod ledger;
 pub(crate) mod load;
+mod loader;
 pub(crate) mod registry;
 pub(crate) mod save;
 pub(crate) mod snapshot;

@@ -13,20 +13,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::files::Tree;
-use super::head::LoadedState;
 use super::holding::Holding;
 use super::in_memory::InMemory;
 use super::interpreters::Interpreters;
 use super::ledger::Ledger;
-use super::load::{
-    self, Fetched, LookedUp, ReadManifest, Stored, fenced_or, find_snapshot, large_manifest, look_up, remembered,
-};
+use super::load::{self, Fetched, fenced_or, find_snapshot, remembered};
+use super::loader::Loader;
 use super::save::{Change, Earlier, Saver, SnapshotChange};
-use super::snapshot::{Commit, SavedInterpreter, SnapshotRecord};
+use super::snapshot::{SavedInterpreter, SnapshotRecord};
 use super::watchers::{FileWatch, Watchers};
 use super::workspaces::Workspaces;
-use super::{Session, SessionFiles, Turn, not_found};
+use super::{Session, SessionFiles, Turn};
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::state_directory::StateDirectory;
 use crate::handle::{Principal, SessionId, SessionKey, SnapshotId};
@@ -39,8 +36,6 @@ use crate::workspace::empty::EmptyWorkspaces;
 
 /// How many calls may wait for one session.
 const QUEUE: usize = 16;
-/// How often a session is loaded before it is given up.
-const ATTEMPTS: u32 = 3;
 /// How often in its lifetime use of a session is written down at the most.
 const TOUCHES: u32 = 64;
 
@@ -48,6 +43,7 @@ const TOUCHES: u32 = 64;
 pub(crate) struct Sessions {
     store: Store,
     holding: Arc<Holding>,
+    loader: Loader,
     saver: Saver,
     transfers: Arc<Transfers>,
     settings: SessionSettings,
@@ -92,7 +88,9 @@ impl Sessions {
         let observers = settings.observers.clone();
         let saver =
             Saver::new(store.clone(), Arc::clone(&holding), settings.ceilings, Arc::clone(&watchers), observers);
-        Self { store, holding, saver, transfers: Arc::default(), settings, watchers }
+        let transfers = Arc::<Transfers>::default();
+        let loader = Loader::new(store.clone(), Arc::clone(&holding), Arc::clone(&transfers), Arc::clone(&watchers));
+        Self { store, holding, loader, saver, transfers, settings, watchers }
     }
 
     /// How long a session lives without use.
@@ -211,7 +209,7 @@ impl Sessions {
             }
             turn.session.touch();
             let (was_here, began) = (turn.is_loaded(), Instant::now());
-            self.refresh(&mut turn, wanted).await?;
+            self.loader.refresh(&mut turn, wanted).await?;
             if !was_here {
                 self.settings.observers.session(SessionEvent::Resumed { took: began.elapsed() });
             }
@@ -241,21 +239,6 @@ impl Sessions {
         files.ok_or_else(|| Error::host("read the files of a session", "it has no workspace"))
     }
 
-    /// Makes this server's copy equal to the last commit. Another server may
-    /// go on with the session meanwhile and remove what this one is reading;
-    /// looked at again, the store is whole.
-    async fn refresh(&self, turn: &mut Turn, wanted: Option<&str>) -> Result<(), Error> {
-        for _ in 1..ATTEMPTS {
-            match self.try_refresh(turn, wanted).await {
-                Err(error) if !turn.is_gone() && !matches!(error, Error::Busy { .. }) => {
-                    tracing::debug!(error = ?error, session = %turn.session.id, "a session is loaded again");
-                }
-                done => return done,
-            }
-        }
-        self.try_refresh(turn, wanted).await
-    }
-
     /// Has the lifetime of a session that is used begin anew, also when nothing
     /// comes of it that is committed. Not each time: a small part of a lifetime
     /// does not matter.
@@ -270,100 +253,6 @@ impl Sessions {
             Ok(()) => turn.used(now),
             // It has lived on until now, and says itself until when.
             Err(error) => tracing::debug!(%error, session = %turn.session.id, "a session was not touched"),
-        }
-    }
-
-    async fn try_refresh(&self, turn: &mut Turn, wanted: Option<&str>) -> Result<(), Error> {
-        let (id, owner) = (turn.session.id.clone(), turn.session.owner.clone());
-        if turn.is_loaded()
-            && !turn.is_ahead()
-            && (turn.is_new() || self.store.is_newest(&owner, &id, turn.sequence()).await?)
-        {
-            return Ok(());
-        }
-        let known = turn.is_loaded().then_some(turn.sequence());
-        let mut large = None;
-        let gone = loop {
-            let (session, transfers) = (Arc::clone(&turn.session), Arc::clone(&self.transfers));
-            let (wanted, right) = (wanted.map(str::to_owned), large.take());
-            let look_up =
-                |store| async move { look_up(&store, &transfers, &session, known, wanted.as_deref(), right).await };
-            match self.store.at_once(look_up).await? {
-                LookedUp::Known => return if turn.is_ahead() { self.roll_back(turn).await } else { Ok(()) },
-                LookedUp::Large => large = Some(large_manifest(&owner).await?),
-                LookedUp::Newer(stored) => {
-                    let bytes = stored.heap_bytes();
-                    if self.holding.pay_at_once(turn, bytes) {
-                        return self.load(turn, *stored).await;
-                    }
-                    // It is read once more when there is room for it: nothing that is not
-                    // paid for waits.
-                    drop(stored);
-                    self.holding.pay(turn, bytes).await?;
-                }
-                // Its first run failed.
-                LookedUp::Gone(_) if turn.is_loaded() && turn.is_new() => {
-                    return self.roll_back(turn).await;
-                }
-                LookedUp::Gone(why) => break why,
-            }
-        };
-        self.holding.forget(turn);
-        self.watchers.gone(&turn.session.key());
-        Err(not_found(&id, gone))
-    }
-
-    /// Has here what was read, and is paid for.
-    async fn load(&self, turn: &mut Turn, stored: Stored) -> Result<(), Error> {
-        let session = Arc::clone(&turn.session);
-        let Stored { sequence, modified, commit, files, fetched, has_garbage } = stored;
-        let ReadManifest { manifest, large } = files;
-        let Commit { saved, snapshots, .. } = commit;
-        let manifest = Arc::new(manifest);
-        self.holding.interpreters().close(&session.key());
-        turn.doubt();
-        drop(large);
-        let is_new = session.workspace().is_none();
-        if is_new {
-            // Nobody takes the empty directory for that of the session.
-            session.set_disordered(true);
-            self.holding.admit(&session)?;
-            turn.has_no_files_yet();
-            self.watchers.came(&session.key(), sequence);
-        } else {
-            // Another server went on with it.
-            self.watchers.changed(session.key(), turn.manifest(), &manifest);
-        }
-        // Most sessions that come back have no files, and wait for no disk.
-        let tree = if is_new && manifest.is_empty() {
-            session.set_disordered(false);
-            Tree::empty()
-        } else {
-            self.holding.workspaces().lay_out(turn, manifest).await?
-        };
-        turn.load(LoadedState { sequence, modified, saved, snapshots, tree, has_garbage });
-        turn.fetched = fetched;
-        Ok(())
-    }
-
-    /// Takes interpreters and files back to the last commit. An interpreter
-    /// comes back when it is next wanted.
-    pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
-        turn.begin_roll_back();
-        self.holding.interpreters().close(&turn.session.key());
-        let tree = self.holding.workspaces().lay_out(turn, Arc::clone(turn.manifest())).await?;
-        turn.rolled_back(tree);
-        Ok(())
-    }
-
-    /// Takes a session back to its last commit if what was done in it was not committed.
-    /// What must be loaded anew is, by whoever uses it next.
-    pub(crate) async fn settle(&self, turn: &mut Turn) {
-        if turn.must_be_taken_back()
-            && let Err(error) = self.roll_back(turn).await
-        {
-            // Whoever uses it next tries again.
-            tracing::error!(%error, session = %turn.session.id, "a session could not be taken back to its last state");
         }
     }
 
@@ -423,6 +312,22 @@ impl Sessions {
         find_snapshot(turn, id)?;
         let removed = Some(SnapshotChange::Remove(id.clone()));
         self.save(turn, Change { snapshots: removed, ..Change::default() }).await
+    }
+
+    /// Takes interpreters and files back to the last commit.
+    pub(crate) async fn roll_back(&self, turn: &mut Turn) -> Result<(), Error> {
+        self.loader.roll_back(turn).await
+    }
+
+    /// Takes a session back to its last commit if what was done in it was not committed.
+    /// What must be loaded anew is, by whoever uses it next.
+    pub(crate) async fn settle(&self, turn: &mut Turn) {
+        if turn.must_be_taken_back()
+            && let Err(error) = self.roll_back(turn).await
+        {
+            // Whoever uses it next tries again.
+            tracing::error!(%error, session = %turn.session.id, "a session could not be taken back to its last state");
+        }
     }
 
     /// Makes the state that a snapshot remembers the next one.
