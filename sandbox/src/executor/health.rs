@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Executor;
-use super::places::Count;
+use super::admission::Count;
 use crate::handle::Principal;
 use crate::native::NativeHealth;
 use crate::worker::PoolHealth;
@@ -41,7 +41,7 @@ impl Executor {
             pool: self.wasm.known_pool().map(|pool| pool.health()),
             runs_finished: self.runs_finished.load(Ordering::Relaxed),
             warm_starts: self.warm_starts.load(Ordering::Relaxed),
-            ..self.health_with(&self.places.count())
+            ..self.health_with(&self.admission.count())
         }
     }
 
@@ -58,7 +58,7 @@ impl Executor {
             pool: self.wasm.known_pool().map(|pool| pool.health_of(principal)),
             runs_finished,
             warm_starts,
-            ..self.health_with(&self.places.count_of(principal))
+            ..self.health_with(&self.admission.count_of(principal))
         }
     }
 

@@ -5,13 +5,13 @@
 //! is ours, not the transport's: stop admitting, drain, cancel the rest, and
 //! answer every one.
 
+mod admission;
 mod belongings;
 mod events;
 mod grants;
 mod health;
 mod languages;
 mod native;
-mod places;
 mod run;
 mod runtime;
 mod scratch;
@@ -25,20 +25,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
+pub use admission::{Look, Place};
 pub use events::{RunEvents, Told};
 use guest_runtimes::{Catalogue, GuestRuntime, Kind};
 use parking_lot::Mutex;
-pub use places::{Look, Place};
 pub use sessions::{SessionSummary, SnapshotSummary};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::admission::Admission;
 use self::events::Events;
 pub use self::grants::Reserved;
 pub use self::health::Health;
 pub use self::languages::Language;
 use self::native::NativeRuns;
-use self::places::Places;
 pub use self::settings::ExecutorSettings;
 use self::tenants::{Tenants, Visit};
 use self::wasm::WasmRuntime;
@@ -76,13 +76,13 @@ pub struct Executor {
     finished: FinishedRuns,
     bounds: Arc<TenantBounds>,
     tenants: Arc<Tenants>,
-    places: Places,
+    admission: Admission,
     closing: CancellationToken,
     cancel_all: CancellationToken,
     tracker: TaskTracker,
     events: Events,
     state: Arc<StateDirectory>,
-    spares: Arc<EmptyWorkspaces>,
+    empty_workspaces: Arc<EmptyWorkspaces>,
     sweeping: Arc<AtomicBool>,
     started: Instant,
     last_swept: Mutex<Option<Instant>>,
@@ -153,8 +153,8 @@ impl Executor {
             snapshots: settings.snapshots,
             ceilings: settings.limit_ceilings,
         };
-        let spares = Arc::new(EmptyWorkspaces::default());
-        let directories = (Arc::clone(&state), Arc::clone(&spares));
+        let empty_workspaces = Arc::new(EmptyWorkspaces::default());
+        let directories = (Arc::clone(&state), Arc::clone(&empty_workspaces));
         let cache = CodeCache::open(settings.cache_directory.clone())?;
         let spawner = Arc::new(Spawner::new().doing(|| "start the thread that starts processes".into())?);
         let mut private = settings::private(&settings)?;
@@ -207,14 +207,14 @@ impl Executor {
             sessions,
             state,
             finished: FinishedRuns::new(),
-            places: Places::new(settings.runs, Arc::clone(&bounds)),
+            admission: Admission::new(settings.runs, Arc::clone(&bounds)),
             tenants: Tenants::new(Arc::clone(&bounds)),
             bounds,
             closing: CancellationToken::new(),
             cancel_all,
             tracker,
             events: Events::told_to(observers),
-            spares,
+            empty_workspaces,
             sweeping: Arc::default(),
             started: Instant::now(),
             last_swept: Mutex::new(None),
@@ -285,7 +285,7 @@ impl Executor {
     /// [`Error::Busy`] when too many wait, [`Error::Cancelled`] by `cancel`.
     pub async fn place(&self, principal: &Principal, look: Look, cancel: &CancellationToken) -> Result<Place, Error> {
         let visit = self.enter(principal)?;
-        self.places.look(principal, look, visit, cancel).await
+        self.admission.look(principal, look, visit, cancel).await
     }
 
     /// Takes note of a call, for as long as what this returns is kept.
@@ -305,7 +305,7 @@ impl Executor {
         if let Some(pool) = self.wasm.known_pool() {
             pool.forget(principal);
         }
-        self.spares.forget(principal);
+        self.empty_workspaces.forget(principal);
         if let Some(gone) = self.state.forget(principal) {
             tokio::task::spawn_blocking(move || StateDirectory::remove(&gone));
         }

@@ -155,13 +155,13 @@ impl Executor {
     }
 
     async fn run_alone(&self, runtime: &impl Runtime, job: &mut Job) -> Result<Outcome, Error> {
-        let _place = self.places.run(&job.principal, &job.stop).await?;
+        let _place = self.admission.run(&job.principal, &job.stop).await?;
         job.call.started()?;
-        let mut own = Scratch(Some(self.spares.take(&job.principal, &self.state)?));
+        let mut own = Scratch(Some(self.empty_workspaces.take(&job.principal, &self.state)?));
         let Some(workspace) = own.0.clone() else { return Err(Error::host("run a program", "it has no workspace")) };
         let (run, ran) = self.run_in(runtime, job, workspace, None).await?;
         let left = own.0.take().and_then(|own| {
-            if ran.report.workspace_empty { self.spares.give_back(&job.principal, own) } else { Some(own) }
+            if ran.report.workspace_empty { self.empty_workspaces.give_back(&job.principal, own) } else { Some(own) }
         });
         self.outcome(run, ran, job, left, None)
     }
@@ -217,7 +217,7 @@ impl Executor {
                 ),
             ));
         }
-        let _place = self.places.run(&job.principal, &job.stop).await?;
+        let _place = self.admission.run(&job.principal, &job.stop).await?;
         job.call.started()?;
         let workspace =
             turn.session.workspace().ok_or_else(|| Error::host("run a program", "its session has no workspace"))?;

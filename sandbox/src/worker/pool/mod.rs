@@ -249,7 +249,7 @@ impl Pool {
         let worker = self.homes.lock().worker_of(session);
         if let Some(worker) = worker {
             tracing::error!(session = %session.id, reason, "a worker lied and is ended");
-            self.bury(&worker);
+            self.forget_worker(&worker);
         }
     }
 

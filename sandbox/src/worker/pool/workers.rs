@@ -1,4 +1,4 @@
-//! How workers come and go: each is started, prepared, listened to, and buried
+//! How workers come and go: each is started, prepared, listened to, and forgotten
 //! when its process has ended.
 
 use std::os::fd::AsFd;
@@ -96,11 +96,11 @@ impl Pool {
     /// Forgets a worker that lied about a run, which is lost for that.
     fn lost_to(&self, worker: &Arc<Worker>, run: Option<u64>) {
         worker.blame_known(run);
-        self.bury(worker);
+        self.forget_worker(worker);
     }
 
     /// Forgets a worker that has ended, and tells everyone who waited for it.
-    pub(super) fn bury(&self, worker: &Arc<Worker>) {
+    pub(super) fn forget_worker(&self, worker: &Arc<Worker>) {
         remove(&mut self.workers.lock(), worker);
         self.homes.lock().leave(worker);
         worker.lose_runs();
@@ -206,7 +206,7 @@ async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, wor
         match message {
             Ok(Some(_)) if worker.is_flooded() => {
                 tracing::error!("a worker asks without reading the answers");
-                return pool.bury(&worker);
+                return pool.forget_worker(&worker);
             }
             Ok(Some(message)) => {
                 if let Err(lie) = worker.check(&message) {
@@ -215,10 +215,10 @@ async fn read_frames(mut reader: BufReader<OwnedReadHalf>, pool: Weak<Pool>, wor
                 }
                 pool.handle(&worker, message);
             }
-            Ok(None) => return pool.bury(&worker),
+            Ok(None) => return pool.forget_worker(&worker),
             Err(error) => {
                 tracing::error!(%error, "a worker broke the protocol and is ended");
-                return pool.bury(&worker);
+                return pool.forget_worker(&worker);
             }
         }
     }

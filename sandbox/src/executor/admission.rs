@@ -1,4 +1,4 @@
-//! Places: how many calls go on at once, and who is next.
+//! Admission: how many calls go on at once, and who is next.
 //!
 //! A run has a place from its start to its end. Everything else that a client may
 //! ask for has one of another, cheaper kind, so that nobody has more than so many
@@ -97,8 +97,8 @@ impl Looks {
     }
 }
 
-/// All places.
-pub(super) struct Places {
+/// Gives out all places.
+pub(super) struct Admission {
     runs: Pot<Principal>,
     total: usize,
     reads: Looks,
@@ -113,7 +113,7 @@ pub(super) struct Count {
     pub(super) waiting: usize,
 }
 
-impl Places {
+impl Admission {
     pub(super) fn new(runs: usize, bounds: Arc<TenantBounds>) -> Self {
         Self {
             runs: Pot::new(runs as u64),
@@ -189,80 +189,80 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_all_places_of_its_own_is_told_its_bound_and_others_go_on() {
-        let places = Places::new(4, TenantBounds::many(1));
+        let admission = Admission::new(4, TenantBounds::many(1));
         let (one, other) = (Principal::named("one"), Principal::named("other"));
         let stop = Stop::new(CancellationToken::new(), CancellationToken::new());
-        let held = [places.run(&one, &stop).await.unwrap(), places.run(&one, &stop).await.unwrap()];
-        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(places.run(&one, &stop))).collect();
+        let held = [admission.run(&one, &stop).await.unwrap(), admission.run(&one, &stop).await.unwrap()];
+        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(admission.run(&one, &stop))).collect();
         for waits in &mut waiting {
             assert!(futures_util::poll!(waits).is_pending());
         }
-        let refused = places.run(&one, &stop).await.unwrap_err().to_string();
+        let refused = admission.run(&one, &stop).await.unwrap_err().to_string();
         assert!(refused.contains("too many of your runs are waiting (2 of 2 in use)"), "{refused}");
-        let theirs = places.run(&other, &stop).await.unwrap();
-        let (Count { active, waiting: queued }, all) = (places.count_of(&one), places.count());
+        let theirs = admission.run(&other, &stop).await.unwrap();
+        let (Count { active, waiting: queued }, all) = (admission.count_of(&one), admission.count());
         assert_eq!((active, queued, all.active, all.waiting), (2, 2, 3, 2));
         drop((held, theirs));
         for waits in waiting {
             waits.await.unwrap();
         }
-        assert_eq!(places.count().active, 0);
+        assert_eq!(admission.count().active, 0);
     }
 
     #[tokio::test]
     async fn reads_and_other_calls_have_places_of_their_own_and_can_be_cancelled() {
-        let places = Places::new(1, TenantBounds::many(1));
+        let admission = Admission::new(1, TenantBounds::many(1));
         let (one, other, cancel) = (Principal::named("one"), Principal::named("other"), CancellationToken::new());
         let mut held = Vec::new();
         for _ in 0..Look::Read.bound().of_one {
-            held.push(places.look(&one, Look::Read, None, &cancel).await.unwrap());
+            held.push(admission.look(&one, Look::Read, None, &cancel).await.unwrap());
         }
-        let mut waits = Box::pin(places.look(&one, Look::Read, None, &cancel));
+        let mut waits = Box::pin(admission.look(&one, Look::Read, None, &cancel));
         assert!(futures_util::poll!(&mut waits).is_pending());
-        places.look(&one, Look::Session, None, &cancel).await.unwrap();
-        places.look(&other, Look::Read, None, &cancel).await.unwrap();
+        admission.look(&one, Look::Session, None, &cancel).await.unwrap();
+        admission.look(&other, Look::Read, None, &cancel).await.unwrap();
         cancel.cancel();
         assert!(matches!(waits.await, Err(Error::Cancelled)));
         drop(held);
-        assert_eq!(places.reads.own.accounts(), 0);
+        assert_eq!(admission.reads.own.accounts(), 0);
     }
 
     #[tokio::test]
     async fn answers_that_are_made_and_not_taken_keep_nobody_else_waiting() {
-        let places = Places::new(1, TenantBounds::many(1));
+        let admission = Admission::new(1, TenantBounds::many(1));
         let cancel = CancellationToken::new();
         let named = |number: u64| Principal::named(&format!("t{number}"));
         for look in [Look::Read, Look::Session, Look::Glance] {
             let Bound { of_one, of_all, .. } = look.bound();
             let mut held = Vec::new();
             for number in 0..of_all {
-                let mut place = places.look(&named(number / of_one), look, None, &cancel).await.unwrap();
+                let mut place = admission.look(&named(number / of_one), look, None, &cancel).await.unwrap();
                 place.begin(&cancel).await.unwrap();
                 held.push(place);
             }
-            let mut other = places.look(&named(of_all), look, None, &cancel).await.unwrap();
+            let mut other = admission.look(&named(of_all), look, None, &cancel).await.unwrap();
             assert!(futures_util::poll!(Box::pin(other.begin(&cancel))).is_pending(), "{look:?}: all are being made");
             held.iter_mut().for_each(Place::answered);
             other.begin(&cancel).await.unwrap();
             let first = named(0);
-            let mut own = Box::pin(places.look(&first, look, None, &cancel));
+            let mut own = Box::pin(admission.look(&first, look, None, &cancel));
             assert!(futures_util::poll!(&mut own).is_pending(), "{look:?}: its own are not with it yet");
             drop((held, own));
-            let mut place = places.look(&first, look, None, &cancel).await.unwrap();
+            let mut place = admission.look(&first, look, None, &cancel).await.unwrap();
             drop(other);
-            cancel_begins(&mut place, &places, look).await;
+            cancel_begins(&mut place, &admission, look).await;
         }
     }
 
     /// Whoever stops waiting leaves nothing behind.
-    async fn cancel_begins(place: &mut Place, places: &Places, look: Look) {
+    async fn cancel_begins(place: &mut Place, admission: &Admission, look: Look) {
         let cancel = CancellationToken::new();
         cancel.cancel();
         assert!(matches!(place.begin(&cancel).await, Err(Error::Cancelled)));
         let Looks { all, .. } = match look {
-            Look::Read => &places.reads,
-            Look::Session => &places.sessions,
-            Look::Glance => &places.glances,
+            Look::Read => &admission.reads,
+            Look::Session => &admission.sessions,
+            Look::Glance => &admission.glances,
         };
         assert_eq!((all.free(), all.waiting()), (look.bound().of_all, 0));
     }
