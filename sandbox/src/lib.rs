@@ -30,6 +30,8 @@ mod filesystem;
 pub mod fuzzing;
 mod handle;
 mod images;
+#[cfg(test)]
+mod layers;
 mod memory_budget;
 mod mounts;
 mod native;
