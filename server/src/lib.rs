@@ -30,10 +30,12 @@ mod config;
 mod conformance;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod given_file;
 mod handler;
 mod identity;
 mod inputs;
 mod logging;
+mod loopback;
 mod metrics;
 mod origin;
 mod progress;

@@ -10,6 +10,7 @@ use hyper::http::Uri;
 use serde::Deserialize;
 
 use super::values::{Address, Method};
+use crate::loopback::is_this_machine;
 
 /// Where a server listens unless told otherwise: a port that nothing usual has.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
@@ -114,8 +115,7 @@ impl PublicUrl {
 
     /// Whether it is found there on this machine alone.
     pub(crate) fn is_of_this_machine(&self) -> bool {
-        let host = self.origin.host.trim_matches(['[', ']']);
-        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+        is_this_machine(&self.origin.host)
     }
 
     /// The origin of pages that are found beside it.

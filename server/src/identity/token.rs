@@ -2,14 +2,14 @@
 //! operator's, in a file that nobody else may read. Only a hash of it is kept once it
 //! was shown.
 
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use nix::unistd::geteuid;
 use thiserror::Error;
+
+use crate::given_file::GivenFile;
 
 /// Random bytes of a token that is made: as many bits as nobody guesses.
 const RANDOM_BYTES: usize = 32;
@@ -58,20 +58,15 @@ impl Token {
     /// When others can read the file as well, or it holds no token.
     pub(crate) fn read(path: &Path) -> Result<Self, TokenFileError> {
         let unreadable = |source| TokenFileError::Unreadable { path: path.to_owned(), source };
-        // Not waiting for the other end of a pipe.
-        let flags = nix::libc::O_NONBLOCK;
-        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
-        // Of what was opened, not of what may lie there now.
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
+        let file = GivenFile::open(path, 0).map_err(unreadable)?;
+        if !file.is_file() {
             return Err(TokenFileError::NoFile(path.to_owned()));
         }
-        let (mode, owner, user) = (metadata.mode() & 0o7777, metadata.uid(), geteuid().as_raw());
+        let (mode, owner, user) = (file.mode(), file.owner(), geteuid().as_raw());
         if mode & 0o077 != 0 || ![0, user].contains(&owner) {
             return Err(TokenFileError::Shared { path: path.to_owned(), mode, owner, user });
         }
-        let mut text = Vec::new();
-        file.take(2 * MOST_BYTES as u64).read_to_end(&mut text).map_err(unreadable)?;
+        let text = file.read(2 * MOST_BYTES as u64).map_err(unreadable)?.unwrap_or_default();
         let text = text.trim_ascii();
         // RFC 6750, section 2.1.
         let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::loopback::is_this_machine;
 use hyper::http::Uri;
 use object_store::path::Path;
 
@@ -71,9 +72,7 @@ impl Endpoint {
     /// operator named.
     pub(super) fn may_be_clear(&self, named: &[String]) -> bool {
         let host = self.host.trim_matches(['[', ']']);
-        let is_here = host == "localhost"
-            || host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback());
-        is_here || named.iter().any(|name| name.eq_ignore_ascii_case(host))
+        is_this_machine(host) || named.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 
     pub(super) fn host(&self) -> &str {

@@ -1,24 +1,20 @@
 //! Credentials in a file that is mounted: the one that Amazon's tools share, with the
 //! section `[default]`. It is read again when it changes, so they can be rotated.
 
-use std::fs::{self, OpenOptions};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use async_trait::async_trait;
-use nix::libc;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use parking_lot::Mutex;
 
+use crate::given_file::{GivenFile, Stamp};
+
 /// The longest file. A token of a session has a few KiB at most.
 const MAX_BYTES: u64 = 64 << 10;
-
-/// By which a file is told from another in its place.
-type Stamp = (u64, u64, i64, i64);
 
 /// The credentials in a file.
 #[derive(Debug)]
@@ -42,7 +38,7 @@ impl CredentialProvider for CredentialFile {
     // A look at one small file, which is shorter than handing it to another thread.
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut known = self.known.lock();
-        let now = fs::metadata(&self.path).ok().map(|metadata| stamp(&metadata));
+        let now = fs::metadata(&self.path).ok().as_ref().map(Stamp::of);
         if now != known.0 {
             // Of what cannot be used is said once that it cannot.
             known.0 = now;
@@ -60,24 +56,16 @@ impl CredentialProvider for CredentialFile {
     }
 }
 
-fn stamp(metadata: &fs::Metadata) -> Stamp {
-    (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
-}
-
 fn read(path: &Path) -> anyhow::Result<(Option<Stamp>, Arc<AwsCredential>)> {
-    // A pipe is not waited for.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    ensure!(metadata.is_file(), "it is no file");
-    let mode = metadata.mode() & 0o7777;
+    let file = GivenFile::open(path, 0)?;
+    ensure!(file.is_file(), "it is no file");
+    let (mode, stamp) = (file.mode(), file.stamp());
     ensure!(
         mode & 0o027 == 0,
         "others than its owner can change it, or others than its owner and group can read it: mode {mode:04o}, at most 0640"
     );
-    let mut text = String::new();
-    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    ensure!(text.len() as u64 <= MAX_BYTES, "it has more than {MAX_BYTES} bytes");
-    Ok((Some(stamp(&metadata)), Arc::new(parse(&text)?)))
+    let text = file.read(MAX_BYTES)?.with_context(|| format!("it has more than {MAX_BYTES} bytes"))?;
+    Ok((Some(stamp), Arc::new(parse(&String::from_utf8(text)?)?)))
 }
 
 /// The keys of the section `default`.

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::loopback::is_this_machine;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
@@ -46,9 +47,7 @@ pub(crate) struct RedisAddress {
 impl RedisAddress {
     /// The host, if what is sent to it would be in clear over a network.
     pub(super) fn clear_host(&self) -> Option<&str> {
-        let is_here = self.host == "localhost"
-            || self.host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback());
-        (!self.is_tls && !is_here).then_some(&self.host)
+        (!self.is_tls && !is_this_machine(&self.host)).then_some(&self.host)
     }
 
     pub(super) const fn is_tls(&self) -> bool {

@@ -12,8 +12,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +26,7 @@ use sandbox::RequestedLimits;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::given_file::{GivenFile, Stamp};
 use crate::identity::{Scope, Scopes};
 
 const FILE: &str = "client-keys.json";
@@ -140,27 +141,6 @@ struct Contents {
     keys: Vec<Key>,
 }
 
-/// By which a file is told from another in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    inode: (u64, u64),
-    bytes: u64,
-    modified: (i64, i64),
-    /// Of its permissions as well.
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
-        Self {
-            inode: (metadata.dev(), metadata.ino()),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
 /// The file of them.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientKeys {
@@ -204,17 +184,15 @@ impl ClientKeys {
     pub(super) fn read(&self) -> Result<(Vec<Key>, Option<Stamp>), KeysError> {
         let failed = self.failed("read");
         let path = self.path.clone();
-        let flags = if self.is_given { libc::O_NONBLOCK } else { libc::O_NOFOLLOW | libc::O_NONBLOCK };
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+        let file = match GivenFile::open(&path, if self.is_given { 0 } else { libc::O_NOFOLLOW }) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_given => return Ok((Vec::new(), None)),
             opened => opened.map_err(&failed)?,
         };
-        let metadata = file.metadata().map_err(&failed)?;
         let garbage = |reason: String| KeysError::Garbage { path: path.clone(), reason };
-        if !metadata.is_file() {
+        if !file.is_file() {
             return Err(garbage("it is no file".into()));
         }
-        let (mode, owner, user) = (metadata.mode() & 0o7777, metadata.uid(), geteuid().as_raw());
+        let (mode, owner, user) = (file.mode(), file.owner(), geteuid().as_raw());
         if self.is_given {
             // Whose it is, nobody chooses who mounts it.
             if mode & 0o027 != 0 {
@@ -223,11 +201,9 @@ impl ClientKeys {
         } else if mode & 0o077 != 0 || owner != user {
             return Err(KeysError::Shared { path, mode, owner, user });
         }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(&failed)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(garbage(format!("it has more than {MAX_FILE_BYTES} bytes")));
-        }
+        let stamp = file.stamp();
+        let bytes = file.read(MAX_FILE_BYTES).map_err(&failed)?;
+        let bytes = bytes.ok_or_else(|| garbage(format!("it has more than {MAX_FILE_BYTES} bytes")))?;
         let Contents { version, keys } =
             serde_json::from_slice(&bytes).map_err(|error| garbage(format!("it is torn or was changed ({error})")))?;
         if version != VERSION {
@@ -245,7 +221,7 @@ impl ClientKeys {
                 return Err(garbage(format!("key `{}` is there twice", key.id)));
             }
         }
-        Ok((keys, Some(Stamp::of(&metadata))))
+        Ok((keys, Some(stamp)))
     }
 
     /// The keys that there are.
@@ -343,7 +319,7 @@ impl ClientKeys {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 

@@ -12,9 +12,9 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use self::file::Stamp;
 pub(crate) use self::file::{ClientKeys, Key, KeysError, NewKey, PREFIX};
 use super::{Identity, Roster, Unauthenticated};
+use crate::given_file::Stamp;
 
 /// All of them.
 pub(crate) struct Keys {

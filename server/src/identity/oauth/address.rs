@@ -1,9 +1,9 @@
 //! An address of HTTP that the operator, or an authorization server, named.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::loopback::is_this_machine;
 use hyper::http::Uri;
 use thiserror::Error;
 
@@ -128,8 +128,7 @@ impl Address {
     }
 
     fn is_of_this_machine(&self) -> bool {
-        let host = self.host();
-        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        is_this_machine(self.host())
     }
 }
 

@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use crate::authorities::{self, TlsError};
+use crate::loopback::is_loopback;
 
 /// The longest document. Those of real servers have a few KiB.
 const MAX_DOCUMENT_BYTES: usize = 256 << 10;
@@ -92,7 +93,7 @@ impl Fetcher {
         let mut places: Vec<_> = lookup_host((address.host(), address.port())).await.map_err(name)?.collect();
         if !address.is_tls() {
             // `localhost` is what the machine has it to be.
-            if let Some(away) = places.iter().find(|place| !place.ip().to_canonical().is_loopback()) {
+            if let Some(away) = places.iter().find(|place| !is_loopback(place.ip())) {
                 return Err(FetchError::NotHere { host: host(), address: *away });
             }
         }

@@ -1,6 +1,7 @@
 //! What is printed when the server listens, and when a key is added: lines to paste into
 //! clients.
 
+use crate::loopback::is_loopback;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -57,7 +58,7 @@ impl Credential<'_> {
 /// What is said of a server that listens on `address` and that clients find at `url`.
 pub(crate) fn hello(url: &str, address: SocketAddr, credential: &Credential<'_>) -> String {
     let here = format!("http://{address}/mcp");
-    let from = match address.ip().to_canonical().is_loopback() {
+    let from = match is_loopback(address.ip()) {
         true if url == here => "on this machine alone".to_owned(),
         _ => format!("through what reaches it at {here}"),
     };

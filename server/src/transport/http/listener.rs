@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use thiserror::Error;
 
 use crate::config::{Method, PublicUrl, Serving};
+use crate::loopback::is_loopback;
 
 /// Why it cannot listen there.
 #[derive(Debug, Error)]
@@ -49,15 +50,14 @@ pub(crate) enum ListenError {
 /// Where others could reach it that must not, and when the address is taken.
 pub(crate) fn listen(serving: &Serving) -> Result<(TcpListener, SocketAddr), ListenError> {
     let address = serving.listen;
-    let ip = address.ip().to_canonical();
-    if !ip.is_loopback() {
+    if !is_loopback(address.ip()) {
         if serving.authentication.contains(&Method::Token) {
             return Err(ListenError::Anybody(address));
         }
         if !serving.behind_proxy && serving.tls.is_none() {
             return Err(ListenError::InClear(address));
         }
-        if ip.is_unspecified() && serving.public_url.is_none() {
+        if address.ip().to_canonical().is_unspecified() && serving.public_url.is_none() {
             return Err(ListenError::Nameless(address));
         }
     }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::bounds::{HEAD_BYTES, HEAD_FIELDS};
+use crate::loopback::is_loopback;
 use crate::metrics::{Format, Metrics, OfTransport, scrape};
 
 /// Connections at once: of some collectors, and a person who looks.
@@ -48,7 +49,7 @@ struct Port {
 /// Answers whoever asks at `listener`.
 pub(super) async fn serve(server: &Arc<Server>, listener: &TcpListener, metrics: &Arc<Metrics>) {
     if let Ok(address) = listener.local_addr()
-        && !address.ip().to_canonical().is_loopback()
+        && !is_loopback(address.ip())
     {
         tracing::warn!(%address, "metrics are told to everybody who reaches this address: they have names of tenants \
             with metrics_tenants, and no secrets");

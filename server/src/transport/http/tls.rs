@@ -1,9 +1,6 @@
 //! TLS, where a certificate is given. Its files are read again when they change, so
 //! that whoever renews it restarts nothing.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::bounds::HEAD_TIME;
 use crate::config::TlsFiles;
+use crate::given_file::{GivenFile, Stamp};
 
 /// How often the files are looked at, at the most.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -74,23 +72,6 @@ struct Loaded {
     /// What tells the files from others that take their places.
     stamps: [Option<Stamp>; 2],
     looked: Instant,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    place: (u64, u64),
-    size: u64,
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        path.metadata().ok().map(|metadata| Self {
-            place: (metadata.dev(), metadata.ino()),
-            size: metadata.size(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
 }
 
 impl Tls {
@@ -159,13 +140,12 @@ impl Tls {
 }
 
 fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {
-    [Stamp::of(&files.certificate), Stamp::of(&files.key)]
+    [&files.certificate, &files.key].map(|path| path.metadata().ok().as_ref().map(Stamp::of))
 }
 
 fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let (certificate, _) = read(&files.certificate)?;
-    let (key, metadata) = read(&files.key)?;
-    let mode = metadata.mode() & 0o7777;
+    let (key, mode) = read(&files.key)?;
     if mode & 0o007 != 0 {
         return Err(TlsError::Shared { path: files.key.clone(), mode });
     }
@@ -188,19 +168,12 @@ fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// What is in a file, and what it was when it was opened.
-fn read(path: &Path) -> Result<(Vec<u8>, Metadata), TlsError> {
+fn read(path: &Path) -> Result<(Vec<u8>, u32), TlsError> {
     let unreadable = |source| TlsError::Unreadable { path: path.to_owned(), source };
-    // Not waiting for the other end of a pipe.
-    let file: File =
-        OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > MOST_BYTES {
-        return Err(TlsError::NoFile(path.to_owned()));
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok((bytes, metadata))
+    let file = GivenFile::open(path, 0).map_err(unreadable)?;
+    let mode = file.mode();
+    let bytes = if file.is_file() { file.read(MOST_BYTES).map_err(unreadable)? } else { None };
+    Ok((bytes.ok_or_else(|| TlsError::NoFile(path.to_owned()))?, mode))
 }
 
 #[cfg(test)]
