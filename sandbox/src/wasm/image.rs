@@ -388,4 +388,24 @@ mod tests {
         assert_eq!(kept(2, 128 * MIB, "x = 1"), 2, "two are enough");
         assert_eq!(kept(0, 128 * MIB, "x = 1"), 0);
     }
+
+    #[test]
+    fn a_slot_is_made_ready_with_the_pages_of_a_run_that_writes_to_no_more_than_the_image_says() {
+        let lease: Arc<dyn MemoryLease> = Arc::new(Plenty);
+        // What is written to in a slot that was made ready after one run.
+        let own = |hot_bytes| {
+            let image = image_with(|instance| Instance { hot_bytes, ..instance });
+            let mut slot = image.take(&lease).unwrap();
+            run(&mut slot, "x = 1", Limits::defaults());
+            image.give_back(slot);
+            image.warm.lock().clear();
+            image.make_ready(&lease);
+            image.warm.lock().pop().map(|slot| slot.own_when_ready())
+        };
+        let most = image().instance().hot_bytes;
+        let written = own(most).expect("a short run writes to no more than Python's hot pages");
+        assert!((1..=most).contains(&written), "{written} of {most}");
+        assert_eq!(own(written - 1), None, "a page less is too few");
+        assert_eq!(own(0), None);
+    }
 }
