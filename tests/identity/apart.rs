@@ -1,5 +1,7 @@
 //! What one tenant has is to another as if it had never been.
 
+use std::time::Instant;
+
 use serde_json::json;
 use tests::Process;
 use tests::http::{Answer, legacy};
@@ -47,6 +49,21 @@ fn sessions_and_runs_of_another_answer_as_those_that_never_were() {
         let nobodys = said(&nobodys, &other_session).1.replace(&other_run, "RUN");
         assert_eq!(theirs, nobodys, "{name}");
         assert!(!theirs.contains("secret"), "{name}");
+    }
+    // As soon, too: what is another's is looked for nowhere else than what never was.
+    let calls = calls(&session, &run).into_iter().zip(calls(&other_session, &other_run));
+    for ((name, theirs), (_, nobodys)) in calls {
+        let took = |arguments: &serde_json::Value| {
+            let began = Instant::now();
+            two.tool(name, arguments.clone());
+            began.elapsed()
+        };
+        let mut pairs: Vec<_> = (0..15).map(|_| (took(&theirs), took(&nobodys))).collect();
+        pairs.sort_unstable_by_key(|(theirs, _)| *theirs);
+        let theirs = pairs[7].0;
+        pairs.sort_unstable_by_key(|(_, nobodys)| *nobodys);
+        let nobodys = pairs[7].1;
+        assert!(theirs < 10 * nobodys && nobodys < 10 * theirs, "{name}: {theirs:?} and {nobodys:?}");
     }
     let listed = two.tool("session", json!({"action": "list"}));
     assert!(!listed.body.contains(&session), "{listed:?}");

@@ -7,3 +7,4 @@ mod abi;
 mod folder;
 mod lazy;
 mod numbers;
+mod tenants;
