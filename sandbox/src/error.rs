@@ -42,7 +42,7 @@ pub enum Error {
         id: String,
         /// How the handles of that server begin.
         theirs: String,
-        /// How the handles of this one do.
+        /// How the handles of this server begin.
         ours: String,
     },
     /// The thing exists and may not be used so.
@@ -109,7 +109,7 @@ pub enum Error {
          and its operator must act"
     )]
     Unrecorded {
-        /// Why, without the place.
+        /// The cause, without the place of the file.
         reason: String,
     },
     /// The disk takes nothing more, or does not work.
@@ -123,7 +123,7 @@ pub enum Error {
         doing: String,
         /// What is wrong with it.
         what: &'static str,
-        /// Where, once that is known.
+        /// The directory on the disk that is full, once that is known.
         directory: Option<PathBuf>,
     },
     /// The store across a network was not reached, or did not do what it was asked
@@ -160,7 +160,7 @@ impl Error {
         Self::Host { doing: doing.into(), source: source.into() }
     }
 
-    /// Its kind in one word, for logs and counts.
+    /// The kind of this error in one word, for logs and counts.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::InvalidRequest { .. } => "invalid_request",
@@ -200,7 +200,7 @@ impl Error {
     /// Names the disk of `directory` as the one that is full, if one is.
     pub(crate) fn on_disk_of(mut self, directory: &Path) -> Self {
         if let Self::Full { what, directory: place, .. } = &mut self {
-            // For the kernel both are the same.
+            // A disk without inodes is full by the same error of the kernel as one without space.
             let is_out_of_inodes = statvfs(directory).is_ok_and(|disk| disk.files() > 0 && disk.files_available() == 0);
             if *what == NO_SPACE && is_out_of_inodes {
                 *what = "the disk is full: it has no inodes left for more files";
@@ -210,12 +210,12 @@ impl Error {
         self
     }
 
-    /// Whether its causes are for the log: they say what the caller must not know.
+    /// Whether the causes of this error are for the log: they say what the caller must not know.
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::Host { .. } | Self::Unreachable { .. })
     }
 
-    /// It and its causes on one line, for the log.
+    /// This error and its causes on one line, for the log.
     pub(crate) fn with_causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);

@@ -30,7 +30,7 @@ struct Fair<K> {
     total: u64,
     free: u64,
     accounts: HashMap<K, Account>,
-    /// Over all tenants.
+    /// How many requests of all tenants wait.
     waiting: usize,
     next_ticket: Ticket,
     /// All units that were ever given out: the clock of [`PATIENCE`].
@@ -39,14 +39,14 @@ struct Fair<K> {
     served: u64,
 }
 
-/// Those of one tenant. There is none for whoever has nothing and wants nothing.
+/// What one tenant has and wants. A tenant that has nothing and wants nothing has no account.
 #[derive(Debug, Default)]
 struct Account {
     used: u64,
-    /// The most that it may have.
+    /// The most units that the tenant may have.
     most: u64,
     requests: VecDeque<Request>,
-    /// When it was served last, or came, counted in requests.
+    /// When the tenant was served last, or came, counted in requests.
     served: u64,
     /// Since when its first request waits for others and not for itself, counted
     /// in units.
@@ -63,10 +63,10 @@ struct Request {
 /// Who is kept waiting for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
-    /// It begins only once it is served, and has its turn.
+    /// The request begins something that waits until it is served, and has its turn.
     CanWait,
-    /// It has others already, which come back when it goes on: it is served before
-    /// what can wait, and what is kept for that is not kept from it.
+    /// The request is for something that has other units already, which come back when it goes
+    /// on: it is served before what can wait, and what is kept for that is not kept from it.
     GoesOn,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum Urgency {
 enum Asked {
     Given,
     Waits(Ticket),
-    /// As many of the tenant are waiting as may.
+    /// The queue of the tenant is full: as many requests wait as may.
     Full(usize),
 }
 
@@ -239,7 +239,7 @@ pub(crate) struct Units<K: Clone + Eq + Hash> {
     units: u64,
 }
 
-/// As many of one tenant are waiting as may.
+/// The queue of one tenant is full: as many requests wait as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) waiting: usize,
@@ -268,12 +268,12 @@ impl<K: Clone + Eq + Hash> Pot<K> {
         Self(Arc::new(Mutex::new(State { fair: Fair::new(total), waiters: HashMap::new() })))
     }
 
-    /// How many nobody has.
+    /// How many units nobody has.
     pub(crate) fn free(&self) -> u64 {
         self.0.lock().fair.free
     }
 
-    /// How many `key` has.
+    /// How many units `key` has.
     pub(crate) fn used_by(&self, key: &K) -> u64 {
         self.0.lock().fair.used_by(key)
     }
@@ -283,12 +283,12 @@ impl<K: Clone + Eq + Hash> Pot<K> {
         self.0.lock().fair.waiting
     }
 
-    /// How many of `key` wait.
+    /// How many requests of `key` wait.
     pub(crate) fn waiting_of(&self, key: &K) -> usize {
         self.0.lock().fair.waiting_of(key)
     }
 
-    /// How many have or want some.
+    /// How many tenants have or want units.
     #[cfg(test)]
     pub(crate) fn accounts(&self) -> usize {
         self.0.lock().fair.accounts.len()
@@ -347,19 +347,19 @@ impl<K: Clone + Eq + Hash> Pot<K> {
             let done = change(&mut state);
             let mut next = || state.fair.serve_next().and_then(|ticket| state.waiters.remove(&ticket));
             let first = next();
-            // Hardly ever more than one.
+            // A change hardly ever serves more than one request, so the others are collected apart.
             let rest: Vec<_> = if first.is_some() { std::iter::from_fn(next).collect() } else { Vec::new() };
             (done, first, rest)
         };
         for waiter in first.into_iter().chain(rest) {
-            // One that went meanwhile gives back what it was given.
+            // A waiter that went meanwhile gives back what it was given.
             let _ = waiter.send(());
         }
         done
     }
 }
 
-/// One that waits. When it is dropped it has never asked.
+/// A request that waits. One that is dropped is as if it had never been made.
 struct Waiting<'a, K: Clone + Eq + Hash> {
     pot: &'a Pot<K>,
     key: &'a K,
@@ -395,12 +395,12 @@ impl<K: Clone + Eq + Hash> Units<K> {
         self.units
     }
 
-    /// Whose they are.
+    /// The tenant that has these units.
     pub(crate) const fn key(&self) -> &K {
         &self.key
     }
 
-    /// Keeps only so many.
+    /// Keeps only `units`, and gives back the rest.
     pub(crate) fn shrink_to(&mut self, units: u64) {
         let less = self.units.saturating_sub(units);
         if less > 0 {
@@ -409,7 +409,7 @@ impl<K: Clone + Eq + Hash> Units<K> {
         }
     }
 
-    /// Adds others of the same tenant, from the same pot.
+    /// Adds `others`, which are units of the same tenant from the same pot.
     pub(crate) fn merge(&mut self, mut others: Self) {
         debug_assert!(self.key == others.key && Arc::ptr_eq(&self.pot.0, &others.pot.0), "of another");
         self.units += std::mem::take(&mut others.units);

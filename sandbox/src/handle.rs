@@ -16,8 +16,8 @@ pub struct Principal(Arc<str>);
 
 /// The name of the one user of a server that serves nobody else.
 const LOCAL: &str = "local";
-/// Names of no tenant: that one, and that of the file which locks the directory
-/// in which each tenant has one.
+/// Names that no tenant may have: [`LOCAL`], and the name of the file which locks the
+/// directory in which each tenant has one.
 const RESERVED: [&str; 2] = [LOCAL, "lock"];
 /// The longest name. It is a directory on the host and a part of paths in the store.
 const MAX_NAME_BYTES: usize = 64;
@@ -96,7 +96,7 @@ const INSTANCE_DIGITS: usize = 6;
 pub(crate) struct Instance(String);
 
 impl Instance {
-    /// Another than every other.
+    /// A start of a server whose name no other start has.
     pub(crate) fn random() -> Self {
         Self(random_name().split_off(26 - INSTANCE_DIGITS))
     }
@@ -107,7 +107,7 @@ impl Instance {
     }
 }
 
-/// As the handles of its runs begin.
+/// An instance is written as the handles of its runs begin.
 impl fmt::Display for Instance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "r_{}", self.0)
@@ -115,7 +115,7 @@ impl fmt::Display for Instance {
 }
 
 impl RunId {
-    /// The start of a server that it was made by.
+    /// The start of the server that made this run.
     pub(crate) fn instance(&self) -> Instance {
         Instance(self.0.chars().skip("r_".len()).take(INSTANCE_DIGITS).collect())
     }

@@ -18,7 +18,7 @@ use crate::tenancy::TenantBounds;
 
 /// How long a run waits for memory that others use.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often they are asked for it.
+/// How often those who hold memory are asked for some, while a run waits.
 const RECALL_INTERVAL: Duration = Duration::from_millis(100);
 /// The unit of account. Coarser than a page, finer than any instance.
 const MIB: u64 = 1 << 20;
@@ -56,17 +56,17 @@ impl Share {
         self.0.merge(other.0);
     }
 
-    /// How much it is.
+    /// How many bytes this share has.
     pub(crate) const fn bytes(&self) -> u64 {
         self.0.units() * MIB
     }
 
-    /// Gives `bytes` of it back.
+    /// Gives `bytes` of this share back.
     pub(crate) fn give_back(&mut self, bytes: u64) {
         self.shrink_to(self.bytes().saturating_sub(bytes));
     }
 
-    /// Whose it is.
+    /// The tenant that has this share.
     pub(crate) const fn owner(&self) -> &Principal {
         self.0.key()
     }
@@ -94,12 +94,12 @@ impl MemoryBudget {
         self.bounds.of(owner).memory_bytes.min(self.total_bytes)
     }
 
-    /// What `owner` has.
+    /// How much memory `owner` has.
     pub(crate) fn used_by(&self, owner: &Principal) -> u64 {
         self.pot.used_by(owner) * MIB
     }
 
-    /// What `owner` could have beside that, if it were there.
+    /// How much more memory `owner` could have, if it were there.
     pub(crate) fn left_of(&self, owner: &Principal) -> u64 {
         self.most_of(owner).saturating_sub(self.used_by(owner))
     }
@@ -136,11 +136,11 @@ impl MemoryBudget {
     }
 
     /// Waits for `bytes` that a run begins with, as long as others may take to give
-    /// some back, while `recall` asks them for it again and again: some are idle only
-    /// then. `None` when nobody did.
+    /// some back, while `recall` asks those for memory again and again: some are idle
+    /// only then. `None` when nobody gave any.
     pub(crate) async fn wait(&self, owner: &Principal, bytes: u64, recall: impl Fn()) -> Option<Share> {
         let mut taken = pin!(self.take(owner, bytes, Urgency::CanWait));
-        // Most need not wait, and no clock is started for them.
+        // A run that need not wait, as most need not, starts no clock.
         tokio::select! {
             biased;
             share = &mut taken => return share,

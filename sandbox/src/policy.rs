@@ -28,7 +28,7 @@ pub struct Policy {
 /// Which languages may be run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Languages {
-    /// All that there are.
+    /// All languages that there are.
     #[default]
     All,
     /// These, by their ids.

@@ -32,7 +32,8 @@ pub(crate) fn give_back_large_memory() {
     let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
 }
 
-/// Few things of a run without files are as large.
+/// The size from which on memory is given back at once: few things of a run without
+/// files are as large.
 #[cfg(target_env = "gnu")]
 const LARGE_BYTES: libc::c_int = 1 << 20;
 
@@ -335,7 +336,7 @@ pub(crate) mod allocations {
         }
 
         unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            // It may hold both for a moment.
+            // The allocator may hold both for a moment.
             count(size.cast_signed());
             count(-layout.size().cast_signed());
             // SAFETY: as above.

@@ -70,7 +70,7 @@ pub(crate) fn not_executable(error: io::Error) -> io::Error {
 fn make() -> io::Result<File> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let made = match memfd_create(NAME, flags | MFdFlags::from_bits_retain(libc::MFD_EXEC)) {
-        // Before Linux 6.3 there is no such flag, and no need for it.
+        // The flag is not there before Linux 6.3, and not needed.
         Err(Errno::EINVAL) => memfd_create(NAME, flags),
         made => made,
     };
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
         let flags = fcntl(file, FcntlArg::F_GETFD).unwrap();
         assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
-        // Without a server it has nothing to confine: its first step fails.
+        // The jailer has nothing to confine without a server: its first step fails.
         let status = jailer_command().unwrap().stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
         assert_eq!(status.code(), Some(65));
     }

@@ -48,9 +48,9 @@ pub(crate) fn wait(child: &mut Child) -> io::Result<ExitStatus> {
 /// Kills the jailer `pid`, which stays to be waited for, and everything that
 /// comes to this process because of that.
 pub(crate) fn end_with_strays(pid: Pid) {
-    // It may have ended, but nobody has waited for it: the number is its own.
+    // The jailer may have ended, but nobody has waited for it: the number is its own.
     let _ = kill(pid, Signal::SIGKILL);
-    // Its children are ours once it has ended.
+    // The jailer's children are ours once it has ended.
     let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
     let ended = Instant::now() + PATIENCE;
     loop {
@@ -76,8 +76,8 @@ fn strays() -> Vec<Pid> {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().filter_map(Result::ok);
     let text: Vec<String> = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok()).collect();
     if text.is_empty() {
-        // Without CONFIG_PROC_CHILDREN. Wardens end their trees by themselves;
-        // this is for when they could not.
+        // A kernel without CONFIG_PROC_CHILDREN does not list them. Wardens end their
+        // trees by themselves; this is for when they could not.
         tracing::error!("the kernel does not list children: what a killed warden left is not ended");
     }
     let children = text.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.parse::<u32>().ok());

@@ -35,8 +35,7 @@ pub(crate) enum Role {
 pub(crate) struct StartedChild {
     pub(crate) child: Child,
     pub(crate) stream: UnixStream,
-    /// Where it says what it has to say, if not all of its kind say it in one
-    /// place.
+    /// The standard error of this process, if not all processes of its kind share one.
     errors: Option<OwnedFd>,
 }
 

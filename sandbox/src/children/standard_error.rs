@@ -39,7 +39,7 @@ pub(super) fn pass_on(pipe: OwnedFd, what: &'static str, pid: Option<u32>) -> io
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Line(String),
-    /// So many lines were too many.
+    /// So many lines were left out as too many.
     LeftOut(u64),
 }
 
@@ -155,7 +155,7 @@ mod tests {
         let flood = "again\n".repeat(100_000);
         let all = said(&[flood.as_bytes()], 0);
         assert_eq!((all.len(), all.last()), (BURST as usize + 1, Some(&Said::LeftOut(99_900))));
-        // And later there is room again.
+        // There is room again later.
         let all = said(&[flood.as_bytes(), b"later\n"], 1);
         assert_eq!(all[BURST as usize..], [Said::LeftOut(99_900), line("later")]);
     }

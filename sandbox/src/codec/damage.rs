@@ -4,9 +4,10 @@ use crate::sys::allocations;
 
 /// How often each decoder is tried.
 const ROUNDS: usize = 30_000;
-/// Small lists are made with some room.
+/// What a decoder may take whatever its input is, since small lists are made with some room.
 const SLACK_BYTES: usize = 32 << 10;
-/// Numbers of one byte become eight bytes, an empty list three words.
+/// How many times its encoding a value may take: a number of one byte becomes eight
+/// bytes, and an empty list three words.
 const GROWTH: usize = 64;
 
 /// Numbers that an encoder would not write, as postcard writes lengths.

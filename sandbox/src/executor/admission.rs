@@ -61,7 +61,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Waits for one among those of everybody.
+    /// Waits for a place among those of everybody.
     ///
     /// # Errors
     ///
@@ -73,12 +73,12 @@ impl Place {
             () = cancel.cancelled() => return Err(Error::Cancelled),
             taken = taken => taken,
         };
-        // No more wait than have one of their own.
+        // No queue can be full here: no more calls wait than have a place of their own.
         self.of_all = taken.ok();
         Ok(())
     }
 
-    /// Leaves that to others: the answer is made.
+    /// Leaves the place among those of everybody to others: the answer is made.
     pub fn answered(&mut self) {
         self.of_all = None;
     }
@@ -86,7 +86,7 @@ impl Place {
 
 /// The places of one kind of call that runs nothing.
 struct Looks {
-    /// Each has those of its own, and there is always one more of all together.
+    /// Places of each tenant, bounded for each alone: all together never run out of them.
     own: Pot<Principal>,
     all: Pot<Principal>,
 }
@@ -170,13 +170,13 @@ impl Admission {
         Ok(Place { own: taken.map_err(full)?, all: all.clone(), of_all: None, _visit: visit })
     }
 
-    /// The runs of everybody.
+    /// How many runs of everybody have a place, and how many wait for one.
     pub(super) fn count(&self) -> Count {
         let free = usize::try_from(self.runs.free()).unwrap_or(usize::MAX);
         Count { active: self.total.saturating_sub(free), waiting: self.runs.waiting() }
     }
 
-    /// Those of one.
+    /// How many runs of `principal` have a place, and how many wait for one.
     pub(super) fn count_of(&self, principal: &Principal) -> Count {
         let active = usize::try_from(self.runs.used_by(principal)).unwrap_or(usize::MAX);
         Count { active, waiting: self.runs.waiting_of(principal) }

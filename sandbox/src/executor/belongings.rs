@@ -61,14 +61,14 @@ impl Executor {
         self.sessions.watch(principal)
     }
 
-    /// By what servers over this store know again what one of them gave to
-    /// `principal`.
+    /// The signature by which servers over this store know again what one of them gave
+    /// to `principal`.
     pub fn sign(&self, principal: &Principal, content: &[u8]) -> [u8; 32] {
         self.sessions.store().sign(principal, content)
     }
 
-    /// Whether a server over this store signed it for `principal`, with a key that is
-    /// still there.
+    /// Whether a server over this store signed `content` for `principal`, with a key
+    /// that is still there.
     pub fn has_signed(&self, principal: &Principal, content: &[u8], signature: [u8; 32]) -> bool {
         self.sessions.store().has_signed(principal, content, signature)
     }

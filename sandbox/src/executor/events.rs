@@ -50,7 +50,7 @@ impl Events {
         RunEvents(self.sender.subscribe())
     }
 
-    /// Has `observers` watch from here on. The first stay.
+    /// Has `observers` watch from here on. Observers that were set before stay.
     pub(super) fn observe_with(&self, observers: Vec<Arc<dyn Observer>>) {
         self.observers.set(observers);
     }
@@ -222,7 +222,7 @@ pub struct RunEvents(Receiver<RunEvent>);
 pub enum Told {
     /// The next event.
     Event(RunEvent),
-    /// It was too slow, and this many are lost.
+    /// The reader was too slow, and this many events are lost.
     Lost(u64),
 }
 
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(told(&mut reader), expected);
     }
 
-    /// One that allows so many milliseconds.
+    /// An observer that allows so many milliseconds.
     struct Bound(u64, Mutex<Vec<u64>>);
 
     impl Observer for Bound {
@@ -339,7 +339,7 @@ mod tests {
         let mut usage = Usage::default();
         usage.set(Resource::CpuTimeMs, 50);
         let waits = call(&events);
-        // More than are kept, and nobody reads them.
+        // There are more events than are kept, and nobody reads them.
         let _slow = events.read();
         for _ in 0..KEPT_EVENTS {
             let run = call(&events);
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(told[1], "11 refused abandoned");
     }
 
-    /// One that admits so many, and writes down all that it hears.
+    /// An observer that admits so many calls, and writes down all that it hears.
     struct Witness(u64, Mutex<Vec<String>>);
 
     impl Observer for Witness {

@@ -17,7 +17,7 @@ pub struct Health {
     pub runs_queued: usize,
     /// Runs that have ended.
     pub runs_finished: u64,
-    /// Those among them that found an instance ready.
+    /// Finished runs that found an instance ready.
     pub warm_starts: u64,
     /// Sessions that are in memory.
     pub sessions_live: usize,
@@ -45,7 +45,8 @@ impl Executor {
         }
     }
 
-    /// The same with what is of `principal`, who is to learn nothing of others.
+    /// The state of the executor with the runs and sessions of `principal`, who is to
+    /// learn nothing of others.
     pub fn health_of(&self, principal: &Principal) -> Health {
         if self.bounds.several().is_none() {
             return self.health();

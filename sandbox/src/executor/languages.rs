@@ -12,7 +12,7 @@ use crate::handle::Principal;
 pub struct Language {
     /// Its id in a request.
     pub id: String,
-    /// One line on what it is.
+    /// One line on what the language is.
     pub description: String,
     /// The packages that it has of those that agents ask for; `None` where it
     /// has no such thing.

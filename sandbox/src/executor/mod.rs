@@ -96,7 +96,7 @@ pub struct Executor {
 pub enum Drained {
     /// Every run came to its own end.
     Finished,
-    /// Some had to be cancelled.
+    /// Some runs had to be cancelled.
     Cancelled,
 }
 
@@ -112,7 +112,7 @@ impl Executor {
     }
 
     fn open(mut settings: ExecutorSettings) -> Result<Self, Error> {
-        // From here on each has one name, whatever links lead to it.
+        // Each directory has one name from here on, whatever links lead to it.
         for directory in [&mut settings.state_directory, &mut settings.cache_directory] {
             let doing = || format!("find {}", directory.display());
             *directory = canonical(directory).doing(doing)?;
@@ -271,7 +271,7 @@ impl Executor {
         self.native.runtime.probe().await;
     }
 
-    /// The same, and which native languages there are.
+    /// Finds out what native programs can be run under, and which native languages there are.
     pub async fn probe_native_languages(&self) {
         let _running = self.tracker.token();
         self.native.runtime.probe_languages().await;
@@ -317,7 +317,7 @@ impl Executor {
         self.events.read()
     }
 
-    /// Has `observers` watch runs from here on.
+    /// Has `observers` watch runs from here on. Observers that were set before stay.
     pub fn observe_with(&self, observers: Vec<Arc<dyn Observer>>) {
         self.events.observe_with(observers);
     }
@@ -345,7 +345,8 @@ impl Executor {
         remove_later(self.finished.take_expired(now));
         for principal in self.tenants.idle(now) {
             self.tenants.forget(&principal, || self.forget(&principal));
-            // Each renames directories, and calls in between do not wait for all.
+            // To forget a tenant is to rename directories, and calls in between do not
+            // wait for all.
             tokio::task::yield_now().await;
         }
         if let Some(pool) = self.wasm.known_pool() {

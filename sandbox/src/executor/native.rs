@@ -45,7 +45,8 @@ impl Runtime for NativeRuns {
             let bound = format!("must be at most {most}, all that runs share, got {memory_bytes}");
             return Err(Error::invalid("limits.memory_bytes", bound));
         }
-        // All of it, since nothing asks before a native program grows.
+        // The run takes all of its memory at once, since nothing asks before a native
+        // program grows.
         let taken = self.budget.wait(principal, memory_bytes, || self.recall(principal, memory_bytes));
         let _share = caller.stop.unless(taken).await?.ok_or_else(|| self.budget.no_memory(principal))?;
         order.workspace.serve_native();

@@ -36,7 +36,7 @@ use crate::workspace::Workspace;
 /// One program, its limits, and who may stop it.
 struct Job {
     principal: Principal,
-    /// That it is known who calls, for as long as anything goes on.
+    /// Keeps the caller known as a tenant, for as long as anything of this run goes on.
     _visit: Option<Visit>,
     runtime: Arc<GuestRuntime>,
     request: ExecuteRequest,
@@ -142,7 +142,7 @@ impl Executor {
                 let turn = self.sessions.create(&job.principal).await?;
                 let (mut turn, outcome) = self.run_in_session(runtime, turn, job).await;
                 if outcome.is_err() {
-                    // Nobody knows its handle.
+                    // Nobody knows the handle of a new session whose run has no outcome.
                     self.sessions.forget_new(&mut turn);
                 }
                 outcome
@@ -241,7 +241,7 @@ impl Executor {
                 ran.report.files.clear();
                 self.sessions.roll_back(turn).await?;
                 if turn.is_new() {
-                    // Its handle is about to be given out.
+                    // The handle of the new session is about to be given out.
                     self.sessions.save(turn, Change::default()).await?;
                     job.call.saved();
                 }

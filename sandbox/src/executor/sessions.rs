@@ -20,7 +20,7 @@ use crate::session::{SessionFiles, Turn};
 /// for what others wrote to it.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
-/// The first time.
+/// How long after the start of a server its store is looked over for the first time.
 const FIRST_SWEEP: Duration = Duration::from_secs(5);
 
 /// A session as a list shows it.
@@ -259,7 +259,8 @@ impl Executor {
         self.turn_for(principal, id, None, stop).await
     }
 
-    /// The same for a run of the `wanted` runtime.
+    /// The turn of a session for a run of the `wanted` runtime. Only where nothing
+    /// drops the future.
     pub(super) async fn turn_for(
         &self,
         principal: &Principal,
@@ -288,7 +289,7 @@ impl Executor {
         self.look(principal, cancel, work).await
     }
 
-    /// The same to one that is there, in its turn.
+    /// Does something to a session that is there, in its turn, and must not stop half-way.
     async fn in_turn<T: Send + 'static, W: Future<Output = Result<T, Error>> + Send>(
         self: &Arc<Self>,
         principal: &Principal,
@@ -360,8 +361,8 @@ impl Executor {
         let mut last = self.last_swept.lock();
         let is_due = match *last {
             Some(last) => now.saturating_duration_since(last) >= interval,
-            // Soon, because until then nobody knows how full it is, but not in
-            // the way of the first calls.
+            // A sweep comes soon, because until then nobody knows how full the store
+            // is, but not in the way of the first calls.
             None => now.saturating_duration_since(self.started) >= FIRST_SWEEP.min(interval),
         };
         if !is_due || self.sweeping.swap(true, Ordering::SeqCst) {
@@ -372,7 +373,7 @@ impl Executor {
         let (sweeping, stored) = (Arc::clone(&self.sweeping), Arc::clone(&self.stored_sessions));
         let closing = self.closing.clone();
         self.tracker.spawn(async move {
-            // What is left of it when the server ends is for the next one.
+            // What is left of a sweep when the server ends is for the next server.
             let Some(swept) = closing.run_until_cancelled(sweep).await else { return };
             match swept {
                 Ok(sessions) => stored.store(sessions, Ordering::Relaxed),

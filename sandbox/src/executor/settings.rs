@@ -50,10 +50,10 @@ pub struct ExecutorSettings {
     pub session_lifetime: Duration,
     /// Where sessions lie at rest.
     pub store: StoreBackend,
-    /// The keys that they are sealed with, if they lie in a file of the operator's; it
-    /// must be there.
+    /// The file with the keys that sessions are sealed with, if it is the operator's;
+    /// it must be there.
     pub store_keys: Option<PathBuf>,
-    /// A cache in front of it that servers share.
+    /// A cache in front of the store that servers share.
     pub store_cache: Option<Arc<dyn SharedCache>>,
     /// What a state of a session in a directory outlasts once it was acknowledged.
     pub durability: Durability,
@@ -86,7 +86,7 @@ pub(super) fn private(settings: &ExecutorSettings) -> Result<Vec<Private>, Error
         private.push(Private { what, path, kind: Kind::Secret });
     }
     private.extend(settings.native.personal.iter().map(|path| {
-        // One that this process cannot get to holds no interpreter either.
+        // A directory that this process cannot get to holds no interpreter either.
         let path = canonical(path).unwrap_or_else(|_| path.clone());
         Private { what: "the directory", path, kind: Kind::Personal }
     }));

@@ -27,10 +27,9 @@ pub(super) struct Tenants {
 struct Known {
     /// Calls that go on.
     calls: usize,
-    /// When the last one ended.
+    /// When the last call ended.
     last_used: Instant,
-    /// Runs that have ended since it is known, and those that found an instance
-    /// ready.
+    /// Runs that have ended since the tenant is known, and those that found an instance ready.
     runs: u64,
     warm_starts: u64,
 }
@@ -87,7 +86,7 @@ impl Tenants {
         Ok(Some(Visit { tenants: Arc::clone(self), principal: principal.clone() }))
     }
 
-    /// Those who have done nothing for long enough.
+    /// Tenants that have done nothing for long enough.
     pub(super) fn idle(&self, now: Instant) -> Vec<Principal> {
         let Some(Settings { idle, .. }) = self.bounds.several() else { return Vec::new() };
         let is_idle = |known: &Known| known.calls == 0 && now.saturating_duration_since(known.last_used) >= *idle;
@@ -117,7 +116,7 @@ impl Tenants {
         self.known.lock().get(principal).map_or((0, 0), |known| (known.runs, known.warm_starts))
     }
 
-    /// How many are known.
+    /// How many tenants are known.
     pub(super) fn count(&self) -> usize {
         self.known.lock().len()
     }

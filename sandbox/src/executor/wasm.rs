@@ -128,7 +128,7 @@ impl WasmRuntime {
             Ok(Fetched { transfer, lengths }) => {
                 Ok((Interpreter::Saved { lengths, state: saved.state.clone() }, transfer))
             }
-            // It waited for its place, and another server may have gone on.
+            // The run waited for its place, and another server may have gone on with the session.
             Err(error) => Err(self.sessions.fenced_or(error, turn).await),
         }
     }
@@ -154,7 +154,8 @@ impl WasmRuntime {
             task,
             live: following.live.is_some(),
             shown: following.sees_displays(),
-            // What is found out meanwhile would make the same run another one.
+            // A run that is repeated must not change with what is found out about other
+            // languages meanwhile.
             elsewhere: if self.deterministic { String::new() } else { self.native.elsewhere(languages) },
             deterministic: self.deterministic,
             mounts: mounts.iter().map(|mount| (&**mount.held()).into()).collect(),

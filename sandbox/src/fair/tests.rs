@@ -123,7 +123,7 @@ fn one_that_comes_back_at_once_is_not_before_one_that_waits() {
     assert_eq!(ask(&mut fair, 0, 1, 1), Asked::Given);
     (0..100).for_each(|_| assert!(matches!(ask(&mut fair, 1, 1, 1), Asked::Waits(_))));
     for _ in 0..99 {
-        // Each asks again before it is done, and each after.
+        // A tenant asks again before its request is done, and each time after.
         assert!(matches!(ask(&mut fair, 0, 1, 1), Asked::Waits(_)));
         for (running, next) in [(0, 1), (1, 0)] {
             fair.take_back(&running, 1);

@@ -272,7 +272,7 @@ mod tests {
             fs::remove_dir_all(&top).unwrap_err();
             remove_tree(&top).unwrap();
         };
-        // To files each thread has a user of its own.
+        // A thread may have a user of its own for what it does to files.
         std::thread::scope(|scope| scope.spawn(as_user).join()).unwrap();
         assert!(fs::symlink_metadata(&top).is_err());
     }

@@ -133,7 +133,7 @@ impl StateDirectory {
             for path in [&path, &path.join(SHARED), &path.join(OWN)] {
                 let doing = || format!("make {}", path.display());
                 match DirBuilder::new().mode(0o700).create(path) {
-                    // Left by an attempt that failed halfway.
+                    // The directory was left by an attempt that failed halfway.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     made => made.doing(doing)?,
                 }
@@ -196,7 +196,7 @@ fn remove_leftovers(parent: &Path) -> io::Result<()> {
         if !ours {
             continue;
         }
-        // Another server may be removing the same one.
+        // Another server may be removing the same directory.
         if let Ok(Some(_lock)) = try_lock(&entry.path())
             && let Err(error) = remove_tree(&entry.path())
         {

@@ -40,14 +40,14 @@ fn compile_apart(cache: &CodeCache, name: ImageName<'_>, compressed: &[u8]) -> R
         .stdout(Stdio::null());
     let mut child = children::start(&mut command).map_err(failed)?;
     let stdin = child.stdin.take().ok_or_else(|| Error::host(doing(), "it has no input"))?;
-    // It reads all of it before it says anything. If it cannot, its status and
-    // its log say why.
+    // The compile process reads all of the image before it says anything. If it cannot,
+    // its status and its log say why.
     let _ = { stdin }.write_all(compressed);
     let status = children::wait(&mut child).map_err(failed)?;
     if status.success() { Ok(()) } else { Err(Error::host(doing(), status.to_string())) }
 }
 
-/// What it is told of these.
+/// The word by which the compile process is told what to compile for.
 const fn word(processors: Processors) -> &'static str {
     match processors {
         Processors::LikeThis => "like-this",
@@ -55,7 +55,7 @@ const fn word(processors: Processors) -> &'static str {
     }
 }
 
-/// What that process does.
+/// What the process that compiles an image does.
 pub(crate) fn compile_main(name: ImageName<'_>, directory: &str, processors: &str) -> ExitCode {
     let known = [Processors::LikeThis, Processors::All].into_iter().find(|known| word(*known) == processors);
     let Some(processors) = known else { return ExitCode::FAILURE };

@@ -29,7 +29,7 @@ pub(crate) struct Bases {
 /// The image that an interpreter goes on in.
 #[derive(Debug, PartialEq, Eq)]
 enum Base<T> {
-    /// The one of this build.
+    /// The image of this build.
     Current,
     Older(T),
 }
@@ -108,7 +108,7 @@ impl Bases {
         if let Some(compiled) = blocking("look for a compiled image", find).await? {
             return Ok((older(compiled), turn));
         }
-        // Not verified yet.
+        // What the store has is not verified before it is compiled.
         let Some(compressed) = self.store.base(digest).await? else { return Ok((None, turn)) };
         let (cache, name, own) = (self.cache.clone(), digest.to_owned(), Arc::clone(runtime));
         let compile = move || {

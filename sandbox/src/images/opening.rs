@@ -21,8 +21,8 @@ pub(crate) type Found = (Option<CompiledImage>, OpeningTurn);
 /// Opens images, each once for all who want it.
 #[derive(Debug, Default)]
 pub(crate) struct Opening {
-    /// Those that are in the set of some principal, by digest: verifying one
-    /// reads all of its code.
+    /// Images that are in the set of some principal, by digest: verifying one reads all
+    /// of its code.
     opened: Mutex<HashMap<String, Weak<CompiledImage>>>,
     /// Held while the image of a digest is looked for and compiled: whoever
     /// wants it too waits, rather than compile it again.
@@ -48,7 +48,7 @@ impl Opening {
         }
         let turn = {
             let mut turns = self.turns.lock();
-            // Those that nobody has any more.
+            // Turns that nobody has any more are not kept.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(digest.to_owned()).or_default())
         };

@@ -17,7 +17,7 @@ use crate::workspace::{Found, Lookup, MAX_DEPTH, WorkspacePath};
 /// How many files and directories a search looks at. A mount has as many as there
 /// are, and a caller can name a folder of it.
 const MAX_SEARCHED: usize = 100_000;
-/// How many bytes of paths it holds: names may be long, and lie deep.
+/// How many bytes of paths a search holds: names may be long, and lie deep.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// A path in a mount, to be read.
@@ -63,7 +63,7 @@ impl MountedPath {
         let from = if self.path.is_root() { root } else { root.open_dir(self.path.as_path()).doing(doing)? };
         let denied = |reason: String| Error::Denied { action: format!("searching {}", self.shown()), reason };
         let mut found = Vec::new();
-        // Paths, and no descriptors: of these the server has few.
+        // A search holds paths, and no descriptors: of these the server has few.
         let (mut waiting, mut seen, mut held) = (vec![(PathBuf::from("."), 0)], 0, 0);
         while let Some((above, depth)) = waiting.pop() {
             if is_cancelled() {

@@ -25,7 +25,7 @@ pub use self::files::MountedPath;
 use crate::error::Error;
 use crate::filesystem::canonical::canonical;
 
-/// More than anybody wants to tell a model about.
+/// The most mounts of a policy: more than anybody wants to tell a model about.
 const MAX_MOUNTS: usize = 16;
 
 /// What programs may do in a mount.
@@ -39,7 +39,7 @@ pub enum MountAccess {
 }
 
 impl MountAccess {
-    /// In words.
+    /// The access in words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReadOnly => "read-only",
@@ -131,7 +131,7 @@ impl Mount {
         &self.held.destination
     }
 
-    /// What they may do there.
+    /// What programs may do in the mount.
     pub fn access(&self) -> MountAccess {
         self.held.access
     }
@@ -141,7 +141,7 @@ impl Mount {
     }
 }
 
-/// Two are the same that were asked for in the same words.
+/// Two mounts are equal that were asked for in the same words.
 impl PartialEq for Mount {
     fn eq(&self, other: &Self) -> bool {
         let words = |mount: &Self| (mount.source.clone(), mount.held.destination.clone(), mount.held.access);
@@ -183,12 +183,12 @@ impl Mounts {
         Ok(Self(mounts))
     }
 
-    /// Each of them.
+    /// Each of the mounts.
     pub fn iter(&self) -> std::slice::Iter<'_, Mount> {
         self.0.iter()
     }
 
-    /// Whether there is none.
+    /// Whether there is no mount.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

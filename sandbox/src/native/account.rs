@@ -14,7 +14,7 @@ const NAME: &str = "belljar";
 /// The user of a root of its own.
 const INSIDE_ID: u32 = 1000;
 
-/// What systems allow at most.
+/// The longest name of a user, as systems have it.
 const MAX_NAME_BYTES: usize = 32;
 
 /// Where the commands lie among what a run is given.
@@ -23,7 +23,7 @@ pub(super) const COMMANDS: &str = "bin";
 /// Commands that say who the user is.
 const NAMES: [&str; 4] = ["getent", "id", "logname", "whoami"];
 
-/// One for all of them.
+/// The script that stands for each of these commands.
 const COMMAND: &[u8] = include_bytes!("account.sh");
 
 /// Name and home of the user of a run.

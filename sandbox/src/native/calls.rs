@@ -54,9 +54,9 @@ const TRY_RARELY: Duration = Duration::from_millis(256);
 
 /// A call on its way to who answers it.
 pub(super) struct Asked {
-    /// What is to be done; the refusal, when it is past a bound.
+    /// The call that is to be answered; its refusal, when it is past a bound.
     call: Result<GuestCall, CallError>,
-    /// Where the answer goes, and its number.
+    /// The socket that the answer goes to, and the number of the call.
     back: Option<(Arc<OwnedFd>, u32)>,
     _in_flight: InFlight,
 }
@@ -121,7 +121,7 @@ fn parse(datagram: &[u8]) -> Said<'_> {
 }
 
 impl CallSockets {
-    /// Those of a run: the program's end of the first, and what it asks.
+    /// The sockets of a run, with the program's end of the first and the calls that come.
     pub(super) fn new() -> nix::Result<(Self, OwnedFd, mpsc::UnboundedReceiver<Asked>)> {
         let (ours, theirs) = pair()?;
         let (asked, asking) = mpsc::unbounded_channel();
@@ -129,18 +129,18 @@ impl CallSockets {
         Ok((Self { open, asked, in_flight: Arc::default(), made: 0, buffer: Vec::new() }, theirs, asking))
     }
 
-    /// Whether nothing may be read for a while.
+    /// Whether no call may be read for a while.
     pub(super) fn is_full(&self) -> bool {
         !self.open.is_empty() && self.in_flight.load(Ordering::SeqCst) >= MAX_IN_FLIGHT
     }
 
-    /// What to watch.
+    /// The sockets to watch for calls.
     pub(super) fn open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let count = if self.is_full() { 0 } else { self.open.len() };
         self.open[..count].iter().map(AsFd::as_fd)
     }
 
-    /// Reads what is there, a turn of it.
+    /// Reads the calls that are there, as many as one turn has.
     pub(super) fn take(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(DATAGRAM_BYTES, 0);
@@ -150,7 +150,7 @@ impl CallSockets {
             if empty >= self.open.len() || self.is_full() {
                 break;
             }
-            // So that one which is never empty keeps nobody out.
+            // A socket that is never empty must not keep out the others.
             self.open.rotate_left(1);
             match recv(socket.as_raw_fd(), &mut buffer, READ) {
                 Ok(0) | Err(Errno::ECONNRESET) => drop(self.open.pop()),
@@ -166,7 +166,7 @@ impl CallSockets {
 
     fn hear(&mut self, socket: &Arc<OwnedFd>, datagram: &[u8], length: usize) {
         let made = self.made;
-        // What makes no sense counts, too: each costs as much as one that does.
+        // A datagram that makes no sense counts, too: it costs as much as one that does.
         self.made = made.saturating_add(1);
         match parse(datagram) {
             Said::Call { number, name, bytes } => {
@@ -180,7 +180,8 @@ impl CallSockets {
             Said::Nothing => {}
         }
         if self.made > MAX_CALLS {
-            // It was told, where it asked; what comes now would be read for nothing.
+            // The program was told that it is past the bound, where it asked; what
+            // comes now would be read for nothing.
             self.open.clear();
         }
     }
@@ -193,14 +194,14 @@ impl CallSockets {
         };
         let attached = [theirs.as_raw_fd()];
         let control = [ControlMessage::ScmRights(&attached)];
-        // One who takes no answers gets none.
+        // A program that takes no answers gets no socket.
         if sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(b"+ 0")], &control, QUIET, None).is_ok() {
             self.open.push(Arc::new(ours));
         }
     }
 }
 
-/// So that the length is that of the datagram, however much there is room for.
+/// Flags by which the length is that of the datagram, however much there is room for.
 const READ: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_TRUNC);
 const QUIET: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 
@@ -233,7 +234,7 @@ async fn answer_one(calls: &Calls, Asked { call, back, _in_flight }: Asked) {
                 wait = TRY_RARELY.min(wait * 2);
             }
             Err(Errno::EINTR) => {}
-            // Whoever asked may be gone.
+            // The process that made the call may be gone.
             Ok(_) | Err(_) => return,
         }
     }
@@ -265,7 +266,7 @@ mod tests {
     use crate::policy::Policy;
     use crate::run::calls::{Answering, CallHandler};
 
-    /// Answers with what it was asked; `wait` with nothing.
+    /// A handler that answers with what it was asked, and never answers `wait`.
     struct Echo;
 
     impl CallHandler for Echo {
@@ -375,7 +376,8 @@ mod tests {
             own.push(crate::sys::own_received(attached[0]));
         }
         assert_eq!(run.told().unwrap(), "+ 3");
-        // Each is answered where it asks, and makes room for another when it is closed.
+        // Each socket has the answers to its own calls, and makes room for another when
+        // it is closed.
         let last = own.pop().unwrap();
         send(last.as_raw_fd(), b"1 echo own", QUIET).unwrap();
         run.say(b"1 echo first");
@@ -415,7 +417,7 @@ mod tests {
     fn a_run_that_goes_past_its_calls_is_told_once_and_heard_no_more() {
         let mut run = Run::new();
         for made in 0..MAX_CALLS {
-            // Nonsense counts as much.
+            // Datagrams that make no sense count as much as calls.
             run.say(if made % 2 == 0 { b"- echo " } else { b"what" });
             if made % 8 == 7 {
                 run.serve();
@@ -453,7 +455,7 @@ mod tests {
             run.say(&[&b"1 echo "[..], &[b'x'; 100_000]].concat());
             run.sockets.take();
         }
-        // Those that do not fit are given up with the run.
+        // Calls that do not fit are given up with the run.
         run.serve();
         assert!(run.told().is_some() && run.sockets.in_flight.load(Ordering::SeqCst) == 0);
     }

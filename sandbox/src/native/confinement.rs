@@ -53,7 +53,8 @@ pub(super) fn confinement(
     let mut search_path = launch.interpreter.search_path();
     if own_root {
         for destination in [CACHE, "/dev/shm"] {
-            // Counted as memory, which bounds both together.
+            // Scratch files are counted as memory, and that limit bounds both file
+            // systems together.
             scratch.push(Scratch {
                 destination: destination.into(),
                 bytes: limits.memory_bytes / 2,

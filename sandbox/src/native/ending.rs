@@ -11,7 +11,7 @@ use crate::run::order::Order;
 use crate::run::outcome::{Status, Trap};
 use crate::run::report::RunReport;
 
-/// Status, result and usage.
+/// Writes status, result and usage into the report.
 pub(super) fn conclude(report: &mut RunReport, order: &Order, ended: &Ended, reply: &[u8], group: Option<&Group>) {
     let limits = &order.task.limits;
     let usage = &ended.usage;
@@ -28,8 +28,8 @@ pub(super) fn conclude(report: &mut RunReport, order: &Order, ended: &Ended, rep
     }
     let bounds = Bounds::of(&GuestRequest::new(&order.task.program, limits));
     let mut said = None;
-    // None, or cut off by whatever ended the program, is as good as
-    // nothing said.
+    // A reply that is missing, or was cut off by whatever ended the program, is as good
+    // as nothing said.
     if let Ok(reply) = serde_json::from_slice::<GuestReply>(reply) {
         report.result = reply.result.map(|result| abi::cut(result, bounds.text));
         report.outputs = abi::take_outputs(reply.outputs, bounds.outputs);
@@ -45,7 +45,7 @@ fn status(limits: &Limits, ended: &Ended, said: Option<Cause>, group: Option<&Gr
     if let Some(ending) = ended.cause {
         return match ending {
             Ending::Stopped => Status::Cancelled,
-            // It waited for a part of it that the kernel had ended.
+            // The program waited for a part of itself that the kernel had ended.
             Ending::WallTime if out_of_memory => exceeded(Resource::MemoryBytes),
             Ending::WallTime => exceeded(Resource::WallTimeMs),
             Ending::CpuTime => exceeded(Resource::CpuTimeMs),

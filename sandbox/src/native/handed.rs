@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::workspace::Workspace;
 use crate::workspace::survey::{Survey, Time, now_of_files};
 
-/// So many files are read sooner than a tick of the clock is over.
+/// How many files are read sooner than a tick of the clock is over.
 const FEW_FILES: usize = 64;
 /// The longest tick of the clock that files are stamped with (`CONFIG_HZ` of
 /// 100), and some.

@@ -28,7 +28,7 @@ use crate::run::order::Order;
 pub(super) struct Inbox {
     path: PathBuf,
     directory: File,
-    /// Of a program without a root of its own.
+    /// What there is for a program without a root of its own.
     beside: Option<Beside>,
 }
 
@@ -59,12 +59,12 @@ pub(super) fn files(native: &Native, order: &Order, shown: bool) -> io::Result<V
 }
 
 impl Inbox {
-    /// Makes it at `path`, which must not exist.
+    /// Makes the inbox at `path`, which must not exist.
     pub(super) fn create(path: PathBuf, own_root: bool) -> io::Result<Self> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        // What lies in it is for whoever gets through here.
+        // What lies in an inbox can be read by whoever gets through its directory.
         let directory = directories::make_in(directories::open_own(parent)?, name, Mode::S_IRWXU)?;
         let mut inbox = Self { path, directory, beside: None };
         directories::make_in(&inbox.directory, TEMPORARY, Mode::S_IRWXU)?;
@@ -120,7 +120,7 @@ impl Inbox {
         self.path.join(CACHE)
     }
 
-    /// The directory itself.
+    /// The directory of this inbox.
     pub(super) const fn directory(&self) -> &File {
         &self.directory
     }

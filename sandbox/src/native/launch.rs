@@ -50,7 +50,7 @@ use crate::workspace::{GUEST_PATH, TEMPORARY_PATH};
 
 /// Where a program with a file system of its own sees what it is given.
 pub(super) const GIVEN: &str = "/run/belljar";
-/// Where it keeps what it can make again.
+/// Where a program with a file system of its own keeps what it can make again.
 pub(super) const CACHE: &str = "/var/cache";
 /// How long a program gets to end by itself once it must, with a session whose
 /// files it may want to put in order and without.
@@ -67,22 +67,22 @@ pub(super) struct Launch {
 /// What ties a run to whoever follows it.
 struct Ties {
     live: Option<LiveOutput>,
-    /// Whether somebody sees what is displayed while it goes on.
+    /// Whether somebody sees what is displayed while the run goes on.
     shown: bool,
-    /// By which it calls its host, and its end of that.
+    /// The sockets by which the program calls its host, and its end of the first.
     calls: Option<(CallSockets, OwnedFd)>,
 }
 
 /// How a native run ended.
 pub(crate) struct NativeReport {
     pub(crate) ran: RunReport,
-    /// Files that it left as they were, although their stamps differ.
+    /// Files that the program left as they were, although their stamps differ.
     pub(crate) untouched: Untouched,
-    /// What was really in force around it.
+    /// What was really in force around the program.
     pub(crate) enforced: Option<Enforced>,
 }
 
-/// Carries it out.
+/// Carries out a launch.
 ///
 /// # Cancellation
 ///
@@ -125,7 +125,7 @@ pub(super) async fn launch(
     let mut run = tokio::task::spawn_blocking(move || {
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         let ran = launch.run(&stream, pid, sent, Ties { live, shown, calls: sockets });
-        // Its warden ends with its connection, and everything with that.
+        // The warden ends with its connection, and every process with the warden.
         drop(stream);
         reaper.reap(child);
         ran
@@ -178,7 +178,7 @@ impl Launch {
         let given = Inbox::create(inbox.clone(), self.form.namespaces).doing(doing)?;
         let account = Account::new(&self.order.task.program.env, &self.workspace_inside());
         let files = self.give(native, &account, &given, shown).doing(doing)?;
-        // Before anything changes hands.
+        // The confinement is made before anything changes hands, because it can fail.
         let confined = confinement(&self, native, user.as_ref(), &given, &account, files, limits);
         let mut confinement = confined.map_err(denied)?;
         if calls.is_some() {
@@ -199,14 +199,14 @@ impl Launch {
         let before = workspace.survey()?;
         let doing = || "take /tmp out of a workspace".to_owned();
         temporary::take_out(&workspace, given.directory()).doing(doing)?;
-        // Held from here on: a program can keep us from opening it again.
+        // The folder is held open from here on: a program can keep us from opening it again.
         let temporary = given.open_temporary().doing(doing)?;
         self.hand_over(user.as_ref(), &given, &temporary).map_err(|error| match error {
             TakeBackError::Io(source) => Error::io("hand over a workspace", source),
             error => Error::host("hand over a workspace", error),
         })?;
         let handed = user.is_some().then(|| Handed::over(&workspace)).transpose()?;
-        // In the order in which the confinement names them.
+        // Directories are in the order in which the confinement names them.
         let mut directories = vec![temporary.as_fd(), workspace.as_fd()];
         directories.extend(given.cache_directory().map(AsFd::as_fd));
         let policy = Arc::clone(&self.order.policy);
@@ -227,7 +227,7 @@ impl Launch {
         if !matches!(supervised, Ok(Supervised { end: End::Ended(_) | End::Refused(_), .. })) {
             end_for_certain(jailer, group.as_ref());
         }
-        // Only once nobody can write any more.
+        // Files are taken over only once no process can write to them any more.
         let left = match (&handed, &supervised) {
             (Some(_), Ok(Supervised { end: End::Ended(_), .. })) => workspace.survey().ok(),
             _ => None,
@@ -263,7 +263,7 @@ impl Launch {
                 }
                 let changes = match (&around, self.form.users.is_some()) {
                     (Some((handed, left)), true) => after.changes_of_content_since(&before, (&handed.survey, left)),
-                    // Nobody knows how the program left them.
+                    // How a program left its files is not known unless its run ended in order.
                     (None, true) => after.changes_of_content_since(&before, (&after, &after)),
                     (_, false) => after.changes_since(&before),
                 };

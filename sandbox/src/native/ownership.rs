@@ -22,7 +22,7 @@ use crate::workspace::permissions;
 /// Why a workspace cannot be taken back as it is.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TakeBackError {
-    /// Its directories nest deeper than a session can keep.
+    /// The directories of the tree nest deeper than a session can keep.
     #[error("its directories nest deeper than {MAX_DEPTH}")]
     TooDeep,
     #[error(transparent)]
@@ -40,7 +40,7 @@ pub(super) fn give(tree: impl AsFd, uid: u32, gid: u32) -> Result<(), TakeBackEr
     each(tree.as_fd(), Some((Uid::from_raw(uid), Gid::from_raw(gid))))
 }
 
-/// Takes it back. Without a user of its own, only modes are put in order.
+/// Takes a tree back. Without a user of its own, only modes are put in order.
 pub(super) fn take_back(tree: impl AsFd, is_given: bool) -> Result<(), TakeBackError> {
     each(tree.as_fd(), is_given.then(|| (nix::unistd::geteuid(), nix::unistd::getegid())))
 }
@@ -63,7 +63,7 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
             continue;
         }
         if let Some((uid, gid)) = owner {
-            // Clears set-user-id, too.
+            // A change of owner clears set-user-id, too.
             let changed = fchownat(directory.as_fd(), name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW);
             if unless_gone(changed)?.is_none() {
                 continue;
@@ -82,7 +82,8 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
         let kept = Mode::from(permissions::Mode::of(found.st_mode, is_directory));
         if kept != Mode::from_bits_truncate(found.st_mode & 0o7777) {
             match fchmodat(directory.as_fd(), name, kept, FchmodatFlags::NoFollowSymlink) {
-                // Somebody else put it there; whoever reads it will be told.
+                // An entry that may not be changed was put there by somebody else;
+                // whoever reads it will be told.
                 Ok(()) | Err(Errno::EPERM | Errno::ENOENT) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -100,7 +101,7 @@ fn below(mut directory: Dir, owner: Option<(Uid, Gid)>, depth: usize) -> Result<
     Ok(())
 }
 
-/// None for what a process removed that was not ended in time.
+/// What came of a call; `None` for what a process removed that was not ended in time.
 fn unless_gone<T>(done: nix::Result<T>) -> nix::Result<Option<T>> {
     match done {
         Err(Errno::ENOENT) => Ok(None),

@@ -21,14 +21,14 @@ const PICTURES: [(&str, &str); 6] = [
     (".svg", "image/svg+xml"),
 ];
 
-/// Those among the changed files of a run that there is room for beside what it
+/// Pictures among the changed files of a run, as far as there is room beside what it
 /// displayed itself.
 pub(super) fn pictures(workspace: &Workspace, report: &RunReport) -> Vec<RichOutput> {
     let mut room = RICH_OUTPUT_BYTES.saturating_sub(report.outputs.iter().map(size_of_output).sum());
     let pictures: Vec<_> = report.files.iter().filter_map(|file| Some((file, picture_type(&file.path)?))).collect();
     let mut shown = Vec::new();
     for (file, mime) in pictures.into_iter().take(MAX_PICTURES) {
-        // In base64 it is a third longer.
+        // A picture is a third longer in base64.
         if file.size_bytes == 0 || file.size_bytes.saturating_mul(4) / 3 > room {
             continue;
         }

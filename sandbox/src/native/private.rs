@@ -34,7 +34,7 @@ const OF_KERNEL: [&str; 17] = [
 pub(crate) struct Private {
     /// What it is, for people.
     pub(crate) what: &'static str,
-    /// Without links.
+    /// The path of the place, without links.
     pub(crate) path: PathBuf,
     pub(crate) kind: Kind,
 }
@@ -59,9 +59,9 @@ pub(crate) struct Guarded {
 /// What a file or directory is, whatever it is called.
 #[derive(Debug)]
 struct Identity {
-    /// Device and inode; of what is not there yet, none.
+    /// Device and inode of the file; none where it is not there yet.
     own: Option<(u64, u64)>,
-    /// Devices and inodes of it and of every directory above it.
+    /// Devices and inodes of the file and of every directory above it.
     chain: Vec<(u64, u64)>,
     location: Option<Location>,
 }
@@ -91,8 +91,8 @@ impl Guarded {
         Ok(Self { places, mounted })
     }
 
-    /// Says what of it would be visible if `shown`, which has no links in it,
-    /// was mounted with all below it.
+    /// The private place of which something would be visible if `shown`, which has no
+    /// links in it, was mounted with all below it.
     pub(crate) fn in_the_way(&self, shown: &Path) -> Option<&Private> {
         let own = Identity::of(shown, &self.mounted);
         // What is mounted below is shown with it.
@@ -115,7 +115,7 @@ impl Guarded {
         let below = self.mounted.iter().filter(|mounted| mounted.at.starts_with(shown));
         let is_of_kernel = |mounted: &&Mounted| OF_KERNEL.contains(&mounted.kind.as_str());
         let found = around.into_iter().chain(below).find(is_of_kernel).map(|mounted| mounted.at.as_path());
-        // Some hosts have other file systems at these.
+        // The kernel's own places may have file systems of other kinds on some hosts.
         let known = ["/proc", "/sys", "/dev"].into_iter().map(Path::new).find(|known| shown.starts_with(known));
         found.or(known)
     }

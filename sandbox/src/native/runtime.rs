@@ -36,8 +36,7 @@ use crate::workspace::{GUEST_PATH, TEMPORARY_PATH, Workspace};
 pub struct NativeSettings {
     /// The weakest tier to run them in.
     pub tier: MinimumTier,
-    /// For the id of a language its program, where that is not the one on the
-    /// path.
+    /// The program of a language, by its id, where that is not the one on the path.
     pub programs: BTreeMap<String, PathBuf>,
     /// Files of the operator's that programs must never see, such as the
     /// configuration.
@@ -56,8 +55,7 @@ pub struct NativeHealth {
     pub enforced: Option<Enforced>,
     /// Layers that this machine does not offer, and why.
     pub missing: Vec<String>,
-    /// For the id of each language that was tried its version, or why it
-    /// cannot be run.
+    /// The version of each language that was tried, by its id, or why it cannot be run.
     pub languages: BTreeMap<String, Result<String, String>>,
     /// What of this machine the programs of each language that can be run see,
     /// read-only.
@@ -78,7 +76,7 @@ pub(crate) struct NativeRuntime {
     /// Ends attempts to find out.
     stop: CancellationToken,
     machine: Found<Machine>,
-    /// Those that are native, and what each offers here.
+    /// Languages that are native; `offers` has what each offers here.
     languages: Vec<Arc<GuestRuntime>>,
     offers: HashMap<String, Found<Option<Offer>>>,
     /// Where answers of interpreters are kept.
@@ -97,7 +95,7 @@ pub(crate) struct Offer {
 struct Machine {
     form: Result<(Form, Enforced), String>,
     missing: Vec<String>,
-    /// What was tried in that form.
+    /// Languages that were tried in that form.
     languages: HashMap<String, Found<Result<Language, String>>>,
 }
 
@@ -133,7 +131,7 @@ impl NativeRuntime {
         Option::clone(&*self.offers.get(runtime.id())?.get(find).await)
     }
 
-    /// What is known of that without asking anyone.
+    /// What a language offers here, as far as that is known without asking anyone.
     fn known_offer(&self, runtime: &GuestRuntime) -> Option<Offer> {
         Option::clone(&*self.offers.get(runtime.id())?.known()?)
     }
@@ -148,7 +146,7 @@ impl NativeRuntime {
         offers.map(of_one).collect::<Vec<_>>().join("; ")
     }
 
-    /// Fails where it may succeed soon.
+    /// Finds out what a language offers here. Fails where it may succeed soon.
     async fn find_offer(&self, runtime: &Arc<GuestRuntime>) -> Result<Option<Offer>, ()> {
         let later = |reason: &String| if passes(reason) { Err(()) } else { Ok(None) };
         let machine = self.machine().await;
@@ -197,11 +195,11 @@ impl NativeRuntime {
         self.machine().await;
     }
 
-    /// Finds out which languages can be run, too.
+    /// Finds out what this machine can enforce, and which languages can be run.
     pub(crate) async fn probe_languages(&self) {
         let machine = self.machine().await;
         for runtime in &self.languages {
-            // Kept for whoever asks.
+            // What is found out about a language is kept for whoever asks.
             let _ = self.language(&machine, runtime).await;
         }
     }
@@ -381,7 +379,7 @@ impl NativeRuntime {
         let listener = TcpListener::bind(("127.0.0.1", 0)).doing(|| "listen for a canary".into())?;
         let port = listener.local_addr().doing(|| "listen for a canary".into())?.port();
         let mut args = vec![port.to_string(), std::process::id().to_string()];
-        // Paths of these names mean something of its own to a program.
+        // A program has something of its own at paths of these names.
         let is_its_own = |path: &&PathBuf| form.namespaces && INSIDE.iter().any(|inside| **path == Path::new(inside));
         let secrets = [self.state.secret()];
         let secrets = secrets.iter().chain(&interpreter.secrets).filter(|path| !is_its_own(path));
@@ -437,7 +435,7 @@ impl NativeRuntime {
 /// has at these paths.
 const INSIDE: [&str; 4] = [GUEST_PATH, TEMPORARY_PATH, GIVEN, CACHE];
 
-/// Starting an interpreter on a busy machine is the most that it does.
+/// How long a canary may run: starting an interpreter on a busy machine is the most that it does.
 const CANARY_WALL_TIME_MS: u64 = 20_000;
 
 fn native(runtime: &GuestRuntime) -> Option<&Native> {

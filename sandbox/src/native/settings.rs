@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use jailer::{GivenFile, HOSTNAME};
 
-/// Where they are.
+/// Where settings of the kernel are.
 const PLACE: &str = "/proc/sys";
 
 /// Settings that common programs and libraries read.
@@ -29,8 +29,8 @@ const COPIED: [&str; 13] = [
     "vm/overcommit_memory",
 ];
 
-/// Read once: what each run would read itself takes longer than all else of its
-/// `/proc`.
+/// The settings that a program sees, read once: reading them in each run would take
+/// longer than all else of its `/proc`.
 pub(super) fn given() -> impl Iterator<Item = GivenFile> {
     static READ: OnceLock<Vec<(&str, String)>> = OnceLock::new();
     let read = READ.get_or_init(|| {

@@ -61,13 +61,14 @@ impl Streams {
 pub(super) struct Supervised {
     pub(super) end: End,
     pub(super) enforced: Option<Enforced>,
-    /// At most as much as was asked for, and one byte if there was more.
+    /// The reply of the entry point: at most as much as was asked for, and one byte
+    /// more if there was more.
     pub(super) reply: Vec<u8>,
 }
 
 /// How a run ended.
 pub(super) enum End {
-    /// In order.
+    /// The run ended in order.
     Ended(Ended),
     /// The program never ran.
     Refused(Refusal),
@@ -85,15 +86,15 @@ struct Pipes {
 /// What a run is to be.
 pub(super) struct Orders<'a> {
     pub(super) confinement: Confinement,
-    /// What must be enforced around it.
+    /// What must be enforced around the program.
     pub(super) form: &'a Form,
     pub(super) cgroups: &'a [std::fs::File],
-    /// The directories that are handed over to it.
+    /// The directories that are handed over to the program.
     pub(super) directories: &'a [BorrowedFd<'a>],
     pub(super) stdin: &'a [u8],
     /// The largest reply.
     pub(super) reply_bytes: usize,
-    /// By which the program calls its host, and its end of that.
+    /// The sockets by which the program calls its host, and its end of the first.
     pub(super) calls: Option<(CallSockets, OwnedFd)>,
     /// Told when the jailer can hear that it is to stop.
     pub(super) sent: oneshot::Sender<()>,
@@ -125,9 +126,9 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
     }
     // A jailer that is gone already says why it went, or its silence does.
     let _ = jailer::send_confinement(control, &confinement, &descriptors);
-    // The program is in there, and is no longer needed here.
+    // The confinement has the program's code in it, which is no longer needed here.
     drop(confinement);
-    // Nobody may be waiting for it.
+    // The caller may not be waiting for this any more.
     let _ = sent.send(());
     drop((input, stdout, stderr, reply, calls));
 
@@ -142,7 +143,7 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
             }
             is_overdue = true;
             tracing::error!("a warden did not end its program in time");
-            // It may still do it now; if not, the caller ends it.
+            // The warden may still end its program now; if not, the caller ends it.
             let _ = jailer::send_stop(control, Stop::Kill);
             deadline += OVERDUE / 10;
             continue;
@@ -158,7 +159,7 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
             match jailer::read_report(control) {
                 Ok(Some(Report::Started(enforced))) => {
                     if !form.is_met_by(&enforced) {
-                        // Its outcome will be refused.
+                        // The outcome of a run without what must be enforced will be refused.
                         let _ = jailer::send_stop(control, Stop::Kill);
                     }
                     said.enforced = Some(enforced);

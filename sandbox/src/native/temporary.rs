@@ -30,15 +30,15 @@ const NAMES: u32 = 100;
 pub(super) fn take_out(workspace: &Workspace, run: &File) -> io::Result<()> {
     match renameat(workspace, TEMPORARY, run, OUTSIDE) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        // It is not a directory.
+        // What is in the folder's place is not a directory.
         Err(Errno::EISDIR | Errno::ENOTDIR) => set_aside(workspace, run),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// Moves it back, if there is something in it. Both were taken back. `mounted`
-/// is where in it something of the machine was shown: that leaves directories,
-/// empty files and links.
+/// Moves the folder back, if there is something in it. Workspace and directory of the
+/// run were taken back before. `mounted` is where in the folder something of the
+/// machine was shown: that leaves directories, empty files and links.
 pub(super) fn put_back<'a>(
     workspace: &Workspace,
     run: &File,
@@ -72,14 +72,14 @@ fn remove_place(parent: &File, names: &mut dyn Iterator<Item = &OsStr>, on_host:
     let Some(name) = names.next() else { return };
     let Ok(child) = directories::open_in(parent, name) else {
         if names.next().is_none() && !is_outermost && is_place(parent, name, on_host) {
-            // Gone is as good.
+            // A file that is gone already is as good as removed.
             let _ = unlinkat(parent, name, UnlinkatFlags::NoRemoveDir);
         }
         return;
     };
     remove_place(&child, names, on_host, false);
     if !is_outermost {
-        // Refused when it is not empty.
+        // The kernel refuses to remove a directory that is not empty.
         let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
     }
 }
@@ -157,7 +157,7 @@ mod tests {
         end();
         begin();
         assert_eq!(fs::read(out.join("a")).unwrap(), b"a");
-        // In its place meanwhile: a link, then a directory, then a file.
+        // The program puts a link in the folder's place meanwhile, then a directory, then a file.
         symlink(&outside, &inside).unwrap();
         end();
         assert_eq!(fs::read_link(inside.join(".tmp")).unwrap(), outside);
@@ -167,7 +167,7 @@ mod tests {
         end();
         assert_eq!(fs::read(inside.join(".tmp.2/b")).unwrap(), b"b");
         fs::remove_dir_all(&inside).unwrap();
-        // In its place before the run.
+        // The link is in the folder's place before the run.
         symlink(&outside, &inside).unwrap();
         begin();
         assert_eq!(fs::read_link(out.join(".tmp")).unwrap(), outside);

@@ -16,11 +16,12 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 
-/// Above what distributions, systemd and container engines hand out.
+/// The first of these users: above what distributions, systemd and container engines hand out.
 const FIRST: u32 = 1_879_048_192;
-/// Where only few ids are mapped, as in a container without a range of its own.
+/// The first of these users where only few ids are mapped, as in a container without a
+/// range of its own.
 const FIRST_IN_CONTAINER: u32 = 61_184;
-/// More than run at once.
+/// How many of these users there are: more than run at once.
 const COUNT: u32 = 4096;
 
 /// Where users are locked, in the first of these that root can write to: all

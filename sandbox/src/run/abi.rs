@@ -15,8 +15,8 @@ use crate::codec::bounded::{FirstTexts, first_of};
 /// request gives it, below what would hurt.
 pub(crate) const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// Rich outputs of one run together: a few images. What a guest takes it to be
-/// that is not told.
+/// The most bytes that the rich outputs of one run have together: a few images. A guest
+/// that is told no bound takes it to be this.
 pub(crate) const RICH_OUTPUT_BYTES: u64 = 4 << 20;
 
 /// What a guest takes a workspace to hold that is not told: the ABI says so, and
@@ -24,11 +24,11 @@ pub(crate) const RICH_OUTPUT_BYTES: u64 = 4 << 20;
 pub(crate) const DISK_BYTES: u64 = 256 << 20;
 pub(crate) const DISK_FILES: u64 = 10_000;
 
-/// The result, a traceback and each text among the outputs. A reply shows less
-/// of them, and the rest can be read.
+/// How long the result, a traceback and each text among the outputs may be. A reply
+/// shows less of them, and the rest can be read.
 const TEXT_BYTES: u64 = 128 << 10;
 
-/// How much text a guest may give for each of these.
+/// How many bytes of text a guest may give for the result, the traceback and each output.
 pub(crate) fn text_bytes(limits: &Limits) -> u64 {
     limits.get(Resource::OutputBytes).max(TEXT_BYTES)
 }
@@ -106,7 +106,7 @@ pub(crate) struct GuestReplyError {
 }
 
 impl GuestReplyError {
-    /// What is taken of it.
+    /// The part of this error that the host takes.
     pub(crate) fn bounded(self, bounds: Bounds) -> GuestError {
         let text = |text| cut(text, bounds.text);
         GuestError { name: text(self.name), value: text(self.value), traceback: text(self.traceback) }

@@ -31,32 +31,32 @@ pub(crate) const MAX_CALLS: u32 = 10_000;
 pub struct GuestCall {
     /// What answers it.
     pub name: String,
-    /// As `name` understands them.
+    /// The bytes that the call brings along, as `name` understands them.
     pub bytes: Vec<u8>,
 }
 
 /// Why a call is not answered. The program is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum CallError {
-    /// The policy of the run does not grant it.
+    /// The policy of the run does not grant the call.
     #[error("{0}")]
     Denied(String),
-    /// It is past a bound.
+    /// The call is past a bound.
     #[error("{what} may be {most} at most, and this is {value}")]
     PastBound {
         /// What is counted, with its unit.
         what: String,
         /// The bound.
         most: u64,
-        /// What it was.
+        /// The value that was past it.
         value: u64,
     },
-    /// What was to answer it cannot, or does not understand it.
+    /// What was to answer the call cannot, or does not understand it.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What a program gets.
+/// What a program gets for a call.
 pub type Answer = Result<Vec<u8>, CallError>;
 
 /// An answer that is yet to come.
@@ -86,7 +86,7 @@ impl Calls {
         self.handler.is_some() && self.policy.calls.contains(name)
     }
 
-    /// Whether any call would.
+    /// Whether any call would come to a handler.
     pub(crate) fn grants_any(&self) -> bool {
         self.handler.is_some() && !self.policy.calls.is_empty()
     }
@@ -118,7 +118,8 @@ impl Calls {
 }
 
 impl CallError {
-    /// The same in a text that may be kept: a handler may repeat what it was sent.
+    /// This error with its text so short that it may be kept: a handler may repeat what
+    /// it was sent.
     fn short(self) -> Self {
         match self {
             Self::Failed(text) => Self::Failed(abi::cut(text, MAX_REASON_BYTES)),
@@ -129,7 +130,7 @@ impl CallError {
 }
 
 impl GuestCall {
-    /// Whether it is within the bounds, in a run that has made `made` before.
+    /// Whether a call is within the bounds, in a run that has made `made` calls before.
     pub(crate) fn check(name_bytes: usize, bytes: usize, made: u32) -> Result<(), CallError> {
         at_most("bytes of the name of a call", MAX_NAME_BYTES as u64, name_bytes as u64)?;
         at_most("bytes of a call", MAX_CALL_BYTES as u64, bytes as u64)?;

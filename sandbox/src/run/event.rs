@@ -26,13 +26,13 @@ pub type Origin = Arc<dyn Any + Send + Sync>;
 /// One call to run a program.
 #[derive(Clone, Debug)]
 pub struct RunCall {
-    /// Which it is of this server's, from 1.
+    /// The number of the call on this server, from 1.
     pub number: u64,
-    /// Whose.
+    /// The principal that made the call.
     pub principal: Principal,
     /// The language that it asked for.
     pub language: String,
-    /// Its program; absent when the call was not understood.
+    /// The program of the call; absent when the call was not understood.
     pub code: Option<CodeDigest>,
     /// Where it comes from, if that was said.
     pub origin: Option<Origin>,
@@ -56,7 +56,8 @@ impl CodeDigest {
     }
 }
 
-/// The first 16 digits, which are enough for a log, and with `#` all.
+/// A digest is written as its first 16 digits, which are enough for a log, and with `#`
+/// as all of them.
 impl fmt::Display for CodeDigest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = if formatter.alternate() { self.0.as_slice() } else { &self.0[..8] };
@@ -71,9 +72,9 @@ pub struct RunEvent {
     pub call: Arc<RunCall>,
     /// What happened to it.
     pub stage: RunStage,
-    /// When, and when what came before.
+    /// When this happened, and when what came before it did.
     pub times: RunTimes,
-    /// Its limits, once they are known.
+    /// The limits of the call, once they are known.
     pub limits: Option<Limits>,
 }
 
@@ -82,15 +83,15 @@ pub struct RunEvent {
 pub struct RunTimes {
     /// When it came.
     pub began: SystemTime,
-    /// It was in order.
+    /// When the call was found to be in order.
     pub admitted: Option<Duration>,
-    /// It had its place.
+    /// When the call had its place.
     pub started: Option<Duration>,
-    /// Its program was over.
+    /// When the program was over.
     pub ran: Option<Duration>,
-    /// Its session was saved.
+    /// When the session was saved.
     pub saved: Option<Duration>,
-    /// This happened.
+    /// When this happened.
     pub now: Duration,
 }
 
@@ -104,20 +105,20 @@ impl RunTimes {
 /// [`Self::Ended`], and in one of them only.
 #[derive(Clone, Debug)]
 pub enum RunStage {
-    /// It is in order, and waits for its turn and a place.
+    /// The call is in order, and waits for its turn and a place.
     Admitted,
-    /// It did not begin.
+    /// The call did not begin.
     Refused(RunFailure),
-    /// It has its place.
+    /// The call has its place.
     Started,
-    /// It began, and is over.
+    /// The call began, and is over.
     Ended(Result<RunSummary, RunFailure>),
 }
 
 /// What came of a run that has an outcome.
 #[derive(Clone, Debug)]
 pub struct RunSummary {
-    /// Its handle.
+    /// The handle of the run.
     pub run: RunId,
     /// The session that it ran in.
     pub session: Option<SessionId>,
@@ -154,7 +155,7 @@ pub struct RunFailure {
     pub field: Option<String>,
     /// All that is known, where it is a fault of the server.
     pub cause: Option<String>,
-    /// What it had used, where its program came to an end all the same.
+    /// What the call had used, where its program came to an end all the same.
     pub usage: Usage,
 }
 

@@ -29,7 +29,7 @@ const MAX_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub struct FinishedRun {
     pub(crate) owner: Principal,
-    /// Its files, when it had no session and left some.
+    /// The files of the run, when it had no session and left some.
     pub(crate) workspace: Option<Arc<Workspace>>,
     /// What it said.
     pub(crate) reply: KeptResults,
@@ -42,7 +42,7 @@ pub struct FinishedRun {
 /// The text of a stream, as much of it as there is.
 #[derive(Debug)]
 pub enum StreamText {
-    /// All of it.
+    /// The whole text.
     Whole(Vec<u8>),
     /// A spool file with the first bytes of it, and how many there were.
     Spooled {
@@ -54,7 +54,7 @@ pub enum StreamText {
 }
 
 impl FinishedRun {
-    /// Its files.
+    /// The files of the run.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ pub(crate) struct FinishedRuns {
 #[derive(Debug, Default)]
 struct Kept {
     runs: HashMap<RunId, Arc<FinishedRun>>,
-    /// Of all of them.
+    /// How many bytes of files and output all of these runs hold together.
     bytes: u64,
     owners: HashMap<Principal, Own>,
 }

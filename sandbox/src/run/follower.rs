@@ -18,7 +18,7 @@ pub struct Follower {
     pub origin: Option<Origin>,
 }
 
-/// The same as a runtime has it: held to what is granted. Nobody by default.
+/// Who follows a run, as a runtime has it: held to what is granted. Nobody by default.
 #[derive(Default)]
 pub(crate) struct Following {
     pub(crate) live: Option<LiveOutput>,

@@ -179,7 +179,7 @@ impl Limits {
         self.0[resource.index()] = amount;
     }
 
-    /// The lower of both, of each.
+    /// The lower of both limits, for each resource.
     pub(crate) fn at_most(mut self, others: &Self) -> Self {
         for (resource, other) in others.iter() {
             self.set(resource, self.get(resource).min(other));

@@ -53,7 +53,7 @@ pub trait Observer: Send + Sync {
 pub enum SessionEvent {
     /// An interpreter was captured.
     Captured {
-        /// So much of its memory is new.
+        /// How many bytes of its memory are new.
         bytes: u64,
     },
     /// A state was to be committed.
@@ -62,12 +62,12 @@ pub enum SessionEvent {
         result: &'static str,
         /// What was handed to the store for the commit itself.
         bytes: u64,
-        /// Until that was known.
+        /// How long it took until the result was known.
         took: Duration,
     },
-    /// It came back from the store.
+    /// A session came back from the store.
     Resumed {
-        /// Until it was here.
+        /// How long it took until the session was here.
         took: Duration,
     },
 }
@@ -85,7 +85,7 @@ impl fmt::Debug for Observers {
 }
 
 impl Observers {
-    /// Has `observers` watch from here on. The first stay.
+    /// Has `observers` watch from here on. Observers that were set before stay.
     pub(crate) fn set(&self, observers: Vec<Arc<dyn Observer>>) {
         let _ = self.0.set(observers.into());
     }

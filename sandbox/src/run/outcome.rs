@@ -26,13 +26,13 @@ pub struct Outcome {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// It came to an end of its own: 0, or 1 when it raised, or its own code.
+    /// The program came to an end of its own: 0, or 1 when it raised, or its own code.
     Exited(i32),
-    /// A signal ended it (native programs only).
+    /// A signal ended the program (native programs only).
     Signaled(i32),
-    /// It was ended because it could not go on.
+    /// The run was ended because it could not go on.
     Trapped(Trap),
-    /// It reached a limit.
+    /// The run reached a limit.
     LimitExceeded(Resource),
     /// The caller or a shutdown cancelled it.
     Cancelled,
@@ -44,7 +44,7 @@ impl Status {
         matches!(self, Self::Exited(0))
     }
 
-    /// Its name in replies, logs and traces.
+    /// The name of the status in replies, logs and traces.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Exited(_) => "exited",
@@ -135,8 +135,8 @@ pub struct RichOutput(#[serde(deserialize_with = "at_most::<MAX_RICH_OUTPUTS, _,
 const MAX_MIME_BYTES: usize = 127;
 
 impl RichOutput {
-    /// Without what has no MIME type that could be one. Names are not bounded
-    /// otherwise, and stand in replies.
+    /// This output without what has no MIME type that could be one. Names are not
+    /// bounded otherwise, and stand in replies.
     pub(crate) fn with_plain_types(mut self) -> Self {
         let is_type = |mime: &str| {
             mime.len() <= MAX_MIME_BYTES && mime.contains('/') && mime.bytes().all(|byte| (b' '..=b'~').contains(&byte))

@@ -9,7 +9,7 @@ use crate::workspace::entry::FileEntry;
 
 /// How many changed files a report names.
 pub(crate) const MAX_FILES: usize = 1000;
-/// How many bytes of their names.
+/// How many bytes the names of these files have at most.
 pub(crate) const MAX_FILES_BYTES: usize = 256 << 10;
 
 /// What came of a program, in whichever runtime.

@@ -12,7 +12,7 @@ pub(crate) const MAX_CODE_BYTES: usize = 4 << 20;
 pub(crate) const MAX_STDIN_BYTES: usize = 4 << 20;
 /// The most bytes of input files together. More goes in over several calls.
 pub(crate) const MAX_INPUT_BYTES: usize = 8 << 20;
-/// The most arguments plus environment variables, and their bytes together.
+/// The most arguments and environment variables together.
 pub(crate) const MAX_WORDS: usize = 1024;
 /// The most bytes of arguments and environment variables together.
 pub(crate) const MAX_WORD_BYTES: usize = 256 << 10;

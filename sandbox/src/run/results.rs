@@ -15,7 +15,7 @@ use super::output::SPOOL_BYTES;
 use super::stream::Stream;
 use crate::error::{Error, IoContext as _};
 
-/// As much as this stays in memory, for each run that is kept.
+/// How many bytes of what a run said stay in memory, for each run that is kept.
 const MEMORY_BYTES: usize = 16 << 10;
 
 /// What a run said.
@@ -26,7 +26,7 @@ pub(crate) struct KeptResults {
     streams: [Option<Kind>; 2],
     result: Option<Range<u64>>,
     traceback: Option<Range<u64>>,
-    /// Each with its types: a program may name many.
+    /// Where each rich output lies, with its types: a program may name many.
     outputs: Vec<Range<u64>>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct KeptResults {
 #[derive(Debug)]
 enum Kind {
     Whole(Range<u64>),
-    /// A file has more of it: of how many bytes.
+    /// The stream has so many bytes, which are in a spool file.
     Spooled(u64),
 }
 
@@ -42,7 +42,7 @@ enum Kind {
 #[derive(Debug)]
 pub(crate) enum KeptStream {
     Whole(Vec<u8>),
-    /// Its bytes are in a spool, and this is how many there were.
+    /// The stream has so many bytes, which are in a spool file.
     Spooled(u64),
 }
 
@@ -59,7 +59,7 @@ impl Default for Content {
 }
 
 impl KeptResults {
-    /// Keeps all of it. `directory` is on the disk that may hold it.
+    /// Keeps all that a run said. `directory` is on the disk that may hold it.
     pub(crate) fn new(
         streams: [&Output; 2],
         result: Option<&str>,
@@ -92,7 +92,7 @@ impl KeptResults {
         Ok(Self { content, streams, result, traceback, outputs })
     }
 
-    /// A stream; `None` where the disk had no room for what was said.
+    /// A stream that was kept; `None` where the disk had no room for what was said.
     pub(crate) fn stream(&self, stream: Stream) -> Result<Option<KeptStream>, Error> {
         let [stdout, stderr] = &self.streams;
         let kind = match stream {

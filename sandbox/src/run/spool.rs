@@ -16,7 +16,7 @@ use super::output::SPOOL_BYTES;
 pub struct Spool {
     file: File,
     at: u64,
-    /// What it held when it was opened, at most as much as there ever is.
+    /// How many bytes the file held when it was opened, at most as many as are ever spooled.
     end: u64,
 }
 
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(io::copy(&mut spool, &mut io::sink()).unwrap(), SPOOL_BYTES);
         assert_eq!(spool.seek(SeekFrom::End(0)).unwrap(), SPOOL_BYTES);
         assert!(began.elapsed() < Duration::from_secs(10), "a file of 8 TiB is read for hours");
-        // Also when it grows between the look and the read.
+        // The text ends there also when the file grows between the look and the read.
         let mut small = Spool::open(&directory.path().join("r_1.stdout")).unwrap();
         small.end = 6;
         assert_eq!(io::copy(&mut small, &mut io::sink()).unwrap(), 6);

@@ -25,7 +25,7 @@ const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// A session that holds less makes no room worth its coming back.
 const WORTHWHILE_BYTES: u64 = 64 << 10;
 
-/// What is held.
+/// What this server holds of sessions.
 pub(super) struct Holding {
     in_memory: InMemory,
     workspaces: Workspaces,
@@ -163,7 +163,7 @@ impl Holding {
     /// directory, and calls in between do not wait for all of them.
     pub(super) async fn hibernate_unused_for(&self, idle_time: Duration, now: Instant) {
         for session in self.in_memory.unused_for(idle_time, now) {
-            // One may have been used since they were listed.
+            // A session may have been used since the unused ones were listed.
             let is_unused = |_: &Turn| now.saturating_duration_since(session.last_used()) >= idle_time;
             if let Some(turn) = session.idle_turn().filter(is_unused) {
                 self.hibernate(turn);

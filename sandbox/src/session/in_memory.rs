@@ -21,7 +21,7 @@ pub(super) struct InMemory {
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     /// The most that have files here at once.
     limit: usize,
-    /// Of which each tenant may have so many.
+    /// How many sessions each tenant may have here.
     bounds: Arc<TenantBounds>,
 }
 
@@ -34,7 +34,7 @@ impl InMemory {
         self.sessions.lock().len()
     }
 
-    /// Those of `owner`.
+    /// The sessions of `owner` in memory.
     pub(super) fn of(&self, owner: &Principal) -> Vec<Arc<Session>> {
         self.sessions.lock().values().filter(|session| session.owner == *owner).cloned().collect()
     }
@@ -63,7 +63,7 @@ impl InMemory {
         Arc::clone(self.sessions.lock().entry(key).or_insert_with(new))
     }
 
-    /// Those that are in use, or were within `lifetime`.
+    /// Sessions that are in use, or were within `lifetime`.
     pub(super) fn in_use(&self, now: Instant, lifetime: Duration) -> HashSet<(String, SessionId)> {
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         let is_in_use = |session: &&Arc<Session>| {
@@ -76,22 +76,21 @@ impl InMemory {
             .collect()
     }
 
-    /// Those that nobody has used for so long.
+    /// Sessions that nobody has used for so long.
     pub(super) fn unused_for(&self, idle_time: Duration, now: Instant) -> Vec<Arc<Session>> {
         let is_unused = |session: &&Arc<Session>| now.saturating_duration_since(session.last_used()) >= idle_time;
         self.sessions.lock().values().filter(is_unused).cloned().collect()
     }
 
-    /// All of them, the least recently used first.
+    /// All sessions in memory, the least recently used first.
     pub(super) fn by_last_use(&self) -> Vec<Arc<Session>> {
         let mut sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         sessions.sort_by_cached_key(|session| session.last_used());
         sessions
     }
 
-    /// One that is idle, if with one more of `owner` there are more than it, or all
-    /// tenants, may have: of its own, or of the tenant that has the most; and of
-    /// these the least recently used.
+    /// An idle session, if with one more of `owner` there are more than it, or all tenants, may
+    /// have: of its own, or of the tenant that has the most; and of these the least recently used.
     ///
     /// # Errors
     ///
@@ -100,7 +99,8 @@ impl InMemory {
         let most = self.bounds.of(owner).sessions.min(self.limit);
         let (mut sessions, counts) = {
             let sessions = self.sessions.lock();
-            // Some may only be being looked up, which need not be counted then.
+            // Some sessions may only be being looked up, and need not be counted when
+            // there are so few.
             if sessions.len() <= most {
                 return Ok(None);
             }
@@ -113,7 +113,7 @@ impl InMemory {
         let own = counts.get(owner).copied().unwrap_or(0);
         let (active, limit, what) = if own >= most {
             sessions.retain(|session| session.owner == *owner);
-            // One that is being let in beside this one may count already.
+            // A session that is being let in beside this one may count already.
             (own.min(most), most, "all sessions are in use at this moment")
         } else if sessions.len() >= self.limit {
             (sessions.len().min(self.limit), self.limit, "all sessions of this server are in use at this moment")

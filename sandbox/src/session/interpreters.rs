@@ -15,21 +15,21 @@ impl Interpreters {
         Self(pool)
     }
 
-    /// Drops those of a session. None of its runs may be going on.
+    /// Drops the interpreters of a session. None of its runs may be going on.
     pub(super) fn close(&self, session: &SessionKey) {
         if let Some(pool) = self.0.get() {
             pool.close_session(session);
         }
     }
 
-    /// Has those that nobody uses give back memory, until `owner` can have `bytes`.
+    /// Has interpreters that nobody uses give back memory, until `owner` can have `bytes`.
     pub(super) fn recall(&self, owner: &Principal, bytes: u64) {
         if let Some(pool) = self.0.get() {
             pool.recall(owner, bytes);
         }
     }
 
-    /// Ends the worker of a session, which lied about them.
+    /// Ends the worker of a session, which lied about its interpreters.
     pub(super) fn distrust(&self, session: &SessionKey, reason: &str) {
         if let Some(pool) = self.0.get() {
             pool.distrust(session, reason);

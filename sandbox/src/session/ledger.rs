@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::handle::Principal;
 use crate::memory_budget::{MemoryBudget, Share};
 
-/// Less than this is free, for all sessions of one tenant together.
+/// How much is paid for at once. Less than this is free, for all sessions of one tenant together.
 const UNIT: u64 = 1 << 20;
 
 /// The accounts of all sessions.
@@ -22,9 +22,9 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Accounts {
-    /// Of everybody.
+    /// How much is held of sessions of everybody.
     bytes: u64,
-    /// Of those who hold anything.
+    /// What each tenant holds and has paid for, if it holds anything.
     owners: HashMap<Principal, Paid>,
 }
 
@@ -56,12 +56,12 @@ impl Ledger {
         self.budget.most_of(owner) / 2
     }
 
-    /// The most that may be held of all.
+    /// The most that may be held of all sessions.
     pub(crate) const fn most_bytes(&self) -> u64 {
         self.budget.total_bytes() / 2
     }
 
-    /// How much is held of all.
+    /// How much is held of all sessions.
     pub(crate) fn bytes(&self) -> u64 {
         self.accounts.lock().bytes
     }
@@ -71,7 +71,7 @@ impl Ledger {
         self.accounts.lock().owners.get(owner).map_or(0, |paid| paid.bytes)
     }
 
-    /// Nothing yet, of a session of `owner`.
+    /// The account of a session of `owner` of which nothing is held yet.
     pub(crate) fn nothing(self: &Arc<Self>, owner: &Principal) -> Held {
         Held { ledger: Arc::clone(self), owner: owner.clone(), bytes: 0 }
     }
@@ -82,7 +82,7 @@ impl Ledger {
         let Accounts { bytes: all, owners } = &mut *accounts;
         let Paid { bytes, share } = owners.entry(owner.clone()).or_default();
         let [new, new_all] = [*bytes, *all].map(|held| held.saturating_sub(less).saturating_add(more));
-        // Units that are whole, so that a few small sessions take none.
+        // Only whole units are paid for, so that a few small sessions take none.
         let (paid, due) = (share.as_ref().map_or(0, Share::bytes), new / UNIT * UNIT);
         if due > paid {
             if new > self.most_of(owner) || new_all > self.most_bytes() {
@@ -111,13 +111,13 @@ impl Held {
         self.bytes
     }
 
-    /// Pays for `bytes` in place of what it paid for. False, and nothing
+    /// Pays for `bytes` in place of what this session paid for. False, and nothing
     /// changes, if there is no more.
     pub(crate) fn resize(&mut self, bytes: u64) -> bool {
         self.resize_with(bytes, None)
     }
 
-    /// The same, where the memory for what is more was `taken` before.
+    /// Pays for `bytes`, where the memory for what is more was `taken` before.
     pub(crate) fn resize_with(&mut self, bytes: u64, taken: Option<Share>) -> bool {
         let is_paid = self.ledger.change(&self.owner, self.bytes, bytes, taken);
         if is_paid {

@@ -22,11 +22,12 @@ pub(super) const MAX_MANIFEST_BYTES: u64 = 32 << 20;
 /// takes up to three times its size: see [`large_manifest`].
 static LARGE: LazyLock<Pot<Principal>> = LazyLock::new(|| Pot::new(1));
 
-/// The right to have one on its way.
+/// The right to have a large manifest on its way between memory and store.
 pub(super) type LargeManifest = Units<Principal>;
 
-/// Waits for that right. Whoever has it must not wait for anybody else, and whoever
-/// waits must hold nothing that others need, such as a thread of the store.
+/// Waits for the right to have a large manifest on its way. Whoever has it must not
+/// wait for anybody else, and whoever waits must hold nothing that others need, such as
+/// a thread of the store.
 pub(super) async fn large_manifest(owner: &Principal) -> Result<LargeManifest, Error> {
     let waiting = LARGE.take(owner, (1, 1), Urgency::CanWait, MAX_WAITING).await;
     waiting.map_err(|Full { waiting }| Error::Busy {
@@ -36,14 +37,14 @@ pub(super) async fn large_manifest(owner: &Principal) -> Result<LargeManifest, E
     })
 }
 
-/// How many of one tenant may wait for that right: more than it has sessions in
-/// use, since each holds the turn of one.
+/// How many of one tenant may wait for the right to a large manifest: more than it has
+/// sessions in use, since each holds the turn of one.
 const MAX_WAITING: usize = 4096;
 
 /// A manifest from the store.
 pub(super) struct ReadManifest {
     pub(super) manifest: Manifest,
-    /// Kept until it is known who holds the manifest.
+    /// The right to a large manifest, kept until it is known who holds that.
     pub(super) large: Option<LargeManifest>,
 }
 
@@ -54,24 +55,24 @@ const EXPIRED: &str = ": it expired after too long without use; start another wi
 
 /// What the store says of a session.
 pub(super) enum LookedUp {
-    /// It is what is known already.
+    /// The session is what is known already.
     Known,
     Newer(Box<Stored>),
-    /// Its manifest is large, and the right to read one is needed.
+    /// The session has a large manifest, and the right to read one is needed.
     Large,
-    /// It is not there, and why.
+    /// The session is not there, and why.
     Gone(&'static str),
 }
 
-/// What is read together with its commit, for a run that will need it: the
-/// rest is read once the run has its place.
+/// The largest interpreter that is read together with its commit, for a run that will
+/// need it: any other is read once the run has its place.
 const SOON_BYTES: u64 = 1 << 20;
 
 /// A saved interpreter on its way to a worker.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) transfer: Arc<Transfer>,
-    /// Of its parts.
+    /// The lengths of its parts.
     pub(crate) lengths: Vec<u32>,
 }
 
@@ -133,7 +134,8 @@ pub(super) async fn look_up(
     }
 }
 
-/// `None` for one with a large manifest and without the right to read that.
+/// Reads a session at one commit; `None` for one with a large manifest and without the
+/// right to read that.
 async fn read_commit(
     store: &Store,
     transfers: &Transfers,
@@ -235,7 +237,7 @@ async fn read_manifest(store: &Store, session: &Session, files: &SavedFiles) -> 
     }
 }
 
-/// The same, once its turn has come.
+/// The files of a state, once the turn to read a large manifest has come.
 async fn read_manifest_in_turn(store: &Store, session: &Session, files: &SavedFiles) -> Result<ReadManifest, Error> {
     let large = match files {
         SavedFiles::Inline(_) => None,

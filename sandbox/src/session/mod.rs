@@ -40,9 +40,9 @@ pub(crate) struct Session {
     pub(crate) owner: Principal,
     /// Its files, once they are there.
     workspace: Mutex<Option<Arc<Workspace>>>,
-    /// Held while they are put in order, and shared by those who look at them.
+    /// Held while the files are put in order, and shared by those who look at them.
     layout: Arc<RwLock<()>>,
-    /// Whether they must be put in order before anybody looks at them.
+    /// Whether the files must be put in order before anybody looks at them.
     disordered: AtomicBool,
     head: Arc<AsyncMutex<Head>>,
     waiting: Mutex<usize>,
@@ -173,12 +173,12 @@ impl Session {
         Some(SessionFiles { workspace: self.workspace()?, _layout: layout })
     }
 
-    /// Sets whether its files are those of a run that was refused.
+    /// Sets whether the files are those of a run that was refused.
     pub(crate) fn set_disordered(&self, disordered: bool) {
         self.disordered.store(disordered, Ordering::SeqCst);
     }
 
-    /// Keeps its files from readers until the answer is dropped.
+    /// Keeps the files from readers until the answer is dropped.
     pub(crate) async fn hide_files(&self) -> impl Drop + use<> {
         Arc::clone(&self.layout).write_owned().await
     }

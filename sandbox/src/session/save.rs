@@ -44,7 +44,7 @@ pub(crate) struct Change {
     pub(crate) earlier: Option<Earlier>,
     /// The interpreter of a run, which knows what became of the files.
     pub(crate) interpreter: Option<CapturedInterpreter>,
-    /// That files may have changed.
+    /// Says that files may have changed.
     pub(crate) files: Option<ChangedFiles>,
     pub(crate) snapshots: Option<SnapshotChange>,
 }
@@ -55,16 +55,16 @@ pub(crate) struct CapturedInterpreter {
     /// The image of this build, for an interpreter that is new.
     pub(crate) image: Arc<Image>,
     pub(crate) capture: Capture,
-    /// Where the bytes are.
+    /// The transfer that has the bytes of the interpreter.
     pub(crate) transfer: Arc<Transfer>,
 }
 
 /// Files that may have changed.
 #[derive(Default)]
 pub(crate) struct ChangedFiles {
-    /// About how many bytes of them are new.
+    /// About how many bytes of the changed files are new.
     pub(crate) bytes: u64,
-    /// Those that are as they were, although their stamps differ.
+    /// Files that are as they were, although their stamps differ.
     pub(crate) untouched: Untouched,
 }
 
@@ -189,7 +189,7 @@ impl Saver {
         let body = snapshot::encode(&Commit { parent: turn.sequence(), saved, snapshots: Vec::new() })?;
         // Links take no room, but the other session may go first.
         make_space(&self.store, turn, bytes + body.len() as u64).await?;
-        // Its numbers go on from those of the session it comes from, whose
+        // The numbers of the fork go on from those of the session it comes from, whose
         // blobs it takes over under their names.
         let sequence = turn.sequence() + 1;
         let copied = self.store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
@@ -238,7 +238,7 @@ impl Saver {
         captured: CapturedInterpreter,
     ) -> Result<SavedInterpreter, Error> {
         let CapturedInterpreter { image, capture, transfer, .. } = captured;
-        // One goes on in the image and under the ABI that it began with.
+        // An interpreter goes on in the image and under the ABI that it began with.
         let (image, abi, mut parts) = match before {
             Some(saved) => (saved.image, saved.abi, saved.parts),
             None => (image.digest().to_owned(), image.abi(), Vec::new()),
@@ -260,7 +260,7 @@ impl Saver {
             Ok((parts, tail))
         };
         let (parts, tail) = if new_parts == 0 {
-            // Small enough not to go anywhere for it.
+            // A tail alone is small enough to be written without a thread of the store.
             put(self.store.clone()).await?
         } else {
             self.store.at_once(put).await?

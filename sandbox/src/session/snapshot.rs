@@ -46,7 +46,7 @@ use crate::store::BlobName;
 
 /// The version of everything here. Another number is another format.
 pub(crate) const FORMAT: u16 = 2;
-/// The first one, and the oldest that is read.
+/// The first format, and the oldest that is read.
 const OLDEST: u16 = 1;
 
 /// What is stored, as this format and older ones have it.
@@ -73,7 +73,7 @@ pub(crate) struct Commit {
 /// A session's interpreters and files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// By language id.
+    /// Interpreters by language id.
     pub(crate) interpreters: BTreeMap<String, SavedInterpreter>,
     pub(crate) files: SavedFiles,
 }
@@ -116,7 +116,7 @@ pub(crate) struct SnapshotRecord {
     pub(crate) sequence: u64,
     pub(crate) created: SystemTime,
     pub(crate) size_bytes: u64,
-    /// A [`Saved`].
+    /// The blob that holds the [`Saved`].
     pub(crate) blob: BlobName,
 }
 
@@ -127,7 +127,7 @@ impl Default for SavedFiles {
 }
 
 impl SavedInterpreter {
-    /// What it takes in the store.
+    /// What this interpreter takes in the store.
     pub(crate) fn size_bytes(&self) -> u64 {
         let parts = self.parts.iter().map(|part| u64::from(part.bytes)).sum::<u64>();
         parts + self.tail.iter().map(|part| part.len() as u64).sum::<u64>()
@@ -135,7 +135,7 @@ impl SavedInterpreter {
 }
 
 impl Saved {
-    /// What its interpreters take.
+    /// What the interpreters of this state take in the store.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.interpreters.values().map(SavedInterpreter::size_bytes).sum()
     }
@@ -160,19 +160,19 @@ impl Saved {
     }
 }
 
-/// The bytes that are stored.
+/// The bytes of `value` as they are stored.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     encode_in(value, 0)
 }
 
-/// The same with room for as many as [`encoded_bytes`] says.
+/// The bytes of `value` as they are stored, made in room for as many as [`encoded_bytes`] says.
 pub(crate) fn encode_in<T: Serialize>(value: &T, bytes: usize) -> Result<Vec<u8>, Error> {
     let mut start = Vec::with_capacity(bytes);
     start.extend_from_slice(&FORMAT.to_le_bytes());
     postcard::to_extend(value, start).map_err(|source| Error::host("write down a session", source))
 }
 
-/// How many bytes those are.
+/// How many bytes [`encode`] makes of `value`.
 pub(crate) fn encoded_bytes<T: Serialize>(value: &T) -> Result<usize, Error> {
     struct Count(usize);
     impl Extend<u8> for Count {

@@ -16,15 +16,15 @@ use super::files::Manifest;
 use crate::handle::{Principal, SessionId, SessionKey};
 use crate::workspace::WorkspacePath;
 
-/// All of them.
+/// The watchers of all sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers(Mutex<HashMap<SessionKey, Of>>);
 
-/// Those of one session.
+/// The watchers of one session.
 #[derive(Debug, Default)]
 struct Of {
     watched: Vec<Watched>,
-    /// The commit that it was at when it was last here, while it is not.
+    /// The commit that the session was at when it was last here, while it is not here.
     left_at: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ struct Watched {
     news: Arc<News>,
 }
 
-/// What a watcher has not heard yet, by its own names.
+/// Changes that a watcher has not heard of yet, by its own names.
 #[derive(Debug, Default)]
 struct News {
     names: Mutex<BTreeSet<Arc<str>>>,
@@ -50,7 +50,7 @@ pub struct FileWatch {
     watchers: Arc<Watchers>,
     owner: Principal,
     news: Arc<News>,
-    /// In which sessions it watches something, by its own names.
+    /// The sessions in which something is watched, by the names that are given to it here.
     sessions: Mutex<HashMap<Arc<str>, SessionId>>,
 }
 
@@ -69,7 +69,7 @@ impl FileWatch {
         self.watchers.0.lock().entry(self.key(session.clone())).or_default().watched.push(watched);
     }
 
-    /// Watches it no longer.
+    /// Watches what has this name no longer.
     pub fn remove(&self, name: &str) {
         let Some(session) = self.sessions.lock().remove(name) else { return };
         let is_it = |watched: &Watched| Arc::ptr_eq(&watched.news, &self.news) && *watched.name == *name;
@@ -81,8 +81,8 @@ impl FileWatch {
         SessionKey { owner: self.owner.clone(), id: session }
     }
 
-    /// Has a change be the next once more, which nobody came to hear of. One of what is
-    /// watched no longer is none.
+    /// Has a change which nobody came to hear of be the next once more, unless what has
+    /// this name is watched no longer.
     pub fn put_back(&self, name: &str) {
         let sessions = self.sessions.lock();
         if let Some((name, _)) = sessions.get_key_value(name) {
@@ -146,7 +146,8 @@ impl Watchers {
         self.tell(key, |_| true);
     }
 
-    /// Tells the same of several, by the names of their owners.
+    /// Tells everybody who watches one of these sessions that it is no more, by the
+    /// names of their owners.
     pub(super) fn all_gone(&self, ended: &HashSet<(String, SessionId)>) {
         if ended.is_empty() {
             return;

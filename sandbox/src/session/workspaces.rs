@@ -21,17 +21,17 @@ impl Workspaces {
         Self { state, empty, store }
     }
 
-    /// Gives a session one with nothing in it.
+    /// Gives a session a workspace with nothing in it.
     pub(super) fn make(&self, session: &Session) -> Result<(), Error> {
         let path = self.state.shared(&session.owner)?.join(session.id.as_str());
         session.set_workspace(Some(self.empty.take_as(&session.owner, path)?));
         Ok(())
     }
 
-    /// Makes that of a session hold exactly what `manifest` says.
+    /// Makes the workspace of a session hold exactly what `manifest` says.
     pub(super) async fn lay_out(&self, turn: &Turn, manifest: Arc<Manifest>) -> Result<Tree, Error> {
         let session = &turn.session;
-        // Nobody may read it in between.
+        // Nobody may read the workspace between two of its states.
         let hidden = session.hide_files().await;
         let restore = |tree: Tree| {
             let manifest = Arc::clone(&manifest);
@@ -44,7 +44,7 @@ impl Workspaces {
         };
         let mut tree = restore(turn.tree().clone()).await;
         if let Err(error) = &tree {
-            // Whatever a program did to its directory, a new one is as good.
+            // A new directory is as good, whatever a program did to the old one.
             tracing::warn!(error = ?error, session = %session.id, "the files of a session are laid out anew");
             if let Some(workspace) = session.set_workspace(None) {
                 workspace.remove_later();
@@ -57,12 +57,12 @@ impl Workspaces {
         tree
     }
 
-    /// Takes away that of a session. One without files serves another.
+    /// Takes away the workspace of a session. One without files serves another session.
     pub(super) fn take_away(&self, session: &Session, has_files: bool) {
         let Some(workspace) = session.set_workspace(None) else { return };
         let left = if has_files { Some(workspace) } else { self.empty.take_over(&session.owner, workspace) };
         if let Some(workspace) = left {
-            // Whoever still reads it keeps what is open.
+            // Whoever still reads the workspace keeps what is open.
             workspace.remove_later();
         }
     }

@@ -39,9 +39,9 @@ impl<'a> ImageName<'a> {
 #[derive(Clone, Debug)]
 pub struct CodeCache {
     directory: PathBuf,
-    /// What code is compiled for, if there is none.
+    /// The processors for which code is compiled that the cache does not have.
     processors: Processors,
-    /// The name of what that code depends on.
+    /// The name of what compiled code depends on.
     compatibility: String,
 }
 
@@ -72,7 +72,7 @@ impl CodeCache {
         Ok(Self { directory, processors, compatibility: engine::compatibility(processors)? })
     }
 
-    /// The same, for compiling for these.
+    /// This cache, for compiling for these processors.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl CodeCache {
         Ok(Self { processors, compatibility: engine::compatibility(processors)?, ..self })
     }
 
-    /// What it compiles for.
+    /// The processors that this cache compiles for.
     pub(crate) const fn processors(&self) -> Processors {
         self.processors
     }
@@ -115,7 +115,7 @@ impl CodeCache {
             let verified = File::open(&path).and_then(|file| Ok((digest_of(&file)? == digest).then_some(file)));
             match verified {
                 Ok(Some(file)) => return Ok(Some(file)),
-                // It will be compiled again.
+                // An image that was removed as damaged will be compiled again.
                 Ok(None) => {
                     tracing::warn!(path = %path.display(), "a damaged compiled image was removed");
                     let _ = fs::remove_file(&path);

@@ -29,9 +29,9 @@ const TOLD_BYTES: i32 = 12;
 pub(crate) struct RunCalls {
     send: SendCall,
     made: u32,
-    /// Those that the guest has not been told the answer of.
+    /// Calls of which the guest has not been told the answer.
     open: BTreeSet<u32>,
-    /// Answers that it was told of and has not taken.
+    /// Answers that the guest was told of and has not taken.
     told: BTreeMap<u32, Vec<u8>>,
 }
 
@@ -112,7 +112,7 @@ async fn call_wait(mut caller: Caller<'_, Host>, timeout: i64, out: i32) -> Resu
     let Some(run) = &mut host.run else { return Ok(NOTSUP) };
     let (number, answer) = match waited {
         Waited::Answered(number, answer) if run.calls.open.remove(&number) => (number, answer),
-        // Nobody asked for it.
+        // The guest did not ask for this answer.
         Waited::Answered(..) => return Ok(INTR),
         Waited::TimedOut => {
             clock.slept(timeout.unwrap_or_default());

@@ -94,7 +94,7 @@ struct Course {
 #[derive(Clone, Copy, Debug)]
 struct Deadlines {
     wall: Instant,
-    /// On this thread's own clock.
+    /// The processor time at which the run is over, on the clock of this thread.
     cpu: Duration,
     grace: Grace,
 }
@@ -102,9 +102,9 @@ struct Deadlines {
 /// What is to become of a guest at a safe point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It goes on, interrupted softly or not at all.
+    /// The guest goes on, interrupted softly or not at all.
     GoOn,
-    /// Its time and its grace are over.
+    /// The time and the grace of the guest are over.
     Drop,
 }
 

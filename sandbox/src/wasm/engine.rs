@@ -60,13 +60,13 @@ pub(crate) fn engine(stack_bytes: u64) -> Result<Engine, Error> {
 /// Which processors compiled code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processors {
-    /// Those like this one, with all that it can.
+    /// Processors like this one, with all that it can.
     LikeThis,
-    /// Every one of this architecture.
+    /// Every processor of this architecture.
     All,
 }
 
-/// What compiles code for these.
+/// The engine that compiles code for these processors.
 fn compiler(processors: Processors) -> Result<Engine, Error> {
     let mut config = config();
     if processors == Processors::All {

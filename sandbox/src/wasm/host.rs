@@ -79,7 +79,7 @@ pub(super) struct MemoryLimit {
 
 /// What one refusal lets a guest grow by: two pages of WebAssembly.
 const REFUSAL_STEP_BYTES: u64 = 128 << 10;
-/// How far a session may get past its limit so, over all its runs.
+/// How far a session may get past its limit by refusals, over all its runs.
 const MAX_EXCESS_BYTES: usize = 16 << 20;
 
 /// Above what any guest image declares; no guest of ours grows its table.
@@ -142,7 +142,7 @@ pub(crate) struct RunParts {
 
 /// The data of a store.
 pub(super) struct Host {
-    /// Made when first needed, and dropped with every file it holds open.
+    /// The WASI context, made when first needed, and dropped with every file it holds open.
     pub(super) wasi: Option<WasiP1Ctx>,
     pub(super) clock: SessionClock,
     /// What random bytes come from when runs must be repeatable.

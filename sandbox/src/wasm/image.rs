@@ -50,7 +50,7 @@ impl MemoryLease for NoLease {
 
 impl Original for Image {
     fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
-        // There is one as soon as an image is loaded.
+        // A loaded image has an instance that never runs.
         match self.pristine() {
             Some(pristine) => look(pristine.bytes()),
             None => look(&[]),
@@ -98,7 +98,7 @@ impl Image {
         Err(Error::host("load a guest image", reason))
     }
 
-    /// What an instance takes.
+    /// What an instance of this image takes.
     pub(super) const fn instance(&self) -> &Instance {
         &self.instance
     }
@@ -127,7 +127,7 @@ impl Image {
         self.dirty.can_tell()
     }
 
-    /// What tells changed pages.
+    /// The means by which changed pages of this image's instances are told.
     pub(super) const fn dirty(&self) -> &DirtyPages {
         &self.dirty
     }

@@ -53,7 +53,7 @@ pub(crate) struct Slot {
     pub(super) memory: Memory,
     /// What of memory is not as in the image, as of the last capture.
     pub(super) pages: Pages,
-    /// Where it may not be.
+    /// The pages that may not be as in the image.
     pub(super) known: Known,
     stack_pointer: Global,
     initial_stack_pointer: i32,
@@ -284,7 +284,7 @@ impl Slot {
             Some(Ok(Some(bytes))) => match serde_json::from_slice::<GuestReply>(&bytes) {
                 Ok(reply) => Some(reply),
                 Err(error) => {
-                    // Its own text may quote what the guest sent.
+                    // The text of this error may quote what the guest sent.
                     tracing::warn!(kind = ?error.classify(), at = error.column(), "a guest's reply breaks the ABI");
                     finished.status = Status::Trapped(Trap::GuestFault);
                     return Ok(finished);

@@ -32,7 +32,7 @@ use crate::workspace::link::Link;
 
 /// Bits of the first byte of an input.
 const PREPARATION: u8 = 1;
-/// With the length that it has, instead of one that it claims.
+/// The input is sent with the length that it has, instead of one that it claims.
 const MEASURED: u8 = 2;
 
 /// What workers say.

@@ -35,7 +35,7 @@ impl EmptyWorkspaces {
         let taken = {
             let mut spares = self.0.lock();
             let mine = spares.get_mut(principal);
-            // Somebody may still be about to let go of one.
+            // Somebody may still be about to let go of a workspace, which cannot be moved then.
             mine.and_then(|mine| Some(mine.swap_remove(mine.iter().position(|spare| Arc::strong_count(spare) == 1)?)))
         };
         let Some(mut spare) = taken.and_then(Arc::into_inner) else { return Workspace::create(path).map(Arc::new) };
@@ -43,7 +43,7 @@ impl EmptyWorkspaces {
         Ok(Arc::new(spare))
     }
 
-    /// Forgets those of `principal`, whose directory goes, with them in it.
+    /// Forgets the empty workspaces of `principal`, whose directory goes, with them in it.
     pub(crate) fn forget(&self, principal: &Principal) {
         self.0.lock().remove(principal);
     }

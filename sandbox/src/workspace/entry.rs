@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct FileEntry {
     /// Relative to the workspace, as the text that names it.
     pub path: String,
-    /// Its apparent size.
+    /// The apparent size of the file.
     pub size_bytes: u64,
     /// Whether it is a symbolic link, and the size that of its text.
     pub is_link: bool,

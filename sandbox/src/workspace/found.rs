@@ -19,14 +19,14 @@ pub enum Found {
     File {
         /// Positioned at its start.
         file: std::fs::File,
-        /// Its size when it was opened.
+        /// The size of the file when it was opened.
         size_bytes: u64,
     },
     /// A directory: names with sizes, sorted; directories end in `/`.
     Directory(Vec<FileEntry>),
     /// A symbolic link, which is not followed.
     Link {
-        /// Its text, of which a program may make anything.
+        /// The text of the link, of which a program may make anything.
         target: String,
     },
 }
@@ -36,13 +36,13 @@ pub(super) const BEHIND_LINK: &str = "it leads through a symbolic link, which is
 /// The most entries of a directory that are listed: a workspace has fewer, and
 /// what an operator has is not for the server to hold.
 const MAX_LISTED: usize = 200_000;
-/// And the most bytes of their names.
+/// The most bytes of names of a directory that are listed.
 const MAX_LISTED_BYTES: usize = 32 << 20;
 
 /// A path to look at.
 pub(crate) struct Lookup<'a> {
     pub(crate) dir: &'a Dir,
-    /// `.` is the directory itself.
+    /// The path beneath the directory; `.` is the directory itself.
     pub(crate) path: &'a Path,
     /// The path as a guest knows it.
     pub(crate) shown: String,

@@ -11,7 +11,7 @@ pub(crate) struct Link {
     /// Where it lies in the workspace.
     #[serde(with = "serde_bytes")]
     pub(crate) path: Vec<u8>,
-    /// Its text.
+    /// The text of the link.
     #[serde(with = "serde_bytes")]
     pub(crate) target: Vec<u8>,
 }

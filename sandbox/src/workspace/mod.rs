@@ -220,7 +220,7 @@ impl Workspace {
     /// of another kind, or is reached through a symbolic link.
     pub fn read(&self, path: &WorkspacePath) -> Result<Found, Error> {
         let is_there = || self.dir.symlink_metadata(path.as_path());
-        // It is made when it is first used.
+        // The folder behind `/tmp` is made when it is first used.
         if path.is_temporary() && is_there().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(Found::Directory(Vec::new()));
         }
@@ -316,7 +316,8 @@ impl Workspace {
 
     /// Sets who may use a directory, and when it was last modified.
     pub(crate) fn set_directory(&self, path: &Path, stamp: DirectoryStamp) -> io::Result<()> {
-        // Not `open_dir`: through such a descriptor nothing can be changed.
+        // The directory is not opened by `open_dir`: through such a descriptor nothing
+        // can be changed.
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW);
         let directory = self.dir.open_with(path, &options)?.into_std();

@@ -61,7 +61,7 @@ impl WorkspacePath {
             let shown: String = text.chars().scan(0, fits).collect();
             Err(Error::invalid(field, format!("{reason}, got {shown:?}")))
         };
-        // As text it may be longer.
+        // A path may be longer as text.
         if unescaped(text.get(..text.floor_char_boundary(8 * MAX_PATH_BYTES)).unwrap_or(text)).len() > MAX_PATH_BYTES {
             return refuse(&format!("must be at most {MAX_PATH_BYTES} bytes of path"));
         }

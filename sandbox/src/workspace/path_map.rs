@@ -12,9 +12,9 @@ const BLOCK: usize = 64;
 /// Values by path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathMap<V> {
-    /// Of each path how many bytes it shares, how many it adds, and these.
+    /// For each path how many bytes it shares, how many it adds, and these.
     keys: Vec<u8>,
-    /// Where in that every [`BLOCK`]th begins.
+    /// Where every [`BLOCK`]th path begins in `keys`.
     blocks: Vec<u32>,
     values: Vec<V>,
     last: Vec<u8>,
@@ -26,7 +26,7 @@ impl<V> Default for PathMap<V> {
     }
 }
 
-/// As paths are ordered: name by name.
+/// Compares paths as they are ordered: name by name.
 fn order(one: &[u8], other: &[u8]) -> Ordering {
     let differs = one.iter().zip(other).position(|(one, other)| one != other);
     match differs {
@@ -62,7 +62,7 @@ fn to_path_buf(bytes: &[u8]) -> PathBuf {
 }
 
 impl<V> PathMap<V> {
-    /// How many there are.
+    /// How many values there are.
     pub(crate) const fn len(&self) -> usize {
         self.values.len()
     }
@@ -71,18 +71,18 @@ impl<V> PathMap<V> {
         self.values.is_empty()
     }
 
-    /// The memory that it takes, without what values point to.
+    /// The memory that the map takes, without what values point to.
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.heap_bytes_of::<V>()
     }
 
-    /// The same for as many values of another sort at these paths.
+    /// The memory that a map takes which has values of another sort at these paths.
     pub(crate) const fn heap_bytes_of<W>(&self) -> usize {
         self.keys.capacity() + 4 * self.blocks.capacity() + self.values.capacity() * size_of::<W>()
     }
 
-    /// Adds what comes after everything that is there. Fails, and adds nothing,
-    /// if it does not, or is longer than paths are.
+    /// Adds a value that comes after everything that is there. Fails, and adds nothing,
+    /// if it does not, or its path is longer than paths are.
     pub(crate) fn push(&mut self, path: &Path, value: V) -> Result<(), V> {
         let path = path.as_os_str().as_bytes();
         let is_next = self.values.is_empty() || order(&self.last, path) == Ordering::Less;
@@ -98,7 +98,7 @@ impl<V> PathMap<V> {
         } else {
             shared = self.last.iter().zip(path).take_while(|(one, other)| one == other).count();
         }
-        // No more than its length, which fits.
+        // The shared part is no longer than the path, whose length fits.
         let shared_bytes = u16::try_from(shared).unwrap_or(length);
         self.keys.extend_from_slice(&shared_bytes.to_le_bytes());
         self.keys.extend_from_slice(&(length - shared_bytes).to_le_bytes());
@@ -201,7 +201,7 @@ impl<V> PathMap<V> {
         })
     }
 
-    /// The same from the last to the first.
+    /// All paths, from the last to the first.
     pub(crate) fn keys_backwards(&self) -> impl Iterator<Item = PathBuf> + '_ {
         (0..self.blocks.len()).rev().flat_map(move |block| {
             let mut position = Position { at: self.blocks[block] as usize, ..Position::default() };
@@ -220,7 +220,7 @@ impl<V> PathMap<V> {
         self.keys().zip(&self.values)
     }
 
-    /// The same, with values to be changed.
+    /// All paths with their values, which may be changed, in order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PathBuf, &mut V)> + '_ {
         let (keys, mut position) = (&self.keys, Position::default());
         self.values.iter_mut().map(move |value| {
@@ -229,7 +229,7 @@ impl<V> PathMap<V> {
         })
     }
 
-    /// The same, and nothing else is left.
+    /// All paths with their values, in order, out of a map of which nothing else is left.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (PathBuf, V)> {
         let (keys, mut position) = (self.keys, Position::default());
         self.values.into_iter().map(move |value| {
@@ -238,7 +238,7 @@ impl<V> PathMap<V> {
         })
     }
 
-    /// To look paths up in the order in which they are.
+    /// A cursor, to look paths up in the order in which they are.
     pub(crate) fn cursor(&self) -> Cursor<'_, V> {
         Cursor { map: self, position: Position::default(), next: 0, is_read: false }
     }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Mode(u16);
 
 impl Mode {
-    /// Of a file that the server makes. Who gets into a workspace at all is
+    /// The mode of a file that the server makes. Who gets into a workspace at all is
     /// decided by the mode of the workspace itself.
     pub(crate) const NEW_FILE: Self = Self(0o644);
-    /// The least that is kept.
+    /// The permissions that are kept whatever a mode is.
     const LEAST_OF_FILE: u16 = 0o400;
     const LEAST_OF_DIRECTORY: u16 = 0o700;
 
@@ -24,7 +24,7 @@ impl Mode {
         Self((st_mode & 0o777) as u16 | least)
     }
 
-    /// Whether it is one that [`Mode::of`] makes.
+    /// Whether this is a mode that [`Mode::of`] makes.
     pub(crate) fn is_sound(self, is_directory: bool) -> bool {
         self == Self::of(self.0.into(), is_directory)
     }

@@ -26,7 +26,7 @@ const TICK_NANOSECONDS: i128 = 20_000_000;
 /// one of those: a guest cannot choose when the kernel stamps.
 const WHOLE_NANOSECONDS: i128 = 2_000_000_000 + TICK_NANOSECONDS;
 
-/// Before any stamp that a file can have.
+/// A time before any stamp that a file can have.
 const LONG_AGO: Time = (i64::MIN, 0);
 
 /// How many changes are told at most. Nobody shows as many.
@@ -80,9 +80,9 @@ pub(crate) struct DirectoryStamp {
 pub struct Survey {
     /// Everything but directories.
     pub(crate) files: PathMap<FileStamp>,
-    /// The workspace itself is not in it.
+    /// Directories, without the workspace itself.
     pub(crate) directories: PathMap<DirectoryStamp>,
-    /// What they use together.
+    /// What all files and directories use together.
     pub disk_use: DiskUse,
     began: Time,
 }
@@ -140,7 +140,7 @@ impl Survey {
                 return Err(SurveyError::TooMany);
             }
         }
-        // Then all paths come in order.
+        // Entries are sorted, so that all paths come in order.
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (name, entry) in entries {
             // Removed between the listing and the look: not there.
@@ -212,7 +212,7 @@ impl Survey {
 
     /// Says that nothing has written to the files since, until now.
     pub(crate) fn rest(&mut self) {
-        // By the very clock that stamps files, so without any margin.
+        // The time is that of the very clock that stamps files, so there is no margin.
         let (seconds, nanoseconds) = now_of_files();
         let nanoseconds = nanoseconds + i64::try_from(TICK_NANOSECONDS).unwrap_or(0);
         self.began = self.began.max((seconds + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000));

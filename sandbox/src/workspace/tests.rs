@@ -147,7 +147,7 @@ fn a_workspace_stays_the_directory_that_was_opened_whatever_takes_its_place() {
     let at = |name: &str| parent.path().join(name);
     std::fs::create_dir(at("outside")).unwrap();
     let workspace = Workspace::create(at("w")).unwrap();
-    // As a worker does it that was broken into.
+    // The workspace is renamed as a worker does it that was broken into.
     std::fs::rename(at("w"), at("away")).unwrap();
     symlink(at("outside"), at("w")).unwrap();
     std::fs::write(at("w").join("by-path"), "x").unwrap();

@@ -18,7 +18,7 @@ impl Untouched {
         let (mut given, mut ended, mut after) = (given.files.cursor(), ended.files.cursor(), after.files.cursor());
         let stamps = before.files.iter().filter_map(|(path, before)| {
             let (given, ended, after) = (given.seek(&path)?, ended.seek(&path)?, after.seek(&path)?);
-            // One that changed hands within the tick in which the program began
+            // A file that changed hands within the tick in which the program began
             // could change once more and not show it.
             let is_untouched = given == ended && is_before(given.changed, began, 0) && is_same_file(before, given);
             (is_untouched && is_same_file(ended, after)).then_some((path, (*before, *after)))
@@ -37,7 +37,7 @@ impl Untouched {
     }
 }
 
-/// Apart from when it last changed hands.
+/// Whether two stamps are of the same file, apart from when it last changed hands.
 fn is_same_file(one: &FileStamp, other: &FileStamp) -> bool {
     FileStamp { changed: other.changed, ..*one } == *other
 }
@@ -62,7 +62,7 @@ mod tests {
         for name in ["same", "written", "moved", "mode", "gone", "timed"] {
             fs::write(at(name), "text").unwrap();
         }
-        // As when they change hands, which also shows in nothing but that time.
+        // Files change as when they change hands, which also shows in nothing but that time.
         let hand_over = || {
             std::thread::sleep(Duration::from_millis(15));
             for name in ["same", "written", "moved", "mode", "gone", "timed"].map(at) {
@@ -93,7 +93,7 @@ mod tests {
         assert!(
             stamps(&before) != stamps(&after) && untouched.is(Path::new("same"), &stamps(&before), &stamps(&after))
         );
-        // What begins within the tick of being handed over may have done anything.
+        // A program that begins within the tick of being handed over may have done anything.
         let began = stamps(&given).changed;
         assert_eq!(Untouched::new(&before, &given, began, &ended, &after), Untouched::default());
     }

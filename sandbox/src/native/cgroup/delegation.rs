@@ -19,7 +19,7 @@ use crate::sys::has_attribute;
 
 /// How the name of the group ends that a server stepped aside into.
 const SERVER: &str = "-server";
-/// How often it is tried: a child may be born meanwhile.
+/// How often it is tried to move all processes: a child may be born meanwhile.
 const ATTEMPTS: usize = 8;
 
 /// Makes groups possible in `own`, the group of this process, and says in which
@@ -81,8 +81,8 @@ fn step_aside(own: &Path) -> io::Result<()> {
         }
     }
     if divided.is_err() {
-        // As it was. What cannot be moved back is in the same group still, one
-        // further down.
+        // The group is left as it was. What cannot be moved back is in the same group
+        // still, one further down.
         let _ = move_ours(&aside, own);
         let _ = fs::remove_dir(&aside);
     }
@@ -96,7 +96,7 @@ fn move_ours(from: &Path, to: &Path) -> io::Result<()> {
     write(&procs, &std::process::id().to_string())?;
     for process in processes(from)?.into_iter().filter(|process| is_ours(*process) == Some(true)) {
         match write(&procs, &process.to_string()) {
-            // It has ended.
+            // The process has ended.
             Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => {}
             moved => moved?,
         }
@@ -104,8 +104,7 @@ fn move_ours(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process started it, or one that this process started; `None`
-/// when it is gone.
+/// Whether this process started `process` or an ancestor of it; `None` when it is gone.
 fn is_ours(process: u32) -> Option<bool> {
     let mut process = process;
     // Zero is outside of what this process can see, or the parent of the first.

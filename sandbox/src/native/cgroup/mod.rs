@@ -75,7 +75,7 @@ impl Cgroups {
             let server =
                 name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
             if server.is_some_and(|server| !Path::new(&format!("/proc/{server}")).exists()) {
-                // One that still has a process in it stays.
+                // A group that still has a process in it stays.
                 let _ = fs::remove_dir(entry.path());
             }
         }
@@ -165,7 +165,7 @@ impl Group {
             }
             let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
             for process in processes.lines().filter_map(|line| line.parse().ok()) {
-                // It may have ended by itself.
+                // The process may have ended by itself.
                 let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
             }
         }

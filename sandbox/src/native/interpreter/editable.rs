@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// What describes one package is small.
+/// The most that is read of a file that describes one package: such files are small.
 const MAX_BYTES: u64 = 256 << 10;
 
 /// `direct_url.json`, as specified by PyPA's "Recording the Direct URL Origin of

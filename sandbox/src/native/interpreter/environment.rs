@@ -13,7 +13,8 @@ use crate::native::account::Account;
 pub(in crate::native) struct Places<'a> {
     pub(in crate::native) home: &'a Path,
     pub(in crate::native) temporary: &'a Path,
-    /// Neither among the files of the workspace nor in its `/tmp`.
+    /// Where the program keeps what it can make again: neither among the files of the
+    /// workspace nor in its `/tmp`.
     pub(in crate::native) cache: &'a Path,
     /// The files of its runtime.
     pub(in crate::native) runtime: &'a Path,

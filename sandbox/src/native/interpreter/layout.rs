@@ -12,14 +12,14 @@ use guest_runtimes::Layout;
 
 use crate::native::private::Guarded;
 
-/// What the configuration of an environment holds at most.
+/// The most that the configuration of an environment holds.
 const MAX_CONFIGURATION_BYTES: u64 = 64 << 10;
 
 /// Stores of Nix and Guix: everybody may read all of it, and a program's
 /// libraries lie anywhere in it.
 const STORES: [&str; 2] = ["/nix/store", "/gnu/store"];
 
-/// Beside the libraries: data that they read.
+/// Data that libraries read, beside them.
 const DATA: [&str; 4] = ["share/zoneinfo", "share/terminfo", "ssl/openssl.cnf", "ssl/cacert.pem"];
 
 const LIBRARIES: [&str; 2] = ["lib", "lib64"];
@@ -27,8 +27,8 @@ const LIBRARIES: [&str; 2] = ["lib", "lib64"];
 /// What programs of an interpreter need of the machine.
 #[derive(Debug, Default)]
 pub(in crate::native) struct Needed {
-    /// Files and directories, each with what it is for. As they are called, not
-    /// as they are.
+    /// Files and directories by the paths that they are called by, links or not, each
+    /// with what it is for.
     pub(in crate::native) parts: Vec<(PathBuf, String)>,
     /// Directories that packages are installed in.
     pub(in crate::native) packages: Vec<PathBuf>,
@@ -120,8 +120,8 @@ impl Needed {
     }
 }
 
-/// That a part of an installation is one: whoever made it may have put links in
-/// it that lead to what is not theirs. Libraries of a version may be kept
+/// Fails unless a part of an installation belongs to it: whoever made it may have put
+/// links in it that lead to what is not theirs. Libraries of a version may be kept
 /// elsewhere under the same name, as Stow does, and anything in a store.
 fn stays(prefix: &Path, part: &Path, layout: &Layout) -> Result<(), String> {
     let (prefix, real) = (real(prefix)?, real(part)?);

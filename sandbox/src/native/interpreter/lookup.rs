@@ -15,7 +15,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Where version managers keep what looks for the version that is asked for.
 const SHIMS: &str = "shims";
 
-/// What a file with the name of the chosen version holds at most.
+/// The most that a file with the name of the chosen version holds.
 const MAX_NAME_BYTES: u64 = 4096;
 
 /// The program of a language: the one that is `configured`, or the first on the
@@ -84,10 +84,11 @@ fn installed(shim: &Path, name: &str) -> Option<PathBuf> {
     let versions = [root.join("versions"), root.join("installs").join(tool)];
     let mut chosen = String::new();
     let file = File::open(root.join("version"));
-    // Without one, or with one that makes no sense, the newest it is.
+    // Without a file that names a version, or with one that makes no sense, the newest
+    // version is chosen.
     let _ = file.and_then(|file| file.take(MAX_NAME_BYTES).read_to_string(&mut chosen));
     let chosen = chosen.split_whitespace().filter(|name| !name.contains('/'));
-    // The next on the path, that is.
+    // `system` means the next program on the path.
     if chosen.clone().next() == Some("system") {
         return None;
     }
@@ -100,7 +101,7 @@ fn installed(shim: &Path, name: &str) -> Option<PathBuf> {
     })
 }
 
-/// A version as what it is compared by.
+/// The numbers in the name of a version, by which versions are compared.
 fn numbers(path: &Path) -> Vec<u64> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split(|letter: char| !letter.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()

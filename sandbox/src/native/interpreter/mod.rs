@@ -59,7 +59,7 @@ const SYSTEM_HOMES: [&str; 12] = [
     "/usr/local/share",
 ];
 
-/// Never shown whole, whatever an interpreter needs.
+/// Directories that are never shown whole, whatever an interpreter needs.
 const TOO_WIDE: [&str; 12] =
     ["/", "/boot", "/dev", "/etc", "/home", "/media", "/mnt", "/proc", "/root", "/run", "/sys", "/var"];
 
@@ -78,14 +78,14 @@ pub struct Shown {
 /// An interpreter of this machine.
 #[derive(Clone, Debug)]
 pub(in crate::native) struct Interpreter {
-    /// Its program.
+    /// The program of the interpreter.
     pub(in crate::native) path: PathBuf,
     mounts: Vec<Mount>,
     /// What programs see of the machine.
     pub(in crate::native) shown: Vec<Shown>,
-    /// Packages that they do not find, and why.
+    /// Packages that programs do not find, and why.
     pub(in crate::native) left_out: Vec<String>,
-    /// What they must not be able to open.
+    /// What programs must not be able to open.
     pub(in crate::native) secrets: Vec<PathBuf>,
 }
 
@@ -162,7 +162,7 @@ impl View {
         let real = follow(path, &mut |link| links.push(link.to_path_buf()));
         let real = real.map_err(|error| format!("{} cannot be followed: {error}", path.display()))?;
         for link in links {
-            // What it leads to has an entry of its own.
+            // What the link leads to has an entry of its own.
             self.mount(link);
         }
         if self.shows(&real) || real.symlink_metadata().is_err() {
@@ -218,7 +218,7 @@ impl View {
         self.shown.iter().any(|shown| place.starts_with(&shown.path))
     }
 
-    /// The outermost first, and nothing twice.
+    /// The view when all is in it: the outermost first, and nothing twice.
     fn finished(mut self) -> Self {
         let whole: Vec<_> = self.shown.iter().map(|shown| shown.path.clone()).collect();
         let is_within = |path: &Path| whole.iter().any(|whole| path != whole && path.starts_with(whole));

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 struct Answer {
     interpreter: PathBuf,
-    /// What was asked for: another build may ask for more.
+    /// The packages that were asked for: another build may ask for more.
     asked: Vec<String>,
     places: Vec<Place>,
     packages: Vec<String>,
@@ -61,7 +61,7 @@ pub(in crate::native) fn learn(interpreter: &Path, wanted: &Packages, cache: &Pa
 
 fn file(interpreter: &Path, cache: &Path) -> PathBuf {
     let name = blake3::hash(interpreter.as_os_str().as_encoded_bytes()).to_hex();
-    // What was asked without walls had another name.
+    // Answers that were asked for without walls have files of another name.
     cache.join(format!("seen-packages-{}.json", &name[..16]))
 }
 

@@ -23,7 +23,7 @@ pub enum Tier {
     /// System call filter, Landlock with scopes, resource limits and a
     /// watcher, within the server's own namespaces. For one trust domain.
     Container,
-    /// Namespaces of its own as well.
+    /// What [`Self::Container`] is made of, and namespaces of its own.
     Namespaced,
     /// Namespaces or a user of its own, and control groups for memory and
     /// processes. For several tenants.
@@ -67,7 +67,7 @@ impl FromStr for Tier {
 pub enum MinimumTier {
     /// What follows from whether there are several tenants.
     ByTenants,
-    /// This one or a stronger one.
+    /// This tier or a stronger one.
     AtLeast(Tier),
     /// Native programs are not run.
     Off,
@@ -78,12 +78,12 @@ pub enum MinimumTier {
 pub(crate) struct Minimum {
     /// `None` when native programs are not run.
     pub(in crate::native) tier: Option<Tier>,
-    /// Who asks for it.
+    /// Who asks for this tier.
     pub(in crate::native) asked: &'static str,
 }
 
 impl MinimumTier {
-    /// What is to be reached for `several` tenants, or for one.
+    /// The minimum that is to be reached for `several` tenants, or for one.
     ///
     /// # Errors
     ///

@@ -15,16 +15,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const SHORTAGES: [Errno; 6] =
     [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EAGAIN, Errno::ENOSPC, Errno::EDQUOT];
 
-/// Other words for that, and what a program ends with that was short of
-/// something and did not come to say so.
+/// Other words for a shortage, and what a program ends with that was short of something
+/// and did not come to say so.
 const UNTOLD: [&str; 6] =
     ["left at this moment", "the disk is full", "disk quota", "it ended as", "ended before", "the connection to"];
 
-/// Whether what is said there may be otherwise soon. Reasons come as texts, some
+/// Whether what failed for this reason may succeed soon. Reasons come as texts, some
 /// from another process.
 pub(in crate::native) fn passes(reason: &str) -> bool {
     let names = |errno: &Errno| {
-        // By its name, or as the standard library tells it.
+        // A shortage is told by its name, or as the standard library tells it.
         let code = format!("(os error {})", *errno as i32);
         reason.contains(&format!("{errno:?}")) || reason.contains(&code)
     };
@@ -64,7 +64,7 @@ impl<T> Found<T> {
         Some(Arc::clone(&known.value))
     }
 
-    /// Finds it out with `find`, unless it is known. That gets what was known
+    /// Answers what is known, or finds it out with `find`. That gets what was known
     /// before, and says whether it may find something else soon.
     pub(in crate::native) async fn get<F: Future<Output = (Arc<T>, bool)>>(
         &self,

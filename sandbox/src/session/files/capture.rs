@@ -1,4 +1,4 @@
-//! From the directory to the store.
+//! Takes files from the directory to the store.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,18 +24,18 @@ struct Draft {
     directories: PathMap<DirectoryStamp>,
     /// Which files have content that is to become blobs.
     large: Vec<usize>,
-    /// How many bytes of that are new for certain.
+    /// How many bytes of those contents are new for certain.
     new_bytes: u64,
-    /// How many others were read.
+    /// How many other files were read.
     small: usize,
 }
 
 /// What is kept of a file.
 enum Kept {
-    /// It is there and not kept, or not yet.
+    /// The file is there and not kept, or not yet.
     Nothing,
     Record(Record),
-    /// It is there no more.
+    /// The file is there no more.
     Gone,
 }
 
@@ -83,8 +83,8 @@ impl Tree {
         let (read, of) = (draft.small + draft.large.len(), draft.survey.files.len());
         tracing::debug!(%session, read, of, "files are read to be saved");
         if !draft.large.is_empty() {
-            // Before anything is written, as far as can be told: a file that
-            // kept its size may have kept its content.
+            // The space is checked before anything is written, as far as can be told: a
+            // file that kept its size may have kept its content.
             store.check_space(principal, draft.new_bytes)?;
             let known = self.blobs().map(|name| (name.hash(), name.clone())).collect();
             let sink = Sink {
@@ -158,7 +158,7 @@ impl Draft {
         }
     }
 
-    /// What is kept of all, and the stamps of what is there.
+    /// The manifest of what is kept, and the survey of what is there.
     fn finish(mut self) -> (Manifest, Survey) {
         let (mut files, mut stamps) = (PathMap::default(), PathMap::default());
         for ((path, stamp), kept) in std::mem::take(&mut self.survey.files).into_entries().zip(self.kept) {

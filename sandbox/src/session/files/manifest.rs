@@ -42,10 +42,9 @@ pub(super) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Content {
     Inline(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// In order, each of [`BLOB_BYTES`] but the last.
+    /// The blobs of the content in order, each of [`BLOB_BYTES`] but the last.
     Blobs(Vec<BlobName>),
-    /// It is a symbolic link, and this its text: where it leads to is for
-    /// programs to find out.
+    /// The text of a symbolic link: where it leads to is for programs to find out.
     Link(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
@@ -65,7 +64,7 @@ struct ModelessRecord {
 
 impl From<Modeless> for Manifest {
     fn from(Modeless { files, directories }: Modeless) -> Self {
-        // Those that builds of that time gave.
+        // Modes as builds of that time gave them to files and directories.
         let (file_mode, directory_mode) = (Mode::of(0o600, false), Mode::of(0o700, true));
         let record = |ModelessRecord { size, modified, content }| Record { size, modified, mode: file_mode, content };
         let directory = |modified| DirectoryStamp { modified, mode: directory_mode };
@@ -141,7 +140,7 @@ impl Manifest {
         self.files.is_empty() && self.directories.is_empty()
     }
 
-    /// What their contents take in the store, where each content is once.
+    /// What the contents of all files take in the store, where each content is once.
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.files.values().flat_map(Record::blobs).collect::<HashMap<_, _>>().into_values().sum()
     }
@@ -175,9 +174,9 @@ impl Manifest {
         paths
     }
 
-    /// Its symbolic links, as many as may be told of.
+    /// Symbolic links of the manifest, as many as may be told of.
     pub(crate) fn links(&self) -> Vec<Link> {
-        // Most sessions have none, and paths are put together one by one.
+        // A session without links, as most are, need not have its paths put together one by one.
         if !self.files.values().any(|record| matches!(record.content, Content::Link(_))) {
             return Vec::new();
         }
@@ -307,7 +306,7 @@ mod tests {
         assert!(with("x", shut).unwrap_err().contains("never kept"));
     }
 
-    /// As the build before format 2 wrote it: a file in a directory.
+    /// A manifest with a file in a directory, as the build before format 2 wrote it.
     const OF_FORMAT_1: &[u8] = b"\x01\x00\x01\x03d/f\x02\xac\x02\x0a\x00\x02hi\x01\x01d\x90\x03\x00";
 
     #[test]

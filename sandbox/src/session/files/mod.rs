@@ -43,7 +43,7 @@ const SMALL_BYTES: u64 = 1 << 20;
 pub(crate) struct Tree {
     manifest: Arc<Manifest>,
     survey: Arc<Survey>,
-    /// What is as it was although its stamp is not.
+    /// Files that are as they were although their stamps are not.
     untouched: Arc<Untouched>,
 }
 
@@ -75,7 +75,7 @@ impl Tree {
         self.untouched = Arc::new(untouched);
     }
 
-    /// What it holds. The same one as long as nothing changes.
+    /// The manifest of this tree. The same one as long as nothing changes.
     pub(crate) const fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
     }
@@ -106,7 +106,7 @@ where
         let part = files.split_off(files.len().saturating_sub(size));
         parts.push(store.at_once(|store| work(store, part)));
     }
-    // All of them, so that nothing goes on after an error.
+    // All parts are waited for, so that nothing goes on after an error.
     join_all(parts).await.into_iter().collect()
 }
 

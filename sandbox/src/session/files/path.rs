@@ -28,7 +28,7 @@ impl TreePath {
         Ok(Self(path))
     }
 
-    /// Whether a path is one.
+    /// Fails unless `path` leads to a place in a workspace, with what is wrong with it.
     pub(super) fn check(path: &Path) -> Result<(), String> {
         let refuse = |reason: String| {
             Err(format!("{reason}, got {:?}", path.display().to_string().chars().take(80).collect::<String>()))

@@ -1,4 +1,4 @@
-//! From the store to the directory.
+//! Puts files from the store into the directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,9 @@ struct Progress {
 /// A file to write.
 struct Wanted {
     path: PathBuf,
-    /// Which of the manifest it is.
+    /// The index of the file in the manifest.
     index: usize,
-    /// Whether there is none by its name yet.
+    /// Whether there is no file by its name yet.
     is_new: bool,
 }
 
@@ -160,7 +160,7 @@ impl Wanted {
 impl Source {
     /// Writes files, small ones several at once.
     async fn put_all(&self, files: Vec<(usize, bool)>) -> Result<(), Error> {
-        // Not all of their paths at once.
+        // Paths of a batch are in memory at once, and not those of all files.
         for batch in files.chunks(BATCH) {
             let wanted = |(index, is_new): &(usize, bool)| {
                 let path = self.manifest.files.key_at(*index)?;

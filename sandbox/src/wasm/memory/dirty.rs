@@ -24,8 +24,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::sys;
 
-/// From here on pages are protected. Looking at a page that did not change
-/// takes a third of a microsecond, so a session below it loses less than a
+/// The size of memory from which on its pages are protected. Looking at a page that did
+/// not change takes a third of a microsecond, so a session below it loses less than a
 /// millisecond, and pays for no page fault.
 const LARGE_BYTES: u64 = 8 << 20;
 
@@ -43,7 +43,7 @@ pub(in crate::wasm) struct DirtyPages {
 pub(in crate::wasm) struct Known {
     /// How much of it is protected.
     protected_bytes: usize,
-    /// Those that are not the image's, perhaps, as long as that holds.
+    /// Pages that may not be the image's, as long as what the last scan found holds.
     found: Option<Vec<Range<usize>>>,
 }
 
@@ -73,20 +73,20 @@ impl Known {
 pub(in crate::wasm) struct PageFaults(Option<(i64, i64)>);
 
 impl PageFaults {
-    /// Counts them.
+    /// Counts the page faults of this thread.
     pub(in crate::wasm) fn count() -> Self {
         let usage = getrusage(UsageWho::RUSAGE_THREAD).ok();
         Self(usage.map(|usage| (usage.minor_page_faults(), usage.major_page_faults())))
     }
 
-    /// Whether there were none since.
+    /// Whether this thread had no page fault since these were counted.
     fn were_all(self) -> bool {
         self.0.is_some() && self.0 == Self::count().0
     }
 }
 
 impl DirtyPages {
-    /// Tries what there is on `memory`, which is as in an image.
+    /// Finds out on `memory`, which is as in an image, by which means changed pages can be told.
     #[expect(clippy::disallowed_methods, reason = "opens the page map of this process")]
     pub(in crate::wasm) fn probe(memory: &[u8]) -> Self {
         let pagemap = File::open("/proc/self/pagemap")
@@ -96,7 +96,7 @@ impl DirtyPages {
         Self { pagemap, protection }
     }
 
-    /// Whether it can tell at all.
+    /// Whether changed pages can be told at all.
     pub(in crate::wasm) const fn can_tell(&self) -> bool {
         self.pagemap.is_some()
     }

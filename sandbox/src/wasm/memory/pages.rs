@@ -38,8 +38,8 @@ struct Mark {
     /// The link of the chain that holds it as it is now: the segments, and
     /// after them the parts of the tail.
     link: u32,
-    /// Of its content when it was last written down. Only ever compared with
-    /// pages of the same guest, which fools nobody but itself.
+    /// The hash of the page's content when that was last written down. Only ever
+    /// compared with pages of the same guest, which fools nobody but itself.
     hash: u64,
 }
 
@@ -48,14 +48,14 @@ struct Mark {
 pub(crate) struct Segment {
     /// How many parts it consists of.
     parts: u32,
-    /// How many bytes they have together.
+    /// How many bytes the parts have together.
     bytes: u64,
 }
 
 /// The pages of one guest instance.
 #[derive(Debug, Default)]
 pub(in crate::wasm) struct Pages {
-    /// In order of their pages.
+    /// Marks in the order of their pages.
     marks: Vec<Mark>,
     segments: Vec<Segment>,
     tail: Vec<Vec<u8>>,
@@ -98,7 +98,7 @@ impl Pages {
             self.cut_tail(from);
             let fits = |tail: &[Vec<u8>], new: &[Vec<u8>]| new.len() == 1 && size_of(tail) + size_of(new) <= TAIL_BYTES;
             if !fits(&self.tail, &new) && !self.tail.is_empty() {
-                // Without what is outdated it may still be small enough.
+                // The tail may still be small enough without what is outdated.
                 new = self.encode_from(self.segments.len(), memory, image)?;
                 self.cut_tail(self.segments.len());
             }
@@ -175,7 +175,7 @@ impl Pages {
         self.segments.iter().map(|segment| segment.parts as usize).sum()
     }
 
-    /// Returns how many pages changed.
+    /// Marks the pages that changed, and returns how many.
     fn mark_changes(&mut self, memory: &[u8], image: &[u8], candidates: &[Range<usize>]) -> usize {
         let new = u32::try_from(self.segments.len() + self.tail.len()).unwrap_or(u32::MAX);
         let old = std::mem::take(&mut self.marks);
@@ -240,7 +240,7 @@ impl Pages {
             let link = u32::try_from(home).unwrap_or(u32::MAX);
             let is_first =
                 |page| written.get_mut(page as usize).is_some_and(|written| !std::mem::replace(written, true));
-            // While it is still in the nearest cache.
+            // A page is hashed while it is still in the nearest cache.
             delta::apply(part, memory, is_first, |page, content| {
                 marks.push(Mark { page, link, hash: hash_of(content) });
             })?;
@@ -309,7 +309,7 @@ mod tests {
         for turn in 0..120 {
             for _ in 0..noise(&mut seed) % 60 {
                 let page = noise(&mut seed) as usize % PAGES;
-                // Some go back to what they were in the image.
+                // Some pages go back to what they were in the image.
                 if noise(&mut seed).is_multiple_of(5) {
                     memory[page * PAGE..][..PAGE].copy_from_slice(&image[page * PAGE..][..PAGE]);
                 } else {

@@ -52,7 +52,7 @@ pub(super) struct How {
 }
 
 impl How {
-    /// The same as Wasmtime asks of the kernel.
+    /// The flags by which Wasmtime would ask the kernel for such a file.
     fn for_kernel(self) -> Result<OFlags, i32> {
         if self.flags.intersects(Fdflags::SYNC | Fdflags::DSYNC | Fdflags::RSYNC) {
             return Err(NOTSUP);
@@ -86,7 +86,7 @@ pub(super) async fn open(host: &mut Host, fd: i32, path: &[u8], how: How) -> Res
     open_as(host.wasi(), file, how, FsPerms::ReadWrite).await
 }
 
-/// The same of a file of a session, from its workspace on.
+/// Opens a file of a session by its path from the workspace on.
 pub(super) async fn open_again(wasi: &mut WasiP1Ctx, path: &[u8], how: How) -> Option<Opened> {
     let root = root(wasi).await?;
     let file = open_beneath(root.as_fd(), path, how).ok()?;
@@ -205,7 +205,7 @@ pub(super) fn remove_directory(host: &mut Host, base: impl Into<Base>, path: &[u
     at(host, base, path, |parent, name| unlinkat(parent, name, AtFlags::REMOVEDIR))
 }
 
-/// Removes anything else.
+/// Removes anything that is not a directory.
 pub(super) fn unlink(host: &mut Host, base: impl Into<Base>, path: &[u8]) -> i32 {
     if path.ends_with(b"/") {
         return NOTDIR;
@@ -220,7 +220,7 @@ pub(super) fn rename(host: &mut Host, from: (Base, &[u8]), to: (Base, &[u8])) ->
         let (old_parent, old) = old?;
         let (new_parent, new) = parent(directory, to.1)?;
         match renameat(old_parent, old, new_parent, new) {
-            // Here it does not mean that a path leads out.
+            // A rename that fails with this error does not lead out of the workspace.
             Err(Errno::XDEV) => Ok(errno::XDEV),
             moved => moved.map(|()| errno::SUCCESS),
         }

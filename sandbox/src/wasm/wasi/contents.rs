@@ -10,8 +10,8 @@ use super::guest_memory::{buffer, read_u32, split};
 use super::{device, is_poisoned, mounts, refusal};
 use crate::wasm::host::Host;
 
-/// For reads and writes, which copy nothing: files and guest memory meet in
-/// the kernel, however large a file Python reads in one call.
+/// The size for reads and writes that copy nothing: files and guest memory meet in the
+/// kernel, however large a file Python reads in one call.
 const IN_PLACE: usize = usize::MAX;
 
 /// The most buffers that one read or write may name, as on Linux.
@@ -96,14 +96,14 @@ async fn write_file(
 #[derive(Clone, Copy)]
 struct Charge {
     bytes: u64,
-    /// Where the file ends then.
+    /// Where the file ends once it has taken them.
     end: u64,
-    /// Whether it lies in a mount.
+    /// Whether the file lies in a mount.
     elsewhere: bool,
 }
 
 impl Charge {
-    /// Takes them from the quota, counting again if that is what it takes.
+    /// Takes these bytes from the quota, counting the workspace again if that is what it takes.
     async fn take(self, caller: &mut Caller<'_, Host>) -> Result<bool> {
         let enough = caller.data().run.as_ref().is_some_and(|run| run.quota.has_bytes(self.bytes));
         if !enough {
@@ -120,7 +120,7 @@ impl Charge {
         })
     }
 
-    /// Gives back those that it did not take.
+    /// Gives back `bytes` that the file did not take.
     fn give_back(self, host: &mut Host, bytes: u64) {
         let Some(run) = &mut host.run else { return };
         match self.elsewhere {

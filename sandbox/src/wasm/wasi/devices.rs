@@ -71,7 +71,7 @@ impl Device {
         files::device_stat(self.inode())
     }
 
-    /// Where a program is in it: nowhere, or it cannot be said.
+    /// The position of a program in this device: zero, or it cannot be said.
     pub(in crate::wasm) const fn position(self) -> Result<u64, i32> {
         match self {
             Self::Null | Self::Zero | Self::Full | Self::Random => Ok(0),
@@ -97,7 +97,7 @@ pub(in crate::wasm) async fn open(caller: &mut Caller<'_, Host>, device: Device,
     Ok(write_u32(memory, out, number).map_or(FAULT, |()| SUCCESS))
 }
 
-/// Tells that it is a character device that can be read, written and, unlike a
+/// Answers that this is a character device that can be read, written and, unlike a
 /// terminal, sought in.
 pub(in crate::wasm) fn fdstat(caller: &mut Caller<'_, Host>, out: i32) -> Result<i32> {
     let (memory, _) = split(caller)?;

@@ -10,7 +10,7 @@ use super::saved_files::{Opened, open_directory};
 use crate::mounts::HeldMount;
 use crate::wasm::host::Host;
 
-/// What there is without a mount, by the names that lead to it.
+/// Files and directories that are there without a mount, by the names that lead to them.
 const ALWAYS: [(&[&[u8]], FileType); 10] = [
     (&[b"tmp"], FileType::Directory),
     (&[b"workspace"], FileType::Directory),
@@ -24,15 +24,15 @@ const ALWAYS: [(&[&[u8]], FileType); 10] = [
     (&[b"dev", b"zero"], FileType::CharacterDevice),
 ];
 
-/// Numbers of files that no other has in there.
+/// The first number of files in these directories, which no other file in there has.
 const FIRST_INODE: u64 = 16;
 
-/// Whether there is such a directory.
+/// Whether `names` lead to a directory that is nowhere on the host.
 pub(super) fn is_one(mounts: &[HeldMount], names: &[&[u8]]) -> bool {
     names.is_empty() || !entries(mounts, names).is_empty()
 }
 
-/// What is in one.
+/// What is in the directory that `names` lead to.
 fn entries(mounts: &[HeldMount], names: &[&[u8]]) -> BTreeMap<Vec<u8>, FileType> {
     let mut entries = BTreeMap::new();
     let mut add = |whole: &[&[u8]], kind| {
@@ -47,14 +47,15 @@ fn entries(mounts: &[HeldMount], names: &[&[u8]]) -> BTreeMap<Vec<u8>, FileType>
     entries
 }
 
-/// Opens one. Its number is taken with a descriptor that nothing uses.
+/// Opens a directory that is nowhere on the host. Its number is taken with a descriptor
+/// that nothing uses.
 pub(super) async fn open(host: &mut Host, path: Vec<u8>) -> Option<Opened> {
     let opened = open_directory(host.wasi(), b".").await?;
     host.open_files.opened_folder(opened.0, path);
     Some(opened)
 }
 
-/// Lists one, as `fd_readdir` does. `None` when `fd` is none.
+/// Lists a directory that is nowhere on the host, as `fd_readdir` does. `None` when `fd` is none.
 pub(super) fn list(host: &Host, fd: i32, cookie: u64, mut room: impl FnMut(usize, &[u8]) -> usize) -> Option<usize> {
     let number = fd.cast_unsigned();
     let path = host.open_files.path(number).filter(|_| host.open_files.is_folder(number))?;

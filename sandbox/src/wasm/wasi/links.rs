@@ -25,9 +25,9 @@ const MAX_PATH_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     said: Vec<Link>,
-    /// Their texts by the numbers of their files, which stay when they are moved.
+    /// The texts of links by the numbers of their files, which stay when they are moved.
     found: Option<HashMap<u64, Vec<u8>>>,
-    /// Whether one begins at the root.
+    /// Whether a link begins at the root.
     has_absolute: bool,
 }
 
@@ -102,7 +102,7 @@ impl Links {
         is_other.then(|| [&whole, slash].concat())
     }
 
-    /// Looks where they lie. To be called before anything in `workspace` is moved.
+    /// Looks where the links lie. To be called before anything in `workspace` is moved.
     pub(super) fn settle(&mut self, workspace: BorrowedFd<'_>) {
         if self.found.is_some() {
             return;

@@ -19,7 +19,7 @@ pub(super) const SYMLINK_FOLLOW: i32 = 1;
 
 /// The most significant byte of the `ino` of a `filestat` of WASI preview 1.
 const FILESTAT_INODE_TOP: usize = 15;
-/// Its `atim`, `mtim` and `ctim`.
+/// Where `atim`, `mtim` and `ctim` are in a `filestat` of WASI preview 1.
 const FILESTAT_TIMES: std::ops::Range<usize> = 40..64;
 
 pub(super) async fn fd_filestat_get(mut caller: Caller<'_, Host>, fd: i32, out: i32) -> Result<i32> {
@@ -64,7 +64,7 @@ pub(super) async fn path_filestat_get(
     let errno = match stat {
         Some(Ok(stat)) => write_stat(&mut caller, &stat, out)?,
         Some(Err(errno)) => errno,
-        // For its error, if nothing else.
+        // Wasmtime is asked for the error that it would give, if nothing else.
         None => call_through!(caller, path_filestat_get(fd, lookup, path, size, out).await),
     };
     make_repeatable(&mut caller, errno, out)
@@ -100,7 +100,8 @@ pub(super) fn mode_set(
     Ok(set.err().unwrap_or(SUCCESS))
 }
 
-/// Of a file and how it is looked up, and of its times and which of them are set.
+/// The arguments of a call that sets times: of a file and how it is looked up, and of
+/// its times and which of them are set.
 type SetTimes = (i32, i32, i32, i32, i64, i64, i32);
 
 pub(super) async fn path_filestat_set_times(mut caller: Caller<'_, Host>, arguments: SetTimes) -> Result<i32> {

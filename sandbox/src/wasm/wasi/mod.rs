@@ -307,7 +307,7 @@ async fn fd_close(mut caller: Caller<'_, Host>, fd: i32) -> Result<i32> {
     match fd {
         // Closing a standard stream must not free its number for a file.
         0..=2 => return Ok(SUCCESS),
-        // Without it a session would never see its files again.
+        // The workspace stays open: without it a session would never see its files again.
         WORKSPACE_FD => return Ok(PERM),
         _ => {}
     }

@@ -26,7 +26,8 @@ use crate::wasm::host::Host;
 pub(super) enum Target {
     /// The workspace, or what else Wasmtime resolves beneath the descriptor.
     Beneath,
-    /// The same by another path of the workspace, without links that begin at the root.
+    /// What Wasmtime resolves, by another path of the workspace, without links that
+    /// begin at the root.
     Instead(Vec<u8>),
     /// Something in a mount.
     Mounted(Mounted),
@@ -43,7 +44,7 @@ pub(super) struct Mounted {
     pub(super) index: usize,
     /// What the path starts from.
     base: Base,
-    /// `.` for the mount itself.
+    /// The path from there on; `.` for the mount itself.
     path: Vec<u8>,
     writable: bool,
 }
@@ -55,7 +56,7 @@ pub(super) fn target(host: &Host, fd: i32, path: &[u8]) -> Target {
     }
     let number = fd.cast_unsigned();
     if let Some(index) = host.open_files.mount(number) {
-        // As Wasmtime has it: what starts from a directory does not leave it.
+        // A path that starts from a directory does not leave it, as Wasmtime has it.
         return if path.starts_with(b"/") {
             Target::Nowhere
         } else {
@@ -116,13 +117,13 @@ fn locate(host: &Host, path: &[u8]) -> Target {
 }
 
 impl Mounted {
-    /// What is there; a link itself unless it is to be followed.
+    /// What lies at this path; a link itself unless it is to be followed.
     fn look(&self, host: &mut Host, follow: bool) -> Result<rustix::fs::Statx, i32> {
         let found = with(host, self.base, |directory| look(beneath(directory, &self.path, follow, OFlags::PATH)?));
         found.ok_or(BADF)?.map_err(number)
     }
 
-    /// The same, of what may be opened.
+    /// The kind of what lies at this path; an error for anything that may not be opened.
     fn look_at_plain(&self, host: &mut Host, follow: bool) -> Result<FileType, i32> {
         let kind = FileType::from_raw_mode(RawMode::from(self.look(host, follow)?.stx_mode));
         match kind {
@@ -131,19 +132,19 @@ impl Mounted {
         }
     }
 
-    /// What tells a file from what may lie there later; of a directory `None`. None
-    /// of both when it is neither.
+    /// What tells the file at this path from what may lie there later; within, `None`
+    /// for a directory. `None` where neither lies there.
     pub(super) fn version(&self, host: &mut Host) -> Option<Option<(u64, u64)>> {
         let found = found_at(host, self)?;
         Some((!found.is_directory).then_some(found.version))
     }
 
-    /// Whether it is the mount itself, as far as its name tells.
+    /// Whether this path is that of the mount itself, as far as its name tells.
     fn is_root(&self) -> bool {
         matches!(self.base, Base::Mount(_)) && join(b"", &self.path).is_some_and(|path| path.is_empty())
     }
 
-    /// Why its name cannot be changed.
+    /// The error with which the name of what lies at this path cannot be changed.
     fn fixed(&self) -> Option<i32> {
         match self.is_root() {
             true => Some(BUSY),
@@ -152,7 +153,7 @@ impl Mounted {
         }
     }
 
-    /// Its path as the guest would name it.
+    /// The path as the guest would name it.
     fn whole(&self, host: &Host) -> Option<Vec<u8>> {
         let base = match self.base {
             Base::Mount(index) => host.mounts.get(index)?.destination.as_os_str().as_encoded_bytes(),
@@ -238,7 +239,7 @@ pub(super) fn remove_directory(host: &mut Host, mounted: &Mounted) -> i32 {
     mounted.fixed().unwrap_or_else(|| byte_names::remove_directory(host, mounted.base, &mounted.path))
 }
 
-/// Removes anything else.
+/// Removes anything that is not a directory.
 pub(super) fn unlink(host: &mut Host, mounted: &Mounted) -> i32 {
     mounted.fixed().unwrap_or_else(|| byte_names::unlink(host, mounted.base, &mounted.path))
 }

@@ -25,7 +25,7 @@ use crate::wasm::host::{Host, RunParts};
 
 /// `oflags::creat` of WASI preview 1.
 const OFLAGS_CREAT: i32 = 1;
-/// All of the `oflags`.
+/// All of the `oflags` of WASI preview 1.
 const OFLAGS: i32 = 0b1111;
 const OFLAGS_DIRECTORY: i32 = 2;
 const OFLAGS_EXCL: i32 = 4;

@@ -23,20 +23,20 @@ pub(in crate::wasm) const MAX_PATH_BYTES: usize = 4095;
 /// Open files of an instance, apart from standard streams and the workspace.
 #[derive(Debug, Default)]
 pub(in crate::wasm) struct OpenFiles {
-    /// Numbers, and paths: relative to the workspace, or absolute for what lies
-    /// elsewhere. That of a file which was deleted or replaced since leads
-    /// nowhere, or to another file.
+    /// The paths of open files by their numbers: relative to the workspace, or absolute
+    /// for what lies elsewhere. That of a file which was deleted or replaced since
+    /// leads nowhere, or to another file.
     paths: BTreeMap<u32, Option<Vec<u8>>>,
-    /// Their entries in Wasmtime's table, as far as they are known.
+    /// Entries of open files in Wasmtime's table, as far as they are known.
     resources: BTreeMap<u32, u32>,
-    /// Numbers that stand for no file.
+    /// Devices by the numbers that stand for them.
     devices: BTreeMap<u32, Device>,
-    /// Those of directories that are nowhere on the host.
+    /// Numbers of directories that are nowhere on the host.
     folders: BTreeSet<u32>,
-    /// In which mount those are that lie in one.
+    /// The mount in which a file lies, by the numbers of files that lie in one.
     mounts: BTreeMap<u32, usize>,
     poisoned: BTreeSet<u32>,
-    /// Above all numbers there ever were.
+    /// A number above all numbers there ever were.
     end: u32,
     /// How many were open at most since the run began.
     pub(in crate::wasm) peak: u64,
@@ -63,7 +63,7 @@ impl OpenFiles {
         self.paths.get(&number)?.as_deref()
     }
 
-    /// Its entry in Wasmtime's table.
+    /// The entry of the file `number` in Wasmtime's table.
     pub(in crate::wasm) fn resource(&self, number: u32) -> Option<u32> {
         self.resources.get(&number).copied()
     }
@@ -83,7 +83,7 @@ impl OpenFiles {
         self.folders.contains(&number)
     }
 
-    /// Above all numbers there ever were.
+    /// A number above all numbers there ever were.
     pub(in crate::wasm) fn end(&self) -> u32 {
         self.end.max(FIRST)
     }

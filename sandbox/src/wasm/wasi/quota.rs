@@ -28,7 +28,7 @@ impl DiskQuota {
         Self { workspace, limit, left: remaining(limit, used), elsewhere: DiskUse::default(), denied: None }
     }
 
-    /// What it is about.
+    /// The workspace that this quota is about.
     pub(in crate::wasm) fn workspace(&self) -> &Workspace {
         &self.workspace
     }
@@ -75,7 +75,7 @@ impl DiskQuota {
         true
     }
 
-    /// The same of a name that does not lie in the workspace.
+    /// Takes one name that is about to be made elsewhere than in the workspace.
     pub(in crate::wasm) fn charge_file_elsewhere(&mut self) -> bool {
         let is_charged = self.charge_file();
         self.elsewhere.files += u64::from(is_charged);
@@ -92,7 +92,7 @@ impl DiskQuota {
         is_charged
     }
 
-    /// Gives back what was charged so and not written.
+    /// Gives back bytes that were charged elsewhere than in the workspace, and not written.
     pub(in crate::wasm) const fn credit_bytes_elsewhere(&mut self, bytes: u64) {
         self.elsewhere.bytes -= bytes;
         self.credit_bytes(bytes);

@@ -32,10 +32,10 @@ pub(crate) struct HostState {
     pub(crate) clock_ns: u64,
     /// How many repeatable random bytes were drawn.
     pub(crate) entropy: u64,
-    /// By their numbers.
+    /// Open files by their numbers.
     #[serde(deserialize_with = "bounded_files")]
     files: BTreeMap<u32, OpenFile>,
-    /// Above all numbers that were ever taken: it decides which is taken next.
+    /// A number above all that were ever taken: it decides which is taken next.
     #[serde(deserialize_with = "bounded_end")]
     end: u32,
 }
@@ -46,8 +46,8 @@ enum OpenFile {
     File {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
-        /// What it was as far as a name can tell: its size, and when it was
-        /// last modified, in nanoseconds. What lies there later may be another.
+        /// The size of the file, and when it was last modified, in nanoseconds: what it
+        /// was as far as a name can tell. What lies there later may be another.
         version: (u64, u64),
         read: bool,
         write: bool,
@@ -85,7 +85,7 @@ fn bounded_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 }
 
 impl OpenFile {
-    /// What it was opened for. A directory is there to be read.
+    /// The rights and flags that it was opened with. A directory is there to be read.
     fn opened_for(&self) -> (Rights, Fdflags) {
         let (mut rights, mut flags) = (Rights::FD_READ, Fdflags::empty());
         if let Self::File { read, write, append, nonblocking, .. } = self {
@@ -206,7 +206,7 @@ async fn describe(
     })
 }
 
-/// Whether it is a directory, and which file otherwise.
+/// Whether what is open still lies at `path`, and is a directory, and which file otherwise.
 async fn described(wasi: &mut WasiP1Ctx, (number, resource): Opened, path: &[u8]) -> Option<(bool, (u64, u64))> {
     // A device and inode stay taken as long as the file is open.
     if !is_utf8(path) {
@@ -261,7 +261,7 @@ async fn reopen(wasi: &mut WasiP1Ctx, file: &OpenFile) -> Option<Opened> {
     Some((number, resource))
 }
 
-/// The same of what does not lie in the workspace, as far as it is to be seen here.
+/// Opens a file that does not lie in the workspace as it was, as far as it is to be seen here.
 async fn reopen_elsewhere(host: &mut Host, file: &OpenFile, path: &[u8]) -> Option<Opened> {
     let (known, offset) = match file {
         OpenFile::File { version, offset, .. } => (Some(*version), *offset),
@@ -298,7 +298,7 @@ async fn open(wasi: &mut WasiP1Ctx, path: &[u8], oflags: Oflags, rights: Rights,
     if is_utf8(path) {
         return open_utf8(wasi, path, oflags, rights, flags).await;
     }
-    // Apart, because it opens by way of this one.
+    // The future is boxed, because that function opens by way of this one.
     Box::pin(byte_names::open_again(wasi, path, How { follow: false, oflags, rights, flags })).await
 }
 
@@ -325,7 +325,7 @@ async fn stat(wasi: &mut WasiP1Ctx, path: &[u8]) -> Option<Filestat> {
 }
 
 pub(super) async fn close(wasi: &mut WasiP1Ctx, number: u32) {
-    // It fails for numbers that are not open only.
+    // Closing fails for numbers that are not open only.
     let _ = wasi.fd_close(&mut GuestMemory::Unshared(&mut []), number.into()).await;
 }
 

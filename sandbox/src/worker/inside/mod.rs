@@ -48,7 +48,7 @@ use crate::workspace::entry::FileEntry;
 pub(crate) fn main() -> ExitCode {
     let stream = UnixStream::from(sys::own_standard_input());
     let Ok(writer) = stream.try_clone() else { return ExitCode::FAILURE };
-    // Of files that guests make. Others get no further than the workspace.
+    // Files that guests make may be read by others, who get no further than the workspace.
     umask(Mode::from_bits_truncate(0o022));
     // Guests of all runs share this process's descriptors; each has a limit of
     // its own. And a crash must not write their memory to disk.
@@ -80,7 +80,7 @@ pub(crate) fn main() -> ExitCode {
 fn prepare(stream: UnixStream, writer: UnixStream) -> Result<Option<Arc<Shared>>, Error> {
     let Some(Loaded { images, abis, mounts, bounds }) = preparation::load_all(&stream)? else { return Ok(None) };
     let shared = Arc::new(Shared::new(images, mounts, stream, writer));
-    // None of the others takes an order before this process is confined.
+    // No other thread takes an order before this process is confined.
     let reader = shared.reader.lock();
     preparation::confine(&reader, &bounds, &shared.mounts, (&shared.images, &abis), || {
         shared.start_threads(bounds.runs)
@@ -111,7 +111,7 @@ struct Shared {
     waiting: AtomicUsize,
     writer: Arc<Writer>,
     lease: Arc<Lease>,
-    /// By digest.
+    /// Loaded images by digest.
     images: HashMap<String, Arc<Image>>,
     /// What guests see beside their workspace.
     mounts: Arc<[HeldMount]>,
@@ -153,7 +153,7 @@ impl Shared {
         for _ in 0..runs {
             let (shared, begun) = (Arc::clone(self), Arc::clone(&ready));
             std::thread::Builder::new().name("run".into()).spawn(move || {
-                // What a thread needs once it cannot ask for in there.
+                // The engine asks for memory of each thread that it could not get behind the wall.
                 Engine::tls_eager_initialize();
                 begun.wait();
                 shared.take_orders();
@@ -187,7 +187,8 @@ impl Shared {
     /// connection ends.
     fn next_work(self: &Arc<Self>) -> Work {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        // After saying that it waits: whoever leaves work looks at that after.
+        // The backlog is looked at after this thread said that it waits: whoever leaves
+        // work looks at that after.
         if let Some(left) = self.take_backlog() {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             return left;
@@ -211,7 +212,8 @@ impl Shared {
                 }
                 ToWorker::CloseSession { session } => {
                     self.forget(&session);
-                    // Where no thread is free: many sessions may end at once.
+                    // The reading thread drops them where no thread is free: many
+                    // sessions may end at once.
                     if self.waiting.load(Ordering::SeqCst) == 0 {
                         self.take_closed().for_each(|kept| self.drop_slot(kept.slot));
                         continue;
@@ -227,7 +229,7 @@ impl Shared {
                 }
             };
             if self.waiting.load(Ordering::SeqCst) == 0 {
-                // Nobody would hear a cancellation.
+                // A thread that took this work would leave nobody to hear a cancellation.
                 self.backlog.lock().push_back(work);
                 if self.waiting.load(Ordering::SeqCst) == 0 {
                     continue;
@@ -256,7 +258,7 @@ impl Shared {
             ToWorker::MemoryAnswer { ask, granted } => self.lease.answer(ask, granted),
             ToWorker::MemoryRecall => self.lease.release_all(),
             ToWorker::Answer { run, call, answer } => {
-                // Its run may have ended meanwhile.
+                // The run may have ended meanwhile.
                 if let Some(control) = self.controls.lock().get(&run) {
                     control.answer(call, answer);
                 }
@@ -278,11 +280,11 @@ impl Shared {
         match result {
             Ok((report, leftover)) => {
                 send(&self.writer, &FromWorker::Finished { run: number, report: Box::new(report) });
-                // After the reply: cleaning up is not the caller's time.
+                // Closed sessions are reset after the reply: cleaning up is not the caller's time.
                 self.reset_closed();
                 match leftover {
                     Some((image, Some(slot))) => self.reuse(&image, slot),
-                    // A session kept its own.
+                    // The session kept its own slot.
                     Some((image, None)) => {
                         let lease: Arc<dyn MemoryLease> = Arc::clone(&self.lease) as _;
                         image.make_ready(&lease);

@@ -32,18 +32,17 @@ const LOWER_BY: i32 = 5;
 
 /// What the worker's end was sent.
 pub(crate) struct Loaded {
-    /// By digest.
+    /// Loaded images by digest.
     pub(crate) images: HashMap<String, Arc<Image>>,
     /// The version of the guest ABI that each should speak.
     pub(crate) abis: HashMap<String, u32>,
     /// What guests see beside their workspace.
     pub(crate) mounts: Arc<[HeldMount]>,
-    /// What it is to keep itself to from now on.
+    /// What the worker is to keep itself to from now on.
     pub(crate) bounds: Bounds,
 }
 
-/// The worker's end: loads what it is sent. `None` when the server went away
-/// instead.
+/// Loads what the server sends a worker. `None` when the server went away instead.
 ///
 /// # Errors
 ///
@@ -51,7 +50,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load_all(stream: &UnixStream) -> Result<Option<Loaded>, Error> {
     let doing = || "be prepared".to_owned();
     let (mut images, mut abis, mut mounts) = (HashMap::new(), HashMap::new(), Vec::new());
-    // By how much stack their guests have.
+    // Engines by how much stack their guests have.
     let mut engines = HashMap::new();
     while let Some((message, descriptor)) = frame::read::<Preparation>(stream).doing(doing)? {
         match message {
@@ -89,10 +88,10 @@ pub(crate) fn confine(
     start_threads: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Error> {
     if bounds.gives_way {
-        // Threads inherit it.
+        // Threads inherit the priority of the one that starts them.
         rustix::process::nice(LOWER_BY).map_err(io::Error::from).doing(|| "lower its priority".into())?;
     }
-    // Of threads that are still to be started, their stacks.
+    // The stacks of threads that are still to be started count, too.
     let stacks = bounds.runs as u64 * THREAD_BYTES;
     let data_bytes = mapped_data().doing(|| "ask how much memory it has".into())? + stacks;
     let shown: Vec<_> = mounts
@@ -129,7 +128,7 @@ fn say(mut stream: &UnixStream, answer: &Prepared) -> Result<(), Error> {
 
 /// How much memory of its own this process has mapped.
 fn mapped_data() -> io::Result<u64> {
-    // In pages; the sixth is data and stacks.
+    // The numbers are pages; the sixth is data and stacks.
     let text = std::fs::read_to_string("/proc/self/statm")?;
     let pages: Option<u64> = text.split_whitespace().nth(5).and_then(|pages| pages.parse().ok());
     pages.map(|pages| pages * sys::PAGE as u64).ok_or_else(|| io::Error::other("the kernel does not say"))

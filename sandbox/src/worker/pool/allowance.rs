@@ -26,7 +26,7 @@ const RUN_BYTES: u64 = 160 * MIB;
 /// How many slots may be warm beside those that were in use at once.
 const READY: u64 = 2;
 
-/// What is in force.
+/// The limits that are in force for a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Allowance {
     /// Memory of its own, as the kernel counts it: mapped, used or not.
@@ -44,7 +44,7 @@ pub(crate) struct Baseline {
     pub(crate) instance_bytes: u64,
     /// The most stack that a guest has.
     pub(crate) stack_bytes: u64,
-    /// How many are kept warm at most, of all images.
+    /// How many slots are kept warm at most, of all images.
     pub(crate) most_warm: u64,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Baseline {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Needs {
     pub(crate) limits: Limits,
-    /// Of an interpreter that comes with it.
+    /// How many bytes of an interpreter come with the run.
     pub(crate) brought_bytes: u64,
 }
 
@@ -76,7 +76,7 @@ impl Allowance {
         for Needs { limits, brought_bytes } in runs {
             // A session may have grown under another limit.
             let memory = limits.get(Resource::MemoryBytes).max(leased_bytes + baseline.instance_bytes);
-            // Its memory again, as it is saved or put back.
+            // A run has its memory again, as it is saved or put back.
             let again = saved_bytes(memory).max(*brought_bytes);
             allowance.data_bytes = allowance.data_bytes.saturating_add(again).saturating_add(RUN_BYTES);
             let largest = limits.get(Resource::DiskBytes).max(saved_bytes(memory));
@@ -94,7 +94,7 @@ impl Allowance {
 #[derive(Debug)]
 pub(super) struct Allowed {
     baseline: Baseline,
-    /// The most runs that it had at once.
+    /// The most runs that the worker had at once.
     most_runs: AtomicU64,
     in_force: Mutex<Allowance>,
 }
@@ -116,8 +116,8 @@ impl Allowed {
         Allowance::of(self.baseline, runs, instances + warm, leased_bytes)
     }
 
-    /// Has what is `needed` in force, and no less than was before. It is asked under the
-    /// lock: what began meanwhile must not be missing from what comes into force last.
+    /// Has what is `needed` in force, and no less than was before. `needed` is asked under
+    /// the lock: what began meanwhile must not be missing from what comes into force last.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Allowed {
 }
 
 fn set(child: &Mutex<Option<Child>>, allowance: Allowance) -> io::Result<()> {
-    // As long as nobody has waited for it, the number is its own.
+    // The number is the child's own as long as nobody has waited for it.
     let child = child.lock();
     let Some(pid) = child.as_ref().map(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) else {
         return Ok(());

@@ -37,7 +37,7 @@ impl Pool {
         }
         let turn = {
             let mut turns = self.starting.lock();
-            // Those that nobody has any more.
+            // Turns that nobody has any more are not kept.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(principal.clone()).or_default())
         };

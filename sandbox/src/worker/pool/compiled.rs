@@ -33,7 +33,7 @@ impl CompiledImage {
         Self { code, abi, instance, initial_bytes: OnceLock::from(instance.initial_bytes), keeps_warm: true }
     }
 
-    /// An older one, whose instances may start with something else.
+    /// An older image, whose instances may start with something else.
     pub(crate) fn older(code: File, abi: u32, instance: Instance) -> Self {
         Self { code, abi, instance, initial_bytes: OnceLock::new(), keeps_warm: false }
     }

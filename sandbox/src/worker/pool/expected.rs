@@ -21,9 +21,9 @@ const FRAME_BYTES: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
     open: HashMap<u64, Open>,
-    /// The most orders that it had at once.
+    /// The most orders that the worker had at once.
     most_open: usize,
-    /// How often it asked for memory and has no answer.
+    /// How often the worker asked for memory and has no answer.
     memory_asks: usize,
 }
 
@@ -35,9 +35,9 @@ const SPARE_MEMORY_ASKS: usize = 64;
 #[derive(Debug)]
 struct Open {
     expectation: Expectation,
-    /// Those that the worker has no answer to.
+    /// Calls that the worker has no answer to.
     calls: HashSet<u32>,
-    /// How many there were.
+    /// How many calls there were.
     made: u32,
 }
 
@@ -69,7 +69,7 @@ pub(crate) enum Lie {
 }
 
 impl Expectation {
-    /// How long its report may be.
+    /// How long the report of this order may be.
     fn report_bytes(&self) -> u64 {
         let text = text_bytes(&self.limits) + MARK_BYTES;
         let said = 2 * self.limits.get(Resource::OutputBytes) + 4 * text + RICH_OUTPUT_BYTES + MARK_BYTES;
@@ -235,7 +235,7 @@ mod tests {
         let frame = postcard::to_stdvec(&message).unwrap().len();
         assert!(frame < expected.frame_bytes(), "{frame}");
         assert_eq!(expected.check(&message), Ok(()));
-        // It was answered: nothing more is expected.
+        // The order was answered: nothing more is expected.
         assert_eq!(expected.check(&message), Err(Lie::Unknown));
         assert_eq!(expected.frame_bytes(), FRAME_BYTES as usize);
         type Change = fn(&mut WorkerReport);
@@ -308,7 +308,7 @@ mod tests {
         expected.answer_call(7, 3);
         let refused = expected.check(&call(7, 3, "a", 0));
         assert_eq!(refused, Err(Lie::TooMany { what: "calls", most: u64::from(MAX_CALLS) }));
-        // With its run they are over.
+        // The calls are over with their run.
         expected.check(&finished(WorkerReport { capture: None, ..full() })).unwrap();
         assert_eq!(expected.check(&call(7, 3, "a", 0)), no_order);
     }

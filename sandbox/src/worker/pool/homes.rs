@@ -14,18 +14,18 @@ use crate::run::limits::Resource;
 use crate::worker::wire::protocol::ToWorker;
 use crate::worker::wire::report::WorkerReport;
 
-/// Of all sessions that have any.
+/// The homes of all sessions that have one.
 #[derive(Default)]
 pub(super) struct Homes(HashMap<SessionKey, Home>);
 
-/// Of one session.
+/// The home of one session.
 struct Home {
     worker: Arc<Worker>,
-    /// By language.
+    /// Interpreters of the session by language.
     interpreters: HashMap<String, KeptInterpreter>,
-    /// Pays for what they have made their own of their images.
+    /// Pays for what the interpreters have made their own of their images.
     share: Option<Share>,
-    /// Whether a run is using them.
+    /// Whether a run is using the interpreters.
     running: bool,
     last_used: Instant,
 }
@@ -33,9 +33,9 @@ struct Home {
 /// The memory of an interpreter between two runs.
 #[derive(Clone, Copy, Debug)]
 struct KeptInterpreter {
-    /// What it has made its own of its image.
+    /// What the interpreter has made its own of its image.
     own_bytes: u64,
-    /// What it has grown by, which its worker pays for.
+    /// What the interpreter has grown by, which its worker pays for.
     grown_bytes: u64,
 }
 
@@ -153,7 +153,7 @@ impl Homes {
         budget: &MemoryBudget,
     ) {
         let mut home = self.0.remove(&session).unwrap_or_else(|| Home::new(worker));
-        // It may have died with the report on its way.
+        // The worker may have died with the report on its way.
         let dead = worker.is_dead();
         match left {
             Ok(left) if !dead => home.keep(left, budget),
@@ -183,9 +183,8 @@ impl Homes {
         }
     }
 
-    /// Drops those of the session that has not been used for the longest: of the
-    /// tenant that has the most memory, or of `whose` alone. `None` when there is
-    /// none that no run uses.
+    /// Drops the interpreters of the session that has not been used for the longest: of the tenant
+    /// that has the most memory, or of `whose` alone. `None` when there is none that no run uses.
     pub(super) fn close_longest_unused(&mut self, whose: Option<&Principal>, budget: &MemoryBudget) -> Option<Coming> {
         let may_go = |session: &SessionKey, home: &Home| !home.running && whose.is_none_or(|own| session.owner == *own);
         let idle = self.0.iter().filter(|(session, home)| may_go(session, home));

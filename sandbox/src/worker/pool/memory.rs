@@ -103,7 +103,8 @@ impl Pool {
             own_coming += if went.owner == *principal { went.bytes } else { 0 };
         }
         drop(homes);
-        // To come back without its interpreter costs a session less.
+        // Interpreters go before whole sessions: to come back without its interpreter
+        // costs one less.
         budget.ask_back(principal, bytes.saturating_sub(if is_own_short { own_coming } else { coming }));
         let is_whole_short = budget.free_bytes() + coming < bytes;
         let asked = |worker: &&Arc<Worker>| !is_own_short || is_whole_short || worker.owner() == principal;

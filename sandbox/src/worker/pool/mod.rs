@@ -68,8 +68,8 @@ pub(crate) struct PoolSettings {
 pub(crate) struct Pool {
     settings: PoolSettings,
     spawner: Arc<Spawner>,
-    /// What workers have that start from now on: one takes in no code once it is
-    /// confined.
+    /// The images that workers have which start from now on: a worker takes in no code
+    /// once it is confined.
     sets: ImageSets,
     state: Arc<StateDirectory>,
     budget: MemoryBudget,
@@ -275,7 +275,7 @@ impl Pool {
         self.health_with(workers, self.budget.used_bytes(), self.budget.total_bytes())
     }
 
-    /// What of it is of one principal.
+    /// The state of the pool as far as it is of one principal.
     pub(crate) fn health_of(&self, principal: &Principal) -> PoolHealth {
         let workers = self.workers.lock().get(principal).map_or(0, Vec::len);
         self.health_with(workers, self.budget.used_by(principal), self.budget.most_of(principal))
@@ -306,7 +306,7 @@ async fn answer(
             Some((number, answer)) = answering.next() => {
                 worker.answer(run, number, answer);
             }
-            // Its entry is gone: so is the run.
+            // The entry of the run is gone: so is the run.
             else => std::future::pending().await,
         }
     }

@@ -35,7 +35,7 @@ pub(crate) struct Ready {
 
 /// Why a worker takes no orders.
 pub(crate) enum Unprepared {
-    /// It cannot load this image, and another may do without.
+    /// The worker cannot load this image, and another may do without.
     Image {
         digest: String,
         error: Error,

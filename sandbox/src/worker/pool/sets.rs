@@ -49,14 +49,14 @@ impl ImageSets {
         }
     }
 
-    /// Takes out one that cannot be loaded: no other should suffer from it.
+    /// Takes out an image that cannot be loaded: no other should suffer from it.
     pub(crate) fn remove(&self, principal: &Principal, digest: &str) {
         if let Some(set) = self.0.lock().get_mut(principal) {
             set.remove(digest);
         }
     }
 
-    /// Forgets those of `principal`.
+    /// Forgets the images of `principal`.
     pub(crate) fn forget(&self, principal: &Principal) {
         self.0.lock().remove(principal);
     }

@@ -30,19 +30,19 @@ const MAX_QUEUED: usize = 100_000;
 
 /// How a run that reached a worker ended.
 pub(crate) enum RunEnd {
-    /// In order.
+    /// The run ended in order.
     Report(Box<WorkerReport>),
-    /// With its worker.
+    /// The run was lost with its worker.
     WorkerLost,
 }
 
 /// A message that is to be written.
 pub(super) struct Frame {
     pub(super) bytes: Vec<u8>,
-    /// The descriptor that goes with it.
+    /// The descriptor that goes with the message.
     pub(super) attached: Option<Arc<dyn AsFd + Send + Sync>>,
-    /// The call of a run that it answers. Until it is written that is in flight: a
-    /// worker that reads nothing has no more of them held.
+    /// The run and the call that the message answers. Until it is written the call is
+    /// in flight: a worker that reads nothing has no more calls held.
     answers: Option<(u64, u32)>,
 }
 
@@ -58,13 +58,13 @@ pub(super) struct Worker {
     /// The images that it was sent: all that it will have.
     images: Images,
     runs: Mutex<HashMap<u64, Entry>>,
-    /// What it has not answered, also where nobody waits any more.
+    /// Orders that the worker has not answered, also where nobody waits any more.
     expected: Mutex<Expected>,
     /// The run that the worker blamed for its end.
     fault: Mutex<Option<u64>>,
-    /// What its guests have grown by.
+    /// What the guests of the worker have grown by.
     leased: Mutex<Share>,
-    /// What the kernel lets it use.
+    /// What the kernel lets the worker use.
     allowed: Allowed,
     child: Mutex<Option<Child>>,
     dead: AtomicBool,
@@ -84,7 +84,7 @@ pub(super) struct Entry {
 pub(super) struct Claim(Arc<Worker>);
 
 impl Claim {
-    /// One more. Only under the lock under which whoever ends it looks.
+    /// Claims the worker once more. Only under the lock under which whoever ends it looks.
     pub(super) fn of(worker: &Arc<Worker>) -> Self {
         worker.claims.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(worker))
@@ -106,7 +106,7 @@ impl Drop for Claim {
 }
 
 impl Worker {
-    /// One that is ready for orders, and the messages that it is to be sent.
+    /// A worker that is ready for orders, and the messages that it is to be sent.
     /// `nothing` is the empty share of what its guests will grow by.
     pub(super) fn new(
         owner: Principal,
@@ -212,12 +212,12 @@ impl Worker {
     pub(super) fn write(&self, frame: &Frame) {
         self.queued.fetch_sub(1, Ordering::Relaxed);
         if let Some((run, call)) = frame.answers {
-            // Not afterwards: a worker may be fast, and call again.
+            // The answer counts before it is written: a worker may be fast, and call again.
             self.expected.lock().answer_call(run, call);
         }
     }
 
-    /// Whether it asks without reading the answers.
+    /// Whether the worker asks without reading the answers.
     pub(super) fn is_flooded(&self) -> bool {
         self.queued.load(Ordering::Relaxed) > MAX_QUEUED
     }
@@ -227,7 +227,7 @@ impl Worker {
         self.expected.lock().frame_bytes()
     }
 
-    /// Checks a message of it.
+    /// Checks a message of the worker.
     pub(super) fn check(&self, message: &FromWorker) -> Result<(), Lie> {
         self.expected.lock().check(message)
     }
@@ -280,12 +280,12 @@ impl Worker {
         }
     }
 
-    /// Remembers the run that is to blame when it ends.
+    /// Remembers the run that is to blame when the worker ends.
     pub(super) fn blame(&self, run: u64) {
         *self.fault.lock() = Some(run);
     }
 
-    /// The same, of a run about which it lied, if that goes on.
+    /// Remembers that the run about which the worker lied is to blame, if that run goes on.
     pub(super) fn blame_known(&self, run: Option<u64>) {
         *self.fault.lock() = run.filter(|run| self.runs.lock().contains_key(run));
     }
@@ -326,7 +326,7 @@ impl Worker {
         self.leased.lock().give_back(bytes);
     }
 
-    /// Lets it use what its runs, and so many `instances` of sessions, may use now.
+    /// Lets the worker use what its runs, and so many `instances` of sessions, may use now.
     ///
     /// # Errors
     ///
@@ -336,7 +336,7 @@ impl Worker {
         self.allowed.raise(needed, &self.child)
     }
 
-    /// Takes back what it does not need any more, if it is at rest.
+    /// Takes back what the worker does not need any more, if it is at rest.
     pub(super) fn tighten(&self, instances: u64, now: Instant) {
         let needed = || {
             let runs = self.needs();

@@ -31,8 +31,8 @@ impl Pool {
     /// Starts a worker and prepares it.
     pub(super) async fn start(self: &Arc<Self>, principal: &Principal) -> Result<Claim, Error> {
         let TenantLimits { runs, workers, ref policy, .. } = *self.settings.bounds.of(principal);
-        // Before a server that is waiting for its turn, all its tenants wait. A single
-        // tenant waits for its own runs alone, and for what else the machine does.
+        // A server that waits for a processor keeps all its tenants waiting, so their workers give
+        // way. A single tenant waits for its own runs alone, and for what else the machine does.
         let gives_way = self.settings.bounds.several().is_some();
         let bounds = Bounds { directory: self.state.shared(principal)?, runs, gives_way };
         let images = self.sets.of(principal);
@@ -146,7 +146,7 @@ impl Pool {
             let (current, outdated): (Vec<_>, Vec<_>) =
                 mine.iter().partition(|worker| worker.images().all(|digest| self.sets.has(principal, digest)));
             let outdated: Vec<_> = outdated.into_iter().filter(|worker| is_idle(worker)).cloned().collect();
-            // One stays, whether or not it is idle.
+            // One worker stays, whether or not it is idle.
             let spared = mine.len() - outdated.len();
             idle.extend(current.into_iter().filter(|worker| is_idle(worker)).take(spared.saturating_sub(1)).cloned());
             idle.extend(outdated);
@@ -164,8 +164,8 @@ struct Unready<'a> {
 }
 
 impl Unready<'_> {
-    /// Why it is gone. Whoever was killed from outside is no sign of what
-    /// will become of the next.
+    /// Why the worker is gone. One that was killed from outside is no sign of what will
+    /// become of the next.
     async fn reason(&mut self) -> Error {
         let Some(child) = self.child.take() else { return Error::Interrupted };
         match self.spawner.reap(child).await {

@@ -24,7 +24,7 @@ use crate::workspace::link::Link;
 
 /// How much output one message has at most.
 pub(crate) const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
-/// From the server, to a worker that is not confined yet.
+/// What the server says to a worker that is not confined yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Preparation {
     /// Load the compiled image whose descriptor comes with this frame.
@@ -40,7 +40,7 @@ pub(crate) enum Preparation {
     },
     /// Show guests the folder whose descriptor comes with this frame.
     Mount(MountName),
-    /// That was all; no code can be loaded after it.
+    /// All has been sent; no code can be loaded after it.
     Confine(Bounds),
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Bounds {
     pub(crate) gives_way: bool,
 }
 
-/// From a worker that is not confined yet.
+/// What a worker says that is not confined yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Prepared {
     /// An image is loaded, and none of it has run.
@@ -82,17 +82,17 @@ pub(crate) enum Prepared {
     },
     /// An image cannot be loaded.
     LoadFailed { image: String, reason: String },
-    /// It takes orders from now on.
+    /// The worker takes orders from now on.
     Confined {
         wall: WorkerWall,
         /// How much memory of its own it has mapped.
         data_bytes: u64,
     },
-    /// It cannot be confined, and ends.
+    /// The worker cannot be confined, and ends.
     Refused(Refusal),
 }
 
-/// From the server.
+/// What the server says to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// Run a program. With one in a session comes the descriptor of a
@@ -120,7 +120,7 @@ pub(crate) struct RunOrder {
     pub(crate) image: String,
     pub(crate) session: Option<SessionOrder>,
     pub(crate) workspace: PathBuf,
-    /// The symbolic links in it.
+    /// The symbolic links in the workspace.
     pub(crate) links: Vec<Link>,
     pub(crate) task: Task,
     /// Whether to send output as it comes.
@@ -144,7 +144,7 @@ pub(crate) struct SessionOrder {
 }
 
 impl SessionOrder {
-    /// How much comes with it.
+    /// How many bytes of an interpreter come with the order.
     pub(crate) fn brought_bytes(&self) -> u64 {
         match &self.interpreter {
             Interpreter::Saved { lengths, .. } => lengths.iter().map(|length| u64::from(*length)).sum(),
@@ -156,20 +156,20 @@ impl SessionOrder {
 /// Where the interpreter of a session is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Interpreter {
-    /// In the worker, as the last run left it.
+    /// The interpreter is in the worker, as the last run left it.
     Live,
-    /// There is none yet.
+    /// There is no interpreter yet.
     New,
-    /// In the transfer that comes with the order.
+    /// The interpreter is in the transfer that comes with the order.
     Saved {
-        /// Of its parts, oldest first, the tail last.
+        /// The lengths of the parts, oldest first, the tail last.
         lengths: Vec<u32>,
         /// What the worker said of it when it was saved.
         state: Vec<u8>,
     },
 }
 
-/// From a worker.
+/// What a worker says to the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromWorker {
     /// Output of a run that is going on.
@@ -205,7 +205,7 @@ pub(crate) enum FromWorker {
 }
 
 impl FromWorker {
-    /// The run that it is about.
+    /// The run that the message is about.
     pub(crate) const fn run(&self) -> Option<u64> {
         match self {
             Self::Output { run, .. }

@@ -32,6 +32,6 @@ pub(crate) struct Capture {
     /// The lengths of the parts of the new tail.
     #[serde(deserialize_with = "at_most::<MAX_PARTS, _, _>")]
     pub(crate) tail: Vec<u32>,
-    /// To be given back with [`Interpreter::Saved`](crate::worker::Interpreter::Saved).
+    /// What is to be given back with [`Interpreter::Saved`](crate::worker::Interpreter::Saved).
     pub(crate) state: Vec<u8>,
 }

@@ -41,13 +41,13 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// An empty one.
+    /// A transfer with nothing in it.
     pub(crate) fn new() -> io::Result<Self> {
         let made = memfd_create("session", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         Ok(Self { file: File::from(made), end: AtomicU64::new(0), is_ours: true })
     }
 
-    /// The one that came with an order.
+    /// The transfer that came with an order.
     pub(crate) fn received(descriptor: OwnedFd) -> Self {
         Self { file: File::from(descriptor), end: AtomicU64::new(0), is_ours: false }
     }
@@ -93,18 +93,18 @@ impl Transfer {
 pub(crate) struct Transfers(Mutex<HashMap<Principal, Vec<Transfer>>>);
 
 impl Transfers {
-    /// An empty one.
+    /// A transfer with nothing in it, for a run of `principal`.
     pub(crate) fn take(&self, principal: &Principal) -> io::Result<Transfer> {
         let waiting = self.0.lock().get_mut(principal).and_then(Vec::pop);
         waiting.map_or_else(Transfer::new, Ok)
     }
 
-    /// Forgets those of `principal`.
+    /// Forgets the transfers of `principal`.
     pub(crate) fn forget(&self, principal: &Principal) {
         self.0.lock().remove(principal);
     }
 
-    /// Takes back one whose run has ended: its worker is done with it.
+    /// Takes back a transfer whose run has ended: its worker is done with it.
     pub(crate) fn give_back(&self, principal: &Principal, transfer: Arc<Transfer>) {
         let Some(transfer) = Arc::into_inner(transfer) else { return };
         let is_small = transfer.file.metadata().is_ok_and(|metadata| metadata.len() <= KEPT_BYTES);

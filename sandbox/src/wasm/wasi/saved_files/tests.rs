@@ -1,5 +1,4 @@
-//! With Python: what it holds open must be the same file afterwards, or fail
-//! by name.
+//! Files that Python holds open must be the same afterwards, or fail by name.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -193,7 +192,7 @@ os.read(text, 2); os.rename('a', 'z'); os.rename('other', 'z/b/other')
 open('other', 'w').write('wrong')",
     );
     session.move_over(|workspace| {
-        // As a restored workspace would be: the same paths and times, other inodes.
+        // The workspace is as a restored one would be: the same paths and times, other inodes.
         let (path, old) = (workspace.join("z/b/text"), workspace.join("old"));
         std::fs::rename(&path, &old).unwrap();
         write(path.clone(), "abcdef");
@@ -222,7 +221,7 @@ print([os.read(files[name], 3) for name in ['deleted', 'replaced']])"
         std::fs::remove_file(workspace.join("missing")).unwrap();
         std::fs::remove_file(workspace.join("folder")).unwrap();
         DirBuilder::new().create(workspace.join("folder")).unwrap();
-        // In its place lies another: of another length, or of another time.
+        // Another file lies in the place of each: of another length, or of another time.
         let modified = std::fs::metadata(workspace.join("longer")).unwrap().modified().unwrap();
         for (name, text, modified) in
             [("longer", "another", modified), ("written", "another", modified + std::time::Duration::from_nanos(1))]
@@ -255,7 +254,7 @@ for name, file in files.items():
         "other ['folder', 'kept', 'longer', 'replaced', 'written']"
     );
 
-    // They are poisoned in the next instance too, and numbers stay taken until closed.
+    // The files are poisoned in the next instance too, and numbers stay taken until closed.
     session.move_over(|_| {});
     let taken = session.run(
         "
