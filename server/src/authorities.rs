@@ -17,7 +17,7 @@ pub(crate) enum TlsError {
     Versions(#[source] rustls::Error),
 }
 
-/// TLS to those whom the authorities of this machine vouch for.
+/// What it takes to speak TLS with those whom the authorities of this machine vouch for.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub(crate) fn native() -> Result<ClientConfig, TlsError> {
     trusting(roots)
 }
 
-/// TLS to those whom `roots` vouch for.
+/// What it takes to speak TLS with those whom `roots` vouch for.
 pub(crate) fn trusting(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

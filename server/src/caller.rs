@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::transport::unsent::Unsent;
 
-/// What one caller subscribes to at once, on all of its connections: far above what
-/// a client shows, and each is looked at when the session is saved.
+/// The most that one caller subscribes to at once, on all of its connections: far above
+/// what a client shows, and each is looked at when the session is saved.
 pub(crate) const SUBSCRIPTIONS: usize = 256;
 
 /// A principal, and the room that its replies have.
@@ -20,7 +20,7 @@ pub(crate) const SUBSCRIPTIONS: usize = 256;
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) unsent: Arc<Unsent>,
-    /// Of [`SUBSCRIPTIONS`], those that are left.
+    /// How many of the [`SUBSCRIPTIONS`] are left.
     pub(crate) subscriptions: Arc<Semaphore>,
 }
 
@@ -46,7 +46,7 @@ impl Caller {
             Some(look) => Some(executor.place(&self.principal, look, cancel).await?),
             None => None,
         };
-        // Before it takes from others: a caller that reads nothing waits here.
+        // A caller that reads nothing waits here, before the call takes a place from others.
         cancel.run_until_cancelled(self.unsent.room()).await.ok_or(Error::Cancelled)?;
         let Some(mut place) = place else { return Ok(None) };
         place.begin(cancel).await?;
@@ -54,13 +54,13 @@ impl Caller {
     }
 }
 
-/// That of a call that runs nothing.
+/// The turn of a call that runs nothing.
 #[derive(Debug)]
 pub(crate) struct Turn(Place);
 
 impl Turn {
-    /// Leaves to others what it does not need once the answer is made. What is left goes
-    /// with the answer.
+    /// Leaves to others what the call does not need once its answer is made. What is
+    /// left goes with the answer.
     pub(crate) fn answered(self) -> Place {
         let Self(mut place) = self;
         place.answered();
@@ -77,16 +77,16 @@ pub(crate) struct Held {
     things: Mutex<Option<Things>>,
 }
 
-/// What is held.
+/// The things that a request holds.
 #[derive(Debug, Default)]
 struct Things {
-    /// Its place among the requests of its caller.
+    /// The place of the request among those of its caller.
     place: Option<Box<dyn Any + Send>>,
     others: Vec<Box<dyn Any + Send>>,
 }
 
 impl Held {
-    /// A request; calls of tools are counted among `calls`.
+    /// What a request holds; calls of tools are counted among `calls`.
     pub(crate) fn new(calls: TaskTracker) -> Arc<Self> {
         Arc::new(Self { calls, things: Mutex::new(Some(Things::default())) })
     }
@@ -110,8 +110,8 @@ impl Held {
         self.keep(self.calls.token());
     }
 
-    /// Gives its place to others, and keeps the rest: the request stays in memory, and
-    /// its caller is one with something going on.
+    /// Gives the place of the request to others, and keeps the rest: it stays in
+    /// memory, and its caller is one with something going on.
     pub(crate) fn leave_place(&self) {
         let place = self.things.lock().as_mut().and_then(|things| things.place.take());
         drop(place);

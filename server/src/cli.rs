@@ -158,7 +158,7 @@ fn wrong_variable(arguments: &[OsString], value: impl Fn(&OsStr) -> Option<OsStr
     })
 }
 
-/// That the variable `name` has a value which its argument does not understand.
+/// The error that the variable `name` has a value which its argument does not understand.
 fn said(argument: &clap::Arg, name: &str, value: &OsStr, reason: &str) -> String {
     let values: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     let wanted = match &values[..] {

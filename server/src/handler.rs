@@ -38,9 +38,9 @@ pub(crate) struct Handler {
     caller: Arc<Caller>,
     /// When the client has closed its end, or the transport is about to go.
     ended: CancellationToken,
-    /// Of a client of the `initialize` era, on this connection.
+    /// What a client of the `initialize` era subscribed to on this connection.
     subscriptions: Arc<Subscriptions>,
-    /// Of clients of the newer era.
+    /// What clients of the newer era listen to.
     listeners: Arc<Listeners>,
 }
 
@@ -50,9 +50,9 @@ impl Handler {
     }
 }
 
-/// What its transport added to a request: what it holds, who calls.
+/// Something that the transport added to a request: what it holds, who calls.
 fn of_request<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<Arc<T>> {
-    // What comes by POST has it among what it says of the request.
+    // A request that comes by POST has it among the parts of its HTTP request.
     let of_post = || context.extensions.get::<Parts>()?.extensions.get::<Arc<T>>();
     context.extensions.get::<Arc<T>>().or_else(of_post).cloned()
 }
@@ -211,9 +211,9 @@ impl ServerHandler for Handler {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        // It goes on for as long as its client likes, and counts as a subscription: the
-        // place of the request is for others, and its bytes are in memory until it ends.
-        // A server that ends has its last word out first.
+        // To listen goes on for as long as the client likes, and counts as a
+        // subscription: the place of the request is for others, and its bytes are in
+        // memory until it ends. A server that ends has its last word out first.
         if let Some(held) = of_request::<Held>(context.request_context()) {
             held.leave_place();
             held.count_call();

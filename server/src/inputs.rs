@@ -12,7 +12,7 @@ use serde::Serialize;
 pub(crate) struct Inputs {
     #[serde(skip_serializing_if = "Option::is_none")]
     stdin_sha256: Option<String>,
-    /// Of all of them, with a zero byte behind each.
+    /// The digest of all arguments, with a zero byte behind each.
     #[serde(skip_serializing_if = "Option::is_none")]
     args_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub(crate) struct Inputs {
 struct Files {
     count: usize,
     bytes: u64,
-    /// Of what sha256sum(1) says of them.
+    /// The digest of what sha256sum(1) says of the files.
     sha256: String,
 }
 
@@ -44,7 +44,7 @@ impl Files {
     fn of(files: &[InputFile]) -> Self {
         let mut list = String::new();
         for InputFile { path, bytes } in files {
-            // A string takes everything.
+            // A string takes all that is written to it.
             let _ = writeln!(list, "{}  {path}", sha256(bytes));
         }
         let bytes = files.iter().map(|file| file.bytes.len() as u64).sum();

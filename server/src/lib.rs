@@ -52,7 +52,7 @@ mod transport;
 
 use std::process::ExitCode;
 
-/// The whole of it, from the first instruction of `main` on.
+/// The whole program, from the first instruction of `main` on.
 pub fn main() -> ExitCode {
     sandbox::make_files_private();
     // Before any thread exists: this binary may have been started by itself,

@@ -51,8 +51,8 @@ pub(crate) fn start_child() {
     let _ = start(&filter.unwrap_or_else(|| crate::config::DEFAULT_LOG.into()));
 }
 
-/// rmcp logs whole requests at `debug` and every error reply at `warn`; both
-/// carry guest code. Nothing of it passes, whatever the filter says.
+/// Whether an event is ours. rmcp logs whole requests at `debug` and every error reply at
+/// `warn`; both carry guest code, and nothing of it passes, whatever the filter says.
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     !metadata.target().starts_with("rmcp")
 }
@@ -144,7 +144,7 @@ mod tests {
         );
         let long = "é".repeat(500);
         assert_eq!(shown(&format_args!("{long}")), format!("{}… (744 more bytes)", "é".repeat(128)));
-        // In pieces as well, and cut between characters.
+        // A value is cut between characters, also when it comes in pieces.
         let pieces = shown(&format_args!("{}{}{}", "a".repeat(255), "é", "tail"));
         assert_eq!(pieces, format!("{}… (6 more bytes)", "a".repeat(255)));
         let list = shown(&vec!["x".repeat(100); 1000]);

@@ -19,17 +19,17 @@ const CLIENT_CHARS: usize = 100;
 /// Where a call comes from. It lies in the calls that observers hear of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
-    /// By which the credential is known; it is none itself.
+    /// The name by which the credential is known; it is none itself.
     pub(crate) credential: Option<Arc<str>>,
     pub(crate) subject: Option<Subject>,
     pub(crate) client: Option<Client>,
-    /// The trace that it is part of, where it says so.
+    /// The trace that the call is part of, where it says so.
     pub(crate) trace: Option<TraceContext>,
     /// The id of the request.
     pub(crate) request: Option<String>,
     /// The revision of MCP.
     pub(crate) protocol: Option<String>,
-    /// What its program is given, once that is known.
+    /// What the program of the call is given, once that is known.
     pub(crate) inputs: Option<Inputs>,
 }
 
@@ -41,9 +41,9 @@ pub(crate) struct Client {
 }
 
 impl Origin {
-    /// That of a request.
+    /// The origin of a request.
     pub(crate) fn of(context: &RequestContext<RoleServer>, identity: Option<&Identity>) -> Arc<Self> {
-        // Each message says it in the newer era, and the first one in the other.
+        // Each message says who the client is in the newer era, and the first one in the other.
         let of_message = context.meta.get(CLIENT_INFO).and_then(Client::of_message);
         let of_connection = || {
             let info = context.peer.peer_info()?;
@@ -62,24 +62,25 @@ impl Origin {
         })
     }
 
-    /// That of a program which somebody runs from a command line.
+    /// The origin of a program which somebody runs from a command line.
     pub(crate) fn command(inputs: Inputs) -> Self {
         Self { credential: Some("command".into()), inputs: Some(inputs), ..Self::default() }
     }
 
-    /// The same, of a program that is given this.
+    /// This origin, of a program that is given `inputs`.
     pub(crate) fn with(&self, inputs: Inputs) -> Self {
         Self { inputs: Some(inputs), ..self.clone() }
     }
 
-    /// The same of a call that an observer hears of.
+    /// The origin of a call that an observer hears of.
     pub(crate) fn within(origin: Option<&sandbox::Origin>) -> Option<&Self> {
         origin?.downcast_ref()
     }
 }
 
 impl Client {
-    /// It may say any amount of itself with every call, of which no more is taken than is kept.
+    /// A client that says any amount of itself with every call, of which no more is
+    /// taken than is kept.
     fn new(name: &str, version: &str) -> Self {
         Self { name: begin(name).to_owned(), version: begin(version).to_owned() }
     }
@@ -95,7 +96,7 @@ fn begin(text: &str) -> &str {
     &text[..text.char_indices().nth(CLIENT_CHARS).map_or(text.len(), |(end, _)| end)]
 }
 
-/// The same, without what moves cursors and ends lines.
+/// The beginning of what a client says, without what moves cursors and ends lines.
 fn plain(text: &str) -> String {
     let plain = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
     begin(text).chars().map(plain).collect()

@@ -31,7 +31,7 @@ const OUTPUT_BYTES: usize = 1024;
 /// How many steps of a program are told as they come; of those that come faster
 /// than they are told the newest is.
 const BURST: usize = 10;
-/// What a number grows by at least: less than a clock may.
+/// How much a number grows by at least: less than a clock may.
 const TICK: f64 = 1e-6;
 
 /// Reports one run to one client.
@@ -121,7 +121,7 @@ impl Progress {
         Box::new(move |_, bytes| news.with(|untold| untold.write(bytes)))
     }
 
-    /// Takes what it calls.
+    /// Takes what the program calls.
     pub(crate) fn audience(&self) -> Arc<dyn Audience> {
         Arc::clone(&self.news) as _
     }

@@ -63,8 +63,8 @@ pub(crate) struct Service {
     audit: Option<Arc<Audit>>,
     metrics: Option<Arc<Metrics>>,
     traces: Option<Arc<Traces>>,
-    /// By where each policy lies: tenants share some, and the executor keeps all of them
-    /// where they are.
+    /// The tools of each policy, by where that lies: tenants share some policies, and
+    /// the executor keeps all of them where they are.
     tools: Mutex<HashMap<usize, Arc<[Tool]>>>,
     /// Whether there are native languages that may be run.
     has_native: bool,
@@ -72,7 +72,7 @@ pub(crate) struct Service {
     is_unprepared: AtomicBool,
     /// Where sessions lie at rest, if that is across a network.
     storage: Option<Arc<Storage>>,
-    /// Whether it did not answer when it was last looked for.
+    /// Whether the store across a network did not answer when it was last looked for.
     is_storage_lost: AtomicBool,
     /// The longest that a run may ask for.
     longest_run: Duration,
@@ -122,7 +122,7 @@ impl Service {
         })
     }
 
-    /// What is to be kept for as long as it is one.
+    /// What writes down the end of the server, to be kept for as long as it is one.
     pub(crate) fn ends(self: &Arc<Self>) -> End {
         End(Arc::clone(self))
     }
@@ -167,7 +167,7 @@ impl Service {
         }
     }
 
-    /// What `principal` is told of every tool, under its policy. What they say of this
+    /// What `principal` is told of every tool, under its policy. What tools say of this
     /// machine is found out once for each policy.
     pub(crate) async fn tools(&self, principal: &Principal) -> Arc<[Tool]> {
         if let Some(known) = self.known_tools(principal) {
@@ -179,12 +179,12 @@ impl Service {
         tools
     }
 
-    /// The same, if it was found out.
+    /// What `principal` is told of every tool, if that was found out.
     pub(crate) fn known_tools(&self, principal: &Principal) -> Option<Arc<[Tool]>> {
         self.tools.lock().get(&std::ptr::from_ref(self.executor.policy(principal)).addr()).cloned()
     }
 
-    /// What is counted, if anybody wants to know.
+    /// The metrics, if anybody wants to know them.
     pub(crate) const fn metrics(&self) -> Option<&Arc<Metrics>> {
         self.metrics.as_ref()
     }
@@ -194,7 +194,7 @@ impl Service {
         self.audit.as_ref().map(|audit| audit.fails())
     }
 
-    /// Where everything is written down, if anywhere.
+    /// The audit log, if there is one.
     pub(crate) fn audit(&self) -> Option<&Audit> {
         self.audit.as_deref()
     }
@@ -231,8 +231,8 @@ impl Service {
             Stage::Stopping | Stage::Over => reasons.push("stopping: no run is admitted any more"),
         }
         let health = self.executor.health();
-        // One that failed says nothing once there is a worker, which there is not
-        // without its wall.
+        // A preparation that failed says nothing once there is a worker, which there is
+        // not without its wall.
         let has_worker = health.pool.is_some_and(|pool| pool.wall.is_some());
         if self.is_unprepared.load(Ordering::Relaxed) && !has_worker {
             reasons.push("no worker could be prepared and confined: the log says why");
@@ -257,7 +257,7 @@ impl Service {
         self.longest_run
     }
 
-    /// How far it has come.
+    /// How far the server has come.
     pub(crate) fn stage(&self) -> Stage {
         *self.stage.borrow()
     }
@@ -282,7 +282,7 @@ impl Service {
         let _ = self.stage.subscribe().wait_for(|stage| *stage >= wanted).await;
     }
 
-    /// There is no way back: a warm-up that ends late makes nothing ready.
+    /// The stage only ever goes on: a warm-up that ends late makes nothing ready.
     fn advance(&self, to: Stage) {
         self.stage.send_if_modified(|stage| {
             let is_ahead = to > *stage;
@@ -300,7 +300,7 @@ impl Service {
             tracing::error!(error = ?error, "preparing failed");
             self.is_unprepared.store(true, Ordering::Relaxed);
         }
-        // Both for the first list of tools, which tells what there is.
+        // Both are found out for the first list of tools, which tells what there is.
         self.executor.probe_native().await;
         self.executor.languages(&Principal::local()).await;
         self.advance(Stage::Ready);

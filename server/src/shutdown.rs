@@ -31,12 +31,12 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Starts to listen. From here on neither ends the process by itself.
+    /// Starts to listen for both signals. From here on neither ends the process by itself.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

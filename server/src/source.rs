@@ -109,7 +109,7 @@ fn has_carriage_returns(code: &str) -> bool {
     ends > 0 && code.matches("\r\n").count() == ends
 }
 
-/// What a fence holds, and the name that it has for it.
+/// What a fence holds, and the name of its language.
 struct Fenced {
     inner: String,
     info: String,

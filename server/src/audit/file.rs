@@ -21,15 +21,15 @@ const TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// What becomes of a line that cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Importance {
-    /// Whoever wants it written is told, and does nothing then.
+    /// Whoever wants the line written is told, and does nothing then.
     Demanded,
-    /// It is kept until it can be written, as what it tells has happened.
+    /// The line is kept until it can be written, as what it tells has happened.
     Due,
-    /// It is counted.
+    /// The line is counted.
     Welcome,
 }
 
-/// The file.
+/// The file of the audit log.
 pub(super) struct LogFile {
     path: PathBuf,
     state: Mutex<State>,
@@ -37,9 +37,9 @@ pub(super) struct LogFile {
 
 struct State {
     file: Option<File>,
-    /// By which the kernel knows it.
+    /// The device and inode by which the kernel knows the file.
     identity: (u64, u64),
-    /// Its size, as this process left it.
+    /// The size of the file, as this process left it.
     size: u64,
     /// Lines that are due.
     due: VecDeque<Vec<u8>>,
@@ -52,7 +52,7 @@ struct State {
 }
 
 impl LogFile {
-    /// Opens it, and makes it if it is not there.
+    /// Opens the file, and makes it if it is not there.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl LogFile {
         &self.path
     }
 
-    /// Whether it can be written, as far as anybody tried; what failed is tried again.
+    /// Whether the file can be written, as far as anybody tried; what failed is tried again.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl LogFile {
 }
 
 impl State {
-    /// Opens what has the name now, unless that is open.
+    /// Opens the file that has the name now, unless that is open.
     fn follow(&mut self, path: &Path) -> io::Result<()> {
         if self.file.is_some()
             && let Ok(found) = std::fs::symlink_metadata(path)
@@ -130,7 +130,7 @@ impl State {
             return self.look_at_end(found.len());
         }
         self.file = None;
-        // Of a pipe that nobody reads it does not wait for a reader.
+        // A pipe that nobody reads does not keep this waiting for a reader.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
         let file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
@@ -194,7 +194,7 @@ impl State {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
         if self.is_torn {
-            // What is there of another is a line that no program takes for one.
+            // The part of a line that is there becomes a line that no program takes for one.
             file.write_all(b"\n")?;
             self.size += 1;
             self.is_torn = false;

@@ -82,10 +82,10 @@ pub(super) struct Line<'a> {
     waited_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     took_ms: Option<u64>,
-    /// Of which event there were more.
+    /// The event of which there were more.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<&'static str>,
-    /// Whether it is of callers who have no lines of their own.
+    /// Whether the line is of callers who have no lines of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     others: Option<bool>,
     /// So many refusals have no line.
@@ -191,7 +191,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What comes before MCP.
+    /// A request that was refused before it was MCP.
     pub(super) fn request_refused(
         identity: Option<&'a Identity>,
         address: Option<IpAddr>,
@@ -243,7 +243,7 @@ impl<'a> Line<'a> {
     fn over(event: &'a RunEvent) -> Self {
         let times = &event.times;
         Self {
-            // Of one that was refused it is whatever its caller wrote.
+            // A call that was refused may have anything as its language, whatever its caller wrote.
             language: times.admitted.map(|_| &*event.call.language),
             limits: event.limits.as_ref(),
             waited_ms: times.started.map(milliseconds),
@@ -272,7 +272,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// It as text, with its end.
+    /// The line as text, with its end.
     pub(super) fn bytes(&self, server: &str) -> Vec<u8> {
         #[derive(Serialize)]
         struct Whole<'a> {

@@ -38,7 +38,7 @@ const RUN_REFUSED: &str = "run.refused";
 pub(crate) struct Change<'a> {
     pub(crate) action: &'static str,
     pub(crate) session: &'a SessionId,
-    /// That of the session after it, which one that was closed has not.
+    /// The sequence number of the session after the change; none for one that was closed.
     pub(crate) sequence: Option<u64>,
     /// The session that it is a copy of.
     pub(crate) from: Option<&'a SessionId>,
@@ -50,7 +50,7 @@ pub(crate) struct Change<'a> {
 /// The audit log of one server.
 pub(crate) struct Audit {
     file: LogFile,
-    /// By which the calls of this server are told from those of others.
+    /// The name by which the calls of this server are told from those of others.
     server: String,
     with_code: bool,
     may_fail: bool,
@@ -61,7 +61,7 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    /// Opens it, and says that the server begins.
+    /// Opens the log, and says that the server begins.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Audit {
         Ok(Arc::new(audit))
     }
 
-    /// Says what is to be said though nobody comes any more.
+    /// Says what is to be said of a minute that is over, though nobody comes any more.
     pub(crate) fn tidy(&self) {
         self.leave_out(&self.refusals.over());
     }
@@ -115,7 +115,7 @@ impl Audit {
         !self.may_fail && self.fails()
     }
 
-    /// Whether it cannot be written, as far as anybody tried.
+    /// Whether the log cannot be written, as far as anybody tried.
     pub(crate) fn fails(&self) -> bool {
         self.file.check().is_err()
     }
@@ -125,7 +125,7 @@ impl Audit {
     pub(crate) fn refused(&self, identity: Option<&Identity>, address: Option<IpAddr>, reason: &'static str) {
         let key = Key { event: REQUEST_REFUSED, who: Who::of(identity, address), reason, field: None };
         if self.is_said(key) {
-            // How many are left out the file counts.
+            // The file counts how many lines are left out.
             let _ = self.write(&Line::request_refused(identity, address, reason), Importance::Welcome);
         }
     }
@@ -158,12 +158,13 @@ impl Audit {
 
     /// Says that a session was changed without a run.
     pub(crate) fn changed(&self, tenant: &Principal, origin: Option<&Origin>, change: &Change<'_>) {
-        // It has happened. There are no more of these than there are calls when it fails first.
+        // The change has happened. There are no more of these than there are calls when
+        // the log fails first.
         let _ = self.write(&Line::changed(tenant, origin, change), Importance::Due);
     }
 
     fn write(&self, line: &Line<'_>, importance: Importance) -> std::io::Result<()> {
-        // Where runs go on without it there is no bound to what would be due.
+        // There is no bound to what would be due where runs go on without the log.
         let importance = if self.may_fail { Importance::Welcome } else { importance };
         self.file.write(&line.bytes(&self.server), importance)
     }
@@ -187,7 +188,8 @@ impl Observer for Audit {
             }
             RunStage::Started => return,
             RunStage::Refused(failure) => {
-                // One for want of this log has the file know that it fails, and how much it has not.
+                // A call that was refused for want of this log has the file know that
+                // it fails, and how much it has not.
                 let is_unrecorded = failure.kind == "unrecorded";
                 if !is_admitted && !is_unrecorded && !self.is_said(refused(&event.call, failure)) {
                     return;
@@ -197,8 +199,8 @@ impl Observer for Audit {
             RunStage::Ended(Err(failure)) => Line::failed("run.failed", event, failure),
             RunStage::Ended(Ok(summary)) => Line::ended(event, summary),
         };
-        // What was admitted must have an end. That there is room for all of these is due to
-        // nothing being admitted while there are any.
+        // A run that was admitted must have an end in the log. That there is room for
+        // all of these is due to nothing being admitted while there are any.
         let importance = if is_admitted { Importance::Due } else { Importance::Welcome };
         let _ = self.write(&line, importance);
         if is_admitted {
@@ -207,7 +209,7 @@ impl Observer for Audit {
     }
 }
 
-/// By what a call is one of many that were refused before they were admitted.
+/// What makes a call one of many that were refused before they were admitted.
 fn refused(call: &RunCall, failure: &RunFailure) -> Key {
     let credential = Origin::within(call.origin.as_ref()).and_then(|origin| origin.credential.clone());
     Key {

@@ -12,13 +12,13 @@ use sandbox::Principal;
 
 use crate::identity::Identity;
 
-/// How long there is no other line.
+/// How long a caller has no other line for the same reason.
 const MINUTE: Duration = Duration::from_secs(60);
-/// Lines in that time of callers who are known: each has some 300 bytes.
+/// Lines in a minute of callers who are known: each has some 300 bytes.
 const KNOWN: usize = 4096;
-/// Of these, those of one tenant, so that none takes the room of all others.
+/// Lines in a minute of one tenant, so that none takes the room of all others.
 const OF_A_TENANT: usize = 256;
-/// The same of strangers, of whom one can have any number of addresses.
+/// Lines in a minute of strangers, of whom one can have any number of addresses.
 const STRANGERS: usize = 1024;
 
 /// Who was refused, and why.
@@ -31,14 +31,14 @@ pub(super) struct Key {
     pub(super) field: Option<String>,
 }
 
-/// Who.
+/// Who was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     Known {
         tenant: Principal,
         credential: Option<Arc<str>>,
     },
-    /// By its address, or the network of it that one customer has.
+    /// A stranger, by its address, or the network of it that one customer has.
     Stranger(Option<IpAddr>),
 }
 
@@ -64,7 +64,8 @@ impl Who {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LeftOut {
     Of(Key, u64),
-    /// Of callers for whom there was no room: of a tenant, or of strangers.
+    /// So many refusals had no line, of callers for whom there was no room: of a
+    /// tenant, or of strangers.
     Others(Option<Principal>, u64),
 }
 
@@ -72,14 +73,14 @@ pub(super) enum LeftOut {
 #[derive(Default)]
 struct Minute {
     began: Option<Instant>,
-    /// How many more there were than had a line.
+    /// How many more refusals there were than had a line.
     known: HashMap<Key, u64>,
     strangers: HashMap<Key, u64>,
     lines: HashMap<Principal, usize>,
     others: HashMap<Option<Principal>, u64>,
 }
 
-/// All of them.
+/// The refusals of all callers.
 pub(super) struct Refusals(Mutex<Minute>);
 
 impl Refusals {

@@ -7,7 +7,7 @@ use sandbox::Resource;
 
 /// The most characters of anything but a program.
 const CHARS: usize = 200;
-/// So many digits stand for the rest of a name, which must be told from others like it.
+/// The digits that stand for the rest of a name, which must be told from others like it.
 const DIGITS: usize = 16;
 
 /// The arguments of `execute`, and what there is in them.
@@ -35,7 +35,7 @@ const FIELDS: [&str; 16] = [
 pub(super) fn field(path: &str) -> String {
     let mut plain = String::new();
     for piece in path.split('[') {
-        // Of `files[3].path` nobody needs the number.
+        // The number in `files[3].path` is nothing that anybody needs.
         match piece.split_once(']') {
             Some((number, rest)) if number.parse::<usize>().is_ok() => {
                 plain.push_str("[]");

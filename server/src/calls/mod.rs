@@ -23,16 +23,16 @@ pub(crate) struct Step {
 pub(crate) trait Audience: Send + Sync {
     fn step(&self, step: Step);
 
-    /// The text form of what it displayed.
+    /// Shows the text form of what the program displayed.
     fn displayed(&self, text: &str);
 }
 
 /// One run, as its handlers have it.
 pub(crate) struct Context {
-    /// Whose it is.
+    /// The principal that the run belongs to.
     #[expect(dead_code, reason = "handlers that reach what belongs to somebody need it")]
     pub(crate) principal: Principal,
-    /// Who follows it, if anyone does.
+    /// Who follows the run, if anyone does.
     pub(crate) audience: Option<Arc<dyn Audience>>,
 }
 
@@ -42,13 +42,13 @@ struct Entry {
     answer: fn(&Arc<Context>, &[u8]) -> Answering,
 }
 
-/// All of them.
+/// All calls that programs may make.
 const CALLS: [Entry; 2] = [
     Entry { name: sandbox::DISPLAY, answer: |context, bytes| at_once(display::answer(context, bytes)) },
     Entry { name: progress::NAME, answer: |context, bytes| at_once(progress::answer(context, bytes)) },
 ];
 
-/// Their names.
+/// The names of all calls.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     CALLS.iter().map(|entry| entry.name)
 }

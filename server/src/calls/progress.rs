@@ -10,7 +10,7 @@ pub(super) const NAME: &str = "progress";
 /// How much of a message is shown: a line or two.
 const MESSAGE_BYTES: usize = 1024;
 
-/// Sums of fractions may come out a little above.
+/// How far a fraction may be above the whole: sums of fractions may come out a little above.
 const ROUNDING: f64 = 1e-6;
 
 #[derive(Deserialize)]

@@ -86,7 +86,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
             for resource in Resource::ALL {
                 let (verdict, holds) = match runtime.probes().get(resource.name()) {
                     Some(probe) => match attempt(&executor, runtime, resource, probe).await {
-                        // It is the same for every limit.
+                        // The reason is the same for every limit.
                         Err(sandbox::Error::Denied { reason, .. }) => {
                             say(&format!("  NONE {reason}"));
                             failures += 1;
@@ -184,7 +184,7 @@ fn say_shown(native: &NativeHealth) {
     }
 }
 
-/// Runs into the limit, and stays below it.
+/// Runs a program into the limit, and one that stays below it.
 async fn attempt(
     executor: &Arc<Executor>,
     runtime: &GuestRuntime,

@@ -68,7 +68,7 @@ fn beside(listen: SocketAddr) -> SocketAddr {
         SocketAddr::V6(listen) if listen.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         listen => listen.ip(),
     };
-    // With its scope, without which an address of one link is that of none.
+    // The address keeps its scope, without which an address of one link is that of none.
     let mut beside = listen;
     beside.set_ip(ip);
     beside

@@ -32,9 +32,8 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// An event loop: on this thread if it has one, as it has unless configured.
-/// Guests run in other processes; what is left here is cheaper without handing
-/// work between threads.
+/// An event loop: on this thread if it has one thread, as it has unless configured. Guests run
+/// in other processes; what is left here is cheaper without handing work between threads.
 fn event_loop(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
     use tokio::runtime::Builder;
     let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };

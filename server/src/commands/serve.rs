@@ -40,7 +40,7 @@ pub(crate) fn over_http(mut config: Config) -> anyhow::Result<ExitCode> {
     let traces = TraceSettings::new(config.traces.clone())?.map(Traces::new).transpose()?;
     config.executor.tenancy = config.tenancy.clone();
     serve(config, traces, move |service| {
-        // Only now nothing keeps it from serving.
+        // Nothing keeps the server from serving any more, so that it may say where.
         super::tell(&said);
         transport::http::serve(service, (listener, for_metrics), door, authentication, descriptors)
     })

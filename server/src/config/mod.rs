@@ -67,11 +67,11 @@ pub(crate) struct Config {
     pub(crate) executor: ExecutorSettings,
     /// Where sessions lie at rest, if that is across a network.
     pub(crate) storage: Option<Arc<Storage>>,
-    /// Whom it serves where that is asked for over HTTP.
+    /// Whom the server serves where that is asked for over HTTP.
     pub(crate) tenancy: Tenancy,
-    /// The tenants that callers may be of, there.
+    /// The tenants that callers over HTTP may be of.
     pub(crate) roster: Roster,
-    /// Where what runs is written down, if it is.
+    /// Where it is written down what runs, if it is.
     pub(crate) audit: Option<AuditSettings>,
     /// Where a server over HTTP tells what it has done, if it does.
     pub(crate) metrics: Option<MetricsSettings>,
@@ -299,7 +299,7 @@ impl Config {
 fn read(path: &Path) -> anyhow::Result<Settings> {
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     toml::from_str(&text).map_err(|error: toml::de::Error| {
-        // Not the line itself: a password may be in it.
+        // The line itself is not shown: a password may be in it.
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         anyhow::anyhow!("failed to understand {}, line {line}: {}", path.display(), error.message())
     })
@@ -447,7 +447,7 @@ mod tests {
             assert!(argument.is_global_set(), "{key}: every command takes it");
             let in_example = |line: &str| {
                 let line = line.trim_start_matches("# ");
-                // Those of a section have its name before theirs.
+                // Settings of a section have its name before theirs.
                 let (section, key) =
                     key.split_once('_').filter(|(first, _)| ["oauth", "traces"].contains(first)).unwrap_or(("", key));
                 let section = if section.is_empty() { String::new() } else { format!("{section}.") };

@@ -12,7 +12,7 @@ use super::values::MountSetting;
 
 const VARIABLE: &str = "BELLJAR_MOUNTS";
 
-/// Those of the file, of the variable and of flags. One of a later layer takes the
+/// The mounts of the file, of the variable and of flags. One of a later layer takes the
 /// place of what has its destination in an earlier one.
 pub(super) fn mounts(file: Vec<MountSetting>, flags: Vec<MountSetting>) -> anyhow::Result<Vec<MountSetting>> {
     let variable = std::env::var(VARIABLE).unwrap_or_default();
@@ -79,7 +79,7 @@ mod tests {
         for text in ["", "/srv/data", ":/data", "/srv/data:data", "/srv/data:rw", "/srv/data:data:rw"] {
             assert!(parsed(text).unwrap_err().contains("SOURCE:DESTINATION[:ro|rw]"), "{text}");
         }
-        // Not a third access, but a destination that there cannot be.
+        // There is no third access, so this is a destination that there cannot be.
         let (source, destination, access) = parsed("/tmp:/data:rx").unwrap();
         let error = Mount::open(source.as_ref(), destination.as_ref(), access).unwrap_err();
         assert!(error.contains("`:`, got \"/data:rx\""), "{error}");

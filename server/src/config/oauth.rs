@@ -173,13 +173,13 @@ impl WrittenOauth {
         self.resource.is_some() || !self.issuers.is_empty()
     }
 
-    /// With the names of scopes of the file below those of flags and the variable.
+    /// These settings, with the names of scopes of the file below those of flags and the variable.
     pub(super) fn with_scopes(mut self, file: Vec<ScopeSetting>, flags: Vec<ScopeSetting>) -> anyhow::Result<Self> {
         self.scopes = [file, layered(flags, "BELLJAR_OAUTH_SCOPES")?].concat();
         Ok(self)
     }
 
-    /// What it means, on a server that clients find at `public_url`, with these tenants.
+    /// What these settings mean, on a server that clients find at `public_url`, with these tenants.
     pub(super) fn checked(self, public_url: Option<String>, roster: &Roster) -> anyhow::Result<OauthSettings> {
         if let (Some(resource), Some(public_url)) = (&self.resource, &public_url) {
             ensure!(

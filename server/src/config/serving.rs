@@ -19,30 +19,31 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411
 #[derive(Clone, Debug)]
 pub(crate) struct Serving {
     pub(crate) listen: SocketAddr,
-    /// How it finds out who calls.
+    /// How the server finds out who calls.
     pub(crate) authentication: Vec<Method>,
-    /// The file of its token; without one, a token is made.
+    /// The file of the server's token; without one, a token is made.
     pub(crate) token_file: Option<PathBuf>,
-    /// Where clients find it, if that is not where it listens.
+    /// Where clients find the server, if that is not where it listens.
     pub(crate) public_url: Option<PublicUrl>,
-    /// Origins of pages that may send requests, beside its own.
+    /// Origins of pages that may send requests, beside the server's own.
     pub(crate) allowed_origins: Vec<Origin>,
-    /// Its certificate, if it has TLS itself.
+    /// The server's certificate, if it has TLS itself.
     pub(crate) tls: Option<TlsFiles>,
-    /// Whether what reaches it came through a proxy that has TLS.
+    /// Whether what reaches the server came through a proxy that has TLS.
     pub(crate) behind_proxy: bool,
     /// Who is believed when it says for whom it asks.
     pub(crate) trusted_proxies: Vec<Network>,
-    /// Whether it speaks MCP over WebSockets too.
+    /// Whether the server speaks MCP over WebSockets too.
     pub(crate) websocket: bool,
 }
 
 /// A certificate and its key.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {
-    /// PEM: that of the server first, and then those that lead to an authority.
+    /// A file in PEM: the certificate of the server first, and then those that lead to
+    /// an authority.
     pub(crate) certificate: PathBuf,
-    /// PEM: PKCS #8, PKCS #1 or SEC 1.
+    /// A file in PEM: PKCS #8, PKCS #1 or SEC 1.
     pub(crate) key: PathBuf,
 }
 
@@ -98,27 +99,27 @@ pub(crate) struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// What `Host` says in requests to it.
+    /// What `Host` says in requests to this address.
     pub(crate) fn hosts(&self) -> Vec<String> {
         self.origin.hosts()
     }
 
-    /// The name or address in it.
+    /// The name or IP address of the host.
     pub(crate) fn host(&self) -> &str {
         &self.origin.host
     }
 
-    /// Whether it is found there over TLS.
+    /// Whether the server is found there over TLS.
     pub(crate) const fn has_tls(&self) -> bool {
         self.origin.has_tls
     }
 
-    /// Whether it is found there on this machine alone.
+    /// Whether the server is found there on this machine alone.
     pub(crate) fn is_of_this_machine(&self) -> bool {
         is_this_machine(&self.origin.host)
     }
 
-    /// The origin of pages that are found beside it.
+    /// The origin of pages that are found beside this address.
     pub(crate) const fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -189,7 +190,7 @@ impl FromStr for Origin {
         };
         let authority = uri.authority().ok_or_else(wanted)?;
         let is_plain = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/') && !text.contains('#');
-        // With a user or a password in it, it does not begin with its host.
+        // An authority with a user or a password in it does not begin with its host.
         let port = authority.as_str().strip_prefix(authority.host()).ok_or_else(wanted)?;
         if !is_plain || authority.host().is_empty() {
             return Err(wanted());
@@ -227,7 +228,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Whether `address` is in it.
+    /// Whether `address` is in this network.
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {

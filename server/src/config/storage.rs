@@ -9,7 +9,7 @@ use sandbox::StoreBackend;
 use super::values::{EndpointSetting, Level, RedisSetting, StoreSetting};
 use crate::storage::{Storage, StorageSettings};
 
-/// What is written of it.
+/// What is written of the store.
 pub(super) struct WrittenStore {
     pub(super) store: Option<StoreSetting>,
     pub(super) endpoint: Option<EndpointSetting>,
@@ -21,13 +21,13 @@ pub(super) struct WrittenStore {
     pub(super) durability: Option<Level>,
 }
 
-/// What it means.
+/// What the settings of the store mean.
 pub(super) struct StorePlace {
     pub(super) backend: StoreBackend,
     pub(super) storage: Option<Arc<Storage>>,
     pub(super) default_bytes: u64,
     pub(super) keys: Option<PathBuf>,
-    /// Files that nobody else is to see.
+    /// Files of the store that nobody else is to see.
     pub(super) secrets: Vec<PathBuf>,
 }
 

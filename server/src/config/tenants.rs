@@ -16,26 +16,25 @@ use super::policy::{Grants, policy};
 use super::values::MountSetting;
 use crate::identity::{Quota, Roster};
 
-/// The section of those that are not named.
+/// The section of tenants that are not named.
 pub(super) const DEFAULT: &str = "default";
 
 /// Tenants that are known at once: each that does nothing takes some kilobytes.
 const MOST: usize = 4096;
 
-/// How long one is known that does nothing: as long as the results of its runs are
-/// kept.
+/// How long a tenant is known that does nothing: as long as the results of its runs are kept.
 const IDLE: Duration = sandbox::RUN_LIFETIME;
 
-/// Of so many parts of what there is one has one.
+/// The part of what there is that one tenant has, unless it says otherwise: one of so many.
 const PARTS: usize = 2;
 
-/// Likewise of runs at once. There are four for each processor, so a single tenant
-/// that keeps all of its own busy has every processor once, and another's run waits
-/// for few.
+/// The part of all runs at once that one tenant has. There are four runs for each
+/// processor, so a single tenant that keeps all of its own busy has every processor
+/// once, and another's run waits for few.
 const RUNS_PARTS: usize = 4;
 
-/// What one may use; absent is what the section of the others says, and in that its
-/// part of what there is.
+/// What one tenant may use; absent is what the section of the others says, and absent
+/// there its part of what there is.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TenantSettings {
@@ -55,7 +54,7 @@ pub(crate) struct TenantSettings {
 }
 
 impl TenantSettings {
-    /// With what `others` says where these say nothing.
+    /// These settings, with what `others` says where they say nothing.
     fn over(mut self, others: &Self) -> Self {
         let mut ceilings = others.ceilings;
         for resource in Resource::ALL {

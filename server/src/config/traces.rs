@@ -56,15 +56,15 @@ pub(crate) struct WrittenTraces {
 }
 
 impl WrittenTraces {
-    /// With what the environment has for all programs: it wins over the file, and what was
-    /// `given` for this one over both.
+    /// These settings with what the environment has for all programs: that wins over
+    /// the file, and what was `given` for this one over both.
     pub(super) fn written(self, given: Self) -> Written {
         let variable = |name: &str| variable(OsStr::new(name))?.into_string().ok().filter(|value| !value.is_empty());
         let of_traces = |name: &str| {
             let own = name.replace("_OTLP_", "_OTLP_TRACES_");
             variable(&own).or_else(|| variable(name))
         };
-        // What was given is the address of everything that a collector takes, too.
+        // An address that was given is that of everything that a collector takes, too.
         let own_endpoint = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").filter(|_| given.endpoint.is_none());
         let usual = |given: Option<String>, name: &str, file: Option<String>| given.or_else(|| variable(name)).or(file);
         Written {

@@ -108,7 +108,7 @@ impl FromStr for VariableSetting {
     }
 }
 
-/// What is `NAME=VALUE` in a flag is a table in the file.
+/// A setting that is `NAME=VALUE` in a flag, and an entry of a table in the file.
 pub(super) trait Named: Sized {
     type Table: for<'de> Deserialize<'de>;
     fn list(table: Self::Table) -> Vec<Self>;
@@ -232,7 +232,7 @@ impl FromStr for Level {
         match text {
             "process" => Ok(Self::Process),
             "disk" => Ok(Self::Disk),
-            // What it was called once.
+            // `process` was called `none` once.
             "none" => {
                 Err("expected `process` or `disk`; for sessions that end with the server set store to `memory`".into())
             }

@@ -8,7 +8,7 @@ use rmcp::model::{
 };
 use serde::Deserialize;
 
-/// All of it.
+/// All fixtures of the suite.
 pub(super) static FIXTURES: LazyLock<Fixtures> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "it is part of the build, and every test reads it")]
     serde_json::from_str(include_str!("fixtures.json")).expect("the fixtures are what the protocol has")

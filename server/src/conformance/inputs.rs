@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::fixtures::FIXTURES;
 use super::{sealed, text};
 
-/// One that asks before it answers.
+/// A tool that asks before it answers.
 #[derive(Debug)]
 pub(super) struct Asking {
     name: &'static str,
@@ -42,7 +42,7 @@ const ALL: [Asking; 10] = [
 ];
 
 impl Asking {
-    /// The one of a name.
+    /// The tool of this name, if it asks before it answers.
     pub(super) fn of(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|asking| asking.name == name)
     }
@@ -74,7 +74,7 @@ impl Asking {
             return Err(ErrorData::missing_required_client_capability(needed));
         }
         let (wanted, round) = match missing(keys) {
-            // Without its state it does not know what the answers are to.
+            // A tool without the state that it gave does not know what the answers are to.
             wanted if wanted.is_empty() && (state.is_some() || !self.has_state) => {
                 let Some(next) = self.rounds.get(round + 1) else { return Ok(None) };
                 (missing(next), round + 1)

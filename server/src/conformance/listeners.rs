@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::service::{RequestContext, SubscriptionSink};
 
-/// All of them.
+/// All who are told of changes.
 pub(super) static LISTENERS: LazyLock<Listeners> = LazyLock::new(Listeners::default);
 
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl Listeners {
     pub(super) async fn tools_changed(&self) -> String {
         let mut told = 0;
         for sink in self.sinks() {
-            // One that did not ask for it, or has gone, is not told.
+            // A stream that did not ask for it, or has gone, is not told.
             told += usize::from(sink.notify_tool_list_changed().await.is_ok());
         }
         format!("{told} were told")
@@ -72,7 +72,7 @@ impl Listeners {
         self.subscribed.lock().insert((session(context), uri));
     }
 
-    /// Forgets it.
+    /// Forgets that a session subscribed.
     pub(super) fn unsubscribe(&self, uri: &str, context: &RequestContext<RoleServer>) {
         self.subscribed.lock().remove(&(session(context), uri.to_owned()));
     }

@@ -51,7 +51,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    /// Takes what ours takes, and needs little of it.
+    /// A handler that takes what ours takes, and needs little of it.
     pub(crate) fn new(_: Arc<Service>, _: Arc<Caller>, ended: CancellationToken) -> Self {
         Self { ended, level: Arc::new(Mutex::new(LoggingLevel::Info)) }
     }

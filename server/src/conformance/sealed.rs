@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rmcp::ErrorData;
 
-/// A new one for each process: a state is good until its server ends.
+/// The key of this process: a state is good until its server ends.
 static KEY: LazyLock<[u8; blake3::KEY_LEN]> = LazyLock::new(|| {
     let mut key = [0; blake3::KEY_LEN];
     #[expect(clippy::expect_used, reason = "a kernel that gives none ends this build's server")]

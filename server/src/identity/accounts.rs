@@ -12,12 +12,12 @@ use super::tenants::{Quota, Roster};
 
 const DAY: u64 = 86_400;
 
-/// So many accounts are kept before those that are over go.
+/// How many accounts are kept before those that are over go.
 const KEPT: usize = 4096;
-/// How long it is remembered how often one was refused who does nothing any more.
+/// How long refusals of a tenant are remembered that does nothing any more.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// More than a quota.
+/// A tenant has used more than a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("this tenant has used {used} of {bound} {name}; try again in {} s", self.retry_after_seconds())]
 pub(crate) struct Exceeded {
@@ -46,7 +46,7 @@ pub(crate) enum Demand {
     Run,
 }
 
-/// All of them.
+/// What all tenants have used.
 #[derive(Debug)]
 pub(crate) struct Accounts {
     roster: Roster,
@@ -56,13 +56,13 @@ pub(crate) struct Accounts {
 #[derive(Debug, Default)]
 struct Known {
     of: HashMap<Principal, Account>,
-    /// Of whoever is not known.
+    /// Refusals of callers whom nobody knows.
     nobody: Refusals,
-    /// When so many are there, those that are over go.
+    /// The number of accounts at which those that are over go.
     full: usize,
 }
 
-/// How often each reason was one.
+/// How often requests were refused, by the reason.
 type Refusals = BTreeMap<&'static str, u64>;
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ struct Account {
     day: u64,
     cpu_ms: u64,
     refusals: Refusals,
-    /// When anything was last done to it.
+    /// When anything was last done to the account.
     touched: Instant,
 }
 
@@ -124,8 +124,8 @@ impl Account {
         }
     }
 
-    /// Whether nobody misses it: nothing in it bounds what comes, and what was refused
-    /// was long ago.
+    /// Whether nobody misses the account: nothing in it bounds what comes, and what was
+    /// refused was long ago.
     fn is_over(&self, now: Instant, day: u64) -> bool {
         let is_idle = |time| now.saturating_duration_since(self.touched) >= time;
         let is_told = self.refusals.is_empty() || is_idle(REMEMBERED);
@@ -189,7 +189,7 @@ impl Accounts {
 }
 
 impl Observer for Accounts {
-    /// Its tenant may have used up its time while it waited.
+    /// The tenant of a call may have used up its time while the call waited.
     fn begins(&self, call: &RunCall) -> Result<(), Error> {
         let quota = self.roster.quota(&call.principal);
         if quota.cpu_seconds_per_day.is_none() {
@@ -205,7 +205,7 @@ impl Observer for Accounts {
         }
         self.with(&call.principal, |account| {
             account.begin_day(since_1970().as_secs() / DAY);
-            // What takes less than a millisecond is not nothing a million times over.
+            // A run that takes less than a millisecond is not nothing a million times over.
             account.cpu_ms = account.cpu_ms.saturating_add(cpu_time_ms.max(1));
         });
     }
@@ -304,7 +304,7 @@ mod tests {
         }
         accounts.with(&named(KEPT), |_| ());
         assert_eq!(accounts.known.lock().of.len(), 2, "who was refused is remembered");
-        // For a while.
+        // An account with refusals is not kept for ever.
         let longer_ago = Instant::now().checked_sub(REMEMBERED).unwrap();
         accounts.known.lock().of.values_mut().for_each(|account| account.touched = longer_ago);
         accounts.known.lock().full = 2;

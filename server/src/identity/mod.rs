@@ -46,14 +46,14 @@ pub(crate) struct Identity {
     /// The tenant, by whose name everything in the sandbox is kept apart.
     pub(crate) principal: Principal,
     pub(crate) scopes: Scopes,
-    /// By which the credential is known in logs; it is none itself.
+    /// The name by which the credential is known in logs; it is none itself.
     pub(crate) credential: Arc<str>,
     /// Whom an authorization server says it is of.
     pub(crate) subject: Option<Subject>,
     /// When the credential ends, if it does. What it began by then may come to its end.
     pub(crate) expires: Option<SystemTime>,
-    /// The highest limits that its runs may have, where those are lower than the
-    /// tenant's.
+    /// The highest limits that runs may have for this credential, where those are lower
+    /// than the tenant's.
     pub(crate) ceilings: RequestedLimits,
     /// Cancelled when the credential is taken back: what goes on for it ends then.
     pub(crate) revoked: CancellationToken,
@@ -114,19 +114,19 @@ pub(crate) struct Authentication {
 }
 
 impl Authentication {
-    /// By the one token of this server, too.
+    /// Has callers known by the one token of this server, too.
     #[must_use]
     pub(crate) fn with_token(self, token: Token) -> Self {
         Self { token: Some((token, Identity::local())), ..self }
     }
 
-    /// By the keys of clients, too.
+    /// Has callers known by the keys of clients, too.
     #[must_use]
     pub(crate) fn with_keys(self, keys: Keys) -> Self {
         Self { keys: Some(keys), ..self }
     }
 
-    /// By access tokens, too.
+    /// Has callers known by access tokens, too.
     #[must_use]
     pub(crate) fn with_oauth(self, oauth: ResourceServer) -> Self {
         Self { oauth: Some(oauth), ..self }
@@ -142,7 +142,7 @@ impl Authentication {
         loop {
             interval.tick().await;
             if let Some(keys) = &self.keys {
-                // What cannot be read is found by whoever asks.
+                // A file that cannot be read is found by whoever asks.
                 let _ = keys.look().await;
             }
         }

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::oauth::TokenError;
 
-/// Why.
+/// Why a caller is not known.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum Unauthenticated {
     #[error(
@@ -45,7 +45,7 @@ pub(crate) enum Unauthenticated {
 }
 
 impl Unauthenticated {
-    /// The word for programs.
+    /// The word for programs that says why.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::NoToken | Self::NoKey | Self::NoAccessToken => "no_token",

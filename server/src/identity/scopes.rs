@@ -12,15 +12,15 @@ pub(crate) enum Scope {
     Read,
     /// Runs programs, and changes sessions and their files.
     Execute,
-    /// All that there is.
+    /// All that a credential can let its holder do.
     Admin,
 }
 
 impl Scope {
-    /// All of them, from the least to the most.
+    /// All scopes, from the least to the most.
     pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Execute, Self::Admin];
 
-    /// Its name in tokens, challenges and configuration.
+    /// The name of the scope in tokens, challenges and configuration.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Read => "sandbox:read",
@@ -57,12 +57,12 @@ impl FromStr for Scope {
 pub(crate) struct Scopes(BTreeSet<Scope>);
 
 impl Scopes {
-    /// Those that let their holder do everything.
+    /// The scopes that let their holder do everything.
     pub(crate) fn all() -> Self {
         Self::from_iter([Scope::Admin])
     }
 
-    /// Those among the words of a list; words that name none are for others, with
+    /// The scopes among the words of a list; words that name none are for others, with
     /// whom a token may be shared.
     #[cfg(test)]
     pub(crate) fn among(list: &str) -> Self {

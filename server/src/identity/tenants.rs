@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Whom the server serves.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Roster {
-    /// One user, who has all of it.
+    /// One user, who has all of the server.
     #[default]
     One,
     /// Tenants: these and, where there is a quota for others, any.

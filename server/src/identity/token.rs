@@ -13,9 +13,9 @@ use crate::given_file::GivenFile;
 
 /// Random bytes of a token that is made: as many bits as nobody guesses.
 const RANDOM_BYTES: usize = 32;
-/// The shortest that a file may hold: 128 bits in hexadecimal digits.
+/// The shortest token that a file may hold: 128 bits in hexadecimal digits.
 const LEAST_BYTES: usize = 32;
-/// The longest, so that a head has room for it.
+/// The longest token, so that the head of a request has room for it.
 const MOST_BYTES: usize = 1024;
 
 /// Why a token file cannot be used.
@@ -43,7 +43,7 @@ pub(crate) enum TokenFileError {
 pub(crate) struct Token(blake3::Hash);
 
 impl Token {
-    /// A new one, and its text, which is nowhere else.
+    /// A new token, and its text, which is nowhere else.
     pub(crate) fn random() -> anyhow::Result<(Self, String)> {
         let mut bytes = [0; RANDOM_BYTES];
         getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("failed to make a token: {error}"))?;
@@ -51,7 +51,7 @@ impl Token {
         Ok((Self::of(text.as_bytes()), text))
     }
 
-    /// That of a file.
+    /// The token in a file.
     ///
     /// # Errors
     ///
@@ -80,8 +80,8 @@ impl Token {
         Self(blake3::hash(text))
     }
 
-    /// Whether `given` is it. Hashes compare in constant time, and what was hashed
-    /// cannot be told from how long that took.
+    /// Whether `given` is this token. Hashes compare in constant time, and what was
+    /// hashed cannot be told from how long that took.
     pub(super) fn is(&self, given: &[u8]) -> bool {
         Self::of(given).0 == self.0
     }

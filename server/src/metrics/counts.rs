@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     counts: Mutex<Counts>,
 }
 
-/// By the labels of each metric.
+/// What is counted, by the labels of each metric.
 #[derive(Clone, Default)]
 struct Counts {
     tenants: Tenants,
@@ -45,7 +45,7 @@ struct Counts {
 type Language = Option<usize>;
 
 impl Metrics {
-    /// Nothing has happened yet. So many tenants have labels of their own.
+    /// Counts of which nothing has happened yet. So many tenants have labels of their own.
     pub(crate) fn new(catalogue: &Catalogue, tenants: usize) -> Arc<Self> {
         let languages = catalogue.iter().map(|runtime| runtime.id().to_owned()).collect();
         let counts = Counts { tenants: Tenants::new(tenants), ..Counts::default() };
@@ -72,7 +72,7 @@ impl Metrics {
         language.and_then(|index| self.languages.get(index)).map_or(OTHER, String::as_str)
     }
 
-    /// Writes all of it. Whoever counts waits for a copy, and not for the text.
+    /// Writes all counts. Whoever counts waits for a copy, and not for the text.
     pub(super) fn write(&self, text: &mut Text) {
         let counts = self.counts.lock().clone();
         let mut series = text.family(&is::RUNS);
@@ -117,7 +117,7 @@ impl Metrics {
     }
 }
 
-/// One value, of a tenant where tenants are told apart.
+/// Writes one value, of a tenant where tenants are told apart.
 fn with_tenant(series: &mut Series<'_>, labels: &[(&str, &str)], tenant: &Label, value: impl std::fmt::Display) {
     match tenant {
         None => series.value(labels, value),

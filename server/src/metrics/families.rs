@@ -10,7 +10,7 @@ pub(super) struct Family {
     pub(super) help: &'static str,
 }
 
-/// What sort it is.
+/// What sort of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
@@ -32,7 +32,7 @@ macro_rules! families {
     ($($(#[$note:meta])* $constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $($(#[$note])* pub(super) const $constant: Family =
             Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
-        /// All of them.
+        /// All metrics.
         #[cfg(test)]
         pub(super) const ALL: &[Family] = &[$($constant),*];
     };

@@ -23,7 +23,7 @@ impl Histogram {
         self.sum = self.sum.saturating_add(time);
     }
 
-    /// For each bound, how many are not above it.
+    /// How many times are not above each bound.
     pub(super) fn cumulated(&self) -> impl Iterator<Item = (f64, u64)> {
         let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
         bounds.zip(self.buckets).scan(0, |sum, (bound, count)| {

@@ -12,7 +12,7 @@ use nix::unistd::{SysconfVar, sysconf};
 /// The state of this process.
 #[derive(Debug, Default)]
 pub(super) struct Process {
-    /// Since 1970.
+    /// When the process began, since 1970.
     pub(super) started: Option<Duration>,
     pub(super) cpu: Option<Duration>,
     pub(super) resident_bytes: Option<u64>,
@@ -22,7 +22,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// As it is now; what cannot be found out is absent.
+    /// The process as it is now; what cannot be found out is absent.
     pub(super) fn look() -> Self {
         let sizes = std::fs::read_to_string("/proc/self/statm").ok();
         let size = |index| sizes.as_ref()?.split(' ').nth(index)?.parse::<u64>().ok()?.checked_mul(page_bytes()?);
@@ -32,7 +32,7 @@ impl Process {
             cpu: cpu(),
             resident_bytes: size(1),
             virtual_bytes: size(0),
-            // One is that of the list itself.
+            // One of the descriptors is that of the list itself.
             open_files: open.map(|open| open.saturating_sub(1)),
             most_open_files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
         }
@@ -51,7 +51,8 @@ fn cpu() -> Option<Duration> {
     Some(Duration::from_micros(micros(used.user_time())? + micros(used.system_time())?))
 }
 
-/// In ticks since the machine was started, behind the name, which may have spaces.
+/// When the process began, in ticks since the machine was started: behind the name,
+/// which may have spaces.
 fn started() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let ticks: u64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;

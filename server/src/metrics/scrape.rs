@@ -17,7 +17,7 @@ pub(crate) struct OfTransport {
     pub(crate) key_fetches: Option<KeyFetches>,
 }
 
-/// Writes it.
+/// Writes all metrics.
 pub(crate) fn scrape(service: &Service, metrics: &Metrics, transport: OfTransport, format: Format) -> String {
     let mut text = Text::new(format);
     text.family(&is::BUILD).value(&[("version", env!("CARGO_PKG_VERSION"))], 1);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use sandbox::Principal;
 
-/// Who has no label of its own.
+/// The label of a tenant that has none of its own.
 const OTHER: &str = "other";
 
-/// The tenants that have one: those who called first.
+/// The tenants that have a label of their own: those who called first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tenants {
     most: usize,
@@ -28,7 +28,7 @@ impl Tenants {
         if self.most == 0 {
             return None;
         }
-        // Of whoever is not known nothing is told but that.
+        // A caller whom nobody knows has an empty label: nothing else is told of it.
         let Some(principal) = principal else { return Some(Arc::from("")) };
         if let Some(label) = self.known.get(principal) {
             return Some(Arc::clone(label));

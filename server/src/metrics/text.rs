@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write as _};
 use super::families::{Family, Kind};
 use super::histogram::Histogram;
 
-/// In which form.
+/// The form in which metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Prometheus,
@@ -14,7 +14,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// That which a client would rather have, by its field `Accept`.
+    /// The form which a client would rather have, by its field `Accept`.
     pub(crate) fn wanted(accept: &str) -> Self {
         let quality = |wanted: &str| {
             let of = |part: &str| {
@@ -29,7 +29,7 @@ impl Format {
         if open > 0.0 && open >= quality("text/plain") { Self::OpenMetrics } else { Self::Prometheus }
     }
 
-    /// Its type.
+    /// The content type of the form.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -53,7 +53,7 @@ impl Text {
     pub(super) fn family(&mut self, family: &Family) -> Series<'_> {
         let name = match self.format {
             Format::Prometheus => family.name,
-            // There it is called by what its samples have before `_total`.
+            // OpenMetrics calls a counter by what its samples have before `_total`.
             Format::OpenMetrics => family.name.strip_suffix("_total").unwrap_or(family.name),
         };
         let kind = family.kind;
@@ -69,7 +69,7 @@ impl Text {
     }
 
     fn say(&mut self, what: fmt::Arguments<'_>) {
-        // A string takes everything.
+        // A string takes all that is written to it.
         let _ = self.text.write_fmt(what);
     }
 }
@@ -82,21 +82,21 @@ pub(super) struct Series<'a> {
 }
 
 impl Series<'_> {
-    /// One value.
+    /// Writes one value.
     pub(super) fn value(&mut self, labels: &[(&str, &str)], value: impl Display) -> &mut Self {
         debug_assert_ne!(self.kind, Kind::Histogram, "{}", self.name);
         self.text.say(format_args!("{}{} {value}\n", self.name, Labels(labels, None)));
         self
     }
 
-    /// The only value, if it is known.
+    /// Writes the only value, if it is known.
     pub(super) fn if_known(&mut self, value: Option<impl Display>) {
         if let Some(value) = value {
             self.value(&[], value);
         }
     }
 
-    /// One distribution.
+    /// Writes one distribution.
     pub(super) fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) -> &mut Self {
         let name = self.name;
         for (bound, count) in histogram.cumulated() {
@@ -133,7 +133,7 @@ impl Display for Labels<'_> {
         }
         match bound {
             Some(bound) if bound.is_infinite() => write!(formatter, "{separator}le=\"+Inf\"")?,
-            // With a point: OpenMetrics wants numbers written one way.
+            // A number has a point here: OpenMetrics wants numbers written one way.
             Some(bound) => write!(formatter, "{separator}le=\"{bound:?}\"")?,
             None => {}
         }

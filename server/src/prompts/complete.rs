@@ -15,9 +15,9 @@ enum Wanted {
     Language,
     Run,
     Stream,
-    /// Of something that a run displayed.
+    /// The number of something that a run displayed.
     Number,
-    /// Of a run.
+    /// A path of a file that a run left.
     OwnPath,
     Nothing,
 }
@@ -134,7 +134,8 @@ async fn paths(
     folder.values(written, move |path| files.read(path)).await
 }
 
-/// The same of a run.
+/// What is in the folder of a run's own files that is written so far. A run that is not
+/// there has nothing in it.
 async fn own_paths(executor: &Executor, principal: &Principal, run: &str, folder: Folder, written: &str) -> Values {
     let Ok(id) = RunId::parse(run) else { return Values::default() };
     let Ok(run) = executor.finished_run(principal, &id) else { return Values::default() };
@@ -144,9 +145,9 @@ async fn own_paths(executor: &Executor, principal: &Principal, run: &str, folder
 /// How a path is written.
 #[derive(Clone, Copy)]
 enum Spelling {
-    /// As the tools take it.
+    /// The path as the tools take it.
     Plain,
-    /// As what fills in a template takes it.
+    /// The path as what fills in a template takes it.
     Template,
 }
 
@@ -171,7 +172,7 @@ impl Folder {
         WorkspacePath::of_any_name("path", &folder).ok()
     }
 
-    /// What `read` finds in it, beside the calls of others.
+    /// What `read` finds in the folder, beside the calls of others.
     async fn values(
         self,
         written: &str,

@@ -54,19 +54,19 @@ struct Entry {
     text: fn(&Arguments) -> String,
 }
 
-/// All of them, by name.
+/// All prompts, by name.
 const PROMPTS: [Entry; 3] = [analyze::PROMPT, compare::PROMPT, reproduce::PROMPT];
 
 /// Arguments that were checked.
 struct Arguments(Vec<(&'static str, String)>);
 
 impl Arguments {
-    /// The value of one that may be missing.
+    /// The value of an argument that may be missing.
     fn find(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of one that is required.
+    /// The value of an argument that is required.
     fn get(&self, name: &str) -> &str {
         self.find(name).unwrap_or_default()
     }
@@ -80,7 +80,7 @@ fn find(name: &str) -> Result<&'static Entry> {
     })
 }
 
-/// The list of them.
+/// The list of all prompts.
 pub(crate) fn list() -> ListPromptsResult {
     let argument = |argument: &Argument| {
         PromptArgument::new(argument.name).with_description(argument.description).with_required(argument.is_required)
@@ -113,7 +113,7 @@ async fn check(service: &Service, principal: &Principal, entry: &Entry, mut give
     for Argument { name, kind, is_required, .. } in entry.arguments {
         let field = || format!("arguments.{name}");
         let value = match given.remove(*name) {
-            // Fields of a form that somebody left empty.
+            // An empty field of a form is one that somebody left empty.
             Some(serde_json::Value::String(text)) if text.trim().is_empty() => None,
             Some(serde_json::Value::String(text)) => Some(text),
             None | Some(serde_json::Value::Null) => None,

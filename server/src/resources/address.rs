@@ -33,11 +33,11 @@ pub(crate) enum Address {
 /// What is left of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// One of [`STREAMS`].
+    /// A stream of the run, one of [`STREAMS`].
     Stream(&'static str),
-    /// What it displayed, by number.
+    /// Something that the run displayed, by number.
     Output(u64),
-    /// A file or folder of its own.
+    /// A file or folder of the run's own.
     File(String),
 }
 

@@ -7,7 +7,7 @@ use sandbox::{FileEntry, one_line};
 
 use crate::tools::image_type;
 
-/// Types of text by the ending of a name; what has another is plain.
+/// Types of text by the ending of a name; a text with another ending is plain.
 const TEXTS: [(&str, &str); 16] = [
     ("py", "text/x-python"),
     ("js", "text/javascript"),
@@ -71,7 +71,7 @@ pub(super) fn contents(uri: &str, name: &str, bytes: Vec<u8>) -> ResourceContent
     }
 }
 
-/// What is in base64 already.
+/// The content of a resource that is in base64 already.
 pub(super) fn blob(uri: &str, mime: &str, base64: String) -> ResourceContents {
     ResourceContents::blob(base64, uri).with_mime_type(mime)
 }

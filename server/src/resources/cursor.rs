@@ -36,7 +36,7 @@ pub(super) fn position(
 
 /// The signature of a cursor, and what it signs.
 pub(super) fn split(cursor: &str) -> Option<([u8; SIGNATURE_BYTES], Vec<u8>)> {
-    // One text for each cursor: what is left over of the last letter is zero.
+    // A cursor has one text: what is left over of its last letter is zero.
     let bytes = URL_SAFE_NO_PAD.decode(Some(cursor).filter(|cursor| cursor.len() <= MAX_BYTES)?).ok()?;
     let (signature, position) = bytes.split_first_chunk()?;
     Some((*signature, position.to_vec()))

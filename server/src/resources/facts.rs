@@ -24,7 +24,7 @@ pub(super) struct RunLimits {
 }
 
 impl RunLimits {
-    /// Those of a principal, by a credential that may have lower `ceilings`.
+    /// The limits of runs of a principal, by a credential that may have lower `ceilings`.
     pub(super) fn of(executor: &Executor, principal: &Principal, ceilings: &RequestedLimits) -> Self {
         let mut limits =
             Self { defaults: executor.default_limits_of(principal), ceilings: executor.limit_ceilings_of(principal) };

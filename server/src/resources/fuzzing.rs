@@ -61,7 +61,7 @@ pub fn address(data: &[u8]) {
     assert!(encoded(&path).is_ascii());
     if let Some(id) = id {
         let again = Address::parse(&Address::of_session(&id, &path)).map_err(|error| error.to_string());
-        // One that is written out may be longer than an address may be.
+        // An address that is written out may be longer than an address may be.
         let is_long = encoded(&path).len() > text.len();
         match again {
             Ok(again) => assert_eq!(again, Address::Session { id, path: path.clone() }),

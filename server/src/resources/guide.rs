@@ -6,7 +6,7 @@ use super::facts::RunLimits;
 use crate::service::Service;
 use crate::tools::execute::{describe, mounted};
 
-/// With places for what differs between machines and callers.
+/// The text of the guide, with places for what differs between machines and callers.
 const TEXT: &str = include_str!("guide.md");
 
 /// The guide for a caller.
@@ -33,7 +33,7 @@ pub(super) async fn text(service: &Service, principal: &Principal, ceilings: &Re
     replaced.iter().fold(TEXT.to_owned(), |text, (place, value)| text.replace(place, value))
 }
 
-/// When to take which, where there is a choice.
+/// Words about when to take which language, where there is a choice.
 fn choice(languages: &[Language]) -> &'static str {
     let has = |id: &str| languages.iter().any(|language| language.id == id);
     if has("python") && has("python-native") {

@@ -15,14 +15,14 @@ use super::cursor;
 use super::refusal::Refusal;
 use crate::service::Service;
 
-/// What cursors are signed for.
+/// The name of the list that cursors are signed for.
 const NAME: &str = "resources";
 /// The most resources on a page.
 const PAGE: usize = 200;
-/// And the most bytes of their addresses and names.
+/// The most bytes of addresses and names of resources on a page.
 const PAGE_BYTES: usize = 128 << 10;
 
-/// What is always there.
+/// The resources that are always there.
 const FIXED: [(&str, &str, &str, &str); 3] = [
     (
         "guide",
@@ -41,7 +41,7 @@ const FIXED: [(&str, &str, &str, &str); 3] = [
 
 /// A page while it is made.
 struct Page {
-    /// Where the one before it ended.
+    /// The address at which the page before this one ended.
     after: String,
     resources: Vec<Resource>,
     bytes: usize,
@@ -62,7 +62,7 @@ impl Page {
         }
     }
 
-    /// The session in which the one before it ended.
+    /// The session in which the page before this one ended.
     fn session(&self) -> Option<SessionId> {
         let rest = self.after.strip_prefix(SCHEME)?.strip_prefix("session/")?;
         SessionId::parse(rest.split('/').next()?).ok()
@@ -91,7 +91,7 @@ pub(crate) async fn list(
         of_run(&mut page, &id, &run);
     }
     if !page.has_more {
-        // The first may have been on pages before, and one more tells that there is more.
+        // The first session may have been on pages before, and one more tells that there is more.
         let most = PAGE + 2 - page.resources.len();
         for id in executor.sessions_from(principal, page.session(), most).await? {
             let prefix = Address::of_session(&id, "");
@@ -136,7 +136,7 @@ fn of_run(page: &mut Page, id: &RunId, run: &FinishedRun) {
             all.push(resource.with_mime_type("text/plain").with_size(size));
         }
     }
-    // As text the tenth comes before the second.
+    // The order of addresses is that of text, in which the tenth comes before the second.
     all.sort_by(|one, other| one.uri.cmp(&other.uri));
     all.into_iter().for_each(|resource| page.push(resource));
 }
@@ -147,7 +147,7 @@ async fn of_session(page: &Page, id: SessionId, files: SessionFiles) -> Result<V
     let mut next = Next::after(&page.after, PAGE - page.resources.len() + 1);
     let work = move || {
         let survey = files.survey();
-        // A restore waits for it.
+        // A restore waits for whoever has the files.
         drop(files);
         let Ok(survey) = survey else { return Vec::new() };
         let mut uri = Address::of_session(&id, "");
@@ -237,7 +237,7 @@ mod tests {
         let expected = ["0101", "0102", "0103", "0104", "0105"];
         assert_eq!(listed(&mut (0..9000).map(|n| format!("{n:04}"))), expected);
         assert_eq!(listed(&mut (0..9000).rev().map(|n| format!("{n:04}"))), expected);
-        // Long ones fill a page before it has as many.
+        // Long names fill a page before it has as many.
         let mut next = Next::after("", PAGE + 1);
         for number in (0..5000).rev() {
             let path = format!("{number:04}{}", "x".repeat(200));

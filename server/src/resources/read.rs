@@ -69,7 +69,7 @@ async fn at(
                     let files = executor.session_files(principal, &id).await?;
                     blocking(move || {
                         let found = files.read(&path);
-                        // A restore waits for it, and need not wait for more.
+                        // A restore waits for whoever has the files, and need not wait for more.
                         drop(files);
                         file.contents(found?)
                     })
@@ -80,7 +80,7 @@ async fn at(
         }
         Address::Run { id, part } => {
             let run = executor.finished_run(principal, &id)?;
-            // It never changes, and its handle is nobody else's later.
+            // What a run left never changes, and its handle is nobody else's later.
             let ttl = u64::try_from(run.time_left().as_millis()).unwrap_or(u64::MAX);
             let uri = uri.to_owned();
             let work = move || match part {

@@ -18,7 +18,7 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 /// The longest sentence: it may quote what the caller sent.
 const MESSAGE_BYTES: usize = 1000;
 
-/// Why.
+/// Why something is not given.
 #[derive(Debug, ThisError)]
 pub(crate) enum Refusal {
     #[error(transparent)]
@@ -64,7 +64,7 @@ impl Refusal {
         }
     }
 
-    /// The word for programs.
+    /// The word for programs that says why.
     fn reason(&self) -> &'static str {
         match self {
             Self::Sandbox(error) => error.kind(),

@@ -27,10 +27,10 @@ type Place = (SessionId, WorkspacePath);
 #[derive(Default)]
 pub(crate) struct Subscriptions(Mutex<Option<Told>>);
 
-/// One that is told.
+/// A client that is told of changes.
 struct Told {
     watch: Arc<FileWatch>,
-    /// By address, each with its part of what the caller may have.
+    /// Subscriptions by address, each with its part of what the caller may have.
     permits: HashMap<String, OwnedSemaphorePermit>,
     _telling: AbortOnDropHandle<()>,
 }
@@ -47,7 +47,7 @@ impl Subscriptions {
         uri: &str,
     ) -> Result<(), Refusal> {
         let (session, path) = place(uri, &service.executor.policy(&caller.principal).mounts)?;
-        // One that is not there is told now: nothing of it will ever change.
+        // A session that is not there is told of now: nothing of it will ever change.
         drop(service.executor.session_files(&caller.principal, &session).await?);
         let mut told = self.0.lock();
         let told = told.get_or_insert_with(|| {
@@ -65,7 +65,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Tells of it no longer. What nobody subscribed to is none already.
+    /// Tells of what is at `uri` no longer. What nobody subscribed to is none already.
     pub(crate) fn remove(&self, uri: &str) {
         if let Some(told) = self.0.lock().as_mut()
             && told.permits.remove(uri).is_some()
@@ -156,7 +156,7 @@ impl Listeners {
         SubscriptionFilter::builder().resource_subscriptions(told).build()
     }
 
-    /// Tells one who listens, until it leaves or the server ends.
+    /// Tells a client who listens, until it leaves or the server ends.
     pub(crate) async fn tell(
         &self,
         service: &Service,
@@ -165,7 +165,7 @@ impl Listeners {
     ) -> Result<(), Refusal> {
         let watching = {
             let mut begun = self.0.lock();
-            // Of several who asked for the same, each may have any.
+            // Several may have asked for the same, and each may have what any of them was given.
             let at = begun.iter().position(|(requested, _)| requested == context.requested());
             at.map(|at| begun.swap_remove(at).1)
         };

@@ -12,7 +12,7 @@ struct Template {
     description: &'static str,
 }
 
-/// All of them.
+/// All templates.
 const TEMPLATES: [Template; 4] = [
     Template {
         uri: "belljar://session/{session}/{+path}",
@@ -40,12 +40,12 @@ const TEMPLATES: [Template; 4] = [
     },
 ];
 
-/// Whether it is one of them.
+/// Whether `uri` is one of the templates.
 pub(crate) fn has_template(uri: &str) -> bool {
     TEMPLATES.iter().any(|template| template.uri == uri)
 }
 
-/// The list of them.
+/// The list of all templates.
 pub(crate) fn templates() -> ListResourceTemplatesResult {
     let template = |template: &Template| {
         ResourceTemplate::new(template.uri, template.name)

@@ -79,7 +79,7 @@ pub(super) fn find(workspace: &Workspace, path: &WorkspacePath, part: &Part) -> 
     }
 }
 
-/// The same in a mount.
+/// What lies at a path in a mount, as far as that is wanted.
 pub(super) fn find_mounted(path: &MountedPath, part: &Part) -> Result<Found> {
     match (path.read()?, &part.pattern) {
         (Found::Directory(_), Some(glob)) => {
@@ -279,7 +279,7 @@ fn read_binary(file: &mut std::fs::File, size_bytes: u64, start: &[u8], part: &P
     let mut reply = Reply { size_bytes: Some(size_bytes), ..Reply::default() };
     let mut kind = "binary file";
     if let Some(mime) = displayed::image_type(start).filter(|_| at_start) {
-        // As many bytes as base64 makes the most of.
+        // No more bytes are read than an image may have, whose base64 is a third longer.
         let bytes = read_range(file, 0, (IMAGE_BYTES / 4 * 3) as u64 + 1)?;
         match Image::new(&bytes).ok().filter(|_| bytes.len() as u64 == size_bytes) {
             Some(image) if image.base64.len() <= IMAGE_BYTES => {

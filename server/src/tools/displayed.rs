@@ -37,7 +37,7 @@ pub(crate) enum Shown {
 
 /// An image as it goes to a client.
 pub(crate) struct Image {
-    /// By its first bytes.
+    /// The type of the image, by its first bytes.
     pub(crate) mime: &'static str,
     pub(crate) base64: String,
     /// Width and height in pixels.
@@ -58,7 +58,7 @@ impl Image {
         Ok(Self { mime, base64: STANDARD.encode(bytes), pixels: (width, height), bytes: bytes.len() })
     }
 
-    /// What it is, in words.
+    /// The image in words.
     pub(crate) fn description(&self) -> String {
         let (width, height) = self.pixels;
         format!("{}, {width}x{height} pixels, {} bytes", self.mime, self.bytes)
@@ -109,7 +109,7 @@ impl Shown {
         let preferred = SOURCES.iter().find_map(|mime| Some(((*mime).to_owned(), find(mime)?)));
         let any = || bundle.iter().find(|(mime, _)| is_text(mime)).cloned();
         if let Some((mime, data)) = preferred.or_else(any) {
-            // By the guest ABI what is no text type comes in base64.
+            // Content of no text type comes in base64, by the guest ABI.
             let decoded = is_json(&mime).then(|| STANDARD.decode(data).ok()).flatten();
             let text = decoded.map_or_else(|| data.clone(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
             return Self::Text { mime, text };
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn an_image_is_told_with_its_pixels() {
         let pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
-        // By what it is, whatever it says it is.
+        // An image is shown by what it is, whatever it says it is.
         let expected = "image: image/png, 1x1 pixels, 70 bytes score 0.9";
         assert_eq!(shown(&[("image/JPEG; x=1", pixel), ("text/plain", "score 0.9")]), expected);
         let unpadded = pixel.trim_end_matches('=');

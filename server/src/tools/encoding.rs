@@ -40,7 +40,7 @@ impl Content {
         }
         match std::str::from_utf8(start) {
             Ok(_) => return Self::Utf8,
-            // A character that the end cuts in two.
+            // The end of the bytes may cut a character in two.
             Err(error) if error.error_len().is_none() => return Self::Utf8,
             Err(_) => {}
         }

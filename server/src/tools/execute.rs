@@ -172,7 +172,7 @@ fn hold_to(ceilings: &RequestedLimits, defaults: &Limits, limits: &mut Requested
 fn hint(runtime: &GuestRuntime, outcome: &Outcome) -> Option<String> {
     let Kind::Native(native) = runtime.kind() else { return None };
     if outcome.report.error.as_ref().is_some_and(|error| error.traceback.contains("Hint: ")) {
-        // It comes with its own advice.
+        // This ending comes with its own advice.
         return None;
     }
     let Output { head, tail, .. } = &outcome.report.stderr;

@@ -21,8 +21,8 @@ use super::{content, execute, read, session, write};
 use crate::fuzzing::chosen;
 use crate::source;
 
-/// The longest error that says no more than it should of what was sent. Replies
-/// cut one that is longer.
+/// The longest error, which says no more than it should of what was sent. Replies cut
+/// one that is longer.
 const ERROR_BYTES: usize = 2000;
 
 /// What an input of `arguments` is for: a tool, or something in an argument.

@@ -43,9 +43,9 @@ use crate::service::Service;
 pub(crate) struct Call<'a> {
     pub(crate) service: &'a Service,
     pub(crate) principal: &'a Principal,
-    /// The highest limits of its credential, where there is one that has any.
+    /// The highest limits of the call's credential, where there is one that has any.
     pub(crate) ceilings: RequestedLimits,
-    /// Where it comes from, if anybody wants to know.
+    /// Where the call comes from, if anybody wants to know.
     pub(crate) origin: Option<Arc<Origin>>,
     pub(crate) context: &'a RequestContext<RoleServer>,
     /// When the client has closed its end, or the transport is about to go.
@@ -57,12 +57,12 @@ impl<'a> Call<'a> {
         &self.service.executor
     }
 
-    /// For those who watch runs.
+    /// Where the call comes from, for those who watch runs.
     fn origin(&self) -> Option<sandbox::Origin> {
         self.origin.clone().map(|origin| origin as sandbox::Origin)
     }
 
-    /// The same of a program that is given this.
+    /// Where the call comes from, with what its program is given.
     fn origin_with(&self, inputs: Option<Inputs>) -> Option<sandbox::Origin> {
         let Some(inputs) = inputs else { return self.origin() };
         let origin = self.origin.as_ref()?.with(inputs);
@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Tells them that it was refused before it was understood.
+    /// Tells those who watch runs that the call was refused before it was understood.
     fn refuse(&self, language: &str, error: &Error) {
         self.executor().refuse(self.principal, language, self.origin(), error);
     }
@@ -107,8 +107,8 @@ impl<'a> Call<'a> {
 type Result<T> = std::result::Result<T, Error>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult>> + Send + 'a>>;
 
-/// From here on arguments are understood on another thread: so much base64 takes
-/// a millisecond.
+/// The size from which on arguments are understood on another thread: so much base64
+/// takes a millisecond.
 const UNDERSTOOD_HERE_BYTES: usize = 128 << 10;
 
 /// Makes a request of arguments, without holding up the calls of others.
@@ -139,10 +139,10 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     define: fn(&Service, &Policy, &[Language]) -> Tool,
     pub(crate) call: for<'a> fn(&'a Call<'a>, JsonObject) -> Answer<'a>,
-    /// What kind of place it takes. One that runs code takes its own, and the log has
-    /// its failures from the events of runs.
+    /// What kind of place the tool takes. One that runs code takes its own, and the log
+    /// has its failures from the events of runs.
     pub(crate) looks: Option<Look>,
-    /// Without which it is not called.
+    /// The scope without which the tool is not called.
     pub(crate) needs: Scope,
 }
 
@@ -288,7 +288,7 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "object"})
 }
 
-/// The same for several of them.
+/// The schema of a list of objects that another tool describes, or the text does.
 fn any_objects(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "array", "items": {"type": "object"}})
 }

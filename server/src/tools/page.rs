@@ -26,9 +26,9 @@ const MAX_SCAN_BYTES: u64 = 1 << 30;
 
 /// Which lines are wanted.
 pub(crate) struct Lines<'a> {
-    /// The first, from 1.
+    /// The first line that is wanted, from 1.
     pub(crate) first: u64,
-    /// The most of them.
+    /// The most lines that are wanted.
     pub(crate) limit: u64,
     pub(crate) pattern: Option<&'a str>,
     /// Ends the search when nobody waits for it any longer.
@@ -115,13 +115,13 @@ pub(crate) fn lines(source: impl Read, wanted: &Lines<'_>) -> Result<Page, Error
 /// A line without its end, and only the beginning of a long one.
 #[derive(Default)]
 struct Line {
-    /// What of it is held against a pattern, and then what of it is shown.
+    /// The part of the line that is held against a pattern, and then the part that is shown.
     bytes: Vec<u8>,
-    /// Where that begins in the line.
+    /// Where that part begins in the line.
     skipped: usize,
-    /// How long all of it is.
+    /// How long all of the line is.
     length: u64,
-    /// Where it starts, and where the next one does.
+    /// Where the line starts, and where the next one does.
     start: u64,
     next: u64,
 }
@@ -166,8 +166,7 @@ impl Line {
         self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes)
     }
 
-    /// Leaves what is shown of it: from its beginning, or around a match that is
-    /// further on.
+    /// Leaves what is shown of the line: from its beginning, or around a match that is further on.
     fn show_from(&mut self, matched: usize) {
         if matched >= MAX_LINE_BYTES {
             self.skipped = matched - MAX_LINE_BYTES / 4;
@@ -176,12 +175,12 @@ impl Line {
         self.bytes.truncate(MAX_LINE_BYTES);
     }
 
-    /// Whether all of it is shown.
+    /// Whether all of the line is shown.
     fn is_whole(&self) -> bool {
         self.skipped == 0 && self.length == self.bytes.len() as u64
     }
 
-    /// Whether it is not UTF-8, characters that are cut at its ends aside.
+    /// Whether the line is not UTF-8, characters that are cut at its ends aside.
     fn is_lossy(&self) -> bool {
         let (text, _) = text_of(&self.bytes);
         std::str::from_utf8(&self.bytes).is_err()
@@ -209,7 +208,7 @@ impl Line {
 pub(crate) fn whole_characters(bytes: &[u8], offset: u64) -> (u64, u64, String) {
     let is_continuation = |byte: &&u8| **byte & 0xc0 == 0x80;
     let skipped = bytes.iter().take(3).take_while(is_continuation).count();
-    // What is no text at all is not cut to it.
+    // Bytes that are no text at all are not cut to whole characters.
     let skipped = if skipped == bytes.len() { 0 } else { skipped };
     let rest = &bytes[skipped..];
     let end = match std::str::from_utf8(rest) {

@@ -17,7 +17,7 @@ pub(crate) const NAME: &str = "read";
 /// Lines, entries or matches that a call returns unless it asks for another
 /// number.
 const DEFAULT_LIMIT: u64 = 500;
-/// The most it may ask for.
+/// The most lines, entries or matches that a call may ask for.
 const MAX_LIMIT: u64 = 10_000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -89,7 +89,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
     // for neither.
     let mounted = path.as_deref().and_then(|path| executor.policy(principal).mounts.path("path", path));
     let work: Box<dyn FnOnce() -> Result<CallToolResult> + Send> = match (session, run, path, stream, output) {
-        // It is the same for all sessions and runs, whichever is named beside it.
+        // A mount is the same for all sessions and runs, whichever is named beside it.
         (_, _, _, None, None) if let Some(mounted) = mounted => {
             let mounted = mounted?;
             Box::new(move || show(find_mounted(&mounted, &part)?, &part))
@@ -100,7 +100,7 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
             let files = executor.session_files(principal, &id).await?;
             Box::new(move || {
                 let found = find(&files, &path, &part);
-                // A restore waits for it, and need not wait for more.
+                // A restore waits for whoever has the files, and need not wait for more.
                 drop(files);
                 show(found?, &part)
             })

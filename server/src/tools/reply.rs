@@ -226,7 +226,7 @@ fn structure(outcome: Outcome, sent: &[bool], defaults: &Limits) -> ExecuteReply
 fn files(files: Vec<FileEntry>) -> Vec<FileReply> {
     let mut room = STRUCTURED_FILES_BYTES;
     let fits = |file: &FileEntry| {
-        // As it is written: some characters take six times as much.
+        // A name counts as it is written: some characters take six times as much.
         let size = serde_json::to_string(&file.path).map_or(usize::MAX, |path| path.len());
         let fits = size <= room;
         room = room.saturating_sub(size);
@@ -242,7 +242,7 @@ pub(crate) fn text_of(bytes: &[u8]) -> (String, usize) {
     let start = bytes.iter().take(3).take_while(|byte| is_continuation(byte)).count();
     let rest = &bytes[start..];
     let end = match std::str::from_utf8(rest) {
-        // A character that the end cuts in two.
+        // The end of the bytes may cut a character in two.
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         _ => rest.len(),
     };

@@ -13,11 +13,11 @@ use super::reply::text_of;
 /// How many changed files are named, and in how many bytes.
 const FILES: usize = 20;
 const FILES_BYTES: usize = 2048;
-/// As much of a traceback, of a result and of a long display there is always.
+/// How much of a traceback, of a result and of a long display there always is.
 const LEAST_BYTES: usize = 1024;
-/// With less room than this for it, a display is only counted.
+/// How much room a display needs for more than being counted.
 const NOTE_BYTES: usize = 200;
-/// A run that took longer is told how long.
+/// How long a run takes at least that is told how long it took.
 const LONG_MS: u64 = 1000;
 
 /// The text of a result while it is made.
@@ -64,7 +64,7 @@ pub(crate) fn session_line(session: &SessionReport) -> String {
         SessionState::RolledBack => ", rolled back: variables and files are as before this call",
     };
     let lifetime = expires_at.duration_since(SystemTime::now()).unwrap_or_default().as_secs();
-    // Once is enough, and the first result is where it is read.
+    // The lifetime is told once, in the first result, where it is read.
     let lifetime = match (*sequence, lifetime + 60) {
         (1, seconds) if seconds >= 2 * 86_400 => format!(", kept until {} days without use", seconds / 86_400),
         (1, seconds) => format!(", kept until {} minutes without use", seconds / 60),
@@ -150,7 +150,7 @@ impl Report<'_> {
                         too_much.push(number);
                     }
                 }
-                // It has been told as the result.
+                // This text has been told as the result.
                 Shown::Text { mime, .. } if mime == "text/plain" && is_result => {}
                 // A note that is longer than what it stands for says less.
                 Shown::Text { text, .. } if self.room < NOTE_BYTES && text.len() > self.room => too_much.push(number),
@@ -250,7 +250,7 @@ impl Report<'_> {
     /// part in `parts`, and its end; and between them how the rest is read.
     fn excerpt(&mut self, text: &str, rest: &str, parts: usize) -> String {
         let text = text.strip_suffix('\n').unwrap_or(text);
-        // Whatever came before, of each kind there is something to read.
+        // There is something to read of each kind, whatever came before.
         let room = self.room.max(LEAST_BYTES);
         self.room = self.room.saturating_sub(text.len());
         if text.len() <= room {

@@ -14,12 +14,12 @@ pub(crate) struct TraceContext {
     pub(super) span: [u8; 8],
     /// Whether whoever began the trace keeps it.
     pub(super) is_sampled: bool,
-    /// What is handed on as it came.
+    /// The state of other systems, which is handed on as it came.
     pub(super) state: Option<String>,
 }
 
 impl TraceContext {
-    /// That of a message; what is not in order is as if it were not there.
+    /// The place in a trace that a message says; what is not in order is as if it were not there.
     pub(crate) fn of(meta: &MetaObject, headers: Option<&HeaderMap>) -> Option<Self> {
         let of_message = || Self::parse(meta.get_traceparent()?, meta.get_tracestate());
         let field = |name: &str| {
@@ -48,7 +48,7 @@ impl TraceContext {
     }
 }
 
-/// So many bytes in lower-case digits.
+/// So many bytes, which are written in lower-case digits.
 fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     let is_digit = |digit: &u8| digit.is_ascii_digit() || matches!(digit, b'a'..=b'f');

@@ -27,7 +27,7 @@ use crate::authorities;
 const DELAY: Duration = Duration::from_secs(5);
 /// How often a batch is tried.
 const ATTEMPTS: u32 = 4;
-/// How long after the first failure; it doubles.
+/// How long it takes after the first failure until a batch is tried again; it doubles.
 const BACKOFF: Duration = Duration::from_millis(500);
 /// The longest that a collector may have this wait.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -44,14 +44,14 @@ pub(super) struct Exporter {
     tls: Option<TlsConnector>,
     /// `Resource` and what is before the spans of a batch.
     head: Vec<u8>,
-    /// What is open to the collector, while nothing is sent.
+    /// The connection that is open to the collector, while nothing is sent.
     open: Mutex<Option<SendRequest<Full<Bytes>>>>,
     told: Mutex<Option<Instant>>,
 }
 
 /// Why a batch was not taken.
 enum Refused {
-    /// It may be taken later.
+    /// The batch may be taken later.
     Now(Option<Duration>, anyhow::Error),
     Ever(anyhow::Error),
 }
@@ -159,7 +159,7 @@ impl Exporter {
         result
     }
 
-    /// What is open and still good.
+    /// The connection that is open and still good.
     async fn reuse(&self) -> Option<SendRequest<Full<Bytes>>> {
         let mut sender = self.open.lock().take()?;
         sender.ready().await.is_ok().then_some(sender)

@@ -13,10 +13,10 @@ const MOST: u64 = 16_384;
 /// The most that are sent at once, as OpenTelemetry has it.
 pub(super) const BATCH: u64 = 512;
 
-/// They, and what became of others.
+/// The spans that wait, and what became of others.
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// That there is a batch.
+    /// Told when there is a batch.
     full: Notify,
 }
 
@@ -46,7 +46,7 @@ impl Queue {
         Self { state: Mutex::default(), full: Notify::new() }
     }
 
-    /// Adds those of a call, or drops them.
+    /// Adds the spans of a call, or drops them.
     pub(super) fn add(&self, spans: Spans) {
         let mut state = self.state.lock();
         if state.count + spans.count > MOST {

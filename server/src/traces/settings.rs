@@ -18,12 +18,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most attributes of the server.
 const MOST_ATTRIBUTES: usize = 64;
 
-/// They, as they are written.
+/// The settings of traces, as they are written.
 #[derive(Clone, Default)]
 pub(crate) struct Written {
-    /// Of the collector, to which the path of traces is added.
+    /// The address of the collector, to which the path of traces is added.
     pub(crate) endpoint: Option<String>,
-    /// Of its traces alone.
+    /// The address at which the collector takes traces alone.
     pub(crate) traces_endpoint: Option<String>,
     pub(crate) headers: Option<String>,
     pub(crate) protocol: Option<String>,
@@ -36,14 +36,14 @@ pub(crate) struct Written {
     pub(crate) is_disabled: Option<String>,
 }
 
-/// There may be a token in it.
+/// A setting may have a token in it, and none is shown but the address.
 impl fmt::Debug for Written {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Written").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-/// They, checked.
+/// The settings of traces, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceSettings {
     pub(super) collector: Collector,
@@ -61,7 +61,7 @@ pub(super) struct Collector {
     pub(super) is_tls: bool,
     pub(super) host: String,
     pub(super) port: u16,
-    /// As it is written.
+    /// The host and the port as they are written.
     pub(super) authority: String,
     pub(super) target: String,
 }
@@ -69,16 +69,16 @@ pub(super) struct Collector {
 /// Which traces are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sampler {
-    /// Whether whoever began a trace says so.
+    /// Whether a trace is kept that whoever began it says is kept.
     by_parent: bool,
-    /// How many of those that begin here: from 0 to 1.
+    /// How many traces are kept of those that begin here: from 0 to 1.
     ratio: f64,
 }
 
 /// A trace that a call is kept in.
 pub(super) struct Trace {
     pub(super) id: [u8; 16],
-    /// For the spans of the call.
+    /// The ids for the spans of the call.
     pub(super) spans: [[u8; 8]; 4],
 }
 
@@ -132,7 +132,7 @@ impl TraceSettings {
         let headers = headers.into_iter().map(header).collect::<anyhow::Result<_>>();
         Ok(Some(Self {
             collector: Collector::parse(&address)?,
-            // What is in it may be a token.
+            // A header may have a token in it.
             headers: headers
                 .map_err(|_| anyhow::anyhow!("OTEL_EXPORTER_OTLP_HEADERS has a field that HTTP has not"))?,
             timeout,
@@ -207,8 +207,8 @@ impl Sampler {
         (kept_by_parent == Some(true) || self.keeps(&trace.id)).then_some(trace)
     }
 
-    /// By the end of the id, as all samplers of OpenTelemetry do: of one trace all of them
-    /// keep the same.
+    /// Whether a trace is kept, by the end of its id, as all samplers of OpenTelemetry
+    /// do: of one trace all of them keep the same.
     fn keeps(&self, id: &[u8; 16]) -> bool {
         let mut end = [0; 8];
         end.copy_from_slice(&id[8..]);
@@ -221,7 +221,7 @@ impl Sampler {
 /// `NAME=VALUE,NAME=VALUE`, with percent signs for what has no place there.
 fn pairs(variable: &str, text: &str) -> anyhow::Result<Vec<(String, String)>> {
     let pair = |pair: &str| {
-        // It may be a token.
+        // The text may have a token in it.
         let (name, value) =
             pair.split_once('=').with_context(|| format!("{variable} must be NAME=VALUE,NAME=VALUE"))?;
         let value = decoded(value.trim()).with_context(|| format!("{variable} has a % that stands for nothing"))?;
@@ -323,7 +323,7 @@ mod tests {
         assert!(kept("parentbased_always_on", None).is_some_and(|id| id != [0; 16]));
         let half = (0..2000).filter(|_| kept("parentbased_traceidratio", None).is_some()).count();
         assert!((800..1200).contains(&half), "{half}");
-        // The same answer for the same trace.
+        // Every server gives the same answer for the same trace.
         let low = TraceContext { trace: [0; 16], ..parent(false) };
         assert!(kept("traceidratio", Some(&low)).is_some());
         assert!(kept("traceidratio", Some(&TraceContext { trace: [0xff; 16], ..parent(true) })).is_none());

@@ -24,13 +24,13 @@ pub(super) struct Spans {
     pub(super) count: u64,
 }
 
-/// The field.
+/// The field of a `ScopeSpans` that has its spans.
 const SPANS: u32 = 2;
 
 /// What all spans of a call have.
 struct Call<'a> {
     trace: &'a Trace,
-    /// In nanoseconds since 1970.
+    /// When the call began, in nanoseconds since 1970.
     began: u64,
     spans: Message,
     count: u64,
@@ -53,7 +53,7 @@ impl Spans {
                 about(span, event, origin);
             },
         );
-        // What is not there has not happened.
+        // A time that is not there is that of what has not happened.
         let ran = times.ran.unwrap_or(times.now);
         if let Some(admitted) = times.admitted {
             let until = times.started.unwrap_or(times.now);
@@ -93,7 +93,7 @@ impl Call<'_> {
             span.text(5, name).number(6, kind);
             span.fixed64(7, began + nanoseconds(from)).fixed64(8, began + nanoseconds(to.max(from)));
             fill(span);
-            // Sampled.
+            // The flags say that the trace is sampled.
             span.fixed32(16, 1);
         });
     }
@@ -109,7 +109,7 @@ fn about(span: &mut Message, event: &RunEvent, origin: Option<&Origin>) {
     text("gen_ai.tool.name", "execute");
     text("gen_ai.operation.name", "execute_tool");
     text("belljar.tenant", call.principal.directory_name());
-    // Of a call that was refused it is whatever somebody wrote.
+    // The language of a call that was refused is whatever somebody wrote.
     if event.limits.is_some() {
         text("belljar.language", &call.language);
     }
@@ -154,7 +154,7 @@ fn about(span: &mut Message, event: &RunEvent, origin: Option<&Origin>) {
     }
 }
 
-/// What its program used.
+/// Writes what the program used.
 fn used(span: &mut Message, event: &RunEvent) {
     let RunStage::Ended(Ok(summary)) = &event.stage else { return };
     for (resource, name) in [

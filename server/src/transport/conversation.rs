@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::message::{MAX_MESSAGE_BYTES, Refusal};
 use super::unsent::Unsent;
 
-/// No more is read while requests of so many bytes wait.
+/// How many bytes of requests wait before no more is read.
 const MAX_HELD_BYTES: usize = MAX_MESSAGE_BYTES;
 
 type Sending = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
@@ -74,7 +74,7 @@ impl<W: Wire> Conversation<W> {
             RxJsonRpcMessage::<RoleServer>::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification {
                     let id = cancelled.params.request_id.as_ref();
-                    // One that was cancelled is not answered.
+                    // A request that was cancelled is not answered.
                     self.asked.retain(|asked| Some(asked) != id);
                     self.held.retain(|(held, _)| match held {
                         RxJsonRpcMessage::<RoleServer>::Request(request) => Some(&request.id) != id,

@@ -14,9 +14,9 @@ struct State {
     /// The number of the newest stream.
     stream: u64,
     is_open: bool,
-    /// Whether it has taken everything, and waits for more.
+    /// Whether the stream has taken everything, and waits for more.
     waits: bool,
-    /// Whether something was handed over that it has not taken.
+    /// Whether something was handed over that the stream has not taken.
     is_on_its_way: bool,
 }
 
@@ -25,7 +25,7 @@ struct State {
 pub(crate) struct Way(u64);
 
 impl Gate {
-    /// Without a stream.
+    /// The way to a client that has no stream.
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(State::default()))
     }
@@ -40,8 +40,7 @@ impl Gate {
         way
     }
 
-    /// Says that there is no way any longer; or that this one, if it is said of one, is
-    /// none.
+    /// Says that there is no way any longer; or that `way` is none, if it is said of one.
     pub(crate) fn close(&self, way: Option<Way>) {
         self.0.send_if_modified(|state| {
             let is_meant = state.is_open && way.is_none_or(|way| way.0 == state.stream);
@@ -70,7 +69,7 @@ impl Gate {
 
     /// Waits until there is a stream that waits for something.
     pub(crate) async fn ready(&self) -> Way {
-        // Its sender lives as long as this.
+        // The sender lives as long as this gate.
         let ready = self.0.subscribe().wait_for(|state| state.is_open && state.waits).await.map(|state| state.stream);
         Way(ready.unwrap_or_default())
     }

@@ -16,7 +16,7 @@ pub(crate) struct Lines<R, W: AsyncWrite> {
     line: Vec<u8>,
     /// Looks for the id of a line that is too long to be kept.
     too_long: Option<IdFinder>,
-    /// Sends; it reads from nothing.
+    /// The side that sends; it reads from nothing.
     output: AsyncRwTransport<RoleServer, Empty, W>,
 }
 
@@ -72,7 +72,7 @@ impl<R: AsyncRead + Unpin + Send + 'static, W: AsyncWrite + Unpin + Send + 'stat
         }
         let line = std::mem::take(&mut self.line);
         let arrived = Arrived { message: parse(&line), bytes: line.len() };
-        // Its room serves again, unless it was an exception.
+        // The room of this line serves again, unless it was an exception.
         self.line = line;
         self.line.clear();
         self.line.shrink_to(64 << 10);

@@ -16,7 +16,7 @@ pub(super) const MAX_VALUES: usize = 100_000;
 /// The longest request to listen, which is in memory for as long as it is listened to.
 /// It names 256 addresses, of which each may have half a KiB.
 const LISTEN_BYTES: usize = 128 << 10;
-/// And the most values in it: one of two bytes may take hundreds in memory.
+/// The most values in a request to listen: one of two bytes may take hundreds in memory.
 const LISTEN_VALUES: usize = 1024;
 /// How much of a client's text an answer repeats.
 const SHOWN_BYTES: usize = 200;
@@ -100,7 +100,7 @@ pub(super) fn parse(line: &[u8]) -> Result<RxJsonRpcMessage<RoleServer>, Option<
 
 /// Refuses a message with too many values, before any of them takes memory.
 pub(super) fn check_size(message: &[u8]) -> Result<(), Refusal> {
-    // Each takes a byte at least, and one that parts it from the next.
+    // A value takes a byte at least, and one that parts it from the next.
     let count = if message.len() <= MAX_VALUES { 0 } else { values(message) };
     if count <= MAX_VALUES {
         return Ok(());
@@ -190,7 +190,7 @@ const METHODS: [&str; 13] = [
     "tools/list",
 ];
 
-/// Those of them that the newer era has no more.
+/// Methods that the newer era has no more.
 const REMOVED: [&str; 4] = ["initialize", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 fn has_removed(version: &str, method: &str) -> bool {

@@ -38,7 +38,7 @@ impl IdFinder {
         }
     }
 
-    /// Whether it is about a method, as requests and notifications are, and has
+    /// Whether the line is about a method, as requests and notifications are, and has
     /// an id of whatever sort.
     pub(crate) const fn has_method(&self) -> bool {
         self.has_method && self.has_id
@@ -112,7 +112,7 @@ mod tests {
 
     fn id(line: &str) -> Option<RequestId> {
         let mut finder = IdFinder::default();
-        // In pieces, as a connection delivers it.
+        // The line comes in pieces, as a connection delivers it.
         line.as_bytes().chunks(3).for_each(|piece| finder.feed(piece));
         finder.found()
     }

@@ -36,7 +36,7 @@ pub(crate) async fn serve(service: Arc<Service>) -> anyhow::Result<()> {
             Ok(connection) => Some(connection),
             // A client that leaves before it says anything is no failure.
             Err(_) if ended.is_cancelled() => None,
-            // It may quote all that the client said.
+            // The error may quote all that the client said.
             Err(error) => anyhow::bail!("the client did not begin: {}", Bounded(&format_args!("{error}"))),
         },
         () = service.stopping() => None,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// What there is of it.
+/// The amount that all have together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Total(Arc<Shared>);
 
@@ -15,7 +15,7 @@ struct Shared {
     shrunk: Notify,
 }
 
-/// A part of it, which goes when this is dropped.
+/// The part of one in a total, which goes when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Part {
     total: Total,
@@ -23,12 +23,12 @@ pub(crate) struct Part {
 }
 
 impl Total {
-    /// How much there is.
+    /// How much all have together.
     pub(crate) fn get(&self) -> usize {
         self.0.amount.load(Ordering::Relaxed)
     }
 
-    /// Waits until it is below `bound`.
+    /// Waits until all have less than `bound` together.
     pub(crate) async fn falls_below(&self, bound: usize) {
         loop {
             let mut shrunk = std::pin::pin!(self.0.shrunk.notified());
@@ -41,7 +41,7 @@ impl Total {
         }
     }
 
-    /// So much more.
+    /// Adds a part of this amount.
     pub(crate) fn add(&self, amount: usize) -> Part {
         self.0.amount.fetch_add(amount, Ordering::Relaxed);
         Part { total: self.clone(), amount }

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 
 use super::total::{Part, Total};
 
-/// As much may be on its way when another call begins.
+/// How much may be on its way to one caller when another call begins.
 const MOST_BYTES: usize = 16 << 20;
 
-/// As much may be on its way to all callers together, past which each has as much as
+/// How much may be on its way to all callers together, past which each has as much as
 /// [`LEAST_BYTES`]: one that reads waits for none that does not.
 const MOST_BYTES_OF_ALL: usize = 256 << 20;
 const LEAST_BYTES: usize = 1 << 20;
@@ -35,12 +35,12 @@ pub(crate) struct OnItsWay {
 }
 
 impl Unsent {
-    /// Of the only caller that there is.
+    /// What is on its way to the only caller that there is.
     pub(crate) fn new() -> Arc<Self> {
         Self::within(&Total::default())
     }
 
-    /// Of one of those who have `all` together.
+    /// What is on its way to one of those who have `all` together.
     pub(crate) fn within(all: &Total) -> Arc<Self> {
         Arc::new(Self { own: watch::Sender::new(0), all: all.clone() })
     }
@@ -48,7 +48,7 @@ impl Unsent {
     /// Counts a message, which is about to be sent.
     pub(crate) fn begin<T: Serialize>(self: &Arc<Self>, message: &T) -> OnItsWay {
         let mut length = Length(0);
-        // One that cannot be written is not sent either.
+        // A message that cannot be written is not sent either.
         let _ = serde_json::to_writer(&mut length, message);
         self.own.send_modify(|bytes| *bytes += length.0);
         self.on_its_way(length.0)
@@ -69,7 +69,7 @@ impl Unsent {
         is_room(*self.own.borrow(), self.is_full())
     }
 
-    /// Whether all have together what they may have.
+    /// Whether all callers have as much on its way together as they may have.
     fn is_full(&self) -> bool {
         self.all.get() >= MOST_BYTES_OF_ALL
     }
@@ -79,7 +79,7 @@ impl Unsent {
         let _ = self.own.subscribe().wait_for(|bytes| *bytes == 0).await;
     }
 
-    /// Waits until something of it has gone, for as long as `patience`.
+    /// Waits until something has gone that is on its way, for as long as `patience`.
     pub(super) async fn shrinks_within(&self, patience: Duration) -> bool {
         let before = *self.own.borrow();
         let mut unsent = self.own.subscribe();
@@ -95,7 +95,7 @@ impl Unsent {
                 return;
             }
             tokio::select! {
-                // Its sender lives as long as this.
+                // The sender lives as long as this does.
                 _ = own.changed() => {}
                 () = self.all.falls_below(MOST_BYTES_OF_ALL), if is_full => {}
             }

@@ -31,13 +31,13 @@ use crate::identity::{Scope, Scopes};
 
 const FILE: &str = "client-keys.json";
 const LOCK: &str = "client-keys.lock";
-/// Of the form of the file.
+/// The version of the form of the file.
 const VERSION: u32 = 1;
 /// How keys begin, by which people and scanners know one that lies where none should.
 pub(crate) const PREFIX: &str = "belljar_key_";
 const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 5;
-/// A hundred thousand keys, and then some.
+/// The longest file: a hundred thousand keys, and then some.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const MAX_NAME_CHARS: usize = 100;
 /// The end of the year 9999, in seconds since 1970: a time past it has no date.
@@ -84,7 +84,7 @@ pub(crate) enum KeysError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Key {
-    /// By which people name it. It is a part of the key, too.
+    /// The identifier by which people name the key. It is a part of the key, too.
     pub(crate) id: String,
     /// BLAKE3 of the whole key, in hexadecimal digits.
     hash: String,
@@ -114,7 +114,7 @@ pub(crate) struct NewKey {
 }
 
 impl Key {
-    /// What tells it from every other text.
+    /// The hash that tells this key from every other text.
     pub(super) fn digest(&self) -> Option<blake3::Hash> {
         blake3::Hash::from_hex(&self.hash).ok()
     }
@@ -128,7 +128,7 @@ impl Key {
         UNIX_EPOCH + Duration::from_secs(self.created)
     }
 
-    /// From when on it lets nobody in.
+    /// The time from when on this key lets nobody in.
     pub(crate) fn expires(&self) -> Option<SystemTime> {
         Some(UNIX_EPOCH + Duration::from_secs(self.expires?))
     }
@@ -141,22 +141,22 @@ struct Contents {
     keys: Vec<Key>,
 }
 
-/// The file of them.
+/// The file of the keys of clients.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientKeys {
     path: PathBuf,
-    /// Whether somebody else keeps it, and replaces it by what a link leads to: a secret
-    /// that is mounted.
+    /// Whether somebody else keeps the file, and replaces it by what a link leads to: a
+    /// secret that is mounted.
     is_given: bool,
 }
 
 impl ClientKeys {
-    /// Those of the server with this state directory, which the first key makes.
+    /// The keys of the server with this state directory, which the first key makes.
     pub(crate) fn of(state_directory: &Path) -> Self {
         Self { path: state_directory.join(FILE), is_given: false }
     }
 
-    /// Those in a file that is there, and stays as it is.
+    /// The keys in a file that is there, and stays as it is.
     pub(crate) const fn given(path: PathBuf) -> Self {
         Self { path, is_given: true }
     }
@@ -170,7 +170,7 @@ impl ClientKeys {
         move |source| KeysError::Failed { doing, path: path.clone(), source }
     }
 
-    /// What is there now; none where nothing is.
+    /// The stamp of the file as it is now; none where there is no file.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         let metadata = if self.is_given { fs::metadata(&self.path) } else { fs::symlink_metadata(&self.path) };
         Some(Stamp::of(&metadata.ok()?))
@@ -194,7 +194,7 @@ impl ClientKeys {
         }
         let (mode, owner, user) = (file.mode(), file.owner(), geteuid().as_raw());
         if self.is_given {
-            // Whose it is, nobody chooses who mounts it.
+            // A file that is mounted may belong to anybody, as nobody chooses who mounts it.
             if mode & 0o027 != 0 {
                 return Err(KeysError::Open { path, mode });
             }
@@ -216,7 +216,8 @@ impl ClientKeys {
             if key.created.max(key.expires.unwrap_or_default()) > LAST_SECOND {
                 return Err(garbage(format!("key `{}` has a time past the year 9999", key.id)));
             }
-            // Of two the one that is revoked could be the one that is not used.
+            // Two keys of one identifier are refused: the one that is revoked could be
+            // the one that is not used.
             if !ids.insert(&key.id) || !hashes.insert(*hash.as_bytes()) {
                 return Err(garbage(format!("key `{}` is there twice", key.id)));
             }
@@ -291,7 +292,7 @@ impl ClientKeys {
         let text = serde_json::to_vec_pretty(&Contents { version: VERSION, keys }).map_err(io::Error::other);
         let text = text.map_err(&failed)?;
         let staged = (|| {
-            // Of mode 0600, as all that it makes.
+            // The new file has mode 0600, as all have that this makes.
             let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(self.directory())?;
             file.write_all(&text)?;
             file.write_all(b"\n")?;
@@ -415,7 +416,7 @@ mod tests {
         let id = given.list().unwrap().remove(0).id;
         assert!(matches!(given.add(new("acme")), Err(KeysError::Given { .. })));
         assert!(matches!(given.revoke(&id), Err(KeysError::Given { .. })));
-        // As a mounted secret changes: the link is another, and what is there stays.
+        // The file changes as a mounted secret does: the link is another, and what is there stays.
         let before = given.stamp();
         let next = first.path().join("next");
         std::os::unix::fs::symlink(&two.path, &next).unwrap();

@@ -16,7 +16,7 @@ pub(crate) use self::file::{ClientKeys, Key, KeysError, NewKey, PREFIX};
 use super::{Identity, Roster, Unauthenticated};
 use crate::given_file::Stamp;
 
-/// All of them.
+/// The keys of all clients.
 pub(crate) struct Keys {
     shared: Arc<Shared>,
     /// Held by whoever reads the file: the others wait for what comes of it.
@@ -38,13 +38,13 @@ struct State {
     is_unusable: bool,
 }
 
-/// By the hash of each.
+/// Keys by their hashes.
 type KnownKeys = HashMap<[u8; 32], Known>;
 
 #[derive(Clone)]
 struct Known {
     key: Key,
-    /// `None` for one of a tenant that there is not.
+    /// Whose the key is; `None` for a key of a tenant that there is not.
     identity: Option<Arc<Identity>>,
 }
 
@@ -68,7 +68,7 @@ impl Known {
 }
 
 impl Keys {
-    /// Those in `file`, of these tenants.
+    /// The keys in `file`, of these tenants.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Keys {
         Ok(Self { shared, reading: Arc::default() })
     }
 
-    /// How many there are.
+    /// How many keys there are.
     pub(crate) fn count(&self) -> usize {
         self.shared.state.lock().known.len()
     }
@@ -112,12 +112,12 @@ impl Keys {
             return Ok(());
         }
         let reading = Arc::clone(&self.reading).lock_owned().await;
-        // Whoever read it meanwhile may have begun before the last change.
+        // The one who read the file meanwhile may have begun before the last change.
         if self.shared.is_up_to_date() {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
-        // It goes on without whoever waits for it, and nobody else reads until then.
+        // Reading goes on without whoever waits for it, and nobody else reads until then.
         let looked = tokio::task::spawn_blocking(move || {
             let _reading = reading;
             shared.take_over();
@@ -132,14 +132,15 @@ impl Shared {
         stamp == self.state.lock().stamp
     }
 
-    /// Only one at a time. Nobody waits for the lock of the state meanwhile.
+    /// Reads the file and takes over what is in it. Only one at a time does, and nobody
+    /// waits for the lock of the state meanwhile.
     fn take_over(&self) {
         let stamp = self.file.stamp();
         let (keys, read) = match self.file.read() {
             Ok(read) => read,
             Err(error) => {
                 let mut state = self.state.lock();
-                // What cannot be read for a moment may come back just as it was.
+                // A file that cannot be read for a moment may come back just as it was.
                 state.stamp = stamp.filter(|_| !matches!(error, KeysError::Failed { .. }));
                 if !std::mem::replace(&mut state.is_unusable, true) {
                     tracing::error!(error = ?error, "no key lets anybody in: {error}");
@@ -154,7 +155,7 @@ impl Shared {
             let same = before.get(hash.as_bytes()).filter(|known| known.key == key).cloned();
             known.insert(*hash.as_bytes(), same.unwrap_or_else(|| Known::of(key, &self.roster)));
         }
-        // What was changed goes on as something else, so it ends as well.
+        // A key that was changed goes on as something else, so what goes on for it ends as well.
         let is_kept = |(hash, known): &(&[u8; 32], &Known), now: &KnownKeys| {
             now.get(*hash).is_some_and(|now| now.key == known.key)
         };
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(said(&text).await, Err(Unauthenticated::WrongKey));
         assert!(first.revoked.is_cancelled() && !second.revoked.is_cancelled());
         assert!(Arc::ptr_eq(&keys.find(other_text.as_bytes()).await.unwrap(), &second));
-        // As if it were another's, or had run out.
+        // A key of a tenant that there is not, or one that has run out, lets nobody in.
         assert_eq!(said(&file.add(new(Some("a"), None)).unwrap().1).await, Err(Unauthenticated::NoTenant));
         assert_eq!(said(&file.add(new(None, Some(0))).unwrap().1).await, Err(Unauthenticated::Expired));
         // Closed while nobody can tell, and open again with the same.

@@ -7,7 +7,7 @@ use crate::loopback::is_this_machine;
 use hyper::http::Uri;
 use thiserror::Error;
 
-/// The longest.
+/// The longest address.
 const MAX_BYTES: usize = 2048;
 
 /// Characters that RFC 3986 has in no address, so that none ends a quoted string.
@@ -38,7 +38,7 @@ struct Parts {
 }
 
 impl Address {
-    /// Reads one, with a query or without.
+    /// Reads an address, with a query or without.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Address {
         }
     }
 
-    /// Reads one that names something and asks for nothing: it has no query.
+    /// Reads an address that names something and asks for nothing: it has no query.
     ///
     /// # Errors
     ///
@@ -86,17 +86,17 @@ impl Address {
         Self::new(text)
     }
 
-    /// It, letter by letter.
+    /// The address, letter by letter.
     pub(crate) fn as_str(&self) -> &str {
         &self.0.text
     }
 
-    /// Whether it is reached by TLS.
+    /// Whether the address is reached by TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.0.uri.scheme_str() == Some("https")
     }
 
-    /// `HOST[:PORT]`, as it is written.
+    /// `HOST[:PORT]` of the address, as it is written.
     pub(super) fn authority(&self) -> &str {
         self.0.uri.authority().map_or("", |authority| authority.as_str())
     }

@@ -11,7 +11,7 @@ use super::address::Address;
 use super::key_set::KeySet;
 use super::refusal::TokenError;
 
-/// So long there is no other fetch after one began.
+/// How long there is no other fetch after one began.
 pub(super) const FLOOR: Duration = Duration::from_secs(10);
 /// Keys of this age are fetched again beside the call.
 pub(super) const REFRESH_AGE: Duration = Duration::from_secs(5 * 60);
@@ -28,9 +28,9 @@ pub(super) struct State {
     pub(super) found: Option<(Address, Instant)>,
     /// When the last fetch began.
     pub(super) tried: Option<Instant>,
-    /// Whether it failed.
+    /// Whether the last fetch failed.
     pub(super) failed: bool,
-    /// Cancelled when that fetch is over.
+    /// Cancelled when the fetch that goes on is over.
     pub(super) fetching: Option<CancellationToken>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(super) enum Step {
     Use(Arc<KeySet>),
-    /// And fetch them again beside.
+    /// Use these keys, and fetch them again beside the call.
     UseAndFetch(Arc<KeySet>),
     /// Wait for a fetch.
     Wait,

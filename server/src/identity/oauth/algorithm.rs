@@ -6,7 +6,7 @@ use ring::signature::{
     RsaParameters, VerificationAlgorithm,
 };
 
-/// One of them, by its name in RFC 7518 and RFC 8037.
+/// An algorithm, by its name in RFC 7518 and RFC 8037.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Rs256,
@@ -18,9 +18,9 @@ pub(crate) enum Algorithm {
 
 /// What verifies by an algorithm.
 pub(super) enum Verifies {
-    /// With modulus and exponent.
+    /// A key of RSA, with modulus and exponent.
     Rsa(&'static RsaParameters),
-    /// With a point of a curve.
+    /// A key that is a point of a curve.
     Point(&'static dyn VerificationAlgorithm),
 }
 
@@ -37,7 +37,7 @@ impl Algorithm {
         }
     }
 
-    /// The one of that name, letter by letter.
+    /// The algorithm of that name, letter by letter.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }

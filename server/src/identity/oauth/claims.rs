@@ -72,7 +72,7 @@ impl Claims {
         let subject = name(says, "sub")?.ok_or(TokenError::MissingClaim("sub"))?;
         let client = match name(says, "client_id")? {
             Some(client) => Some(client),
-            // What OpenID Connect calls it.
+            // OpenID Connect calls the client so.
             None => name(says, "azp")?,
         };
         if is_access_token {

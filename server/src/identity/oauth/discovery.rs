@@ -55,7 +55,7 @@ pub(super) async fn keys_of(issuer: &Address, fetcher: &Fetcher) -> Result<Addre
             Address::new(&place).map_err(|source| DiscoveryError::Keys { address: issuer.clone(), source })?;
         let nothing = match fetcher.get(&address).await {
             Ok(document) => match keys_in(&document, issuer, address) {
-                // A page for every path, or metadata of who needs no keys.
+                // There may be a page for every path, or metadata of a server that needs no keys.
                 Err(error @ DiscoveryError::Unreadable { .. }) => error,
                 done => return done,
             },
@@ -64,8 +64,8 @@ pub(super) async fn keys_of(issuer: &Address, fetcher: &Fetcher) -> Result<Addre
             }
             Err(source) => return Err(DiscoveryError::Fetch { address, source }),
         };
-        // It is there and has nothing here, so the next place may have it. That something
-        // was there tells more than that nothing was.
+        // The document is there and names no keys, so the next place may have it. That
+        // something was there tells more than that nothing was.
         if !matches!(last, Some(DiscoveryError::Unreadable { .. })) {
             last = Some(nothing);
         }

@@ -29,7 +29,7 @@ use crate::loopback::is_loopback;
 const MAX_DOCUMENT_BYTES: usize = 256 << 10;
 /// What is read of the head of an answer.
 const MAX_HEAD_BYTES: usize = 32 << 10;
-/// How long one may take, from the name to the last byte.
+/// How long one fetch may take, from the name to the last byte.
 const FETCH_TIME: Duration = Duration::from_secs(4);
 
 /// Why there is no document.
@@ -64,12 +64,12 @@ pub(super) enum FetchError {
 pub(super) struct Fetcher(Option<TlsConnector>);
 
 impl Fetcher {
-    /// For addresses of this machine alone.
+    /// A fetcher for addresses of this machine alone.
     pub(super) const fn clear() -> Self {
         Self(None)
     }
 
-    /// For addresses by TLS too, with the authorities that this machine trusts.
+    /// A fetcher for addresses by TLS too, with the authorities that this machine trusts.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, address: &Address
         .header(USER_AGENT, "belljar")
         .header(CONNECTION, "close")
         .body(Empty::new());
-    // Every part of it was read as an address.
+    // Every part of the request was read as an address.
     let request = request.map_err(|error| FetchError::Body(error.to_string()))?;
     let mut answer = pin!(async move {
         let answer = sender.send_request(request).await.map_err(FetchError::Exchange)?;

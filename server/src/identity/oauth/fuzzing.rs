@@ -34,7 +34,7 @@ const HEAD: &str = r#"{"alg":"ES256","typ":"at+jwt","kid":"k"}"#;
 /// The longest refusal: it repeats a name at most.
 const REASON_BYTES: usize = 2000;
 
-/// One of each, and some that are none.
+/// One input of each kind, and some that are of none.
 pub fn seeds() -> Vec<Vec<u8>> {
     let claims = format!(
         r#"{{"iss":"{ISSUER}","sub":"s","client_id":"c","aud":["{RESOURCE}","b"],"iat":{NOW},"nbf":1.5,"exp":1800000300,"scope":"sandbox:read a","scp":["b"],"org_id":"o"}}"#

@@ -39,11 +39,11 @@ enum KeysError {
 pub(super) struct Issuer {
     name: Address,
     identifier: Arc<str>,
-    /// Where the operator says that its keys are.
+    /// Where the operator says that the issuer's keys are.
     jwks_uri: Option<Address>,
     fetcher: Fetcher,
     state: Mutex<State>,
-    /// How often its keys were fetched, and how often that failed.
+    /// How often the issuer's keys were fetched, and how often that failed.
     fetches: Mutex<KeyFetches>,
 }
 
@@ -66,17 +66,17 @@ impl Issuer {
         })
     }
 
-    /// What it calls itself.
+    /// What the issuer calls itself.
     pub(super) const fn identifier(&self) -> &Arc<str> {
         &self.identifier
     }
 
-    /// How often its keys were fetched.
+    /// How often the issuer's keys were fetched.
     pub(super) fn fetches(&self) -> KeyFetches {
         *self.fetches.lock()
     }
 
-    /// Has its keys fetched, so that no call need wait for them.
+    /// Has the issuer's keys fetched, so that no call need wait for them.
     pub(super) fn warm_up(self: &Arc<Self>) {
         self.fetch(Instant::now());
     }
@@ -98,7 +98,7 @@ impl Issuer {
                     return keys.verify(token);
                 }
                 Step::Wait => {
-                    // They may be elsewhere by now, whatever is where they were.
+                    // The keys may be elsewhere by now, whatever is where they were.
                     self.state.lock().found = None;
                     self.fetch(now).cancelled().await;
                 }
@@ -149,7 +149,7 @@ impl Issuer {
                 }
             }
             Err(error) => {
-                // They may have moved.
+                // The keys may have moved.
                 state.found = None;
                 if !failed_before {
                     let error = anyhow::Error::new(error);
@@ -277,7 +277,7 @@ mod tests {
         trial.pass(FLOOR);
         assert_eq!(trial.says(&new, "new").await, "taken");
         assert_eq!(trial.said("k").await, "unknown_key");
-        // By age alone, without anybody who knows of it.
+        // The keys are fetched by their age alone, without anybody who knows of a change.
         trial.publish(&[]);
         trial.pass(REFRESH_AGE);
         assert_eq!(trial.says(&new, "new").await, "taken", "beside the fetch");
@@ -357,12 +357,12 @@ mod tests {
         assert_eq!(trial.web.asked(), discovered);
         trial.pass(FLOOR);
         assert_eq!((trial.said("other").await, trial.fetches()), ("unknown_key", 6));
-        // They move, and what is where they were still answers.
+        // The keys move, and what is where they were still answers.
         trial.web.document("/moved", &json!({"keys": [trial.signer.jwk("new")]}));
         says("/moved");
         trial.pass(FLOOR);
         assert_eq!((trial.said("new").await, trial.said("k").await), ("taken", "unknown_key"));
-        // They move, and nothing is there any more.
+        // The keys move, and nothing is there any more.
         trial.web.answer("/moved", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
         says("/jwks");
         trial.pass(FLOOR);

@@ -99,7 +99,7 @@ impl Key {
             }
             _ => return Err(KeyError::OtherAlgorithm),
         };
-        // One that says the algorithm of another type is for that: for neither.
+        // A key of one type that says the algorithm of another is for neither.
         let is_rsa = matches!(material, Material::Rsa { .. });
         let fits = if is_rsa {
             matches!(algorithm.verifies(), Verifies::Rsa(_))
@@ -112,7 +112,7 @@ impl Key {
         Ok(Self { name: jwk.kid, algorithm, material })
     }
 
-    /// Whether it signed `message` so.
+    /// Whether this key signed `message` with that signature.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match (self.algorithm.verifies(), &self.material) {
             (Verifies::Rsa(parameters), Material::Rsa { modulus, exponent }) => {

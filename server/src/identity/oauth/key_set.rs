@@ -25,13 +25,13 @@ struct Document {
     keys: Vec<Value>,
 }
 
-/// Keys.
+/// The keys of an issuer.
 #[derive(Debug, Default)]
 pub(super) struct KeySet(Vec<Key>);
 
 impl KeySet {
-    /// Those of a document that verify anything here. One without any is taken as it
-    /// is: whoever withdraws all keys means it.
+    /// The keys of a document that verify anything here. A document without any is
+    /// taken as it is: whoever withdraws all keys means it.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// Whether it is known which of them signed a token.
+    /// Whether it is known which of the keys signed a token.
     pub(super) fn knows(&self, token: &Token<'_>) -> bool {
         !self.named(token).is_empty()
     }
@@ -114,14 +114,14 @@ mod tests {
         assert_eq!(said(&keys, &one.token("third", &json!({}))), Err("unknown_key"));
         assert_eq!(said(&keys, &one.token("secret", &json!({}))), Err("unknown_key"));
         assert_eq!(said(&keys, &Signer::new(Algorithm::Es256).token("one", &json!({}))), Err("bad_signature"));
-        // By the name of the one with the algorithm of the other.
+        // The token names one key and has the algorithm of the other.
         assert_eq!(said(&keys, &other.token("one", &json!({}))), Err("unsupported_algorithm"));
     }
 
     #[test]
     fn a_key_signs_with_its_own_algorithm_alone() {
         let (one, other) = (Signer::new(Algorithm::Rs256), Signer::new(Algorithm::Ps256));
-        // The same numbers.
+        // Both keys have the same numbers.
         assert_eq!(one.jwk("k")["n"], other.jwk("k")["n"]);
         assert_eq!(said(&set(&[one.jwk("k")]), &other.token("k", &json!({}))), Err("unsupported_algorithm"));
         assert_eq!(said(&set(&[other.jwk("k")]), &other.token("k", &json!({}))), Ok(()));

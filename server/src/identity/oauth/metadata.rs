@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::settings::OauthSettings;
 
-/// Where it is told (RFC 9728, section 3), with the path of the resource behind it.
+/// Where the metadata are told (RFC 9728, section 3), with the path of the resource behind it.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The document and where it is.
@@ -16,7 +16,7 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// That of a resource.
+    /// The metadata of a resource.
     pub(super) fn of(settings: &OauthSettings) -> Self {
         let path = format!("{WELL_KNOWN}{}", settings.resource.path());
         let issuers: Vec<_> = settings.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
@@ -30,13 +30,13 @@ impl Metadata {
         Self { document, url: format!("{}{path}", settings.resource.origin()), path }
     }
 
-    /// The document, if `path` is where it is: that of the resource, or the root, where
-    /// clients look that know no path.
+    /// The document, if `path` is where it is: at the place of the resource, or at the
+    /// root, where clients look that know no path.
     pub(crate) fn at(&self, path: &str) -> Option<&Value> {
         (path == self.path || path == WELL_KNOWN).then_some(&self.document)
     }
 
-    /// Where clients find it.
+    /// Where clients find the document.
     pub(super) fn url(&self) -> &str {
         &self.url
     }

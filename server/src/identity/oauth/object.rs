@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(super) struct Object(BTreeMap<String, Value>);
 
 impl Object {
-    /// Reads one; `None` when the bytes are anything else, or a name comes twice.
+    /// Reads an object; `None` when the bytes are anything else, or a name comes twice.
     pub(super) fn read(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
@@ -58,7 +58,7 @@ mod tests {
         let object = Object::read(br#"{"a": 1, "b": {"c": 1, "c": 2}}"#).unwrap();
         assert_eq!(object.get("a"), Some(&Value::from(1)));
         assert!(object.get("c").is_none());
-        // By an escape it is the same name.
+        // A name that is written by an escape is the same name.
         for text in [r#"{"a": 1, "a": 1}"#, r#"{"a": 1, "\u0061": 2}"#, "[]", "1", "", "{", "{} {}", "\"{}\""] {
             assert!(Object::read(text.as_bytes()).is_none(), "{text}");
         }

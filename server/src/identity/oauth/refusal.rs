@@ -10,7 +10,7 @@ use super::algorithm::Algorithm;
 use super::token::MAX_TOKEN_BYTES;
 use crate::logging::Bounded;
 
-/// Why.
+/// Why a token is not taken.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum TokenError {
     #[error("the token has {0} bytes, and at most {MAX_TOKEN_BYTES} are read")]
@@ -54,7 +54,7 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
-    /// The word for programs.
+    /// The word for programs that says why.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge(_) => "token_too_large",

@@ -24,7 +24,7 @@ pub(crate) struct ResourceServer {
 }
 
 impl ResourceServer {
-    /// One with these settings, for these tenants. Nothing is fetched yet.
+    /// A resource server with these settings, for these tenants. Nothing is fetched yet.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl ResourceServer {
         self.metadata.at(path)
     }
 
-    /// Where clients find them (RFC 9728, section 5.1).
+    /// Where clients find the metadata (RFC 9728, section 5.1).
     pub(crate) fn metadata_url(&self) -> &str {
         self.metadata.url()
     }

@@ -2,7 +2,7 @@
 
 use crate::identity::{Scope, Scopes};
 
-/// A name for each.
+/// The name of each scope in tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct ScopeNames(Vec<(Scope, String)>);
 
@@ -13,27 +13,27 @@ impl Default for ScopeNames {
 }
 
 impl ScopeNames {
-    /// Calls one by another name.
+    /// Calls a scope by another name.
     pub(crate) fn rename(&mut self, scope: Scope, name: &str) {
         self.0.iter_mut().filter(|(known, _)| *known == scope).for_each(|(_, known)| name.clone_into(known));
     }
 
-    /// Whether no two have the same name.
+    /// Whether no two scopes have the same name.
     pub(crate) fn are_distinct(&self) -> bool {
         self.0.iter().enumerate().all(|(place, (_, name))| self.0[..place].iter().all(|(_, other)| other != name))
     }
 
-    /// The name of one.
+    /// The name of a scope.
     pub(crate) fn name(&self, scope: Scope) -> &str {
         self.0.iter().find(|(known, _)| *known == scope).map_or(scope.name(), |(_, name)| name)
     }
 
-    /// All of them.
+    /// The names of all scopes.
     pub(super) fn all(&self) -> Vec<&str> {
         self.0.iter().map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Those among the words of a token; the others are for somebody else.
+    /// The scopes among the words of a token; the others are for somebody else.
     pub(super) fn among(&self, words: &[String]) -> Scopes {
         self.0.iter().filter(|(_, name)| words.contains(name)).map(|(scope, _)| *scope).collect()
     }

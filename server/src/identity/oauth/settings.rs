@@ -11,9 +11,9 @@ use super::scope_names::ScopeNames;
 pub(crate) struct OauthSettings {
     /// The address that clients have of this server: what tokens are for (RFC 8707).
     pub(crate) resource: Address,
-    /// Who may sign them.
+    /// Who may sign tokens.
     pub(crate) issuers: Vec<IssuerSettings>,
-    /// What tokens may be for instead.
+    /// What tokens may be for instead of the resource.
     pub(crate) audiences: Vec<String>,
     /// Types of tokens that are taken beside at+jwt, in small letters; `None` is that of
     /// tokens without one.
@@ -36,10 +36,10 @@ impl OauthSettings {
 /// An authorization server.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuerSettings {
-    /// What it calls itself, letter by letter, and where it is.
+    /// What the issuer calls itself, letter by letter, and where it is.
     pub(crate) name: Address,
-    /// Where its keys are, if that need not be found out.
+    /// Where the issuer's keys are, if that need not be found out.
     pub(crate) jwks_uri: Option<Address>,
-    /// Which of its values of the claim for tenants is which tenant of this server.
+    /// Which of the issuer's values of the claim for tenants is which tenant of this server.
     pub(crate) tenants: BTreeMap<String, String>,
 }

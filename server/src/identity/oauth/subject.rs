@@ -7,9 +7,9 @@ use super::refusal::TokenError;
 use super::settings::{IssuerSettings, OauthSettings};
 use crate::identity::Roster;
 
-/// What the hash of a subject is for, so that no other of its parts is equal to it.
+/// The purpose of the hash of a subject, so that no other hash of its parts is equal to it.
 const PURPOSE: &str = "belljar 2026-11-27 principal of an OAuth subject";
-/// Digits of it: 160 bits, which nobody makes two of.
+/// Digits of the hash: 160 bits, which nobody makes two of.
 const DIGITS: usize = 40;
 
 /// The name of a subject. Two issuers may call two people the same, so the name is of
@@ -38,7 +38,7 @@ pub(super) fn tenant(
         (None, _) => return roster.find(Some(&name(claims))).map_err(|_| TokenError::UnknownTenant),
         (Some(_), said) => said.as_deref().ok_or(TokenError::UnknownTenant)?,
     };
-    // What an issuer says is no name of ours, unless it is the only one.
+    // A name that an issuer says is none of ours, unless it is the only issuer.
     let ours = match issuer.tenants.get(named) {
         Some(ours) => ours,
         None if issuer.tenants.is_empty() && roster.names(named) => named,

@@ -59,7 +59,7 @@ impl Signer {
         Self { algorithm, pair }
     }
 
-    /// Its public key.
+    /// The public key of this signer.
     pub(super) fn jwk(&self, name: &str) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {

@@ -14,7 +14,7 @@ use crate::identity::Identity;
 /// How long a token is taken without another look, in seconds: a key that was withdrawn
 /// is found out so much later.
 const TRUSTED_SECONDS: u64 = 30;
-/// The most of each half.
+/// The most tokens of each half.
 const HALF: usize = 2048;
 
 /// Tokens and whose they are.
@@ -30,8 +30,8 @@ struct Halves {
 #[derive(Clone, Debug)]
 struct Entry {
     identity: Arc<Identity>,
-    /// When it was verified, and until when that is good, in seconds since 1970. A
-    /// clock that was set back is behind the first.
+    /// When the token was verified, and until when that is good, in seconds since 1970.
+    /// A clock that was set back is behind the first.
     since: u64,
     until: u64,
 }
@@ -47,7 +47,7 @@ impl Verified {
 
     /// Remembers a token that was just verified and ends at `expires`.
     pub(super) fn put(&self, token: &str, identity: &Arc<Identity>, expires: u64, now: u64) {
-        // Never past its end, whatever clocks are allowed to differ.
+        // A token is never remembered past its end, whatever clocks are allowed to differ.
         let until = expires.min(now.saturating_add(TRUSTED_SECONDS));
         if until <= now {
             return;

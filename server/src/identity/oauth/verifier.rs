@@ -22,13 +22,13 @@ use crate::identity::{Identity, Roster, Subject};
 pub(super) struct Verifier {
     settings: OauthSettings,
     roster: Roster,
-    /// Each with what the operator says of it.
+    /// Each issuer with what the operator says of it.
     issuers: Vec<(Arc<Issuer>, IssuerSettings)>,
     verified: Verified,
 }
 
 impl Verifier {
-    /// One with these settings, on a server with these tenants. Nothing is fetched yet.
+    /// A verifier with these settings, on a server with these tenants. Nothing is fetched yet.
     ///
     /// # Errors
     ///

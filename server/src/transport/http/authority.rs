@@ -19,18 +19,18 @@ pub(super) struct Authorities {
 }
 
 impl Authorities {
-    /// Those of a server that listens there, with TLS or without.
+    /// The names of a server that listens there, with TLS or without.
     pub(super) fn of(address: SocketAddr, has_tls: bool, public: Option<&PublicUrl>, others: &[Origin]) -> Self {
         let (scheme, usual_port) = if has_tls { ("https", ":443") } else { ("http", ":80") };
         let port = address.port();
         let own = address.to_string();
         let usual = ["127.0.0.1", "localhost", "[::1]"];
         let mut names: Vec<_> = usual.iter().map(|host| format!("{host}:{port}")).collect();
-        // Every address of the machine is the name of none.
+        // An address that means every address of the machine is the name of none.
         if !address.ip().is_unspecified() && !names.contains(&own) {
             names.push(own);
         }
-        // The port that is meant when none is said.
+        // A name without a port means the usual one.
         let short: Vec<_> = names.iter().filter_map(|name| Some(name.strip_suffix(usual_port)?.to_owned())).collect();
         names.extend(short);
         let mut origins: Vec<_> = names.iter().map(|name| format!("{scheme}://{name}")).collect();
@@ -47,7 +47,7 @@ impl Authorities {
         let mut hosts = headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(Refusal::NoHost) };
         let host = shown(host);
-        // The one in the target counts for more (RFC 9112, section 3.2.2), so both must be ours.
+        // The name in the target counts for more (RFC 9112, section 3.2.2), so both must be ours.
         let target = uri.authority().map(|authority| authority.as_str().to_owned());
         for name in std::iter::once(host).chain(target) {
             if !is_among(&self.names, &name) {

@@ -30,7 +30,7 @@ impl Default for WholeRoom {
 }
 
 impl WholeRoom {
-    /// The part of one principal.
+    /// The room of one principal, which is a part of this.
     pub(super) fn for_one(&self) -> Room {
         let of = |bytes| Arc::new(Semaphore::new(pieces(bytes)));
         Room { own: of(REQUEST_BYTES), least: of(LEAST_REQUEST_BYTES), whole: self.clone() }
@@ -46,21 +46,21 @@ const fn pieces(bytes: usize) -> usize {
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     own: Arc<Semaphore>,
-    /// What it has when others have all of the whole.
+    /// The room of a principal when others have all of the whole.
     least: Arc<Semaphore>,
     whole: WholeRoom,
 }
 
-/// What a body has.
+/// The room that a body has.
 #[derive(Debug)]
 pub(super) struct Taken {
     own: OwnedSemaphorePermit,
-    /// Of the whole, or of the least. None for a small one.
+    /// Pieces of the whole, or of the least. None for a small body.
     of_all: Vec<OwnedSemaphorePermit>,
 }
 
 impl Taken {
-    /// Whether it is enough for so many bytes.
+    /// Whether this room is enough for so many bytes.
     pub(super) fn holds(&self, bytes: usize) -> bool {
         pieces(bytes) <= self.of_all.iter().map(OwnedSemaphorePermit::num_permits).sum()
     }
@@ -91,7 +91,7 @@ impl Room {
         if bytes <= SMALL_REQUEST_BYTES || pieces(bytes) <= has {
             return Ok(());
         }
-        // In few steps.
+        // Twice as much is taken as has come, so that the room grows in few steps.
         let lacks = pieces(most.min(2 * bytes)) - has;
         let more = tokio::select! {
             biased;

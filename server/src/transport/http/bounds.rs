@@ -18,8 +18,8 @@ pub(super) const HEAD_BYTES: usize = 16 << 10;
 pub(super) const HEAD_FIELDS: usize = 64;
 /// How long a body may take. The longest one then needs 0.8 MB a second.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(30);
-/// So much of a body that is too long is read and thrown away, because a client
-/// that is still writing does not see the answer.
+/// How much of a body that is too long is read and thrown away, because a client that
+/// is still writing does not see the answer.
 pub(super) const DISCARDED_BYTES: u64 = 256 << 20;
 /// Principals that are known at once: four times as many as can have a connection.
 pub(super) const CLIENTS: usize = 4 * CONNECTIONS;
@@ -29,29 +29,29 @@ pub(super) const REQUESTS: usize = 128;
 /// Bytes of bodies of one principal at once: requests are in memory until they are
 /// answered. Twice the longest and something for the others beside them.
 pub(super) const REQUEST_BYTES: usize = 64 << 20;
-/// The same of all principals, but for small bodies, of which each principal has no more
-/// than so many requests.
+/// Bytes of bodies of all principals at once, but for small bodies, of which each
+/// principal has no more than so many requests.
 pub(super) const ALL_REQUEST_BYTES: usize = 8 * REQUEST_BYTES;
-/// What a principal has of them when the others have all: a file that is written, and
-/// little enough for thousands of principals.
+/// Bytes of bodies that a principal has when the others have all: a file that is
+/// written, and little enough for thousands of principals.
 pub(super) const LEAST_REQUEST_BYTES: usize = 1 << 20;
-/// What is small: more than the arguments of a call without files have.
+/// The largest small body: more than the arguments of a call without files have.
 pub(super) const SMALL_REQUEST_BYTES: usize = 64 << 10;
 /// How long a client may take nothing of an answer that is there for it.
 pub(super) const STALL_TIME: Duration = Duration::from_secs(30);
 /// Sessions of the `initialize` era of one principal, past which the one that was
 /// not used for the longest ends. A client has one, and few end theirs.
 pub(super) const MCP_SESSIONS: usize = 256;
-/// The same of all principals, past which one of whoever has the most ends. One takes
-/// some 15 KiB.
+/// Sessions of the `initialize` era of all principals, past which one of whoever has
+/// the most ends. One takes some 15 KiB.
 pub(super) const ALL_MCP_SESSIONS: usize = 16 * MCP_SESSIONS;
-/// So many principals share the connections: none may have more with something going on.
+/// How many principals share the connections: none may have more with something going on.
 pub(super) const SHARES: usize = 4;
 /// Streams that wait for what may come, of one principal at once: half of its
 /// connections, so that there are some for calls.
 pub(super) const STREAMS: usize = CONNECTIONS / SHARES / 2;
-/// How long such a session lives without use, beyond the longest run. What agents
-/// pause for is shorter, and one that comes later says hello again.
+/// How long a session of the `initialize` era lives without use, beyond the longest
+/// run. What agents pause for is shorter, and one that comes later says hello again.
 pub(super) const MCP_SESSION_IDLE: Duration = Duration::from_secs(1800);
 /// How long an answer may take that is sent as it is. Of one that takes longer the head
 /// goes out before it: clients that wait for that are not kept, and what is done in a

@@ -33,7 +33,7 @@ use crate::service::Service;
 use crate::transport::message::{self, MAX_MESSAGE_BYTES};
 use crate::transport::unsent::Unsent;
 
-/// One principal.
+/// What there is of one principal.
 pub(super) struct Client {
     service: Arc<Service>,
     caller: Arc<Caller>,
@@ -92,17 +92,17 @@ impl Client {
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Refusal::TooMany)
     }
 
-    /// A place among its streams.
+    /// A place among the streams of this principal.
     pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::TooManyStreams)
     }
 
-    /// The room for its messages.
+    /// The room for the messages of this principal.
     pub(super) fn room(&self) -> Room {
         self.room.clone()
     }
 
-    /// Where its long messages are read.
+    /// The thread where long messages of this principal are read.
     pub(super) const fn long(&self) -> &Arc<LongMessages> {
         &self.long
     }
@@ -122,7 +122,7 @@ impl Client {
                 held.keep(self.stream()?);
             }
             let mut answer = self.mcp.handle(Request::from_parts(parts, Full::<Bytes>::default())).await;
-            // It has ended by now; and clients complain of any other success.
+            // The session has ended by now; and clients complain of any other success.
             if ends_session && answer.status() == StatusCode::ACCEPTED {
                 *answer.status_mut() = StatusCode::NO_CONTENT;
             }

@@ -20,36 +20,36 @@ use super::sessions::AllSessions;
 use crate::service::Service;
 use crate::transport::total::Total;
 
-/// All of them.
+/// All principals that call.
 pub(super) struct Clients {
     shared: Shared,
     known: Mutex<HashMap<Principal, Known<Client>>>,
 }
 
-/// What all of them have together.
+/// What all principals have together.
 pub(super) struct Shared {
     pub(super) service: Arc<Service>,
     /// How long a run may take.
     pub(super) longest: Duration,
-    /// When they are served no more.
+    /// Cancelled when clients are served no more.
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
     pub(super) long: Arc<LongMessages>,
-    /// Of one of them.
+    /// The most connections of one principal.
     pub(super) most_connections: usize,
     pub(super) room: WholeRoom,
     pub(super) unsent: Total,
     pub(super) mcp_sessions: AllSessions,
 }
 
-/// One that has called.
+/// A principal that has called.
 struct Known<T> {
     client: Arc<T>,
     used: Instant,
 }
 
 impl Clients {
-    /// Nobody yet. They are served until `stop`, and share so many connections.
+    /// No clients yet. They are served until `stop`, and share so many connections.
     ///
     /// # Errors
     ///
@@ -74,14 +74,14 @@ impl Clients {
         Ok(Self { shared, known: Mutex::default() })
     }
 
-    /// The one of this principal. Whoever holds it keeps it from being forgotten.
+    /// The client of this principal. Whoever holds it keeps it from being forgotten.
     pub(super) fn of(&self, principal: &Principal) -> Result<Arc<Client>, Refusal> {
         let new = || Client::new(&self.shared, principal.clone());
         enter(&mut self.known.lock(), principal, CLIENTS, new).ok_or(Refusal::NoClient)
     }
 }
 
-/// The one of `principal`, which is made unless it is known. Of too many the longest
+/// The client of `principal`, which is made unless it is known. Of too many the longest
 /// unused of those that have nothing going on is forgotten, and its sessions end.
 fn enter<T>(
     known: &mut HashMap<Principal, Known<T>>,

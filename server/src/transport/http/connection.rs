@@ -17,7 +17,7 @@ use crate::caller::Held;
 pub(super) struct Connections {
     most: usize,
     places: Arc<Semaphore>,
-    /// Those that may make room, in the order in which they came to that.
+    /// Connections that may make room, in the order in which they came to that.
     spare: Mutex<Spare>,
 }
 
@@ -28,25 +28,25 @@ struct Spare {
 }
 
 impl Connections {
-    /// At most `most` at once.
+    /// All connections, at most `most` at once.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, places: Arc::new(Semaphore::new(most)), spare: Mutex::default() })
     }
 
-    /// How many there are.
+    /// How many connections there are.
     pub(super) fn count(&self) -> usize {
         self.most.saturating_sub(self.places.available_permits())
     }
 
-    /// Has the one that has been spare for the longest make room. False when every one
-    /// is busy.
+    /// Has the connection that has been spare for the longest make room. False when
+    /// every one is busy.
     pub(super) fn evict(&self) -> bool {
         let oldest = self.spare.lock().by_age.pop_first();
         oldest.map(|(_, leave)| leave.cancel()).is_some()
     }
 
-    /// A new one. It waits until the one that has been spare for the longest has gone,
-    /// if there is no place.
+    /// A new connection. It waits until the one that has been spare for the longest has
+    /// gone, if there is no place.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Connections {
 #[derive(Debug)]
 pub(super) struct Connection {
     all: Arc<Connections>,
-    /// Cancelled when it is to make room.
+    /// Cancelled when the connection is to make room.
     leave: CancellationToken,
     state: Mutex<State>,
     _place: OwnedSemaphorePermit,
@@ -86,12 +86,12 @@ pub(super) struct Connection {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Its number among those that are spare.
+    /// The number of the connection among those that are spare.
     spare: Option<u64>,
     /// Requests whose answers are not with the kernel. hyper reads the next while the
     /// answer before is still on its way out.
     open: usize,
-    /// Those among them that were admitted, and keep it from making room.
+    /// Open requests that were admitted, and keep the connection from making room.
     admitted: usize,
     /// Answers that are on their way out.
     answered: Vec<Answered>,
@@ -101,47 +101,47 @@ struct State {
 #[derive(Debug)]
 struct Answered {
     held: Arc<Held>,
-    /// If its request was admitted.
+    /// The place of the request, if it was admitted.
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    /// Waits until it is to make room.
+    /// Waits until the connection is to make room.
     pub(super) async fn leave(&self) {
         self.leave.cancelled().await;
     }
 
-    /// Whether it waits for a request.
+    /// Whether the connection waits for a request.
     pub(super) fn is_idle(&self) -> bool {
         self.state.lock().open == 0
     }
 
-    /// A request has come.
+    /// Counts a request that has come.
     pub(super) fn begin(&self) {
         self.state.lock().open += 1;
     }
 
-    /// It was admitted: somebody known waits for its answer.
+    /// Counts a request as admitted: somebody known waits for its answer.
     pub(super) fn admit(&self) {
         let mut state = self.state.lock();
         state.admitted += 1;
         self.leave_spare(&mut state);
     }
 
-    /// One that was admitted is refused after all.
+    /// Counts a request as refused that was admitted before.
     pub(super) fn dismiss(&self) {
         let mut state = self.state.lock();
         state.admitted = state.admitted.saturating_sub(1);
         self.become_spare(&mut state);
     }
 
-    /// Its answer is on its way out, with the place that it has if it was admitted.
+    /// Counts an answer as on its way out, with the place that its request has if it was admitted.
     pub(super) fn answered(&self, held: Arc<Held>, place: Option<OwnedSemaphorePermit>) {
         self.state.lock().answered.push(Answered { held, place });
     }
 
-    /// All that was to be written is with the kernel. Says whether the connection is
-    /// idle from here on.
+    /// Counts all that was to be written as with the kernel. Says whether the
+    /// connection is idle from here on.
     pub(super) fn flushed(&self) -> bool {
         let mut state = self.state.lock();
         if state.answered.is_empty() {
@@ -164,7 +164,8 @@ impl Connection {
         }
     }
 
-    /// The newest of those that are spare, unless something goes on that was admitted.
+    /// Makes the connection the newest of those that are spare, unless something goes
+    /// on that was admitted.
     fn become_spare(&self, state: &mut State) {
         self.leave_spare(state);
         if state.admitted > 0 || self.leave.is_cancelled() {

@@ -23,7 +23,7 @@ pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
 pub(super) struct Exchange {
     connection: Arc<Connection>,
     held: Arc<Held>,
-    /// Its place among the connections of its principal, once it is admitted.
+    /// The place of the request among the connections of its principal, once it is admitted.
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
@@ -41,20 +41,20 @@ impl Exchange {
         &self.held
     }
 
-    /// Keeps its connection from making room for others.
+    /// Keeps the connection of the request from making room for others.
     pub(super) fn admit(&self, place: OwnedSemaphorePermit) {
         *self.place.lock() = Some(place);
         self.connection.admit();
     }
 
-    /// It is refused, which keeps nobody out.
+    /// Refuses the request, which then keeps nobody out.
     pub(super) fn dismiss(&self) {
         if self.place.lock().take().is_some() {
             self.connection.dismiss();
         }
     }
 
-    /// The answer, which ends it.
+    /// The answer, which ends the exchange.
     pub(super) fn answer(self, answer: Answer) -> Response<AnswerBody> {
         answer.map(|body| AnswerBody { body, _exchange: self })
     }

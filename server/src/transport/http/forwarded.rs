@@ -29,7 +29,7 @@ fn furthest(peer: IpAddr, mut said: Vec<Option<IpAddr>>, trusted: &[Network]) ->
     while trusted.iter().any(|network| network.holds(client)) {
         match said.pop() {
             Some(Some(address)) => client = address.to_canonical(),
-            // What is no address ends what can be told.
+            // A text that is no address ends what can be told.
             Some(None) | None => break,
         }
     }
@@ -42,7 +42,7 @@ fn usual(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     fields.flat_map(|field| field.to_str().unwrap_or_default().split(',')).map(address).collect()
 }
 
-/// The same in `Forwarded` (RFC 7239).
+/// The addresses in `Forwarded` (RFC 7239), the nearest last.
 fn standard(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let fields = headers.get_all(FORWARDED).iter();
     let elements = fields.flat_map(|field| field.to_str().unwrap_or_default().split(','));

@@ -20,7 +20,7 @@ pub(crate) enum Credential<'a> {
 }
 
 impl Credential<'_> {
-    /// As it stands in a line for a shell.
+    /// The credential as it stands in a line for a shell.
     fn in_shell(&self) -> String {
         match self {
             Self::Token(text) | Self::Key(text) => (*text).to_owned(),
@@ -30,7 +30,7 @@ impl Credential<'_> {
         }
     }
 
-    /// As it stands in a file.
+    /// The credential as it stands in a file.
     fn in_file(&self) -> &str {
         match self {
             Self::Token(text) | Self::Key(text) => text,
@@ -74,7 +74,7 @@ pub(crate) fn of_new_key(url: &str, key: &str) -> String {
 fn lines(url: &str, credential: &Credential<'_>) -> String {
     let curl = curl(url, &credential.in_shell());
     if let Credential::AccessTokens { resource, .. } = credential {
-        // They find the rest by themselves.
+        // Clients find the rest by themselves.
         return format!(
             "\
 Claude Code:

@@ -15,7 +15,7 @@ use crate::identity::Over;
 pub(super) fn lasting(answer: Answer, over: Over) -> Answer {
     answer.map(|body| {
         if body.is_end_stream() || body.size_hint().exact().is_some() {
-            // It is there already.
+            // The answer is there already.
             body
         } else {
             Lasting { body, over }.boxed()

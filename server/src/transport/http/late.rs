@@ -26,14 +26,14 @@ const SIGN_OF_LIFE: &[u8] = b":\n\n";
 /// How long what is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Until the head goes out.
+    /// How long an answer is waited for until its head goes out.
     pub(super) at_once: Duration,
-    /// Between signs of life.
+    /// How long it takes between signs of life.
     pub(super) keep_alive: Duration,
 }
 
 /// The answer, or the beginning of one that is a stream of events. Whoever lets go of
-/// it, or of that, lets go of what makes it.
+/// either lets go of what makes it.
 pub(super) async fn begin(
     answer: impl Future<Output = Answer> + Send + 'static,
     pace: Pace,
@@ -96,7 +96,7 @@ fn is_stream(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(EVENTS.as_bytes()))
 }
 
-/// What is told.
+/// The events of an answer, as they are told.
 struct Events(mpsc::Receiver<Bytes>);
 
 impl Body for Events {

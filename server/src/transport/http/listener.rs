@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::config::{Method, PublicUrl, Serving};
 use crate::loopback::is_loopback;
 
-/// Why it cannot listen there.
+/// Why the server cannot listen at an address.
 #[derive(Debug, Error)]
 pub(crate) enum ListenError {
     #[error(

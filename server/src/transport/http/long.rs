@@ -7,8 +7,8 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-/// From here on a message is long: shorter ones are read in a few milliseconds, whatever
-/// is in them.
+/// The size from which on a message is long: shorter ones are read in a few
+/// milliseconds, whatever is in them.
 pub(super) const LONG_BYTES: usize = 64 << 10;
 
 /// The thread of long messages.
@@ -26,7 +26,8 @@ impl LongMessages {
         Ok(Self(Some(runtime)))
     }
 
-    /// Does `work` there, unless it is dropped before. `None` when it panicked.
+    /// Does `work` on the thread of long messages, unless it is dropped before. `None`
+    /// when it panicked.
     pub(super) async fn carry_out<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,

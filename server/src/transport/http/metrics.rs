@@ -31,7 +31,7 @@ use crate::metrics::{Format, Metrics, OfTransport, scrape};
 const CONNECTIONS: usize = 16;
 /// How long a request may take to come.
 const HEAD_TIME: Duration = Duration::from_secs(3);
-/// How long each may take and stay. Collectors wait ten seconds.
+/// How long each connection may take and stay. Collectors wait ten seconds.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 /// How long one text is given to all who ask: collectors come every quarter of a minute,
 /// and whoever asks without end costs nothing then.
@@ -56,7 +56,7 @@ pub(super) async fn serve(server: &Arc<Server>, listener: &TcpListener, metrics:
     }
     let port = Port { server: Arc::clone(server), metrics: Arc::clone(metrics), texts: Mutex::default() };
     let port = Arc::new(port);
-    // Each is cancelled when it is over, or is to be.
+    // Each connection is cancelled when it is over, or is to be.
     let mut connections = VecDeque::<CancellationToken>::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -77,7 +77,7 @@ pub(super) async fn serve(server: &Arc<Server>, listener: &TcpListener, metrics:
             let _over = ends.clone().drop_guard();
             let stop = port.server.stop.clone();
             tokio::select! {
-                // One that takes nothing is cut off: what it waits for is old by then.
+                // A connection that takes nothing is cut off: what it waits for is old by then.
                 _ = timeout(CONNECTION_TIME, converse(port, stream)) => {}
                 () = ends.cancelled() => {}
                 () = stop.cancelled() => {}

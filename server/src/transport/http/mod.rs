@@ -75,10 +75,10 @@ use crate::service::Service;
 /// How long nothing is accepted when there are no descriptors left for it.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// How often the log says so.
+/// How often the log says that there are no descriptors left.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
-/// So many descriptors there are for each connection that there may be: one is its
+/// How many descriptors there are for each connection that there may be: one is its
 /// own, and the other is for what its requests run.
 const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
@@ -86,15 +86,15 @@ const DESCRIPTORS_PER_CONNECTION: usize = 2;
 pub(crate) struct Door {
     tls: Option<Arc<Tls>>,
     authorities: Authorities,
-    /// By which name clients find it, where it has one.
+    /// The name by which clients find the server, where it has one.
     public_host: Option<String>,
     trusted_proxies: Vec<Network>,
-    /// Whether it is one for WebSockets too.
+    /// Whether the door is one for WebSockets too.
     websocket: bool,
 }
 
 impl Door {
-    /// That of a server that listens on `address`.
+    /// The door of a server that listens on `address`.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener) {
                     told = Some(Instant::now());
                     tracing::error!(%error, "no connection can be accepted");
                 }
-                // Its descriptor is the next one's.
+                // The descriptor of a connection that makes room is the next one's.
                 server.connections.evict();
                 tokio::time::sleep(BREATH).await;
             }
@@ -203,13 +203,13 @@ async fn accept(server: &Arc<Server>, listener: &TcpListener) {
 async fn take(server: &Arc<Server>, mut stream: TcpStream, peer: IpAddr) {
     // An event of a stream would wait for the acknowledgement of the one before, 40 ms.
     if stream.set_nodelay(true).is_err() {
-        // It has gone already.
+        // The client has gone already.
         return;
     }
     match server.connections.enter().await {
         Ok(connection) => drop(server.tasks.spawn(converse(Arc::clone(server), stream, peer, connection))),
         Err(refusal) => {
-            // As much as fits without waiting for anybody.
+            // A refusal is written as far as it fits without waiting for anybody.
             let _ = stream.try_write(&refusal.bytes());
             let _ = stream.shutdown().await;
         }
@@ -218,7 +218,7 @@ async fn take(server: &Arc<Server>, mut stream: TcpStream, peer: IpAddr) {
 
 /// Answers requests on a connection, one after the other, until either side ends it.
 async fn converse(server: Arc<Server>, stream: TcpStream, peer: IpAddr, connection: Arc<Connection>) {
-    // Each as large as it is: one without TLS has no room for its state.
+    // Each future is boxed by itself: a connection without TLS has no room for its state.
     let Some(tls) = &server.door.tls else { return Box::pin(converse_over(server, stream, peer, connection)).await };
     let agreed = tokio::select! {
         agreed = tls.accept(stream) => agreed,
@@ -248,7 +248,7 @@ async fn converse_over<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     let answer = service_fn(move |request| {
         let exchange = Exchange::begin(&of_connection, Held::new(of_requests.calls.clone()));
         let server = Arc::clone(&of_requests);
-        // Beside the connection, which has the room for it also while it is idle.
+        // The future is boxed: a connection would have the room for it also while it is idle.
         async move { Ok::<_, Infallible>(Box::pin(server.answer(request, peer, exchange)).await) }
     });
     let mut protocol = http1::Builder::new();
@@ -335,7 +335,7 @@ impl Server {
     fn at_the_door(&self, request: &Request<Incoming>) -> Option<Result<Answer, Refusal>> {
         let (method, headers) = (request.method(), request.headers());
         match request.uri().path() {
-            // They are asked by address, and tell nothing that is worth a check.
+            // Probes are asked by address, and tell nothing that is worth a check.
             "/healthz" => return Some(probe(method, || json_answer(StatusCode::OK, &json!({"status": "alive"})))),
             "/readyz" => return Some(probe(method, || self.readiness())),
             _ => {}
@@ -360,7 +360,7 @@ impl Server {
         (!is_known).then_some(Err(Refusal::Method("POST, GET, DELETE")))
     }
 
-    /// Whether it is for a WebSocket, where there are any.
+    /// Whether the request is for a WebSocket, where there are any.
     fn is_websocket(&self, request: &Request<Incoming>) -> bool {
         self.door.websocket && request.uri().path() == websocket::PATH
     }

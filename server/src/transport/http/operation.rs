@@ -11,7 +11,7 @@ use crate::identity::{Accounts, Demand, Identity, Scope};
 use crate::tools::TOOLS;
 use crate::transport::message;
 
-/// What counts as a call: whatever has the server do something for this one request.
+/// Methods that count as a call: whatever has the server do something for this one request.
 const CALLS: [&str; 7] = [
     "tools/call",
     "resources/list",
@@ -22,17 +22,17 @@ const CALLS: [&str; 7] = [
     "completion/complete",
 ];
 
-/// What goes on for as long as its client likes.
+/// The method that goes on for as long as its client likes.
 const LISTEN: &str = "subscriptions/listen";
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Operation {
-    /// What it is called in a refusal.
+    /// What the operation is called in a refusal.
     what: &'static str,
-    /// The scope without which it is refused.
+    /// The scope without which the operation is refused.
     needs: Scope,
-    /// What of its tenant's quotas it takes.
+    /// What the operation takes of its tenant's quotas.
     demand: Demand,
 }
 
@@ -48,7 +48,8 @@ struct Params {
 }
 
 impl Operation {
-    /// To wait for what may come, or to end a session of the `initialize` era.
+    /// The operation of a request without a message: to wait for what may come, or to
+    /// end a session of the `initialize` era.
     pub(super) const OF_NO_MESSAGE: Self = Self { what: "this", needs: Scope::Read, demand: Demand::Nothing };
 
     /// What the message in `body` asks for.
@@ -81,8 +82,8 @@ impl Operation {
         })
     }
 
-    /// Refuses it to whom it is not allowed, and to a tenant that has used up what it may
-    /// use.
+    /// Refuses the operation to whom it is not allowed, and to a tenant that has used
+    /// up what it may use.
     pub(super) fn check(self, identity: &Identity, accounts: &Accounts) -> Result<(), Refusal> {
         if !identity.scopes.allow(self.needs) {
             return Err(Refusal::Scope { what: self.what, needs: self.needs, has: identity.scopes.to_string() });

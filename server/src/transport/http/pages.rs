@@ -20,7 +20,7 @@ const SENT: HeaderValue = HeaderValue::from_static(
 /// Fields of answers that a page needs to see.
 const SEEN: HeaderValue = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, Retry-After");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE");
-/// For how many seconds a browser may remember what it was told: an hour.
+/// How many seconds a browser may remember what it was told: an hour.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("3600");
 
 /// The page that a request is from; whether it may send any is found out elsewhere.

@@ -21,7 +21,7 @@ use crate::transport::message::{self, MAX_MESSAGE_BYTES};
 /// for servers to use.
 const REFUSED: ErrorCode = ErrorCode(-32000);
 
-/// Why.
+/// Why a request is not handed on.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
     #[error("a request must have one Host field")]
@@ -85,7 +85,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// Of a body that no message is in.
+    /// The refusal of a body that no message is in.
     pub(super) fn no_message(body: &[u8]) -> Self {
         match message::parse(body) {
             Err(Some(refusal)) => Self::NoMessage(refusal),
@@ -93,7 +93,7 @@ impl Refusal {
         }
     }
 
-    /// The word for programs.
+    /// The word for programs that says why.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::NoHost => "no_host",
@@ -150,7 +150,7 @@ impl Refusal {
         }
     }
 
-    /// In how many seconds it is worth another try, where it is one at all.
+    /// After how many seconds it is worth another try, where it is one at all.
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::Quota(exceeded) => Some(exceeded.retry_after_seconds()),
@@ -192,7 +192,7 @@ impl Refusal {
         json!({"jsonrpc": "2.0", "id": id, "error": self.error()})
     }
 
-    /// What it is where there are no statuses and no fields.
+    /// The refusal where there are no statuses and no fields.
     pub(super) fn error(&self) -> ErrorData {
         let code = match self {
             Self::NoMessage(refusal) => refusal.code,

@@ -42,14 +42,14 @@ pub(super) struct Sessions {
     all: AllSessions,
 }
 
-/// Those of all principals.
+/// The sessions of all principals.
 #[derive(Clone, Default)]
 pub(super) struct AllSessions {
     count: Total,
     of_each: Arc<Mutex<Vec<OfOne>>>,
 }
 
-/// Those of one of them, for as long as it is known.
+/// The sessions of one principal, for as long as it is known.
 struct OfOne {
     local: Weak<LocalSessionManager>,
     known: Weak<Mutex<HashMap<SessionId, Known>>>,
@@ -59,8 +59,8 @@ struct OfOne {
 type Among = (Arc<LocalSessionManager>, Arc<Mutex<HashMap<SessionId, Known>>>, SessionId);
 
 impl AllSessions {
-    /// The one that has to go if all have too many: of whoever has the most, so that those
-    /// with few keep theirs; whoever asks is first among equals.
+    /// The session that has to go if all have too many: of whoever has the most, so
+    /// that those with few keep theirs; whoever asks is first among equals.
     fn surplus(&self, asks: &Arc<Mutex<HashMap<SessionId, Known>>>) -> Option<Among> {
         if self.count.get() < ALL_MCP_SESSIONS {
             return None;
@@ -77,7 +77,7 @@ impl AllSessions {
     }
 }
 
-/// The one that was not used for the longest and answers no request.
+/// The session that was not used for the longest and answers no request.
 fn oldest(known: &HashMap<SessionId, Known>) -> Option<SessionId> {
     let idle = known.iter().filter(|(_, session)| session.open.is_empty());
     idle.min_by_key(|(_, session)| session.used).map(|(id, _)| Arc::clone(id))
@@ -98,12 +98,12 @@ struct Known {
     /// Requests that are being answered.
     open: HashSet<RequestId>,
     _of_all: Part,
-    /// The way to its client, beside those of its requests.
+    /// The way to the client of the session, beside those of its requests.
     gate: Arc<Gate>,
 }
 
 impl Sessions {
-    /// None yet. A session lives for as long as the `longest` run without a sign of
+    /// No sessions yet. Each lives for as long as the `longest` run without a sign of
     /// life, and then some.
     pub(super) fn new(longest: Duration, tasks: TaskTracker, all: AllSessions) -> Self {
         let mut config = SessionConfig::default();
@@ -135,7 +135,7 @@ impl Sessions {
         loop {
             let oldest = {
                 let mut known = self.known();
-                // Those have ended by themselves.
+                // Sessions that were unused for so long have ended by themselves.
                 let lives = self.local.session_config.keep_alive.unwrap_or(Duration::MAX);
                 known.retain(|_, session| !session.open.is_empty() || session.used.elapsed() < lives);
                 oldest(&known).filter(|_| known.len() >= MCP_SESSIONS)
@@ -210,7 +210,7 @@ impl SessionManager for Sessions {
             // rmcp knows requests by their ids, and would take this one for the other.
             return Ok(Answers { stream: Box::pin(futures_util::stream::iter([twice(request)])), open: None });
         }
-        // From here on, so that it is cancelled whenever the client leaves.
+        // The request is open from here on, so that it is cancelled whenever the client leaves.
         let open = Open {
             id: Arc::clone(id),
             request,
@@ -240,8 +240,8 @@ impl SessionManager for Sessions {
             session.close_standalone_sse_stream(None).await?;
         }
         let mut stream = Box::pin(self.local.create_standalone_stream(id).await?);
-        // It begins with what rmcp told others before: news of then, also of what nobody
-        // subscribes to any longer.
+        // A new stream begins with what rmcp told others before: news of then, also of
+        // what nobody subscribes to any longer.
         let mut before = Vec::new();
         while let Some(Some(event)) = unconstrained(stream.next()).now_or_never() {
             if !is_update(&event) {
@@ -261,7 +261,7 @@ impl SessionManager for Sessions {
     }
 }
 
-/// Whether it tells of a resource that changed.
+/// Whether an event tells of a resource that changed.
 fn is_update(event: &ServerSseMessage) -> bool {
     let Some(ServerJsonRpcMessage::Notification(told)) = event.message.as_deref() else { return false };
     matches!(told.notification, ServerNotification::ResourceUpdatedNotification(_))
@@ -302,7 +302,7 @@ impl Drop for Standalone {
 /// A request of a session that is being answered.
 struct Open {
     id: SessionId,
-    /// `None` once it is answered.
+    /// The request; `None` once it is answered.
     request: Option<RequestId>,
     local: Arc<LocalSessionManager>,
     known: Arc<Mutex<HashMap<SessionId, Known>>>,
@@ -325,16 +325,16 @@ impl Drop for Open {
         let Some(request) = self.end() else { return };
         let (id, local) = (Arc::clone(&self.id), Arc::clone(&self.local));
         self.tasks.spawn(async move {
-            // One that has ended meanwhile has nothing to cancel any more.
+            // A session that has ended meanwhile has nothing to cancel any more.
             let _ = local.accept_message(&id, cancellation(request)).await;
         });
     }
 }
 
-/// What comes of it, which nobody can ask for a second time.
+/// What comes of a request, which nobody can ask for a second time.
 struct Answers {
     stream: Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>,
-    /// `None` for what was not begun.
+    /// The request; `None` for one that was not begun.
     open: Option<Open>,
 }
 
@@ -392,7 +392,7 @@ mod tests {
         let last = of_one();
         create(&last, 20).await;
         assert_eq!((first.known().len(), last.known().len(), all.count.get()), (10, 20, ALL_MCP_SESSIONS));
-        // Those who have the most share what is left.
+        // Principals that have the most share what is left.
         let counts: Vec<_> = many.iter().map(|greedy| greedy.known().len()).collect();
         assert_eq!(counts.iter().sum::<usize>(), ALL_MCP_SESSIONS - 30, "{counts:?}");
         assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 12, "{counts:?}");

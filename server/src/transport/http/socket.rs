@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 use super::bounds::{HEAD_TIME, STALL_TIME};
 use super::connection::Connection;
 
-/// How long it waits for what.
+/// How long a socket waits for what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     head: Duration,
@@ -102,7 +102,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper calls it when it has nothing left to write.
+    /// Flushes the socket; hyper calls this when it has nothing left to write.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // With TLS something may be left that the kernel does not take.
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
@@ -153,7 +153,7 @@ mod tests {
             }
         };
         assert_eq!(error.await.kind(), io::ErrorKind::TimedOut);
-        // It takes something, and the clock begins anew.
+        // The client takes something, and the clock begins anew.
         assert!(socket.stall.is_some());
         let mut taken = vec![0; 1 << 20];
         let wrote = async {
@@ -223,7 +223,7 @@ mod tests {
                 if let Err(error) = socket.read(&mut byte).await {
                     break error;
                 }
-                // One byte after the other does not help.
+                // A head that comes one byte after the other has no more time.
                 client.write_all(b"x").await.unwrap();
                 tokio::task::yield_now().await;
             }

@@ -9,17 +9,17 @@ use parking_lot::Mutex;
 
 /// How long an address has no other line.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
-/// Addresses that have a line of their own in that time: far more than one looks at.
+/// Addresses that have a line of their own in a minute: far more than one looks at.
 const ADDRESSES: usize = 1024;
 
-/// Those who were refused.
+/// Strangers who were refused.
 #[derive(Debug)]
 pub(super) struct Strangers(Mutex<Minutes>);
 
 #[derive(Debug)]
 struct Minutes {
     began: Instant,
-    /// How many requests of each had no line.
+    /// How many requests of each address had no line.
     current: HashMap<IpAddr, u64>,
     last: HashMap<IpAddr, u64>,
     /// Requests of addresses for which there was no room any more.
@@ -29,20 +29,20 @@ struct Minutes {
 /// What is to be said of a refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// How many of the same address nothing was said of in the minute before.
+    /// How many requests of the same address had no line in the minute before.
     pub(super) left_out: Option<u64>,
-    /// The same of all addresses that had no room.
+    /// How many requests of all addresses that had no room had no line in the minute before.
     pub(super) others_left_out: Option<u64>,
 }
 
 impl Strangers {
-    /// Nobody yet.
+    /// Nobody was refused yet.
     pub(super) fn new() -> Self {
         let began = Instant::now();
         Self(Mutex::new(Minutes { began, current: HashMap::new(), last: HashMap::new(), others: 0 }))
     }
 
-    /// Counts one of `client`, and says whether it is worth a line.
+    /// Counts a request of `client`, and says whether it is worth a line.
     pub(super) fn refused(&self, client: IpAddr) -> Option<Line> {
         self.0.lock().refused(client, Instant::now())
     }

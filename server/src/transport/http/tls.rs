@@ -48,10 +48,10 @@ pub(crate) enum TlsError {
     Unfit { files: TlsFiles, source: rustls::Error },
 }
 
-/// Why a connection has none.
+/// Why a connection has no TLS.
 #[derive(Debug, Error)]
 pub(super) enum NoTls {
-    /// Its client speaks HTTP. It gets the socket back.
+    /// The client speaks HTTP. It gets the socket back.
     #[error("its client speaks HTTP without TLS")]
     Plain(TcpStream),
     #[error("the handshake took longer than {} s", HEAD_TIME.as_secs())]
@@ -66,7 +66,7 @@ pub(crate) struct Tls {
     loaded: Mutex<Loaded>,
 }
 
-/// As it was read.
+/// The certificate as it was read.
 struct Loaded {
     config: Arc<ServerConfig>,
     /// What tells the files from others that take their places.
@@ -81,7 +81,8 @@ impl Tls {
     ///
     /// When they cannot be used, or everybody can read the key.
     pub(crate) fn open(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
-        // Before they are read: what changes meanwhile is seen with the next look.
+        // The stamps are taken before the files are read: what changes meanwhile is
+        // seen with the next look.
         let stamps = stamps(&files);
         let loaded = Loaded { config: load(&files)?, stamps, looked: Instant::now() };
         Ok(Arc::new(Self { files, loaded: Mutex::new(loaded) }))
@@ -239,7 +240,7 @@ mod tests {
         let tls = Tls::open(files.clone()).ok().unwrap();
         let first = tls.look();
         assert!(Arc::ptr_eq(&first, &tls.look()), "nothing has changed");
-        // One of the two is there, and the other comes in a moment.
+        // One of the two files is there, and the other comes in a moment.
         fs::write(&files.certificate, &next).unwrap();
         assert!(Arc::ptr_eq(&first, &tls.look()));
         put(&files, &next, &next_key);

@@ -26,11 +26,11 @@ use crate::transport::request_id::IdFinder;
 pub(super) struct Admission {
     pub(super) server: Arc<Server>,
     pub(super) client: Arc<Client>,
-    /// Whoever opened it.
+    /// The identity of whoever opened the connection.
     pub(super) identity: Arc<Identity>,
-    /// From where.
+    /// The address from which it was opened.
     pub(super) address: IpAddr,
-    /// What it was opened with: a credential that is good no more is noticed by this.
+    /// The head with which it was opened: a credential that is good no more is noticed by this.
     pub(super) headers: HeaderMap,
     pub(super) requests: Requests,
 }
@@ -38,7 +38,7 @@ pub(super) struct Admission {
 /// What becomes of a message.
 pub(super) enum Admitted {
     In(RxJsonRpcMessage<RoleServer>),
-    /// It is answered here.
+    /// The message is answered here.
     Refused(TxJsonRpcMessage<RoleServer>),
     /// Nobody waits for an answer.
     Nothing,
@@ -81,11 +81,11 @@ impl Admission {
             }
         };
         let Some((operation, mut message)) = read? else { return Ok(None) };
-        // What ends requests needs none of the room that they take.
+        // A message that ends requests needs none of the room that they take.
         let held = Held::new(self.server.calls.clone());
         if matches!(message, RxJsonRpcMessage::<RoleServer>::Request(_)) {
             held.keep_place(self.client.request()?);
-            // A short one needs none: they are as many as requests are.
+            // A short message needs no room: there are as many as there are requests.
             if let Some(mut room) = room {
                 room.shrink(text.len());
                 held.keep(room);
@@ -103,7 +103,7 @@ impl Admission {
             }
             RxJsonRpcMessage::<RoleServer>::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification {
-                    // One that was cancelled is not answered.
+                    // A request that was cancelled is not answered.
                     let ended = cancelled.params.request_id.as_ref().and_then(|id: &RequestId| self.requests.end(id));
                     drop(ended);
                 }

@@ -16,24 +16,24 @@ use crate::transport::message::MAX_MESSAGE_BYTES;
 /// The longest reason that a frame has room for.
 const REASON_BYTES: usize = 123;
 
-/// How.
+/// How a WebSocket ends.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Its client said goodbye.
+    /// The client said goodbye.
     Left,
-    /// It broke, or its client is not there any more.
+    /// The connection broke, or its client is not there any more.
     Gone,
-    /// We end it, for this reason.
+    /// We end the connection, for this reason.
     Ours(CloseCode, String),
 }
 
 impl End {
-    /// The server ends.
+    /// The end of a connection when the server ends.
     pub(super) fn of_server() -> Self {
         Self::Ours(CloseCode::Away, "the server ends".to_owned())
     }
 
-    /// Of what could not be read.
+    /// The end of a connection from which something could not be read.
     pub(super) fn of(error: Error) -> Self {
         match error {
             Error::Utf8(_) => Self::Ours(CloseCode::Invalid, "a text must be UTF-8".to_owned()),
@@ -52,7 +52,7 @@ impl End {
         }
     }
 
-    /// What its client is told, if it is told anything.
+    /// The frame that tells the client, if it is told anything.
     pub(super) fn frame(self) -> Option<CloseFrame> {
         let Self::Ours(code, mut reason) = self else { return None };
         reason.truncate(reason.floor_char_boundary(REASON_BYTES));
@@ -67,6 +67,6 @@ pub(super) async fn linger(mut stream: TokioIo<Upgraded>, patience: std::time::D
         stream.shutdown().await?;
         tokio::io::copy(&mut (&mut stream).take(DISCARDED_BYTES), &mut tokio::io::sink()).await
     };
-    // Whatever comes of it, it is over.
+    // The connection is over, whatever comes of this.
     let _ = timeout(patience, discard).await;
 }

@@ -35,7 +35,7 @@ pub(super) enum Cut {
     Silent,
 }
 
-/// How long it waits for what.
+/// How long the meter waits for what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     message: Duration,
@@ -59,12 +59,12 @@ struct Underway {
 }
 
 impl Inflow {
-    /// It is whole. Gives up the room that was taken for it, if it was long.
+    /// Notes that the message is whole. Gives up the room that was taken for it, if it was long.
     pub(super) fn message(&self) -> Option<Taken> {
         std::mem::take(&mut *self.0.lock()).room
     }
 
-    /// A control frame with so many bytes was among what has come.
+    /// Notes that a control frame with so many bytes was among what has come.
     pub(super) fn control(&self, bytes: usize) {
         let mut underway = self.0.lock();
         underway.bytes = underway.bytes.saturating_sub(bytes + CONTROL_HEAD_BYTES);
@@ -124,7 +124,7 @@ impl<S> Meter<S> {
             underway.room = Some(taken.map_err(|_| io::Error::other(Cut::NoMemory))?);
         }
         drop(guard);
-        // Whatever comes without a pause has no more time than what drips.
+        // A stream that comes without a pause has no more time than one that drips.
         match self.runs_out(context, Cut::Slow) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(())),
@@ -230,7 +230,7 @@ mod tests {
             }
         };
         assert_eq!(cut(&drip.await), "Slow");
-        // One after the other they have no end.
+        // Messages one after the other have no end.
         inflow.message();
         meter.read_exact(&mut byte).await.unwrap();
         let started = Instant::now();

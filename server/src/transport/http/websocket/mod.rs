@@ -56,7 +56,7 @@ use crate::transport::conversation::Conversation;
 use crate::transport::message::MAX_MESSAGE_BYTES;
 use crate::transport::unsent::Unsent;
 
-/// Where it is opened.
+/// The path at which a WebSocket is opened.
 pub(super) const PATH: &str = "/ws";
 
 /// Messages that wait to be written beside the one that is. Whoever has one more waits.
@@ -64,7 +64,7 @@ const QUEUE: usize = 16;
 
 type Socket = WebSocketStream<Meter<TokioIo<Upgraded>>>;
 
-/// Opens one for a client whom the server knows.
+/// Opens a WebSocket for a client whom the server knows.
 pub(super) fn open(
     server: &Arc<Server>,
     request: Request<Body>,
@@ -80,7 +80,7 @@ pub(super) fn open(
     let over = identity.over(server.service.longest_run());
     let held = Held::new(server.calls.clone());
     held.keep((Arc::clone(&client), stream));
-    // Its connection is busy for as long as it is one.
+    // The connection is busy for as long as it is a WebSocket.
     let exchange = Exchange::begin(connection, held);
     exchange.admit(place);
     let admission = Admission {
@@ -158,7 +158,7 @@ impl Admission {
         let mcp = Box::pin(async {
             match handler.serve_with_ct(conversation, stop.clone()).await {
                 Ok(service) => drop(service.waiting().await),
-                // It may quote all that the client said.
+                // The error may quote all that the client said.
                 Err(error) => tracing::debug!(error = %Bounded(&format_args!("{error}")), "a client did not begin"),
             }
         });
@@ -193,7 +193,7 @@ impl Admission {
         outgoing: mpsc::Sender<Outgoing>,
     ) -> End {
         loop {
-            // Whatever is there already has others wait no longer than a read would.
+            // Messages that are there already have others wait no longer than a read would.
             consume_budget().await;
             let text = match stream.next().await {
                 None => return End::Gone,
@@ -218,7 +218,7 @@ impl Admission {
                 Admitted::Nothing => true,
             };
             if !is_taken {
-                // Whoever should take it says why it does not.
+                // The one who should take the message says why it does not.
                 return std::future::pending().await;
             }
         }
@@ -248,7 +248,7 @@ async fn write(
         };
         let Some(Outgoing { text, sent }) = next else { return Ok(()) };
         send(sink, Bytes::from(text)).await?;
-        // Whoever waited for it may be gone.
+        // The one who waited for the message to go out may be gone.
         let _ = sent.send(());
     }
 }

@@ -9,7 +9,7 @@ use rmcp::model::RequestId;
 
 use crate::caller::Held;
 
-/// All of them.
+/// All requests of one connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests(Arc<Mutex<HashMap<RequestId, Arc<Held>>>>);
 
@@ -18,8 +18,8 @@ pub(super) struct Requests(Arc<Mutex<HashMap<RequestId, Arc<Held>>>>);
 pub(super) struct Answered(Arc<Held>);
 
 impl Requests {
-    /// Another one. False when there is one with its id: rmcp knows requests by their
-    /// ids, and would take the one for the other.
+    /// Begins another request. False when there is one with its id: rmcp knows requests
+    /// by their ids, and would take the one for the other.
     pub(super) fn begin(&self, id: &RequestId, held: &Arc<Held>) -> bool {
         match self.0.lock().entry(id.clone()) {
             Entry::Occupied(_) => false,
@@ -30,12 +30,12 @@ impl Requests {
         }
     }
 
-    /// It is answered, or will never be.
+    /// Ends a request that is answered, or will never be.
     pub(super) fn end(&self, id: &RequestId) -> Option<Answered> {
         self.0.lock().remove(id).map(Answered)
     }
 
-    /// None of them will be answered.
+    /// Ends all requests, of which none will be answered.
     pub(super) fn end_all(&self) {
         let all = std::mem::take(&mut *self.0.lock());
         drop(all.into_values().map(Answered).collect::<Vec<_>>());

@@ -17,13 +17,13 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use super::super::exchange::Answer;
 use super::super::refusal::Refusal;
 
-/// What is spoken over it: messages of MCP, one in each text.
+/// The protocol that is spoken over a WebSocket: messages of MCP, one in each text.
 const PROTOCOL: &str = "mcp";
 
 /// What the standard has appended to the key of a client.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The answer that opens one.
+/// The answer that opens a WebSocket.
 pub(super) fn answer(request: &Parts) -> Result<Answer, Refusal> {
     let fields = &request.headers;
     if request.version != Version::HTTP_11

@@ -15,7 +15,7 @@ pub(super) type Incoming = (RxJsonRpcMessage<RoleServer>, usize);
 /// A message on its way out.
 pub(super) struct Outgoing {
     pub(super) text: String,
-    /// Told when it is out.
+    /// Told when the message is out.
     pub(super) sent: oneshot::Sender<()>,
 }
 
