@@ -43,12 +43,13 @@ const FOLDERS: &[Folder] = &[
             ("belljar/notebooks.py", include_str!("../python-native/belljar/notebooks.py")),
             ("belljar/errors.py", include_str!("../python-native/belljar/errors.py")),
             ("belljar/advice.py", include_str!("../python-native/belljar/advice.py")),
-            // The same results as from the image, so the same code makes them.
+            // The image and native programs make results by the same code, so that
+            // these are the same.
             ("belljar/source.py", include_str!("../python/session/source.py")),
             ("belljar/hooks.py", include_str!("../python/session/hooks.py")),
             ("belljar/magics.py", include_str!("../python/session/magics.py")),
             ("belljar/notebook.py", include_str!("../python/session/notebook.py")),
-            // Found last: where there is a real one, programs get that.
+            // This module is found last: where there is a real one, programs get that.
             ("IPython/__init__.py", include_str!("../python/session/IPython/__init__.py")),
             ("IPython/display.py", include_str!("../python/session/IPython/display.py")),
             ("IPython/core/__init__.py", include_str!("../python/session/IPython/core/__init__.py")),
@@ -64,7 +65,7 @@ const FOLDERS: &[Folder] = &[
 /// What all native runtimes have in common.
 const COMMON: &str = include_str!("../native.toml");
 
-/// All of them.
+/// All runtimes of this build.
 pub(crate) fn runtimes() -> Result<Vec<GuestRuntime>, toml::de::Error> {
     FOLDERS.iter().map(load).collect()
 }

@@ -14,11 +14,11 @@ use crate::{built_in, image};
 
 /// What a folder of an operator's must hold.
 const DESCRIPTION: &str = "runtime.toml";
-/// What it may hold.
+/// A file that the folder of an operator's may hold.
 const PROBES: &str = "probes.toml";
-/// Longer ones would crowd the definition of a tool.
+/// The longest text: longer ones would crowd the definition of a tool.
 const MAX_TEXT_CHARS: usize = 200;
-/// It is a part of file names.
+/// The longest id, which is a part of file names.
 const MAX_ID_BYTES: usize = 40;
 
 /// Guest runtimes, each with an id of its own. The first is the one that is
@@ -33,7 +33,7 @@ pub enum CatalogueError {
     /// A file or a folder cannot be read.
     #[error("failed to read {}", path.display())]
     Unreadable {
-        /// Its path.
+        /// The path of the file or folder.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -42,7 +42,7 @@ pub enum CatalogueError {
     /// should not have, or a value of another type.
     #[error("{} does not describe a runtime", file.display())]
     Malformed {
-        /// Its path.
+        /// The path of the file.
         file: PathBuf,
         /// Names the key, or the place.
         source: toml::de::Error,
@@ -81,9 +81,9 @@ impl Catalogue {
         BUILT_IN.get_or_init(load).clone()
     }
 
-    /// These and the runtimes in `folder`: an image and its description in a
-    /// folder of its own for each. Of the image only the size is looked at; its
-    /// content is verified when it is first used.
+    /// This catalogue and the runtimes in `folder`: an image and its description in a
+    /// folder of its own for each. Of the image only the size is looked at; its content
+    /// is verified when it is first used.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Catalogue {
         let unreadable = |source| CatalogueError::Unreadable { path: folder.to_owned(), source };
         let entries = folder.read_dir().and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
         let mut paths: Vec<_> = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path()).collect();
-        // The same order on every machine.
+        // The order is the same on every machine.
         paths.sort();
         let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
         let mut runtimes = self.0.to_vec();
@@ -103,7 +103,7 @@ impl Catalogue {
         Ok(Self(runtimes.into()))
     }
 
-    /// All of them, those of this build first.
+    /// All runtimes, those of this build first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<GuestRuntime>> {
         self.0.iter()
     }

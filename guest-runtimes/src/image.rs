@@ -27,11 +27,11 @@ pub const ABI_VERSIONS: RangeInclusive<u32> = 1..=2;
 pub(crate) const WASM_PAGE: u64 = 64 << 10;
 /// The largest memory of 32 bits.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
-/// Each run reserves its stack as address space.
+/// The most stack of a guest: each run reserves it as address space.
 const MAX_STACK_BYTES: u64 = 64 << 20;
-/// A worker looks through all warm slots of an image.
+/// The most warm slots of an image: a worker looks through all of them.
 const MAX_WARM_SLOTS: u64 = 256;
-/// What a worker may keep for one image beside the memory that is accounted.
+/// The most memory that a worker may keep for one image beside what is accounted.
 const MAX_WARM_BYTES: u64 = 1 << 30;
 
 /// A WebAssembly image as it is distributed.
@@ -47,9 +47,9 @@ pub struct Image {
 /// Where the compressed image is.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// In this program.
+    /// The image is in this program.
     BuiltIn(&'static [u8]),
-    /// In a file of an operator's.
+    /// The image is in a file of an operator's.
     File { path: PathBuf, sha256: String, bytes: u64 },
 }
 
@@ -73,13 +73,13 @@ pub struct Instance {
     /// How much of that limit is kept back until growth was refused, so that
     /// the guest can raise the error.
     pub headroom_bytes: u64,
-    /// Stack for its WebAssembly frames.
+    /// Stack for the WebAssembly frames of the instance.
     pub stack_bytes: u64,
     /// How many slots a worker keeps warm at most. More than it has runs at
     /// once are never kept.
     pub warm_slots: u64,
-    /// What all these may have made their own of the image's memory; a slot
-    /// that would make it more is dropped. The memory budget does not count it.
+    /// What all warm slots may have made their own of the image's memory; a slot that
+    /// would make it more is dropped. The memory budget does not count it.
     pub warm_bytes: u64,
     /// The most that is written to in a warm slot before it is used.
     pub hot_bytes: u64,
@@ -89,7 +89,7 @@ pub struct Instance {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// Its file cannot be read.
+    /// The file of the image cannot be read.
     #[error("failed to read guest image {}", path.display())]
     Unreadable {
         /// The file.
@@ -97,7 +97,7 @@ pub enum ImageError {
         /// The cause.
         source: io::Error,
     },
-    /// Its file is not the one that was described.
+    /// The file of the image is not the one that was described.
     #[error("guest image {} is not the one that compressed_sha256 beside it names: it has {found}", path.display())]
     Replaced {
         /// The file.
@@ -157,7 +157,7 @@ impl Image {
             Source::File { path, sha256, bytes } => (path, sha256, *bytes),
         };
         let mut compressed = Vec::new();
-        // Not more than was described: it may have grown since.
+        // No more is read than was described: the file may have grown since.
         File::open(path)
             .and_then(|file| file.take(bytes.saturating_add(1)).read_to_end(&mut compressed))
             .map_err(|source| ImageError::Unreadable { path: path.clone(), source })?;
@@ -168,12 +168,12 @@ impl Image {
         Ok(Cow::Owned(compressed))
     }
 
-    /// The version of the guest ABI that it speaks.
+    /// The version of the guest ABI that the image speaks.
     pub const fn abi(&self) -> u32 {
         self.abi
     }
 
-    /// What its instances take.
+    /// What instances of the image take.
     pub const fn instance(&self) -> &Instance {
         &self.instance
     }

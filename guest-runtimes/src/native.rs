@@ -13,7 +13,7 @@ const EVERYWHERE: [(&str, &str); 12] = [
     ("belljar/api.py", include_str!("../python/session/api.py")),
     ("belljar/asking.py", include_str!("../python-native/belljar/asking.py")),
     ("belljar/children.py", include_str!("../python-native/belljar/children.py")),
-    // The same results as from the image, so the same code makes them.
+    // The image and native programs make results by the same code, so that these are the same.
     ("belljar/display.py", include_str!("../python/session/display.py")),
     ("belljar/files.py", include_str!("../python-native/belljar/files.py")),
     ("belljar/forks.py", include_str!("../python-native/belljar/forks.py")),
@@ -38,13 +38,13 @@ pub(crate) struct Description {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Packages {
-    /// Those that are worth telling a model about.
+    /// Packages that are worth telling a model about.
     pub names: Vec<String>,
     /// A program that takes these names as arguments and prints `package` and a
     /// name for each that is there, and `place` and a path for what changes when
     /// one is added or removed.
     pub program: String,
-    /// How the operator adds some.
+    /// How the operator adds packages.
     pub add: String,
 }
 
@@ -115,7 +115,7 @@ pub struct Native {
 /// An argument of that program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Argument {
-    /// As it stands, after the path of the runtime's own files was put in the
+    /// A text as it stands, after the path of the runtime's own files was put in the
     /// place of `{runtime}`.
     Text(String),
     /// The path of a file with the code: `{program}`.
@@ -152,7 +152,7 @@ impl Native {
         &self.description.program
     }
 
-    /// Its arguments.
+    /// The arguments of the program.
     pub fn arguments(&self) -> &[Argument] {
         &self.description.arguments
     }
@@ -167,7 +167,7 @@ impl Native {
         self.common.minimum_memory_bytes
     }
 
-    /// Files of its own, read-only to the program: path and content.
+    /// Files of the runtime's own, read-only to the program: path and content.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         EVERYWHERE.into_iter().chain(self.files.iter().copied())
     }
@@ -197,7 +197,7 @@ impl Native {
         &self.description.canary
     }
 
-    /// Which packages its programs may find.
+    /// Which packages programs of this language may find.
     pub const fn packages(&self) -> Option<&Packages> {
         self.description.packages.as_ref()
     }

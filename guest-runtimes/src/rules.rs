@@ -10,9 +10,9 @@ use wasmparser::{
 
 use crate::image::{ABI_VERSIONS, WASM_PAGE};
 
-/// What a guest may import from.
+/// The module that a guest may import from.
 const WASI: &str = "wasi_snapshot_preview1";
-/// What else it may import, and the ABI version that first had it: the guest ABI
+/// What else a guest may import, and the ABI version that first had it: the guest ABI
 /// says what they do.
 const OWN: [(&str, &str, u32); 4] = [
     ("belljar", "mode_set", 1),
@@ -20,10 +20,11 @@ const OWN: [(&str, &str, u32); 4] = [
     ("belljar", "call_wait", 2),
     ("belljar", "call_take", 2),
 ];
-/// Tells the ABI version.
+/// The export that tells the ABI version.
 const ABI_VERSION: &str = "guest_abi_version";
 
-/// Instantiation costs time for each one; merged images have some dozens.
+/// The most data segments of an image: instantiation costs time for each one, and
+/// merged images have some dozens.
 const MOST_SEGMENTS: u32 = 1_000;
 
 /// Exports with the types that the guest ABI gives them.
@@ -39,7 +40,7 @@ const GLOBALS: [(&str, bool); 2] = [("__stack_pointer", true), ("guest_interrupt
 /// Why a module cannot become an image.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    /// Its bytes are not a valid module.
+    /// The bytes are not a valid module.
     #[error("the module is not valid")]
     Invalid(#[from] BinaryReaderError),
     /// Merging segments or resetting a guest would be wrong.
@@ -68,7 +69,7 @@ pub enum Refusal {
         /// The item it names.
         name: String,
     },
-    /// The guest ABI wants it.
+    /// The guest ABI wants this export.
     #[error("no export {0} of the type that the guest ABI gives it")]
     Export(&'static str),
 }
@@ -314,7 +315,7 @@ mod tests {
         for abi in ABI_VERSIONS {
             let checked = Guest { abi: abi.cast_signed(), ..Guest::default() }.check().unwrap();
             assert_eq!(checked, Checked { abi, initial_bytes: 65_536 });
-            // What came with a version is there from then on.
+            // An import that came with a version is there from then on.
             let own = Guest { abi: abi.cast_signed(), import_from: "belljar", ..Guest::default() };
             assert!(matches!(own.check(), Err(Refusal::Import { .. })), "it has no sched_yield");
         }

@@ -32,9 +32,9 @@ pub enum Kind {
 pub struct Probe {
     /// The limit to run both under.
     pub limit: u64,
-    /// Runs into the limit.
+    /// The program that runs into the limit.
     pub exceeds: String,
-    /// Stays below it and ends in order.
+    /// The program that stays below it and ends in order.
     pub obeys: String,
     /// Whether all that shows of the limit is that the program fails: what it
     /// is refused is then the business of a program that it started.
@@ -65,10 +65,10 @@ pub(crate) struct Description {
     #[serde(default)]
     pub(crate) revoked: Vec<Revoked>,
     pub(crate) native: Option<native::Description>,
-    /// For people.
+    /// Licences of what is in the image, for people.
     #[serde(rename = "licences", default)]
     _licences: IgnoredAny,
-    /// For people.
+    /// Sources of what is in the image, for people.
     #[serde(rename = "sources", default)]
     _sources: IgnoredAny,
 }
@@ -93,7 +93,7 @@ impl GuestRuntime {
         &self.description.name
     }
 
-    /// One line on what it has and what it has not.
+    /// One line on what the language has and what it has not.
     pub fn description(&self) -> &str {
         &self.description.description
     }
@@ -103,7 +103,7 @@ impl GuestRuntime {
         &self.description.version
     }
 
-    /// What runs its programs.
+    /// What runs programs of the language.
     pub const fn kind(&self) -> &Kind {
         &self.kind
     }
@@ -122,7 +122,7 @@ impl GuestRuntime {
         &self.description.source_extensions
     }
 
-    /// For the name of each limit, programs that show whether it holds.
+    /// Programs that show whether a limit holds, by its name.
     pub const fn probes(&self) -> &BTreeMap<String, Probe> {
         &self.probes
     }

@@ -8,8 +8,8 @@ use nix::libc;
 use crate::failure::{Doing, Failure};
 use crate::sys;
 
-/// Empties the bounding set. A process that may not do so has no capability to
-/// lose either; `no_new_privs` keeps it so.
+/// Empties the bounding set. A process that may not do so has no capability to lose
+/// either, and `no_new_privs` keeps it so.
 pub(crate) fn drop_bounding() -> Result<(), Failure> {
     for capability in 0.. {
         match sys::drop_bounding_capability(capability).map_err(|error| error.raw_os_error()) {

@@ -169,8 +169,8 @@ pub enum Descriptor {
     Result,
     /// Descriptor 4 of the program, by which it calls its host.
     Calls,
-    /// `cgroup.procs` of a control group that the tree is to be in. With one,
-    /// its memory counts as limited by it.
+    /// `cgroup.procs` of a control group that the tree is to be in. With one, memory
+    /// counts as limited by that group.
     CgroupProcs,
     /// A directory that is handed over, in the order of the mounts.
     Mount,
@@ -192,9 +192,9 @@ pub enum Stop {
 pub enum Report {
     /// A step could not be taken: the program never ran.
     Refused(Refusal),
-    /// The program runs, under all of these.
+    /// The program runs, under all of these protections.
     Started(Enforced),
-    /// No process of it is left.
+    /// No process of the program is left.
     Ended(Ended),
 }
 
@@ -213,15 +213,15 @@ pub struct Refusal {
 /// What is in force around a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enforced {
-    /// Whether it has namespaces of its own.
+    /// Whether the program has namespaces of its own.
     pub namespaces: bool,
-    /// Whether it is another user of the host than the server.
+    /// Whether the program is another user of the host than the server.
     pub identity: bool,
-    /// The Landlock ABI that its rules were enforced with.
+    /// The Landlock ABI that the program's rules were enforced with.
     pub landlock_abi: u32,
-    /// How many control groups it was put into.
+    /// How many control groups the program was put into.
     pub cgroups: u32,
-    /// Whether a lock that it takes on a file of the host's which it may only
+    /// Whether a lock that the program takes on a file of the host's which it may only
     /// read is for itself alone.
     pub own_locks: bool,
 }
@@ -232,7 +232,7 @@ pub struct Ended {
     /// Wait status of the program itself, as in `waitpid`; absent when it was
     /// not there to be waited for.
     pub wait_status: Option<i32>,
-    /// Why the warden ended it; absent when it ended by itself.
+    /// Why the warden ended the program; absent when it ended by itself.
     pub cause: Option<Cause>,
     /// What the tree used.
     pub usage: TreeUsage,
@@ -241,7 +241,7 @@ pub struct Ended {
 /// Why the warden ended a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
-    /// It was told to.
+    /// The warden was told to end it.
     Stopped,
     /// [`TreeLimits::wall_time_ms`] is over.
     WallTime,
@@ -301,13 +301,13 @@ pub enum Step {
     Seccomp,
     /// Executing the program.
     Execute,
-    /// Of a worker: that there is one thread, to which all of this applies.
+    /// A step of a worker: making sure that there is one thread, to which all of this applies.
     SingleThread,
-    /// Of a worker: keeping other processes out of its memory.
+    /// A step of a worker: keeping other processes out of its memory.
     Memory,
-    /// Of a worker: starting its threads, which are all that it will have.
+    /// A step of a worker: starting its threads, which are all that it will have.
     Threads,
-    /// Of a worker: a live attempt at what is forbidden.
+    /// A step of a worker: a live attempt at what is forbidden.
     Proof,
 }
 

@@ -12,7 +12,7 @@ use crate::frame::MAX_DESCRIPTORS;
 /// it, and escapes make of a byte six.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// Sends what is asked, with the descriptors it lists.
+/// Sends the confinement that is asked for, with the descriptors it lists.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn send_confinement(
     frame::write(stream, &frame::encode(confinement, MAX_MESSAGE_BYTES)?, descriptors)
 }
 
-/// Receives what is asked, and the descriptors that came with it.
+/// Receives the confinement that is asked for, and the descriptors that came with it.
 pub(crate) fn receive_confinement(stream: &UnixStream) -> io::Result<(Confinement, Vec<OwnedFd>)> {
     let (confinement, descriptors): (Confinement, _) =
         frame::read(stream, MAX_MESSAGE_BYTES)?.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -38,7 +38,7 @@ pub(crate) fn receive_confinement(stream: &UnixStream) -> io::Result<(Confinemen
     Ok((confinement, descriptors))
 }
 
-/// Says how it goes.
+/// Sends a report of how it goes.
 pub(crate) fn send_report(stream: &UnixStream, report: &Report) -> io::Result<()> {
     (&mut &*stream).write_all(&frame::encode(report, MAX_MESSAGE_BYTES)?)
 }

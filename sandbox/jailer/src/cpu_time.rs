@@ -13,14 +13,13 @@ pub(crate) type Identity = (i32, u64);
 /// Processor time of a process, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ticks {
-    /// Its own.
+    /// The process's own time.
     pub(crate) own: u64,
-    /// That of the children that it waited for.
+    /// The time of the children that the process waited for.
     pub(crate) waited: u64,
 }
 
-/// By how much a sum is too low that a parent shows: two numbers, each rounded
-/// down.
+/// How much too low a sum may be that a parent shows: it is of two numbers, each rounded down.
 const ROUNDING: u64 = 2;
 
 /// Keeps account of a tree.
@@ -28,8 +27,8 @@ const ROUNDING: u64 = 2;
 pub(crate) struct Account {
     seen: HashMap<Identity, Ticks>,
     reaped: u64,
-    /// Gone at the last look, and not come up since: a parent may have waited
-    /// between our looks at it and at the child.
+    /// Time of processes that were gone at the last look, and that has not come up
+    /// since: a parent may have waited between our looks at it and at the child.
     open: u64,
     lost: u64,
 }
@@ -87,7 +86,7 @@ mod tests {
         }
         account.update(HashMap::from([(PARENT, ticks(1, 0))]), 0);
         assert_eq!(account.update(HashMap::from([(PARENT, ticks(1, 0))]), 0), 3 * (50 - ROUNDING));
-        // The same number is another process when it started at another time.
+        // A process that started at another time is another one, although it has the same number.
         account.update(HashMap::from([((PARENT.0, 11), ticks(0, 0))]), 0);
         assert_eq!(account.update(HashMap::new(), 0), 3 * (50 - ROUNDING));
     }

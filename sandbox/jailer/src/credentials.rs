@@ -7,12 +7,12 @@ use crate::capabilities;
 use crate::confinement::Identity;
 use crate::failure::{Doing, Failure};
 
-/// Becomes that user, with no way back and no other group.
+/// Becomes the user of `identity`, with no way back and no other group.
 pub(crate) fn become_user(identity: Identity) -> Result<(), Failure> {
     if identity.uid == 0 || identity.gid == 0 {
         return Err(Failure::new("becoming another user", "root is none"));
     }
-    // Becoming another user takes the capability away that this needs.
+    // The bounding set needs a capability that becoming another user takes away.
     capabilities::drop_bounding()?;
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     setgroups(&[]).doing("leaving all groups")?;

@@ -53,16 +53,16 @@ impl Free {
     }
 }
 
-/// What they hold.
+/// What the writable mounts hold.
 #[derive(Debug, Default)]
 pub(crate) struct Use {
     pub(crate) bytes: u64,
     pub(crate) files: u64,
-    /// Sockets that are open, and all that is on its way through one.
+    /// Sockets that are open, and all descriptors that are on their way through one.
     pub(crate) sockets: u64,
-    /// Whether some of that may be files.
+    /// Whether some descriptors that are on their way may be files.
     is_on_its_way: bool,
-    /// Files with several names are counted once.
+    /// Files that were counted: one with several names counts once.
     seen: HashSet<(u64, u64)>,
 }
 
@@ -94,8 +94,8 @@ impl Disk {
         self.roots.is_empty()
     }
 
-    /// Counts what is there, and the files of these processes that have no name
-    /// any more but are still open. Those come first: who writes has them open.
+    /// Counts what is there, and the files of these processes that have no name any
+    /// more but are still open. Open files come first: who writes has them open.
     pub(crate) fn measure(&self, pids: &[i32]) -> Use {
         let mut usage = Use::default();
         for pid in pids {
@@ -107,7 +107,7 @@ impl Disk {
         usage
     }
 
-    /// What can be asked at any time, as it takes no time.
+    /// What is free on the file systems, which can be asked at any time, as it takes no time.
     pub(crate) fn free(&self) -> Free {
         let mut asked = HashSet::new();
         let mut free = Vec::new();
@@ -180,7 +180,8 @@ impl Disk {
         for name in below {
             match open_below(place, &name) {
                 Ok(directory) => self.walk(&directory, depth + 1, usage),
-                // Another mount, which is the machine's and read-only, or a root of its own.
+                // The directory is another mount, which is the machine's and read-only,
+                // or a root of its own.
                 Err(Errno::EXDEV) => {}
                 Err(errno) => usage.miss(place, errno),
             }
@@ -195,7 +196,7 @@ impl Disk {
             return;
         };
         for descriptor in descriptors.flatten() {
-            // Follows the link, which for these leads to the open file itself.
+            // Looking follows the link, which for these leads to the open file itself.
             let Ok(file) = fs::metadata(descriptor.path()) else { continue };
             if file.file_type().is_socket() && usage.seen.insert((file.dev(), file.ino())) {
                 let on_their_way = on_their_way(pid, &descriptor.file_name());
@@ -227,10 +228,10 @@ fn is_own(directory: &OwnedFd) -> bool {
 }
 
 impl Use {
-    /// Something in this directory could not be looked at.
+    /// Counts something in this directory that could not be looked at.
     fn miss(&mut self, directory: &OwnedFd, errno: Errno) {
         match errno {
-            // The program has removed or replaced it.
+            // The program has removed or replaced what was there.
             Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP => {}
             // A program can keep writing into a directory of its own that it
             // has closed to us, but not into anybody else's.

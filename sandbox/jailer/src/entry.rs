@@ -28,7 +28,7 @@ const NAME: &CStr = c"belljar-jailer";
 /// Ends with 0 when the program ran, whatever became of it, and with 65 and up
 /// when a step could not be taken: 65 for the first of [`Step`], and so on.
 pub fn main() -> ExitCode {
-    // It was executed by a number, and a name is for people: without one
+    // The process was executed by a number, and a name is for people: without one
     // nothing is weaker.
     let _ = prctl::set_name(NAME);
     let Ok(connection) = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else {
@@ -73,8 +73,8 @@ enum Side {
 }
 
 fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
-    // What a server is short of is no reason for a jail to end halfway. Where this is
-    // not allowed a step that needs more of them fails, and says so.
+    // A server that is short of open files is no reason for a jail to end halfway.
+    // Where this is not allowed a step that needs more of them fails, and says so.
     let _ = rlimits::raise_open_files();
     let (confinement, received) = receive_confinement(connection).doing("receiving").at(Step::Receive)?;
     let mut descriptors = Descriptors::sort(&confinement.descriptors, received).at(Step::Receive)?;
@@ -88,7 +88,7 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
     let mut parts = None;
     if let Some(identity) = confinement.identity {
         if confinement.namespaces {
-            // That user need not be able to get to what it is to see.
+            // The user that this process becomes need not be able to get to what it is to see.
             namespaces::enter_mounts().at(Step::Namespaces)?;
             parts = Some(Parts::take(&confinement.mounts, std::mem::take(&mut handed)).at(Step::Filesystem)?);
         }
@@ -104,7 +104,7 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
     }
     let parts = match parts {
         Some(parts) => parts,
-        // Only in there it may take them.
+        // Only within the namespaces may this process take the parts.
         None if confinement.namespaces => Parts::take(&confinement.mounts, handed).at(Step::Filesystem)?,
         None => {
             given::refuse(&confinement.files).at(Step::Filesystem)?;
@@ -124,9 +124,9 @@ impl Confined {
         match sys::fork().doing("forking").at(Step::Warden)? {
             ForkResult::Child => Ok(Side::Warden(self, guard, wardens)),
             ForkResult::Parent { child } => {
-                // The warden still needs its own to mount.
+                // The warden still needs its own capabilities to mount.
                 if let Err(refusal) = capabilities::drop_all().at(Step::Capabilities) {
-                    // It has started nothing yet that would outlive it.
+                    // The child has started nothing yet that would outlive it.
                     let _ = kill(child, Signal::SIGKILL);
                     return Err(refusal);
                 }

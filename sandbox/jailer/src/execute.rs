@@ -46,8 +46,8 @@ impl Executable {
         })
     }
 
-    /// Executes the program. Its files have the modes that programs expect:
-    /// others are kept out by the modes of what they lie in.
+    /// Executes the program. Its files get the modes that programs expect: others are
+    /// kept out by the modes of the directories that they lie in.
     pub(crate) fn execute(&self) -> Result<Infallible, Failure> {
         umask(Mode::from_bits_truncate(0o022));
         execve(&self.path, &self.args, &self.env)

@@ -13,7 +13,7 @@ use crate::sys;
 
 /// Where the program finds its result descriptor.
 const RESULT: RawFd = 3;
-/// Where it calls its host.
+/// Where the program finds the descriptor by which it calls its host.
 const CALLS: RawFd = 4;
 
 /// What the jailer owns itself lies above all numbers that a program is given.
@@ -47,7 +47,7 @@ impl Descriptors {
                     continue;
                 }
                 Descriptor::Mount => {
-                    // It is needed until the program has its own descriptors.
+                    // A mount is needed until the program has its own descriptors.
                     sorted.mounts.push(above(descriptor.as_fd())?);
                     continue;
                 }

@@ -82,8 +82,7 @@ fn hide_mounts() -> Result<(), Failure> {
     let copy = sys::clone_mount(copy.doing("opening the root")?.as_fd()).doing("copying the root")?;
     fchdir(&copy).doing("going to the copy of the root")?;
     chroot(".").doing("changing to the copy of the root")?;
-    // It is there for as long as somebody holds it, and this process is the
-    // last to end.
+    // The copy is there for as long as somebody holds it, and this process is the last to end.
     let _ = copy.into_raw_fd();
     Ok(())
 }
@@ -98,7 +97,7 @@ fn attach(root: BorrowedFd<'_>, mount: &Mount, part: &Part) -> Result<(), Failur
                     "it has no name",
                 ));
             };
-            // In a writable mount it may be there from before.
+            // A link in a writable mount may be there from before.
             let parent = make_directory(root, parent)?;
             match symlinkat(target.as_path(), &parent, name) {
                 Err(Errno::EEXIST) if readlinkat(&parent, name).is_ok_and(|there| *target == *there) => Ok(()),

@@ -19,10 +19,10 @@ use crate::control;
 
 /// How an input is sent: the first byte says.
 const TO_THE_SERVER: u8 = 1;
-/// With the length that it has, instead of one that it claims.
+/// The input is sent with the length that it has, instead of one that it claims.
 const MEASURED: u8 = 2;
 const A_WORD: u8 = 4;
-/// Two bits: how many descriptors come with it.
+/// Two bits that say how many descriptors come with the input.
 const DESCRIPTORS: u32 = 3;
 
 /// Messages as both ends send them.

@@ -29,7 +29,7 @@ pub(crate) fn names(files: &[GivenFile]) -> usize {
     files.iter().map(|file| file.path.components().count()).sum()
 }
 
-/// That there are none, for a program without a root of its own.
+/// Fails unless there are no files, for a program without a root of its own.
 pub(crate) fn refuse(files: &[GivenFile]) -> Result<(), Failure> {
     match files.first() {
         None => Ok(()),
@@ -39,10 +39,10 @@ pub(crate) fn refuse(files: &[GivenFile]) -> Result<(), Failure> {
     }
 }
 
-/// Writes them into the root that is being built, which has no mounts yet that
+/// Writes the files into the root that is being built, which has no mounts yet that
 /// lead to the host.
 pub(crate) fn write(root: BorrowedFd<'_>, files: &[GivenFile]) -> Result<(), Failure> {
-    // Others inside read them, too, as they do on the host.
+    // Other users inside read these files, too, as they do on the host.
     let before = umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let written = write_all(root, files);
     umask(before);
@@ -67,8 +67,8 @@ fn write_all(root: BorrowedFd<'_>, files: &[GivenFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The directories that they lie in, but for those within another one, and settings: all
-/// of `/proc` may be read.
+/// The directories that files lie in, but for those within another one, and settings:
+/// all of `/proc` may be read.
 pub(crate) fn directories(files: &[GivenFile]) -> impl Iterator<Item = &Path> {
     let all = files.iter().filter_map(|file| file.path.parent());
     let all: BTreeSet<&Path> = all.filter(|path| !path.starts_with(SETTINGS)).collect();

@@ -9,7 +9,7 @@ use crate::processes::Written;
 #[derive(Debug, Default)]
 pub(crate) struct Growth {
     last: Option<Measured>,
-    /// What there was at the first one, and had been written by then.
+    /// What there was at the first measurement, and had been written by then.
     first: (u64, u64),
 }
 

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What has to be there before the warden is.
 pub(crate) struct Guard {
     signals: SignalFd,
-    /// Without a process namespace: where all processes of the warden are.
+    /// Where all processes of the warden are, without a process namespace.
     tree: Option<Tree>,
 }
 
@@ -97,7 +97,7 @@ impl Guard {
         }
     }
 
-    /// Until the warden is about to end, or is dead.
+    /// Passes on what server and warden say, until the warden is about to end, or is dead.
     fn pass_on(&self, confinement: &Confinement, server: &UnixStream, warden: Pid, channel: &UnixStream) -> Said {
         let limits = &confinement.limits;
         let whole = Duration::from_millis(limits.wall_time_ms.saturating_add(limits.grace_ms));
@@ -134,7 +134,7 @@ impl Guard {
             if signal {
                 while let Ok(Some(_)) = self.signals.read_signal() {}
                 if tree::has_ended(warden) {
-                    // It may have spoken in between.
+                    // The warden may have spoken in between.
                     if let Ok(true) = readable(channel) {
                         continue;
                     }

@@ -12,13 +12,12 @@ use crate::processes;
 
 /// A file that is mapped and has no name any more.
 pub(crate) struct NamelessMap {
-    /// The name that it had.
+    /// The name that the file had.
     pub(crate) path: PathBuf,
     pub(crate) inode: u64,
 }
 
-/// Those of a process, as in proc_pid_maps(5). `None` when it does not let us
-/// look.
+/// The nameless maps of a process, as in proc_pid_maps(5). `None` when it does not let us look.
 pub(crate) fn nameless_maps(pid: i32) -> Option<Vec<NamelessMap>> {
     let maps = match fs::read(format!("/proc/{pid}/maps")) {
         Ok(maps) => maps,

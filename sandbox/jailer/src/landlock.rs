@@ -23,7 +23,7 @@ pub const FIRST_ABI_WITH_SCOPES: u32 = 6;
 /// A rule about a file, or about a directory with all below it.
 #[derive(Clone, Copy, Debug)]
 pub struct PathRule<'a> {
-    /// Where it lies for the process that is restricted.
+    /// Where the file lies for the process that is restricted.
     pub path: &'a Path,
     /// The file or directory itself, where its path may lead to another by now.
     pub found: Option<BorrowedFd<'a>>,
@@ -40,15 +40,15 @@ pub enum PathAccess {
     Read,
     /// Reading, listing and executing.
     Execute,
-    /// All but making device files and talking to devices.
+    /// Everything but making device files and talking to devices.
     Write,
     /// Reading, writing, making and removing files and directories; nothing
     /// there can be executed, and no other kind of file made.
     Data,
-    /// The same, and moving symbolic links. To Landlock that is making them, so it
-    /// is for processes whose filter lets no call through that makes one.
+    /// What [`Self::Data`] allows, and moving symbolic links. To Landlock that is making
+    /// them, so it is for processes whose filter lets no call through that makes one.
     Own,
-    /// As for data, and executing.
+    /// What [`Self::Data`] allows, and executing.
     Share,
     /// Reading and writing what exists, for device files.
     Device,
@@ -102,7 +102,7 @@ pub fn restrict_paths(rules: &[PathRule<'_>], minimum_abi: u32) -> Result<u32, F
     }
     let mut ruleset = scoped(ruleset, abi)?.create().doing("creating a ruleset")?;
     for rule in rules {
-        // A directory's rights cannot be given for a file.
+        // The rights of a directory cannot be given for a file.
         let opened: OwnedFd;
         let place = match rule.found {
             Some(found) => found,

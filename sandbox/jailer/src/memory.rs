@@ -46,7 +46,7 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct Shared {
     proportional_bytes: u64,
-    /// What each process showed then: its memory, and what of it is its own.
+    /// What each process showed when the kernel was asked: its memory, and what of it is its own.
     seen: HashMap<Identity, (u64, u64)>,
     largest: u64,
     good_until: Instant,
@@ -65,7 +65,7 @@ impl Memory {
         }
     }
 
-    /// The most that was used, as far as it was seen.
+    /// The most memory that was used, as far as it was seen.
     pub(crate) fn most(&self) -> u64 {
         self.most
     }
@@ -74,7 +74,7 @@ impl Memory {
         self.sockets = sockets;
     }
 
-    /// What is used, at most. When it is past the limit, it really is.
+    /// How much memory is used, at most. When that is past the limit, it really is.
     pub(crate) fn measure(
         &mut self,
         snapshot: &Snapshot,
@@ -129,9 +129,9 @@ impl Memory {
     }
 
     /// What the processes have at least, as each has taken it since it was first seen:
-    /// nobody else has that, but for what was forked from it, which was seen with it. The
-    /// kernel knows at once. Who has outgrown the limit by this is ended without being
-    /// stopped, by which pages that come at one go would not stop coming.
+    /// nobody else has that, but for what was forked from it, which was seen with it.
+    /// The kernel knows at once. A tree that has outgrown the limit by this is ended
+    /// without being stopped, by which pages that come at one go would not stop coming.
     fn grown(&self, snapshot: &Snapshot, processes: &mut Processes) -> u64 {
         let first = |process: &Process| self.first.get(&(process.pid, process.started)).copied().unwrap_or(u64::MAX);
         let at_most = snapshot.processes.iter().map(|process| process.resident_bytes.saturating_sub(first(process)));
@@ -139,13 +139,13 @@ impl Memory {
             return 0;
         }
         let grown = snapshot.processes.iter().map(|process| {
-            // One that has ended has nothing.
+            // A process that has ended has no memory.
             processes.anonymous_bytes(process.pid).unwrap_or(0).saturating_sub(first(process))
         });
         grown.fold(0, u64::saturating_add)
     }
 
-    /// Asks the kernel. When the limit is passed, the tree does not go on.
+    /// Asks the kernel who shares what. When the limit is passed, the tree does not go on.
     fn ask(
         &mut self,
         before: &Snapshot,
@@ -161,7 +161,8 @@ impl Memory {
         let snapshot = processes.look()?;
         let enough = self.limit.saturating_sub(elsewhere);
         let proportional = processes.proportional_bytes(&snapshot, enough).unwrap_or(snapshot.resident_bytes);
-        // What the kernel does at one go for a process is not kept from going on.
+        // A process goes on with what the kernel does for it at one go, so what it grew
+        // by meanwhile counts.
         let after = processes.look()?;
         let grown = after.grown_since(&snapshot);
         let used = proportional.saturating_add(grown).saturating_add(elsewhere);
@@ -195,12 +196,12 @@ impl Memory {
 }
 
 impl Shared {
-    /// What is used now at most, unless large pages took the place of what was
-    /// given back.
+    /// How much memory is used now at most, unless large pages took the place of what
+    /// was given back.
     fn bound(&self, now: &Snapshot) -> u64 {
         let grown = now.processes.iter().map(|process| {
             let seen = self.seen.get(&(process.pid, process.started));
-            // What has just begun has what its parent had, and shares it.
+            // A process that has just begun has what its parent had, and shares it.
             let (resident, faulted) = seen.copied().unwrap_or((self.largest, 0));
             let new = process.resident_bytes.saturating_sub(resident);
             new.saturating_add(process.faulted_bytes.saturating_sub(faulted))

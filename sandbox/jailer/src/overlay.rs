@@ -15,11 +15,11 @@ use crate::failure::{Doing, Failure};
 use crate::parts::kind;
 use crate::sys;
 
-/// Covered, in this process's own namespace, by the empty directory that an
-/// overlay needs beside the one that it shows. Nothing below it is taken later.
+/// The place that is covered, in this process's own namespace, by the empty directory
+/// that an overlay needs beside the one that it shows. Nothing below it is taken later.
 const COVERED: &str = "/dev";
 
-/// Shown by one overlay: what lies there is many, and small.
+/// The directory that one overlay shows whole: what lies there is many, and small.
 const TOGETHER: &str = "/etc";
 
 /// Overlays, by the directories that they show.
@@ -28,7 +28,7 @@ pub(crate) struct Overlays {
 }
 
 impl Overlays {
-    /// Devices must have been taken before.
+    /// Makes the place for overlays. Devices must have been taken before.
     pub(crate) fn prepare() -> Result<Self, Failure> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
         mount(Some("tmpfs"), COVERED, Some("tmpfs"), flags, Some("size=4k,nr_inodes=2"))
@@ -68,7 +68,7 @@ impl Overlays {
 fn overlay(directory: &Path) -> Option<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let opened = open(directory, flags, Mode::empty()).ok()?;
-    // Its path may have characters in it that mean something in options.
+    // The path may have characters in it that mean something in options.
     fchdir(&opened).ok()?;
     let options = format!(".:{COVERED}");
     sys::mount_overlay(&std::ffi::CString::new(options).ok()?).ok()

@@ -18,10 +18,10 @@ use crate::sys;
 /// Devices of the host that every program may use.
 pub(crate) const DEVICES: [&str; 5] = ["/dev/null", ZERO, FULL, "/dev/random", "/dev/urandom"];
 
-/// Mapped as shared, it is memory that stays when no process shows it any more.
+/// A device that, mapped as shared, is memory that stays when no process shows it any more.
 pub(crate) const ZERO: &str = "/dev/zero";
 
-/// Reads the same, and cannot be mapped.
+/// A device that reads as zeros do, and cannot be mapped.
 const FULL: &str = "/dev/full";
 
 pub(crate) const INERT: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
@@ -38,9 +38,9 @@ pub(crate) enum Part {
 
 /// Everything of the host that a program will see.
 pub(crate) struct Parts {
-    /// In the order of the mounts.
+    /// What the mounts name, in their order.
     pub(crate) parts: Vec<Part>,
-    /// With namespaces only.
+    /// Devices of the host, with namespaces only.
     pub(crate) devices: Vec<OwnedFd>,
     /// Whether files of the host's that can only be read are locked apart.
     pub(crate) own_locks: bool,
@@ -127,8 +127,8 @@ fn find_one(
     let own = mount.access.is_handed().then(|| handed.next()).flatten();
     let found = match own {
         Some(handed) if !clone => handed,
-        // A mount is taken from where this process is, and that is another
-        // namespace than the one that the descriptor came from.
+        // The descriptor comes from another namespace than that in which this process
+        // is, and a mount is taken from where the process is.
         Some(handed) => {
             let found = hold(source, named)?;
             let (wanted, is) =
@@ -147,7 +147,7 @@ fn find_one(
         }
         libc::S_IFLNK => Err(Failure::new(format!("taking {}", named.display()), "it is a symbolic link")),
         _ if clone => {
-            // What lies elsewhere on the host is the run's own.
+            // A part that lies elsewhere on the host is the run's own.
             if let Some(overlays) = overlays.filter(|_| mount.access == Access::Read && mount.destination == *source) {
                 match overlays.of(source, found.as_fd())? {
                     Some(tree) => return Ok(Part::Tree(tree)),
@@ -166,7 +166,7 @@ fn find_one(
     }
 }
 
-/// What is at a path, a link itself; `named` so where that fails.
+/// What is at a path, a link itself; an error calls the path `named`.
 fn hold(path: &Path, named: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     open(path, flags, Mode::empty()).doing_at("taking", named)

@@ -18,7 +18,7 @@ use crate::filesystem::make_directory;
 use crate::parts::READ_ONLY;
 use crate::sys;
 
-/// Where it is mounted, in the root that is being built.
+/// Where `/proc` is mounted, in the root that is being built.
 const PROC: &str = "proc";
 
 /// Files about the machine that common programs and libraries read.
@@ -27,14 +27,14 @@ const KEPT: [&str; 8] = ["cpuinfo", "filesystems", "loadavg", "meminfo", "stat",
 /// Where the kernel's settings are.
 pub(crate) const SETTINGS: &str = "/proc/sys";
 
-/// Another one with each reading, so it cannot be given.
+/// A setting that is another one with each reading, so that it cannot be given.
 const UUID: &str = "kernel/random/uuid";
 
-/// What is covered looks like one of these: both are empty.
+/// The two that what is covered looks like: both are empty.
 const EMPTY_DIRECTORY: &str = "mnt";
 const EMPTY_FILE: &str = "dev/null";
 
-/// Mounts it in the root that is being built, which is the current directory, and
+/// Mounts `/proc` in the root that is being built, which is the current directory, and
 /// has its devices and what is given.
 pub(crate) fn mount_proc(root: BorrowedFd<'_>) -> Result<(), Failure> {
     let none: Option<&str> = None;
@@ -79,7 +79,8 @@ fn given_settings(root: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Failure> {
 /// Covers all settings of the kernel by those that are given.
 fn cover_settings(root: BorrowedFd<'_>, given: BorrowedFd<'_>) -> Result<(), Failure> {
     let path = Path::new(SETTINGS);
-    // Its place is there if it is to be seen. It is held on to, because the rest is covered.
+    // The place of this setting is there if it is to be seen. The setting is held on
+    // to, because the rest is covered.
     let shown = match openat(given, UUID, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
         Err(Errno::ENOENT) => None,
         place => {

@@ -21,19 +21,19 @@ use crate::sys;
 /// What a tree uses at a moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// Its processes that have memory and descriptors.
+    /// Processes of the tree that have memory and descriptors.
     pub(crate) processes: Vec<Process>,
-    /// Their threads. A process has one at least.
+    /// Threads of all processes. A process has one at least.
     pub(crate) threads: u64,
-    /// Those that do not go on until they are told to.
+    /// Processes that do not go on until they are told to.
     pub(crate) stopped: HashSet<i32>,
     /// Memory; what processes share is counted for each.
     pub(crate) resident_bytes: u64,
-    /// What their page tables take at most.
+    /// What the page tables of all processes take at most.
     pub(crate) table_bytes: u64,
-    /// How many descriptors they have open (Linux 6.2; zero before).
+    /// How many descriptors all processes have open (Linux 6.2; zero before).
     pub(crate) descriptors: u64,
-    /// Processor time of all of it, also of what has ended by now.
+    /// Processor time of the whole tree, also of what has ended by now.
     pub(crate) cpu_time: Duration,
 }
 
@@ -57,12 +57,12 @@ impl Snapshot {
 /// A process that has memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
-    /// Its number. Of one whose first thread has ended, the number of another
-    /// thread: only that one shows what it has.
+    /// The number of the process. Of one whose first thread has ended, the number of
+    /// another thread: only that one shows what it has.
     pub(crate) pid: i32,
     pub(crate) started: u64,
     pub(crate) resident_bytes: u64,
-    /// What it touched first, or has a copy of its own of since it wrote to it.
+    /// Memory that the process touched first, or has a copy of its own of since it wrote to it.
     pub(crate) faulted_bytes: u64,
     pub(crate) address_bytes: u64,
 }
@@ -70,9 +70,9 @@ pub(crate) struct Process {
 /// What a tree has had written to files so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Written {
-    /// All of it, some of it perhaps twice.
+    /// All bytes that were written, some of them perhaps twice.
     pub(crate) bytes: u64,
-    /// What of that never got to the disk, as its files were removed before.
+    /// Bytes that never got to the disk, as their files were removed before.
     pub(crate) cancelled: u64,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct Processes {
     namespace: bool,
     page_bytes: u64,
     ticks_per_second: u64,
-    /// Whether memory can be somewhere else than in memory.
+    /// Whether memory of a process can be in swap.
     swap: bool,
     account: Account,
     /// What each process had written when it was last seen.
@@ -93,7 +93,7 @@ pub(crate) struct Processes {
 
 /// A page of a table has an entry of eight bytes for each page of memory.
 const BYTES_PER_TABLE_BYTE: u64 = 512;
-/// The tables above those, of a process that uses little, and their rounding.
+/// What the tables above those take, of a process that uses little, and their rounding.
 const LEAST_TABLE_BYTES: u64 = 64 << 10;
 
 impl Processes {
@@ -216,7 +216,7 @@ impl Processes {
         match read(&format!("{place}/stat"), &mut self.text) {
             Ok(()) => Stat::parse(&self.text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
             Err(error) if gone(&error) => Ok(None),
-            // Whoever cannot be looked at could do anything.
+            // A process that cannot be looked at could do anything.
             Err(error) => Err(error),
         }
     }
@@ -246,9 +246,9 @@ impl Processes {
         }
     }
 
-    /// Those of a tree that stands still that had stopped before it was made to. A signal
-    /// to stop waits in them, as the kernel gives none to a process that has stopped; in
-    /// the others it was what stopped them.
+    /// Processes of a tree that stands still which had stopped before it was made to. A
+    /// signal to stop waits in them, as the kernel gives none to a process that has
+    /// stopped; in the others it was what stopped them.
     pub(crate) fn stopped_by_themselves(&mut self, snapshot: &Snapshot) -> HashSet<i32> {
         const STOP: u64 = 1 << (Signal::SIGSTOP as u32 - 1);
         let mut waits_in = |pid: &&i32| {

@@ -43,7 +43,7 @@ pub(crate) fn become_program(
         Ok(never) => match never {},
     };
     let code = exit_code(refusal.step);
-    // Nobody is there to hear when the warden is gone.
+    // Nobody is there to hear it when the warden is gone.
     let _ = send_report(&channel, &Report::Refused(refusal));
     code
 }
@@ -58,7 +58,7 @@ fn take_steps(
     parent::end_with(warden, Signal::SIGKILL).at(Step::Parent)?;
     // A signal to its own group is not for the warden.
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).doing("starting a process group").at(Step::Descriptors)?;
-    // With namespaces what is held is a mount beside those that the program sees.
+    // A directory that is held is, with namespaces, a mount beside those that the program sees.
     let held = parts.at(&confinement.mounts, &confinement.program.directory);
     let directory = held.filter(|_| !confinement.namespaces);
     let executable = Executable::prepare(&confinement.program, directory).at(Step::Execute)?;
@@ -112,7 +112,7 @@ fn restrict_files(confinement: &Confinement, parts: &Parts) -> Result<u32, Failu
         .collect();
     let by_path = |path, access| PathRule { path, found: None, access };
     rules.extend(confinement.scratch.iter().map(|scratch| by_path(&scratch.destination, PathAccess::Write)));
-    // The real one is a way to memory that no process shows.
+    // The real device is a way to memory that no process shows.
     let zero = confinement.namespaces || confinement.cgroups() > 0;
     let devices = DEVICES.iter().filter(|device| zero || **device != ZERO);
     rules.extend(devices.map(|device| by_path(Path::new(device), PathAccess::Device)));

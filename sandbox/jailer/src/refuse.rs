@@ -10,7 +10,7 @@ const FIRST_EXIT_CODE: u8 = 65;
 
 /// Names the step that a failure belongs to.
 pub(crate) trait Refuse<T> {
-    /// Names the step.
+    /// Names the step to which the failure belongs.
     fn at(self, step: Step) -> Result<T, Refusal>;
 }
 

@@ -131,7 +131,7 @@ impl Filter {
         self.programs.iter().try_for_each(|program| seccompiler::apply_filter(program).doing("applying a filter"))
     }
 
-    /// Applies it to every thread of this process.
+    /// Applies the filter to every thread of this process.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ fn program(
 /// Rules by call.
 struct Sorted {
     unconditional: BTreeSet<i64>,
-    /// None of those.
+    /// Calls that are let through under conditions; none of the others is among them.
     conditional: BTreeMap<i64, Vec<SeccompRule>>,
 }
 
@@ -201,16 +201,16 @@ fn compile(arguments: &[Argument]) -> Result<SeccompRule, Failure> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Allow,
-    /// It fails with this error number.
+    /// The call fails with this error number.
     Refuse(u32),
-    /// Its arguments decide, in the program that follows.
+    /// The arguments of the call decide, in the program that follows.
     Decide,
 }
 
-/// By the numbers of calls; all others are denied.
+/// Verdicts by the numbers of calls; all others are denied.
 type Verdicts = BTreeMap<u32, Verdict>;
 
-/// What is not listed.
+/// What becomes of a call that is not listed.
 const DENIED: SeccompAction = SeccompAction::Errno(libc::EPERM.unsigned_abs());
 
 fn add(verdicts: &mut Verdicts, calls: &[i64], verdict: Verdict) -> Result<(), Failure> {
@@ -257,7 +257,7 @@ fn decision(verdicts: &Verdicts) -> Result<BpfProgram, Failure> {
     // What began with a verdict that was replaced may continue the one before.
     ranges.dedup_by_key(|(_, verdict)| *verdict);
     let mut tree = search(&ranges)?;
-    // Decided after the whole tree.
+    // A call whose arguments decide is decided after the whole tree.
     let length = tree.len();
     for (index, instruction) in tree.iter_mut().enumerate().filter(|(_, instruction)| instruction.code == ALWAYS) {
         instruction.k = u32::try_from(length - index - 1).doing("jumping")?;
@@ -348,7 +348,7 @@ mod tests {
     const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
     const REFUSED: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 
-    /// Arguments that a rule is for.
+    /// The arguments of a call that a rule is for.
     fn matching(alternative: &[Argument]) -> [u64; 6] {
         let mut args = [0xdead_beef_0000_0000; 6];
         for argument in alternative {
@@ -433,7 +433,7 @@ mod tests {
     fn whatever_the_call_is_the_decision_takes_a_few_steps() {
         let calls: Vec<_> = (0..200).map(|call| Rule::always(call * 2)).collect();
         let filter = Filter::compile(&Table { refused: &[], allowed: &[&calls] });
-        // More than a conditional jump can pass over.
+        // The instructions are more than a conditional jump can pass over.
         assert!(filter.is_err());
         let verdicts = (0..100).map(|call| (call * 2, Verdict::Allow)).collect();
         let head = decision(&Verdicts::new()).unwrap().len();

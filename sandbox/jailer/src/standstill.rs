@@ -10,7 +10,7 @@ use crate::tree::Tree;
 /// Makes a tree stand still and go on.
 #[derive(Debug, Default)]
 pub(crate) struct Standstill {
-    /// The processes that there were when the last one ended, if some of them
+    /// The processes that there were when the last standstill ended, if some of them
     /// had stopped by themselves before it.
     known: Option<HashSet<i32>>,
 }
@@ -22,7 +22,7 @@ impl Standstill {
         tree.pause();
     }
 
-    /// Lets them go on as they are `now`, but for those that had stopped by themselves.
+    /// Lets processes go on as they are `now`, but for those that had stopped by themselves.
     pub(crate) fn end(&mut self, tree: &Tree, now: &Snapshot, by_themselves: &HashSet<i32>) {
         if by_themselves.is_empty() {
             tree.go_on();

@@ -210,7 +210,7 @@ pub(crate) fn set_slice(nanoseconds: u64) -> io::Result<()> {
     // SAFETY: the structure is as large as is said, and outlives the call.
     answer(unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut scheduling, size, 0) })?;
     scheduling = Scheduling { size, runtime: nanoseconds, ..scheduling };
-    // SAFETY: likewise; the call only reads it.
+    // SAFETY: the structure is as large as is said, and outlives the call, which only reads it.
     answer(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const scheduling, 0) }).map(drop)
 }
 
@@ -219,7 +219,7 @@ pub(crate) fn lower_priority(steps: libc::c_int) -> nix::Result<()> {
     nix::errno::Errno::clear();
     // SAFETY: takes a number only.
     let answer = unsafe { libc::nice(steps) };
-    // A priority may be what also means an error.
+    // A priority of -1 is also what means an error.
     if answer == -1 && nix::errno::Errno::last_raw() != 0 { Err(nix::errno::Errno::last()) } else { Ok(()) }
 }
 

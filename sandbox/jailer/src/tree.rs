@@ -35,27 +35,27 @@ impl Tree {
         }
     }
 
-    /// Keeps all from going on, but for what is under way in the kernel.
+    /// Keeps all processes from going on, but for what is under way in the kernel.
     pub(crate) fn pause(&self) {
-        // Nobody there is fine.
+        // A tree without any process is fine.
         let _ = kill(Pid::from_raw(-1), Signal::SIGSTOP);
     }
 
-    /// Lets all go on.
+    /// Lets all processes go on.
     pub(crate) fn go_on(&self) {
         let _ = kill(Pid::from_raw(-1), Signal::SIGCONT);
     }
 
-    /// Lets one go on.
+    /// Lets one process go on.
     pub(crate) fn let_go_on(&self, pid: i32) {
-        // It may have been about to end.
+        // The process may have been about to end.
         let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
     }
 
-    /// Kills all, and waits until none is left.
+    /// Kills all processes, and waits until none is left.
     pub(crate) fn end(&self, mut reaped: impl FnMut(Pid, WaitStatus)) {
         loop {
-            // Nobody there is fine, and so is somebody who is ending already.
+            // A tree without any process is fine, and so is one that is ending already.
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
             match waitpid(None, None) {
                 Ok(status) => status.pid().into_iter().for_each(|pid| reaped(pid, status)),

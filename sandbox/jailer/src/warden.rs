@@ -45,7 +45,7 @@ pub(crate) fn stand(
     channel: UnixStream,
 ) -> ExitCode {
     let prepared = Warden::prepare(&confinement, &parts, guard, channel.try_clone().ok());
-    // They are where the program finds them; held on to, they would take memory
+    // The files are where the program finds them; held on to, they would take memory
     // that nobody counts for as long as it runs.
     confinement.files.iter_mut().for_each(|file| file.content = Cow::Borrowed(""));
     let confinement = &confinement;
@@ -56,7 +56,7 @@ pub(crate) fn stand(
             Ok(Started::Program(code)) => return code,
             Ok(Started::Warden) => match warden.watch_over(confinement) {
                 Ok(ended) => {
-                    // The guard tells how it went when it does not hear this.
+                    // The guard tells how the run ended when it does not hear this.
                     let _ = send_report(&channel, &Report::Ended(ended));
                     return ExitCode::SUCCESS;
                 }
@@ -74,9 +74,9 @@ pub(crate) fn stand(
 const SLICE_NANOSECONDS: u64 = 100_000;
 
 enum Started {
-    /// This is the warden.
+    /// This process is the warden.
     Warden,
-    /// This was to become the program, and could not.
+    /// This process was to become the program, and could not.
     Program(ExitCode),
 }
 
@@ -87,10 +87,10 @@ struct Warden {
     signals: SignalFd,
     tree: Tree,
     watch: Watch,
-    /// Whether it has left the session and the group of the guard.
+    /// Whether the warden has left the session and the group of the guard.
     is_apart: bool,
     program: Pid,
-    /// From the program, until it executes.
+    /// The channel from the program, until it executes.
     channel: Option<UnixStream>,
     /// When the program began to run.
     began: Option<Instant>,
@@ -108,8 +108,8 @@ impl Warden {
         channel: Option<UnixStream>,
     ) -> Result<Self, Refusal> {
         let namespaces = confinement.namespaces;
-        // Without a namespace the warden is asked: it has others to end first.
-        // By the one signal that reaches a stopped process too and can be read.
+        // The warden is asked to end where there is no namespace: it has others to end
+        // first. The signal is the one that reaches a stopped process too and can be read.
         let signal = if namespaces { Signal::SIGKILL } else { Signal::SIGCONT };
         let signals = blocked_signals().at(Step::Warden)?;
         // The first process of a namespace does not see its parent's number.
@@ -156,7 +156,7 @@ impl Warden {
                 Ok(Started::Program(code))
             }
             ForkResult::Parent { child } => {
-                // Only now: the program would have inherited both.
+                // Session and slice are set only now: the program would have inherited both.
                 if !self.is_apart {
                     setsid().doing("starting a session").at(Step::Warden)?;
                 }
@@ -235,7 +235,7 @@ impl Warden {
         Ok(Events { signal: happened(0), guard: happened(1), program: happened(2) })
     }
 
-    /// When the program's process has something to say.
+    /// Takes what the program's process has to say.
     fn hear_program(&mut self, wall_time_ms: u64) -> Result<(), Refusal> {
         let Some(channel) = self.channel.take() else { return Ok(()) };
         let enforced = match last_word(&channel) {
@@ -271,7 +271,7 @@ impl Warden {
             self.kill_at = Some(after(Instant::now(), grace_ms));
         }
         if !tree::has_ended(self.program) {
-            // It is not reaped, so the number is its own. It may be stopped.
+            // The program is not reaped, so the number is its own. It may be stopped.
             let _ = kill(self.program, Signal::SIGTERM);
             let _ = kill(self.program, Signal::SIGCONT);
         }
@@ -305,8 +305,8 @@ impl Warden {
                 *wait_status = tree::raw_status(status);
             }
         });
-        // It may have begun when it was already to end. Nobody is left to write,
-        // so this does not wait.
+        // The program may have begun when it was already to end. Nobody is left to
+        // write, so this does not wait.
         if let Some(channel) = self.channel.take()
             && let Some(enforced) = last_word(&channel)?
         {
@@ -362,8 +362,8 @@ fn blocked_signals() -> Result<SignalFd, Failure> {
     SignalFd::with_flags(&signals, flags).doing("listening to signals")
 }
 
-/// Starts a process group: a signal to the guard's is not for the warden. And a
-/// session when there is a terminal to leave. Says whether that is all.
+/// Starts a process group: a signal to the guard's is not for the warden. And a session
+/// when there is a terminal to leave. Says whether the warden has left all that it must.
 ///
 /// The kernel gives each session its turns at the processor, so in one of its
 /// own a warden is not kept waiting by those of its program. That takes time,

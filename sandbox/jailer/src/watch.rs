@@ -19,13 +19,13 @@ use crate::processes::{Processes, Snapshot};
 use crate::standstill::Standstill;
 use crate::tree::Tree;
 
-/// The first look, and the shortest time between two.
+/// How long it takes to the first look, and at least between two.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(50);
 const SHORTEST_DISK: Duration = Duration::from_millis(50);
 const LONGEST_DISK: Duration = Duration::from_secs(2);
 
-/// More than a processor fills in a second, of memory or of a file.
+/// How much memory or file is written in a second at most: more than a processor fills.
 const FILLED_BYTES_PER_SECOND: u64 = 3 << 30;
 
 /// How much longer than a look the time until the next one is, so that looking
@@ -102,7 +102,7 @@ impl Watch {
         } else if cpu_time >= cpu_limit {
             Some(Cause::CpuTime)
         } else if snapshot.threads > self.limits.processes.saturating_add(self.limits.processes / 4 + 8) {
-            // The kernel refuses new ones at the limit, politely. This is for
+            // The kernel refuses new processes at the limit, politely. This is for
             // where it counts others too, or none.
             Some(Cause::Processes)
         } else if self.disk.is_empty() {
@@ -117,8 +117,8 @@ impl Watch {
         let until_full = Duration::from_millis(room.saturating_mul(1000) / filled);
         let until_used = cpu_limit.saturating_sub(cpu_time) / 2;
         let soonest = until_full.min(until_used).clamp(SHORTEST, LONGEST);
-        // Close to a limit a look may take its price. What takes longer than a
-        // look has its own measure.
+        // A look may take its price close to a limit. What takes longer than a look has
+        // its own measure.
         let pause = if soonest < looking * PAUSE { PAUSE / 5 } else { PAUSE };
         self.next = Instant::now() + soonest.max(looking * pause);
         Ok(cause)
@@ -147,7 +147,7 @@ impl Watch {
         if let Some((bytes, _)) = bound.filter(|_| !may_be_passed && began < self.next_disk) {
             return Ok((None, self.limits.disk_bytes.saturating_sub(bytes)));
         }
-        // Many would keep us from measuring, and write while it takes long.
+        // Many processes would keep us from measuring, and write while it takes long.
         let is_paused = may_be_passed && (snapshot.threads > self.processors || self.measuring > LONG);
         let mut pids = snapshot.pids();
         if is_paused {

@@ -24,10 +24,10 @@ use crate::landlock::{PathAccess, PathRule, restrict_paths};
 use crate::refuse::Refuse as _;
 use crate::seccomp::{Argument, Filter, Rule, Table};
 
-/// The oldest Landlock ABI. Before the second (Linux 5.19) a file cannot be
-/// moved or linked from one directory to another.
+/// The oldest Landlock ABI that a worker takes. Before the second (Linux 5.19) a file
+/// cannot be moved or linked from one directory to another.
 const LANDLOCK_ABI: u32 = 1;
-/// The first (Linux 6.2) that keeps a file which may only be read from being emptied.
+/// The first Landlock ABI (Linux 6.2) that keeps a file which may only be read from being emptied.
 const ABI_WITH_TRUNCATE: u32 = 3;
 
 /// What is in force around a worker: its filter of system calls without new
@@ -57,8 +57,8 @@ pub fn confine_worker(
     capabilities::drop_all().at(Step::Capabilities)?;
     prctl::set_no_new_privs().doing("setting no_new_privs").at(Step::NoNewPrivileges)?;
     let landlock_abi = restrict_files(directory, shown).at(Step::Landlock)?;
-    // They inherit all of that. A filter is the one thing that others can be
-    // given, and it lets none be started.
+    // Threads inherit all of that. A filter is the one thing that others can be given,
+    // and it lets none be started.
     start_threads().doing("starting threads").at(Step::Threads)?;
     filter(std::process::id()).and_then(|filter| filter.apply_to_all_threads()).at(Step::Seccomp)?;
     prove().at(Step::Proof)?;

@@ -52,7 +52,7 @@ pub(crate) fn initialize(linked: &[u8]) -> Result<Vec<u8>> {
         wasmtime_wasi::p1::add_to_linker_async(&mut linker, |context| context)?;
         // There are no files yet whose mode could be set.
         linker.func_wrap("belljar", "mode_set", |_: i32, _: i32, _: i32, _: i32, _: i32| NOT_SUPPORTED)?;
-        // And nobody who answers.
+        // Nobody is there who answers a call.
         linker.func_wrap("belljar", "call_begin", |_: i32, _: i32, _: i32, _: i32| -NOT_SUPPORTED)?;
         linker.func_wrap("belljar", "call_wait", |_: i64, _: i32| NOT_SUPPORTED)?;
         linker.func_wrap("belljar", "call_take", |_: i32, _: i32, _: i32| NOT_SUPPORTED)?;

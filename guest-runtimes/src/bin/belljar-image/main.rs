@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     writeln!(stdout, "segments  {} -> {}", merged.segments_before, merged.segments_after)?;
     writeln!(stdout, "data      {} -> {} bytes", merged.data_before, merged.data_after)?;
     writeln!(stdout, "module    {} -> {} bytes", linked.len(), merged.module.len())?;
-    // As `runtime.toml` has them.
+    // The numbers are written as `runtime.toml` has them.
     writeln!(stdout, "abi       {abi}")?;
     writeln!(stdout, "memory    {initial_bytes} bytes to start with")?;
     write!(stdout, "sha256    ")?;

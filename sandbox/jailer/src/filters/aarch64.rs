@@ -4,13 +4,13 @@ use nix::libc::*;
 
 use crate::seccomp::Rule;
 
-/// Done without effect without namespaces.
+/// Calls that do nothing without namespaces.
 pub(super) const IGNORED: &[i64] = &[];
 
-/// Let through in both forms.
+/// Calls that are let through in both forms.
 pub(super) const ALLOWED: &[Rule] = &[
     Rule::always(SYS_renameat), // renaming files; x86 has it in its own table
 ];
 
-/// Let through with namespaces only.
+/// Calls that are let through with namespaces only.
 pub(super) const ALLOWED_IN_NAMESPACES: &[Rule] = &[];

@@ -9,7 +9,7 @@ use crate::seccomp::Rule;
 /// one on each.
 const FCHMODAT2: c_long = 452;
 
-/// Refused with `ENOSYS`: libraries take another way then.
+/// Calls that are refused with `ENOSYS`: libraries take another way then.
 pub(super) const ABSENT: &[i64] = &[
     SYS_clone3,                  // flags are in memory, where a filter cannot see them; libc uses clone
     SYS_memfd_create,            // memory that no process shows as its own; users fall back to files
@@ -31,14 +31,14 @@ pub(super) const ABSENT: &[i64] = &[
     SYS_landlock_restrict_self,  // likewise
 ];
 
-/// Refused with `EOPNOTSUPP`, on which libc's `posix_fallocate` writes instead:
-/// what is reserved is there sooner than anybody can look.
+/// Calls that are refused with `EOPNOTSUPP`, on which libc's `posix_fallocate` writes
+/// instead: what is reserved is there sooner than anybody can look.
 pub(super) const UNRESERVED: &[i64] = &[
     SYS_fallocate, // all the space of a disk, in no time
 ];
 
-/// Refused with `EOPNOTSUPP` without namespaces: what copies files goes on
-/// without these attributes.
+/// Calls that are refused with `EOPNOTSUPP` without namespaces: what copies files goes
+/// on without these attributes.
 pub(super) const UNSUPPORTED: &[i64] = &[
     SYS_getxattr,     // content of any file of the same user, by path
     SYS_lgetxattr,    // likewise
@@ -52,13 +52,13 @@ pub(super) const UNSUPPORTED: &[i64] = &[
     SYS_fremovexattr, // likewise
 ];
 
-/// Done without effect without namespaces: files keep the times that writing
-/// gives them. Programs that make or copy files would fail over any error here.
+/// Calls that do nothing without namespaces: files keep the times that writing gives
+/// them. Programs that make or copy files would fail over any error here.
 pub(super) const IGNORED: &[i64] = &[
     SYS_utimensat, // any file of the same user, by path or opened for reading only
 ];
 
-/// Let through in both forms.
+/// Calls that are let through in both forms.
 pub(super) const ALLOWED: &[Rule] = &[
     // Files by descriptor.
     Rule::always(SYS_read),            // reading
@@ -242,7 +242,7 @@ pub(super) const ALLOWED: &[Rule] = &[
     Rule::when(SYS_prctl, PRCTL),
 ];
 
-/// Let through with namespaces only.
+/// Calls that are let through with namespaces only.
 pub(super) const ALLOWED_IN_NAMESPACES: &[Rule] = &[
     Rule::always(SYS_openat),       // opening files
     Rule::always(SYS_getxattr),     // attributes of a file
@@ -262,7 +262,7 @@ pub(super) const ALLOWED_IN_NAMESPACES: &[Rule] = &[
     Rule::always(SYS_fremovexattr), // likewise
 ];
 
-/// Let through with a control group that counts memory only.
+/// Calls that are let through with a control group that counts memory only.
 pub(super) const ALLOWED_IN_CGROUPS: &[Rule] = &[
     Rule::always(SYS_mmap), // memory that is shared without a file, too
 ];

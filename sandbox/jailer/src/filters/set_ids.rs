@@ -21,7 +21,7 @@ const OPENED_AT: &[&[Argument]] = &[
     &[Masked(2, NAMELESS, NAMELESS), Masked(3, GROUP, GROUP)],
 ];
 
-/// Refused where a program can write to what is not its own.
+/// Calls that are refused where a program can write to what is not its own.
 pub(crate) const SET_IDS: &[Rule] = &[
     Rule::when(SYS_fchmod, FIRST),     // mode of a file that is open
     Rule::when(SYS_fchmodat, SECOND),  // mode of a file

@@ -15,7 +15,7 @@ const EXECUTABLE: u32 = libc::PROT_EXEC.cast_unsigned();
 
 /// The nine bits of a mode that are not set-user-id and the like.
 const PERMISSIONS: u32 = 0o777;
-/// The one of them that no file goes without (`workspace/permissions.rs` of `sandbox`).
+/// The permission that no file goes without (`workspace/permissions.rs` of `sandbox`).
 const OWNER_READS: u32 = 0o400;
 const LAST_STREAM: u32 = 2;
 
@@ -36,7 +36,7 @@ const PAGEMAP_SCAN: u32 = 0xc060_6610;
 /// `UFFDIO_REGISTER` of include/uapi/linux/userfaultfd.h.
 const UFFDIO_REGISTER: u32 = 0xc020_aa00;
 
-/// Let through.
+/// Calls that a worker is let through.
 pub(crate) const ALLOWED: &[Rule<'_>] = &[
     // The connection to the server. Nothing is sent to an address, and no
     // descriptor is sent at all.
@@ -98,16 +98,16 @@ pub(crate) const ALLOWED: &[Rule<'_>] = &[
     Rule::always(libc::SYS_exit_group),    // the end
 ];
 
-/// Refused as by an older kernel, which libraries know a way around.
+/// Calls that are refused as by an older kernel, which libraries know a way around.
 pub(crate) const REFUSED: &[(i32, &[i64])] = &[
-    // What was meant is `clone` then, which ends it.
+    // A library calls `clone` then, which ends the process.
     (libc::ENOSYS, &[libc::SYS_clone3]),
     // Links in a workspace are followed by the kernel, which sees that they
     // stay inside; to whoever wants to do that by hand nothing is one.
     (libc::EINVAL, &[libc::SYS_readlinkat]),
 ];
 
-/// Ends the process: no worker in its senses calls these, so whoever does is
+/// Calls that end the process: no worker in its senses makes these, so whoever does is
 /// stopped at the first try, and the server's log says so.
 pub(crate) const FATAL: &[Rule<'_>] = &[
     // Another program, another process, another thread.

@@ -5,14 +5,14 @@ use nix::libc::*;
 use crate::seccomp::Argument::Masked;
 use crate::seccomp::Rule;
 
-/// Done without effect without namespaces, as the common form of them.
+/// Calls that do nothing without namespaces, as the common form of them.
 pub(super) const IGNORED: &[i64] = &[
     SYS_utime,     // any file of the same user, by path
     SYS_utimes,    // likewise
     SYS_futimesat, // likewise
 ];
 
-/// Let through in both forms.
+/// Calls that are let through in both forms.
 pub(super) const ALLOWED: &[Rule] = &[
     Rule::when(SYS_open, &[&[Masked(1, O_PATH.cast_unsigned(), 0)]]), // opening files; Landlock does not cover `O_PATH`
     Rule::always(SYS_creat),                                          // opening files
@@ -46,7 +46,7 @@ pub(super) const ALLOWED: &[Rule] = &[
     Rule::always(SYS_signalfd),                                       // signals
 ];
 
-/// Let through with namespaces only.
+/// Calls that are let through with namespaces only.
 pub(super) const ALLOWED_IN_NAMESPACES: &[Rule] = &[
     Rule::always(SYS_open),      // opening files
     Rule::always(SYS_chmod),     // mode of a file; read-only mounts are read-only for it too

@@ -50,7 +50,7 @@ attempt("keyring", lambda: call(250, 0, -3, 0))
 attempt("personality", lambda: call(135, 0xffffffff))
 "#;
 
-/// Works for any user in here, so that a control outside would tell nothing.
+/// Attempts that end the same for any user in here, so that a control outside would tell nothing.
 const CLOSED_WITH_NAMESPACES: [&str; 2] = ["chmod", "utime"];
 
 fn attempts_fail() {
@@ -101,7 +101,7 @@ fn attempts_fail() {
 }
 
 fn namespaces_are_not_nested() {
-    // With clone instead of unshare: libc comes here when clone3 is not there.
+    // The attempt is made with clone instead of unshare: libc comes here when clone3 is not there.
     let code = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nprint(libc.syscall(56, 0x10000000 | 17, None), ctypes.get_errno())\nprint(libc.syscall(435, None, 0), ctypes.get_errno())";
     for namespaces in [true, false] {
         for host in Jail::hosts() {
@@ -112,7 +112,7 @@ fn namespaces_are_not_nested() {
 }
 
 fn threads_share_descriptors() {
-    // Not a thread that the kernel would make, so that nothing happens outside.
+    // The kernel would make no such thread, so that nothing happens outside.
     let code = "import ctypes, threading\nlibc = ctypes.CDLL(None, use_errno=True)\nt = threading.Thread(target=print, args=['thread']); t.start(); t.join()\nprint(libc.syscall(56, 0x10000, None), ctypes.get_errno())";
     let control = Command::new("/usr/bin/python3").args(["-I", "-c", code]).output().unwrap();
     assert_eq!(control.stdout, b"thread\n-1 22\n");

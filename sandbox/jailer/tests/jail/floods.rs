@@ -94,7 +94,7 @@ fn space_is_not_shared_or_reserved_through_ioctl() {
 }
 
 fn many_write_at_once() {
-    // Their memory is shared, and each writes all of it in one go.
+    // The processes share their memory, and each writes all of it in one go.
     let write = "data = b'x' * (18 << 20)
 for number in range(40):
     if os.fork() == 0:
@@ -115,7 +115,7 @@ time.sleep(60)";
 }
 
 fn files_that_nothing_shows() {
-    // Neither a name nor a descriptor: one is mapped, one waits in a socket.
+    // A hidden file has neither a name nor a descriptor: one is mapped, one waits in a socket.
     let file = "def file(number):
     file = open('f', 'w+b', buffering=0)
     os.unlink('f')
@@ -136,7 +136,7 @@ time.sleep(60)";
         for hide in hides {
             let jail = python(namespaces, host, &file.replace("HIDE", hide));
             killed(&jail.limits(|limits| limits.disk_bytes = 20 << 20).run(), Cause::DiskBytes);
-            // With room for it, it is nobody's business.
+            // A hidden file is nobody's business where there is room for it.
             let briefly = file.replace("HIDE", hide).replace("time.sleep(60)", "time.sleep(0.3)");
             let finished = python(namespaces, host, &briefly).run();
             assert_eq!((finished.ended.cause, finished.output.as_str()), (None, "had it\n"), "{finished:?}");

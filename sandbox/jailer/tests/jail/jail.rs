@@ -41,13 +41,13 @@ pub(crate) struct Jail {
     pub(crate) workspace: TempDir,
     /// System calls that this kernel is to lack.
     pub(crate) lacking: Vec<i64>,
-    /// Whether it gets a descriptor for its result.
+    /// Whether the program gets a descriptor for its result.
     pub(crate) result: bool,
-    /// Whether it is in a control group, as far as the jailer can tell.
+    /// Whether the program is in a control group, as far as the jailer can tell.
     pub(crate) cgroup: bool,
     /// What is done to the workspace once it was opened to be handed over.
     pub(crate) replacing: Option<fn(&Path)>,
-    /// How long after it was asked for it is to be killed.
+    /// How long after it was asked for the program is to be killed.
     pub(crate) killed_after: Option<Duration>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Running {
     _parent: Option<lacking::Parent>,
 }
 
-/// What came of it.
+/// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) ended: Ended,
@@ -151,7 +151,7 @@ impl Jail {
         self
     }
 
-    /// Starts it, or tells why the jailer would not.
+    /// Starts the jail, or tells why the jailer would not.
     pub(crate) fn start(&mut self) -> Result<Running, (Refusal, Option<i32>)> {
         let (connection, theirs) = UnixStream::pair().unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -187,7 +187,7 @@ impl Jail {
         drop((program_output, program_error, program_result));
         if let Some(time) = self.killed_after {
             std::thread::sleep(time);
-            // It may have ended by itself.
+            // The program may have ended by itself.
             let _ = send_stop(&connection, Stop::Kill);
         }
         match read_report(&connection).expect("a report") {

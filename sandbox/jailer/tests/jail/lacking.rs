@@ -25,7 +25,7 @@ pub(crate) fn spawn(mut command: Command, lacking: &[i64]) -> (Child, Option<Par
     std::thread::spawn(move || {
         seccompiler::apply_filter(&program).unwrap();
         started.send(command.spawn().unwrap()).unwrap();
-        // It holds the jailer's end of the connection.
+        // The command holds the jailer's end of the connection.
         drop(command);
         end.recv().unwrap_err();
     });

@@ -111,7 +111,7 @@ fn memory_in_sockets() {
 
 fn stopped() {
     everywhere(|namespaces, host| {
-        // Itself, and then everything that it can reach.
+        // A program stops itself, and then everything that it can reach.
         for target in ["$$", "-1"] {
             let script = format!("sleep 600 & trap 'echo bye' EXIT; kill -STOP {target}; kill -STOP $$; sleep 600");
             let finished = Jail::bash(namespaces, host, &script).limits(|limits| limits.wall_time_ms = 300).run();
@@ -208,7 +208,7 @@ fn open_files() {
 }
 
 fn under_all_limits() {
-    // The control of all the others: the same work with room for it.
+    // The control of all the others does the same work with room for it.
     let code = "import os\nb = bytearray(b'x') * (100 << 20)\nfor i in range(50): open(f'f{i}', 'wb').write(b'x' * (1 << 20))\nfor i in range(20):\n if os.fork() == 0: os._exit(0)\n os.wait()\nprint('done')";
     everywhere(|namespaces, host| {
         let finished = Jail::python(namespaces, host, code).run();

@@ -98,7 +98,7 @@ fn given_files_are_only_read() {
 }
 
 fn nothing_is_inherited() {
-    // Would be there if it were not for the jailer; see the control.
+    // This descriptor would be there if it were not for the jailer; see the control.
     let (_reader, writer) = std::io::pipe().unwrap();
     nix::fcntl::fcntl(writer.as_fd(), nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
     let list = "cd /proc/self/fd && echo *";

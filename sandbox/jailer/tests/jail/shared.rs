@@ -107,7 +107,7 @@ fn shared_things_stay_as_they_are() {
             let (source, destination) = (place.path().to_owned(), place.path().to_owned());
             jail.confinement.mounts.push(Mount { source, destination, access: Access::Read });
             if namespaces {
-                // It would cover the place.
+                // This scratch directory would cover the place.
                 jail.confinement.scratch.retain(|scratch| !place.path().starts_with(&scratch.destination));
             }
             let finished = jail.run();

@@ -15,9 +15,9 @@ use crate::End::{self, Dies, Fails, Succeeds};
 /// The directory that a worker has, and what lies beside it.
 pub(crate) struct Place {
     pub(crate) inside: PathBuf,
-    /// What guests are shown beside it, to be read.
+    /// What guests are shown beside the directory, to be read.
     pub(crate) shown: PathBuf,
-    /// The same, to be changed.
+    /// What guests are shown beside the directory, to be changed.
     pub(crate) shared: PathBuf,
     outside: PathBuf,
 }
@@ -286,7 +286,7 @@ fn execute_from_memory() -> nix::Result<()> {
 }
 
 fn namespaced_thread() -> nix::Result<()> {
-    // Without a stack, so that it fails where nothing forbids it.
+    // The call has no stack, so that it fails where nothing forbids it.
     call(libc::SYS_clone, [(libc::CLONE_THREAD | libc::CLONE_NEWUSER).into(), 0, 0, 0, 0, 0])
 }
 
@@ -320,7 +320,7 @@ fn protect(protection: i32) -> nix::Result<()> {
 }
 
 fn futex_unlock_pi() -> nix::Result<()> {
-    // Held by this thread.
+    // The word says that this thread holds it.
     let word = nix::unistd::gettid().as_raw();
     let at = (&raw const word).addr().cast_signed() as libc::c_long;
     call(libc::SYS_futex, [at, (libc::FUTEX_UNLOCK_PI | libc::FUTEX_PRIVATE_FLAG).into(), 0, 0, 0, 0])

@@ -107,8 +107,8 @@ fn attempt(confined: bool, name: &str, place: &Place) -> ExitCode {
 
 /// What cannot be confined is refused, with the step.
 fn refusals() -> u32 {
-    // Each in a thread of its own, which has not confined the others: this
-    // one is not alone, and that is one of the refusals.
+    // Each is tried in a thread of its own, which has not confined the others: this one
+    // is not alone, and that is one of the refusals.
     let refused = std::thread::spawn(|| jailer::confine_worker(Path::new("/"), &[], || Ok(()))).join().unwrap();
     let step = refused.map_err(|refusal| refusal.step);
     if step == Err(Step::SingleThread) {
