@@ -50,7 +50,7 @@ impl Reply {
 }
 
 impl Connection {
-    /// Starts a server and says hello. Its sessions go where it ends.
+    /// Starts a server and says hello. Its sessions end with it.
     pub(crate) fn start() -> Self {
         let state = tempfile::tempdir().expect("a directory can be made");
         let mut connection = Self::with(state.path(), &[]);

@@ -11,7 +11,7 @@ impl Samples {
         Self::of((0..count).map(|_| measure()).collect())
     }
 
-    /// What was measured already.
+    /// Sorts samples that were measured already.
     pub(crate) fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         Self(samples)
@@ -29,7 +29,7 @@ impl Samples {
         milliseconds(self.median())
     }
 
-    /// So many of a hundred took less.
+    /// The duration that so many of a hundred samples took at most.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         self.0[self.0.len() * percent / 100]
     }

@@ -1,5 +1,5 @@
-//! The same calls over HTTP and over a WebSocket with a key, and over standard input and
-//! output, in turn. Each has one server and one client without threads.
+//! Calls over HTTP and over a WebSocket with a key, and the same calls over standard
+//! input and output, in turn. Each has one server and one client without threads.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
@@ -31,7 +31,7 @@ fn stdout(message: &Value) -> &str {
     output.as_str().unwrap_or_else(|| panic!("not a result: {message}"))
 }
 
-/// Prints both, and what HTTP costs.
+/// Prints what calls take over each, and what HTTP costs.
 pub(crate) fn measure() {
     let mut over_stdio = Connection::start();
     let over_http = HttpServer::with(Server::with().flag("--authentication=keys"));
@@ -81,7 +81,7 @@ pub(crate) fn measure() {
     println!("  over a WebSocket, in turn too             p50 {}  p95 {}", websocket.p50(), websocket.p95());
     drop((socket, over_websocket));
     for in_flight in [1, 8, 32] {
-        // In turn, and the best of each: the machine changes its mind.
+        // Both are measured in turn, and the best of each counts: the machine changes its mind.
         let (mut stdio, mut http) = (0.0, 0.0);
         for _ in 0..5 {
             stdio = f64::max(stdio, over_stdio.throughput(CALLS / 2, in_flight));

@@ -176,7 +176,7 @@ fn throughput() {
 fn cpu_bound() {
     let mut server = Connection::start();
     for (name, code) in [("fib(27)", FIB), ("json/regex/sort", MIX)] {
-        // Interleaved, and the best of each: the machine changes its mind.
+        // Both are measured in turn, and the best of each counts: the machine changes its mind.
         let (mut ours, mut native) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..9 {
             ours = ours.min(seconds(server.execute(code, None).stdout()));

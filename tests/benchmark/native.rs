@@ -23,10 +23,10 @@ const SOME_USER: u32 = 64_243;
 /// What the program sees.
 const SYSTEM: [&str; 6] = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives", "/etc/ld.so.cache"];
 
-/// As this, the program does [`launches`] alone.
+/// The first argument by which this program does [`launches`] alone.
 pub(crate) const ROLE: &str = "native-launches";
 
-/// Prints all of it.
+/// Prints all figures of native programs.
 pub(crate) fn measure() {
     launches();
     if nix::unistd::geteuid().is_root() {

@@ -21,7 +21,7 @@ const CALLS: usize = 150;
 const KINDS: [(&str, &str); 2] =
     [("short calls", HELLO), ("calls of a processor's time", "sum(range(3_000_000))\nprint('hi')")];
 
-/// Prints both, for each kind of flood.
+/// Prints both figures, for each kind of flood.
 pub(crate) fn measure() {
     for (kind, code) in KINDS {
         let server = HttpServer::with(
@@ -35,11 +35,11 @@ pub(crate) fn measure() {
         keep_in_flight(&server, &one, code, FLOOD, || Instant::now() < until);
         let of_one = Workers::of(&server).busy_since(&before);
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
-        // In turn: the machine changes its mind.
+        // Both are measured in turn: the machine changes its mind.
         for round in 0..ROUNDS {
             let samples = hello(&server, &other);
             let more = flood(&server, &one, code, || hello(&server, &other));
-            // What the first round pays for is the other's first worker.
+            // The first round pays for the other's first worker.
             if round > 0 {
                 alone.extend(samples);
                 beside.extend(more);
@@ -83,12 +83,12 @@ impl Workers {
         self.0.iter().map(move |(pid, time)| (*pid, time.saturating_sub(spent(pid))))
     }
 
-    /// Those that worked.
+    /// The workers that worked.
     fn busy_since(&self, before: &Self) -> HashSet<i32> {
         self.since(before).filter(|(_, time)| !time.is_zero()).map(|(pid, _)| pid).collect()
     }
 
-    /// The share of some in what all spent.
+    /// The share of some workers in what all spent.
     fn share(&self, before: &Self, some: &HashSet<i32>) -> f64 {
         let sum = |is_counted: &dyn Fn(i32) -> bool| {
             let counted = self.since(before).filter(|(pid, _)| is_counted(*pid));

@@ -1,6 +1,6 @@
-//! The same calls over HTTP with metrics and traces, with an audit log, and with neither,
-//! in turn. The collector of the traces is a thread of this program, which takes and reads
-//! nothing of them.
+//! Calls over HTTP with metrics and traces, with an audit log, and with neither: the
+//! same calls, in turn. The collector of the traces is a thread of this program, which
+//! takes and reads nothing of them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

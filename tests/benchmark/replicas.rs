@@ -54,7 +54,7 @@ impl<'a> Replica<'a> {
     fn call(&mut self, session: &str, code: &str) -> Value {
         let arguments = json!({"language": "python", "code": code, "session": session});
         let message = modern("tools/call", json!({"name": "execute", "arguments": arguments}));
-        // One that takes a while is a stream.
+        // An answer that takes a while is a stream.
         let reply = self.connection.ask(&self.server.request(&message)).reply();
         reply.structured().clone()
     }
@@ -92,7 +92,7 @@ fn requests(s3: &S3, before: &std::collections::BTreeMap<&'static str, u64>, cal
     each.join(", ")
 }
 
-/// Prints all of it.
+/// Prints all figures of two servers.
 pub(crate) fn measure() {
     let (s3, folder) = (S3::start(), TempDir::new().expect("a temporary directory can be made"));
     let keys = folder.path().join("keys");
@@ -120,7 +120,7 @@ pub(crate) fn measure() {
     cost(&s3, &mut both[0]);
 }
 
-/// The same with Redis in front, of which every answer is quick.
+/// Prints the figures with Redis in front, of which every answer is quick.
 fn with_redis(s3: &S3, keys: &Path) {
     let redis = Redis::start();
     let servers = [server(s3, keys, Some(&redis)), server(s3, keys, Some(&redis))];

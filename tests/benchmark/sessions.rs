@@ -115,7 +115,7 @@ fn fork_and_resume() {
     });
     println!("fork of that session                                 p50 {}  p95 {}", samples.p50(), samples.p95());
     drop(server);
-    // Another server: nothing of them is in memory.
+    // Another server goes on, which has nothing of these sessions in memory.
     let mut server = Connection::with(state.path(), &[]);
     for _ in 0..100 {
         server.execute(HELLO, None);

@@ -8,7 +8,7 @@ use tests::http::{HttpServer, modern};
 
 use super::figures::mebibytes;
 
-/// Of so many a server is warm, and then so many more come.
+/// How many tenants make a server warm, and then how many more come.
 const FIRST: usize = 10;
 const ALL: usize = 1000;
 

@@ -66,7 +66,7 @@ impl Subject {
             .spawn()
             .expect("this program can be started");
         let mut subject = Self { child, stream };
-        // Whatever is done only once.
+        // The first round does what is done only once.
         subject.round();
         subject
     }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const TABLE: &str = include_str!("../../sandbox/jailer/src/filters/worker.rs");
-/// Those that start servers. Timing differs under `strace`, so what they find
+/// Test programs that start servers. Timing differs under `strace`, so what they find
 /// wrong is left to an ordinary run.
 const PROGRAMS: [&str; 5] = ["execute", "limits", "hostile", "sessions", "shutdown"];
 
@@ -144,7 +144,7 @@ fn table() -> (BTreeSet<String>, BTreeSet<String>) {
             allowed.insert(name);
         }
     }
-    // Allowed beside the table, for this process alone.
+    // This call is allowed beside the table, for this process alone.
     allowed.insert("tgkill".to_owned());
     rare.insert("tgkill".to_owned());
     (allowed, rare)

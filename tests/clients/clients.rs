@@ -17,7 +17,7 @@ const KEY: &str = "dummy";
 /// A program that has an MCP client and a model.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// What people call it.
+    /// The name by which people call the client.
     pub(crate) name: &'static str,
     /// Its package on npm.
     pub(crate) package: &'static str,
@@ -60,7 +60,7 @@ impl Client {
             is_extra: false,
             configure: claude_code,
         },
-        // What it does depends on the model: this one has to search for tools.
+        // What Codex does depends on its model: with this one it has to search for tools.
         Self {
             name: "Codex CLI, gpt-5.5",
             package: "@openai/codex",
@@ -70,7 +70,7 @@ impl Client {
             is_extra: false,
             configure: |command, place| codex(command, place, "gpt-5.5"),
         },
-        // This one writes scripts that call tools.
+        // Codex writes scripts that call tools with this model.
         Self {
             name: "Codex CLI, gpt-6.1-sol",
             package: "@openai/codex",
@@ -100,7 +100,7 @@ impl Client {
         },
     ];
 
-    /// The command that runs it once, headless, with [`PROMPT`].
+    /// The command that runs the client once, headless, with [`PROMPT`].
     pub(crate) fn command(&self, program: &Path, place: &Place<'_>) -> Command {
         let temporary = place.home.join("tmp");
         fs::create_dir(&temporary).expect("a home can be written to");
@@ -111,8 +111,8 @@ impl Client {
             .env("HOME", place.home)
             .env("TMPDIR", temporary)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            // Whatever it asks of the world reaches the model server, which
-            // refuses it.
+            // A client may ask anything of the world: it reaches the model server,
+            // which refuses it.
             .envs(["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"].map(|name| (name, place.model)))
             .envs(["NO_PROXY", "no_proxy"].map(|name| (name, "127.0.0.1")));
         (self.configure)(&mut command, place);

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// A request line and headers.
+/// The longest request line with its headers.
 const HEAD_BYTES: u64 = 64 << 10;
-/// A conversation with the tools and images in it.
+/// The longest body: a conversation with the tools and images in it.
 const BODY_BYTES: u64 = 32 << 20;
 /// How long a client may keep silent in the middle of a request.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -17,9 +17,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Request {
     /// `GET`, `POST`, or `CONNECT` to a proxy.
     pub(crate) method: String,
-    /// What it is for: a path, or a whole address when a proxy is meant.
+    /// What the request is for: a path, or a whole address when a proxy is meant.
     pub(crate) target: String,
-    /// Decoded from its transfer encoding.
+    /// The body, decoded from its transfer encoding.
     pub(crate) body: Vec<u8>,
 }
 

@@ -98,8 +98,7 @@ fn run(clients: &[&'static Client], installation: &Installation, server: &Server
 /// Has a server send structured content as well.
 const STRUCTURE: &str = "--structured-content";
 
-/// The same server with structured content, where that is a choice that was
-/// not made.
+/// The server with structured content, where that is a choice that was not made.
 fn with_structure(mut server: Server) -> Option<Server> {
     let help = Command::new(&server.binary).arg("--help").output().expect("the binary can be started");
     if !String::from_utf8_lossy(&help.stdout).contains(STRUCTURE) {

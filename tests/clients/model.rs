@@ -21,9 +21,9 @@ const HOSTS: usize = 32;
 /// What the model was told.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// How often it was asked.
+    /// How often the model was asked.
     pub(crate) turns: usize,
-    /// Whether it found `execute` among its tools and called it.
+    /// Whether the model found `execute` among its tools and called it.
     pub(crate) called: bool,
     /// What came back from the call.
     pub(crate) received: Option<Received>,
@@ -54,12 +54,12 @@ impl Model {
         Self { address, heard, is_over, thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// Where the model listens.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops it.
+    /// Stops the model.
     pub(crate) fn finish(mut self) -> Heard {
         self.stop();
         std::mem::take(&mut lock(&self.heard))
@@ -67,7 +67,7 @@ impl Model {
 
     fn stop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // Wakes the thread, which waits for a connection.
+        // A connection wakes the thread, which waits for one.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             thread.join().expect("accepting a connection does not fail");

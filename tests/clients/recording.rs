@@ -12,7 +12,7 @@ use crate::wires::Image;
 /// which is the folder for the recording.
 pub(crate) const RECORD: &str = r#"folder=$1; shift; tee "$folder/requests" | "$@" | tee "$folder/replies""#;
 
-/// A plot and the words beside it are far less.
+/// The most that is read of a recording: a plot and the words beside it are far less.
 const RECORDING_BYTES: u64 = 32 << 20;
 
 /// A recorded connection.

@@ -19,7 +19,7 @@ use crate::wires::Received;
 
 /// What the model wants to be executed.
 const PLOT: &str = include_str!("plot.py");
-/// What it prints.
+/// What the plot prints.
 const PRINTED: &str = "peak: \"+1.0\" at 80\ntrough: \u{2212}1.0 at 240 \\ end";
 /// How every PNG begins.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -39,7 +39,7 @@ impl Server {
     /// Compiles its images, so that no client waits for that.
     pub(crate) fn prepare(binary: PathBuf, arguments: Vec<String>) -> Self {
         let binary = fs::canonicalize(&binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        // The one of the tests.
+        // The cache is that of the tests.
         let cache = private_directory(tests::target_directory().join("belljar-test-cache"));
         let prepared = Command::new(&binary)
             .arg("prepare")
@@ -52,7 +52,7 @@ impl Server {
         Self { binary, arguments, cache }
     }
 
-    /// The command for it that records what is said.
+    /// The command for the server that records what is said.
     fn command(&self, recording: &Path) -> Vec<String> {
         let path = |path: &Path| path.to_str().expect("temporary and target directories have plain names").to_owned();
         let mut command = ["/bin/sh", "-c", RECORD, "record"].map(str::to_owned).to_vec();
@@ -68,7 +68,7 @@ fn private_directory(path: PathBuf) -> PathBuf {
     path
 }
 
-/// What came of it.
+/// What came of a trial.
 #[derive(Debug)]
 pub(crate) struct Trial {
     pub(crate) client: &'static Client,
@@ -90,7 +90,7 @@ impl Trial {
     /// Runs a client.
     pub(crate) fn run(client: &'static Client, installation: &Installation, server: &Server) -> Self {
         let model = Model::start(client.wire, json!({"language": "python", "code": PLOT}));
-        // Not in the target directory: a client would find this project.
+        // The folder is not in the target directory: a client would find this project.
         let folder = tempfile::tempdir().expect("a temporary directory can be made");
         let inside = |name: &str| private_directory(folder.path().join(name));
         let (home, work, recording) = (inside("home"), inside("work"), inside("recording"));
@@ -154,7 +154,7 @@ impl Trial {
         }
     }
 
-    /// Whether both arrived.
+    /// Whether text and image both arrived.
     pub(crate) const fn is_success(&self) -> bool {
         self.text.is_ok() && self.image.is_ok()
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::results::{Check, Results};
 
-/// The file.
+/// The file of what is known not to pass.
 #[derive(Debug)]
 pub(crate) struct Baseline(Vec<Known>);
 
@@ -17,7 +17,7 @@ struct Known {
     checks: Vec<String>,
 }
 
-/// What comes of it.
+/// What comes of holding results against the baseline.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Checks that do not pass, as the baseline says.
@@ -26,14 +26,14 @@ pub(crate) struct Verdict {
 }
 
 impl Baseline {
-    /// That of this program.
+    /// The baseline of this program.
     pub(crate) fn read() -> Self {
         let text = include_str!("baseline.json");
         let entries: Vec<Value> = serde_json::from_str(text).expect("the baseline is a list in JSON");
         Self(entries.iter().map(known).collect())
     }
 
-    /// Holds results against it.
+    /// Holds results against the baseline.
     pub(crate) fn judge(&self, server: &str, revision: &str, results: &Results) -> Verdict {
         let is_meant = |known: &&Known| known.server == server && known.revisions.iter().any(|one| one == revision);
         let names: Vec<_> = self.0.iter().filter(is_meant).flat_map(|known| &known.checks).collect();
@@ -102,7 +102,7 @@ mod checked {
         assert_eq!(verdict.expected, 2);
         let [unknown, stale] = &verdict.complaints[..] else { panic!("{verdict:?}") };
         assert!(unknown.contains("b:two WARNING") && stale.contains("c passes"), "{verdict:?}");
-        // Another server has nothing to do with it.
+        // Another server has nothing to do with this entry.
         assert_eq!(baseline.judge("fixtures", "r", &results).complaints.len(), 3);
     }
 

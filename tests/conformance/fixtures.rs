@@ -12,12 +12,12 @@ pub(crate) fn binary() -> PathBuf {
     tests::target_directory().join("release/belljar-conformance")
 }
 
-/// Builds it, and returns its path.
+/// Builds the binary with the fixtures, and returns its path.
 pub(crate) fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    // Of the whole workspace, so that dependencies have the features that they have
-    // in every other build, and what is not asked how fast it is without optimisation.
+    // The whole workspace is built, so that dependencies have the features that they have
+    // in every other build, and without optimisation, as nobody asks how fast it is.
     cargo.args(["build", "--release", "--workspace", "--locked", "--features", "belljar/conformance"]);
     cargo.args(["--bin", "belljar-conformance", "--config", "profile.release.package.belljar.opt-level=0"]);
     assert!(cargo.current_dir(root).status().expect("cargo can be started").success(), "it cannot be built");

@@ -13,12 +13,12 @@ pub(crate) struct Check {
     pub(crate) id: String,
     /// The word of the suite.
     pub(crate) status: String,
-    /// Why, where it has not passed.
+    /// Why the check has not passed, where it has not.
     pub(crate) reason: String,
 }
 
 impl Check {
-    /// Whether it has. What is only advised, and what could not be tried, has not.
+    /// Whether the check has passed. What is only advised, and what could not be tried, has not.
     pub(crate) fn has_passed(&self) -> bool {
         ["SUCCESS", "INFO"].contains(&self.status.as_str())
     }
@@ -31,8 +31,8 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Those in a folder that the suite wrote, which must be of every scenario that is
-    /// `required`.
+    /// The checks in a folder that the suite wrote, which must be of every scenario
+    /// that is `required`.
     pub(crate) fn read(folder: &Path, required: &str) -> Result<Self, String> {
         let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut checks = Vec::new();

@@ -29,7 +29,7 @@ impl Suite {
     /// Runs what a revision requires against a server.
     pub(crate) fn run(&self, url: &str, token: &str, revision: &str, name: &str) -> Result<Results, String> {
         let results = self.folder.join(format!("{name}-{revision}"));
-        // There are none before the first time.
+        // Results are not there before the first time.
         let _ = fs::remove_dir_all(&results);
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/authorize.mjs");
         let output = Command::new(tests::installed::node(&self.folder))

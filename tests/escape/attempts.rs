@@ -60,7 +60,7 @@ impl Summary {
         }
     }
 
-    /// Past the capture of the test's output, because it is the result.
+    /// Prints past the capture of the test's output, because it is the result.
     fn print(&self, place: Place) {
         let lines = [
             format!(

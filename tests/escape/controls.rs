@@ -31,19 +31,19 @@ const SOURCES: [&str; 9] = [
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) name: String,
-    /// What it would mean if it succeeded.
+    /// What it would mean if the attempt succeeded.
     pub(crate) success: String,
     expected: Value,
     /// `user`, `root`, or why there is no control.
     pub(crate) control: String,
     /// The error of a machine that has not got what the attempt is about.
     pub(crate) control_missing: Option<String>,
-    /// Why it may succeed, where it may.
+    /// Why the attempt may succeed, where it may.
     pub(crate) harmless: Option<String>,
 }
 
 impl Attempt {
-    /// What is to become of it in a place with these names.
+    /// What is to become of the attempt in a place with these names.
     pub(crate) fn expected(&self, names: &[&str]) -> &str {
         let found = names.iter().find_map(|name| self.expected[*name].as_str());
         found.unwrap_or_else(|| panic!("{} says nothing about {names:?}", self.name))
@@ -55,9 +55,9 @@ impl Attempt {
 pub(crate) enum Control {
     /// The attempt succeeds where nothing holds it.
     Works,
-    /// This machine has not got what it is about, and says so by this error.
+    /// This machine has not got what the attempt is about, and says so by this error.
     Missing(String),
-    /// There is none, and the table says why.
+    /// There is no control, and the table says why.
     None,
 }
 
@@ -164,7 +164,7 @@ fn without_sandbox(mode: &str, user: u32) -> HashMap<String, String> {
         // A descriptor as a server that leaks would let its programs have.
         .args(["-c", "exec \"$@\" 9</etc/passwd", "sh", PYTHON, "-c"])
         .arg(program(&target))
-        // What a server that leaks would let its programs have.
+        // The secret is an argument, as a server that leaks would let its programs have it.
         .arg(&secret)
         .env("SECRET", &secret)
         .current_dir(&workspace)

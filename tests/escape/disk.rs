@@ -20,9 +20,9 @@ for depth in range(60):
 for place in (near, at): os.mkdir('shut', 0o000, dir_fd=place)
 os._exit(0)";
 
-/// Whether all directories in this one are empty: those wait for the next runs.
+/// Whether all directories in this one are empty: such directories wait for the next runs.
 fn is_given_back(directory: &Path) -> bool {
-    // What is not there, or not any more, is given back.
+    // A directory that is not there, or not any more, is given back.
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter_map(|entry| std::fs::read_dir(entry).ok()).all(|mut within| within.next().is_none())
 }
@@ -32,11 +32,11 @@ fn directories_that_cannot_be_opened_are_given_back_with_all_others() {
     for place in [Place::User, Place::Root, Place::ContainerUser, Place::ContainerRoot] {
         let server = place.server().start();
         let within = server.principal_directory();
-        // The files of the last one are kept to be read.
+        // The files of the last run are kept to be read.
         for variable in ["TMPDIR", "XDG_CACHE_HOME", "workspace"] {
             eventually("what a run left to be gone", || is_given_back(&within).then_some(()));
             let reply = run(&server, "python-native", SHUT, json!({"args": [variable]}));
-            // Its warden may have seen that it cannot see all of them.
+            // The warden may have seen that it cannot see all of them.
             let said = reply.message.to_string();
             let is_made = said.contains("nest deeper than 32") || said.contains("\"disk_files\"");
             assert!(is_made || variable == "XDG_CACHE_HOME", "{}: {variable}: {said}", place.name());

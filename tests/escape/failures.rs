@@ -42,7 +42,7 @@ fn assert_refused(server: &Server, what: &str) -> String {
 }
 
 fn fails_closed(place: Place, minimum: &str, calls: &[&str]) {
-    // The control: with all of them, it runs.
+    // The control: with all of these calls, the program runs.
     let flag = format!("--native-tier={minimum}");
     assert_native_usable(&place.server().flag(&flag).start());
     for call in calls {
@@ -52,7 +52,7 @@ fn fails_closed(place: Place, minimum: &str, calls: &[&str]) {
         let hello =
             json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}});
         if server.client.request("initialize", hello).wait_or_end().is_none() {
-            // Without it there is no server either.
+            // A server does not start without this call either.
             assert_ne!(server.wait().code(), Some(0), "{what}");
             continue;
         }
@@ -79,7 +79,7 @@ fn nothing_runs_with_fewer_namespaces_than_asked_for() {
 
 #[test]
 fn nothing_runs_with_less_isolation_than_asked_for() {
-    // Namespaces are not among them: another user is as good a separation.
+    // Namespaces are not among these calls: another user is as good a separation.
     fails_closed(Place::Root, "isolated", &[&EVERYWHERE[..], &FOR_IDENTITY].concat());
 }
 
@@ -118,7 +118,7 @@ fn an_old_landlock_without_namespaces_runs_webassembly_only() {
     server.assert_usable();
     let said = assert_refused(&server, "Landlock 4");
     assert!(said.contains("Landlock") && said.contains('4') && said.contains('6'), "{said}");
-    // With namespaces it is enough.
+    // Landlock 4 is enough with namespaces.
     let old = Restriction::user(SOME_USER).option("--landlock-abi=4");
     let server = Place::User.server_with(old).start();
     assert_native_usable(&server);

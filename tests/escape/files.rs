@@ -105,7 +105,7 @@ fn links_that_lead_out_are_not_followed() {
             let read = prey.call("read", json!({"path": path}));
             assert_eq!(read.is_error(), path.contains('/'), "{}: {path}: {}", place.name(), read.message);
             assert!(read.text().contains("symbolic link"), "{}: {path}: {}", place.name(), read.message);
-            // Wherever that goes, `assert_usable` sees that it is not outside.
+            // The path may lead anywhere: `assert_usable` sees that it is not outside.
             prey.call("write", json!({"path": format!("{path}/new"), "text": "stolen"}));
         }
         // The control, and a file with two names that are both inside.
@@ -183,7 +183,7 @@ fn what_would_wait_does_not() {
         assert!(!prey.call("read", json!({"pattern": "*"})).is_error());
         prey.assert_usable();
 
-        // Whoever opens a file with a lease waits until its holder gives it up.
+        // A file with a lease keeps whoever opens it waiting until its holder gives it up.
         let code = "import fcntl, os, time\nfile = open('leased', 'w+')\nfile.write('x')\nfile.flush()\n\
                     try: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)\nexcept OSError: pass\n\
                     import signal\nsignal.signal(signal.SIGIO, signal.SIG_IGN)\nfcntl.flock(file, fcntl.LOCK_EX)\nfcntl.lockf(file, fcntl.LOCK_EX)\n\
@@ -202,14 +202,14 @@ fn what_would_wait_does_not() {
 fn modes_that_shut_the_owner_out_lose_nothing() {
     for place in PLACES {
         let prey = Prey::new(place);
-        // By descriptor where no path may be used; where neither, there is
-        // nothing to be afraid of.
+        // The mode is set by descriptor where no path may be used; where neither works,
+        // there is nothing to be afraid of.
         let made = prey.prepare(
             "os.makedirs('d/e')\nfor path in ('d/e/f', 'f'): open(path, 'w').write('kept')\n\
              def shut(path, mode):\n    descriptor = os.open(path, os.O_RDONLY)\n    try: os.fchmod(descriptor, mode)\n    except PermissionError: pass\n\
              shut('f', 0)\nshut('d/e/f', 0o4000)\nshut('d/e', 0)\nshut('d', 0o111)\nshut('.', 0)\nprint('shut')",
         );
-        // What cannot be looked into counts as too much, if it is seen in time.
+        // A directory that cannot be looked into counts as too much, if it is seen in time.
         assert_eq!(made.stdout(), "shut\n", "{}: {}", place.name(), made.message);
         assert!(["exited 0", "limit_exceeded disk_files"].contains(&made.status().as_str()), "{}", made.message);
         for path in ["f", "d/e/f"] {
@@ -254,7 +254,7 @@ fn shapes_that_no_tool_expects_are_kept_or_refused_by_name() {
         if status == "exited 0" {
             prey.call("read", json!({"pattern": "**"}));
         } else {
-            // Refused by its name, and undone.
+            // The directory is refused by its name, and undone.
             assert!(deep.message.to_string().contains("deep"), "{}: {}", place.name(), deep.message);
         }
         let after = prey.prepare("import shutil\nshutil.rmtree('d', ignore_errors=True)\nprint('on')");

@@ -1,5 +1,5 @@
-//! The same greed in a WebAssembly guest, which has neither processes nor
-//! descriptors of the host to take.
+//! Greedy programs in a WebAssembly guest, which has neither processes nor descriptors
+//! of the host to take.
 
 use serde_json::{Value, json};
 use tests::{Process, Server};
@@ -132,7 +132,7 @@ fn guests_that_take_too_much_get_a_typed_end() {
         .flat_map(|place| {
             let server = place.server().start();
             let differences = explode(&server, place);
-            // No process of the host came of it but workers.
+            // No process of the host came of a bomb but workers.
             let children = Process::children_of(server.process().pid());
             assert!(children.len() <= 8, "{children:?}");
             server.assert_usable();

@@ -107,7 +107,7 @@ fn of_conda_the_libraries_of_one_environment_are_shown() {
     assert!(BESIDE.iter().all(|path| outside.contains(path)), "{outside}");
     assert!(outside.ends_with(&format!("{} found\n", conda.environment.display())), "{outside}");
     let own_home = (Place::ContainerUser, &conda.environment, &conda.base);
-    // In the last it lies right among what is private.
+    // The interpreter lies right among what is private in the last place.
     for (place, prefix, home) in
         [(Place::User, &conda.environment, &conda.home), own_home, (Place::User, &conda.base, &conda.base)]
     {
@@ -128,7 +128,7 @@ struct NixStore;
 impl NixStore {
     const PATH: &str = "/nix";
 
-    /// `None` where there is one already, which is somebody's.
+    /// A store of Nix; `None` where there is one already, which is somebody's.
     fn new() -> Option<Self> {
         std::fs::create_dir(Self::PATH).ok()?;
         Some(Self)
@@ -153,7 +153,7 @@ fn of_nix_the_store_is_shown_and_what_leads_to_it() {
     create_dir_all(store.join("b2-mine/lib")).unwrap();
     write(store.join("b2-mine/lib/mine.py"), "VALUE = 'found'\n").unwrap();
     symlink(store.join("b2-mine/lib/mine.py"), python.join("lib").join(&version).join("mine.py")).unwrap();
-    // What users call it by, over a profile.
+    // Users call it by a path over a profile.
     let directory = tempfile::tempdir().unwrap();
     set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let home = directory.path().canonicalize().unwrap();

@@ -71,14 +71,14 @@ fn every_process_around_a_program_may_be_killed() {
             assert_eq!(status, "trapped worker_lost", "{what}");
             assert_native_usable(&server);
         }
-        // All of them at once.
+        // All processes around the program are killed at once.
         let going = start(&server, STUBBORN, json!({}));
         for jailer in &going.jailers {
             jailer.signal(Signal::SIGKILL);
         }
         let what = format!("{}: all processes around the program", place.name());
         assert_eq!(going.assert_answered(&what, Duration::from_secs(3)), "trapped worker_lost", "{what}");
-        // And the program itself.
+        // The program itself is killed, too.
         let going = start(&server, STUBBORN, json!({}));
         let program = Process::children_of(going.jailers[count - 1].pid());
         let program = program.iter().min_by_key(|process| process.pid()).expect("the warden has a child");
@@ -93,7 +93,7 @@ fn every_process_around_a_program_may_be_killed() {
     }
 }
 
-/// As [`assert_nothing_left`], from when the call was cancelled: the program
+/// Asserts that nothing of a run is left, from when the call was cancelled: the program
 /// is asked first.
 #[track_caller]
 fn assert_nothing_left_soon(what: &str, mark: &str) {
@@ -134,7 +134,7 @@ fn a_launcher_that_is_killed_while_it_sets_up_is_answered() {
                 json!({"env": {"MARK": mark}, "limits": {"wall_time_ms": 5000}}),
             );
             let first = busy_wait_for_jailer(&server);
-            // Each round a little later in the set-up, which takes some milliseconds.
+            // Each round kills a little later in the set-up, which takes some milliseconds.
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_micros(700) * round {
                 std::hint::spin_loop();
@@ -192,8 +192,8 @@ fn a_client_that_leaves_takes_its_programs_along() {
     }
 }
 
-/// The program asks the same of its warden, and is refused: see
-/// `signal.warden`. Here it tries everything that it can see.
+/// A program asks its warden to end, and is refused: see `signal.warden`. Here it tries
+/// everything that it can see.
 #[test]
 fn a_program_cannot_end_what_ends_it() {
     let code = "import os, signal

@@ -45,7 +45,7 @@ pub(crate) fn assert_gone(what: &str, left: impl Fn() -> Vec<Process>) -> Durati
             return started.elapsed();
         }
         if started.elapsed() > AT_MOST {
-            // Not on this machine for ever.
+            // The processes are ended, so that they are not on this machine for ever.
             now.iter().for_each(|process| process.signal(Signal::SIGKILL));
             panic!("{what}: still there after {:?}: {now:?}", started.elapsed());
         }

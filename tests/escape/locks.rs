@@ -15,7 +15,7 @@ struct Installed(PathBuf);
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        // It is all the same to the test that has ended.
+        // A failure is all the same to the test that has ended.
         let _ = std::fs::remove_file(&self.0);
     }
 }
@@ -53,7 +53,7 @@ fn nobody_outside_waits_for_a_lock_of_a_program_with_namespaces() {
         assert!(paths.iter().all(|path| can_flock(path) && can_write_lock(path)), "{}", place.name());
         let holding = begin(&server, "python-native", HOLD, json!({"session": session, "args": paths}));
         server.client.progress(&holding, "begun");
-        // Without namespaces nothing but the file itself is there: the control.
+        // The control: without namespaces nothing but the file itself is there.
         let is_apart = place.tier() != "container";
         for path in paths {
             assert_eq!((can_flock(path), can_write_lock(path)), (is_apart, is_apart), "{}: {path}", place.name());

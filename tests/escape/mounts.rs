@@ -20,7 +20,7 @@ struct Grounds {
 
 impl Grounds {
     fn new(place: Place) -> Self {
-        // Not in /tmp, where no destination can be.
+        // The folders are not in /tmp, where no destination can be.
         let parent = tempfile::tempdir_in("/var/tmp").unwrap();
         let grounds = Self { place, parent, secret: new_secret() };
         for (name, mode) in [("", 0o755), ("in", 0o755), ("in/sub", 0o755), ("out", 0o777)] {
@@ -37,7 +37,7 @@ impl Grounds {
         fs::copy("/usr/bin/id", grounds.at("in/set-user-id")).unwrap();
         nix::unistd::mkfifo(&grounds.at("in/fifo"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
         fs::set_permissions(grounds.at("in/fifo"), PermissionsExt::from_mode(0o666)).unwrap();
-        // The worst case: all of it is the server's own.
+        // All of it is the server's own, which is the worst case.
         for name in ["", "in", "in/file", "in/sub", "in/sub/file", "out", "secret", "in/set-user-id", "in/fifo"] {
             chown(grounds.at(name), Some(place.server_user()), Some(place.server_user())).unwrap();
         }
@@ -101,7 +101,7 @@ const ATTEMPTS: &[(&str, &str, &str, &str)] = &[
     ("os.rename(IN + '/file', OUT + '/new')", "EXDEV", "EACCES", "EXDEV"),
     ("os.rename(OUT + '/own', IN + '/file')", "EXDEV", "EACCES EXDEV", "EXDEV"),
     ("os.link(IN + '/file', IN + '/new')", "EROFS", "EACCES EPERM", "EROFS"),
-    // Where it could be written to.
+    // The file could be written to in the other folder.
     ("os.link(IN + '/file', OUT + '/new')", "EXDEV", "EACCES EXDEV EPERM", "EXDEV"),
     ("os.link(IN + '/file', 'new')", "EXDEV", "EACCES EXDEV EPERM", "EXDEV"),
     ("os.link('own', OUT + '/new')", "EXDEV", "EXDEV EACCES", "EXDEV"),
@@ -118,7 +118,7 @@ const ATTEMPTS: &[(&str, &str, &str, &str)] = &[
     ("os.open('/proc/self/fd/%d' % os.open(IN + '/file', os.O_RDONLY), os.O_RDWR)", "EROFS EACCES", "EACCES", "ENOENT"),
     ("os.open('/dev/fd/%d' % os.open(IN + '/file', os.O_RDONLY), os.O_RDWR)", "EROFS EACCES", "*", "ENOENT"),
     ("mapped(IN + '/file')", "EACCES", "EACCES", "*"),
-    // Whoever reads it would get that.
+    // Whoever reads the FIFO would get what is written.
     ("os.open(IN + '/fifo', os.O_WRONLY | os.O_NONBLOCK)", "EACCES", "EACCES", "EPERM"),
     ("os.open(IN + '/fifo', os.O_RDWR | os.O_NONBLOCK)", "EACCES", "EACCES", "EPERM"),
     ("user_of(IN + '/set-user-id')", "'itself'", "'itself'", "*"),
@@ -201,7 +201,7 @@ fn a_program_gets_of_a_folder_what_it_was_granted_and_nothing_else() {
 fn without_walls_each_attempt_succeeds() {
     let mut harmful = 0;
     for (code, namespaced, _, guest) in ATTEMPTS {
-        // Of Linux itself, or of no use to whoever is root.
+        // Some attempts fail because of Linux itself, or are of no use to whoever is root.
         let never = ["/proc/self/fd", "/dev/fd", "user_of", "O_TMPFILE", "mapped", "O_RDONLY), 0o777"];
         if namespaced.starts_with('\'')
             || *guest == "*" && code.contains("mkfifo")
@@ -352,7 +352,7 @@ impl<'a> Bound<'a> {
 
 impl Drop for Bound<'_> {
     fn drop(&mut self) {
-        // It is the test's own, and would keep its directory from being removed.
+        // The mount is the test's own, and would keep its directory from being removed.
         nix::mount::umount2(self.0, nix::mount::MntFlags::MNT_DETACH).unwrap();
     }
 }

@@ -15,7 +15,8 @@ use crate::place::{Place, begin};
 /// Where the server is root, each run is a user of its own.
 const PLACES: [Place; 2] = [Place::Root, Place::ContainerRoot];
 
-/// Waits in its workspace with a secret in its code, its files and its `/tmp`.
+/// Starts a program that waits in its workspace with a secret in its code, its files
+/// and its `/tmp`.
 fn waiting(server: &Server, secret: &str) -> (Pending, Process) {
     let code = format!(
         "# {secret}\necho {secret} > kept; echo {secret} > $TMPDIR/kept; echo begun; while [ ! -e go ]; do sleep 0.05; done"

@@ -36,7 +36,7 @@ impl Place {
         }
     }
 
-    /// The best that can be had here.
+    /// The best tier that can be had here.
     pub(crate) const fn tier(self) -> &'static str {
         match self {
             Self::User => "namespaced",
@@ -45,7 +45,7 @@ impl Place {
         }
     }
 
-    /// Under which names the attempts say what is expected here, the best first.
+    /// The names under which attempts say what is expected here, the best first.
     pub(crate) const fn expectations(self) -> [&'static str; 2] {
         match self {
             Self::User | Self::Root => [self.name(), "namespaced"],

@@ -18,9 +18,9 @@ struct Bomb {
     code: &'static str,
     /// Limits other than those of all.
     limits: fn() -> Value,
-    /// How it may end. More than one where the kernel decides by a race.
+    /// How the bomb may end. More than one where the kernel decides by a race.
     ends: &'static [&'static str],
-    /// How it ends where no control group counts what it takes: it is refused.
+    /// How the bomb ends where no control group counts what it takes: it is refused.
     ungrouped: &'static [&'static str],
 }
 
@@ -130,12 +130,12 @@ const BOMBS: &[Bomb] = &[
     bomb(
         "files in shared memory",
         "with open('/dev/shm/x', 'wb', buffering=0) as file:\n    while True: file.write(b'x' * (1 << 20))",
-        // Without a file system of its own there is no such place.
+        // There is no such place without a file system of its own.
         &[MEMORY, DISK, "exited 1"],
     ),
     Bomb {
         limits: || json!({"processes": 64, "open_files": 64}),
-        // The kernel's own, up to about 200 KiB for each socket.
+        // The memory is the kernel's own, up to about 200 KiB for each socket.
         ..bomb(
             "memory in sockets",
             "import os, socket, time\ndef fill():\n    kept = []\n    try:\n        while True:\n            kept.append(socket.socketpair())\n            \

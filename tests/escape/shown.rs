@@ -161,7 +161,7 @@ fn the_key_is_not_shown_with_an_interpreter_by_whatever_path() {
             assert!(reply.is_error() && reply.result().get("structuredContent").is_none(), "{what}: {}", reply.message);
             assert!(reply.text().contains(state.to_str().unwrap()), "{what}: {}", reply.text());
             assert!(reply.text().contains("elsewhere"), "{what}: {}", reply.text());
-            // The control: that is where it is, and what is not of that Python runs.
+            // The control: the key is there, and what is not of that Python runs.
             assert_eq!(std::fs::read(&key).unwrap().len(), 32, "{what}");
             assert_eq!(run(&server, "bash", "echo on", json!({})).output(), "on\n", "{what}");
         }
@@ -219,7 +219,7 @@ fn nothing_on_the_path_is_started_outside_of_the_walls() {
             set_permissions(&shim, PermissionsExt::from_mode(0o755)).unwrap();
         }
         own(&home.path, place.server_user());
-        // The control: who starts it leaves a trace.
+        // The control: starting the shim leaves a trace.
         std::process::Command::new(shims.join("python3")).args(["-c", ""]).status().unwrap();
         std::fs::remove_file(&marker).unwrap();
         let path = format!("{}:/usr/bin:/bin", shims.display());

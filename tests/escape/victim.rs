@@ -55,7 +55,7 @@ impl Victim {
         self.directory.path()
     }
 
-    /// The number of its process.
+    /// The process number of the victim.
     pub(crate) fn pid(&self) -> i32 {
         self.program.id().try_into().unwrap()
     }
@@ -81,7 +81,7 @@ impl Victim {
 
 impl Drop for Victim {
     fn drop(&mut self) {
-        // It cleans up when its input ends.
+        // The program cleans up when its input ends.
         drop(self.program.stdin.take());
         let _ = self.program.wait();
     }

@@ -33,7 +33,7 @@ fn each_gets_only_its_own(server: &Server) {
         assert_eq!(reply.value(), Some(format!("'{name}'").as_str()));
         let file = server.call("read", json!({"run": reply.run(), "path": "own.txt"}));
         assert!(file.text().starts_with(&format!("{name}{name}\n")), "{}", file.text());
-        // Progress was that run's own, too.
+        // The progress was that run's own, too.
         for message in
             server.client.notifications().iter().filter(|message| message["params"]["progressToken"] == token)
         {

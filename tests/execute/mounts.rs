@@ -22,7 +22,7 @@ fn folder() -> tempfile::TempDir {
     ] {
         std::os::unix::fs::symlink(target, folder.join(name)).unwrap();
     }
-    // Whoever a run is.
+    // The folder can be read by every user that a run may be.
     for path in [parent.path(), &folder] {
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
@@ -75,7 +75,7 @@ fn every_language_sees_a_folder_at_one_path_and_read_reads_it() {
     }
     assert_eq!(read(json!({"path": "/data/in/out"})).structured()["link_target"], "../secret");
 
-    // What is told of it names no path of this machine.
+    // The tools name no path of this machine for a mount.
     let tools = server.client.request("tools/list", json!({})).wait().result()["tools"].clone();
     assert!(tools[0]["description"].as_str().unwrap().contains("Mounted: /data/in (read-only)."), "{tools}");
     let health = server.call("health_check", json!({}));
@@ -159,7 +159,7 @@ fn a_guest_can_change_nothing_that_is_read_only_and_leaves_it_by_no_path() {
     }
     assert_eq!(tree(&source), before);
     assert_eq!(fs::read_to_string(parent.path().join("secret")).unwrap(), "secret");
-    // Neither do tools.
+    // Tools do not change the folder either.
     let refusals = [
         ("write", json!({"session": "new", "path": "/data/new", "text": "x"})),
         ("execute", json!({"language": "python", "code": "", "files": [{"path": "/data/new", "text": "x"}]})),

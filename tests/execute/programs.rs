@@ -8,7 +8,7 @@ use tests::{Program, Reply, Server};
 /// Programs that run at the same time.
 const THREADS: usize = 4;
 
-/// What is not as expected.
+/// What of a reply is not as expected.
 fn complaints(program: &Program, reply: &Reply) -> Vec<String> {
     let actual = |field: &str| match field {
         "stdout" => reply.stdout().to_owned(),
@@ -51,7 +51,7 @@ fn complaints(program: &Program, reply: &Reply) -> Vec<String> {
     complaints
 }
 
-/// Runs all of them, several at once, with `more` arguments.
+/// Runs all programs, several at once, with `more` arguments.
 fn run_all(server: &Server, more: &Value) {
     let programs = Program::all();
     let queue = Mutex::new(programs.iter());

@@ -224,7 +224,7 @@ fn output_is_reported_while_the_program_runs() {
     let wait = "import os, time\nprint('waiting for the file')\nwhile not os.path.exists('go'):\n    time.sleep(0.01)\nprint('found')";
     let mut pending = server.begin_execute(wait, json!({"session": session}));
     server.client.progress(&pending, "waiting for the file");
-    // Only now may it end.
+    // The run may end only now.
     assert!(pending.is_open());
     std::fs::write(server.workspace(&session).join("go"), "").unwrap();
     let id = pending.id();

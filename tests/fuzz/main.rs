@@ -27,7 +27,7 @@ const CONTROL: &str = "control-";
 struct Asked {
     seconds: u64,
     jobs: usize,
-    /// None for all.
+    /// The targets that are asked for; none means all.
     targets: Vec<String>,
     repeat: Option<(String, String)>,
 }
@@ -73,7 +73,7 @@ fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let wrapper = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/rustc.sh");
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    // Of the whole workspace, so that dependencies have the features that they
+    // The whole workspace is built, so that dependencies have the features that they
     // have in every other build.
     cargo.args(["build", "--release", "--workspace", "--locked", "--features", "belljar-tests/fuzz"]);
     cargo.args(["--bin", "fuzz-engine"]).current_dir(root).env("RUSTC_WORKSPACE_WRAPPER", wrapper);
@@ -81,8 +81,8 @@ fn build() -> PathBuf {
     tests::target_directory().join("release/fuzz-engine")
 }
 
-/// Fuzzes them, a few at once, and prints what came of each. Returns whether all
-/// is as it should be.
+/// Fuzzes these targets, a few at once, and prints what came of each. Returns whether
+/// all is as it should be.
 fn fuzz(engine: &Engine, targets: Vec<String>, asked: &Asked) -> bool {
     println!("{:15} {:>12} {:>8} {:>7} {:>8}  outcome", "target", "inputs", "reached", "corpus", "MiB");
     let (queue, is_well) = (Mutex::new(targets.into_iter()), AtomicBool::new(true));

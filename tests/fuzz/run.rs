@@ -17,12 +17,12 @@ const SEEDS: &str = "BELLJAR_FUZZ_SEEDS";
 const MAX_INPUT_BYTES: usize = 16 << 10;
 /// How long one input may take.
 const INPUT_SECONDS: u64 = 10;
-/// What all of the engine may take.
+/// How much memory the whole engine may take.
 const MEBIBYTES: u64 = 1024;
 
 pub(crate) struct Engine {
     program: PathBuf,
-    /// What was found interesting is kept there for the next time.
+    /// The place where interesting inputs are kept for the next time.
     place: PathBuf,
 }
 
@@ -65,7 +65,7 @@ impl Engine {
         let log = self.place.join(format!("{target}.log"));
         let found = self.place.join(format!("{target}-found"));
         if target.starts_with(CONTROL) {
-            // It is to be found, not to be remembered.
+            // An input of a control is to be found anew, not to be remembered.
             let _ = fs::remove_dir_all(&corpus);
         }
         fs::create_dir_all(&corpus).expect("a directory can be made");

@@ -37,7 +37,7 @@ fn a_line_to_the_descriptor_is_a_call_in_any_language() {
 #[test]
 fn what_many_processes_say_at_once_stays_apart() {
     let server = Server::start();
-    // Each has a socket of its own as far as there are any, and all are told.
+    // Each process has a socket of its own as far as there are any, and all are told.
     let code = "import belljar, os\n\
         children = []\n\
         for n in range(24):\n  \
@@ -97,7 +97,7 @@ fn garbage_and_floods_end_in_silence_and_the_server_goes_on() {
     let server = Server::start();
     let beside = server.begin_execute("import time\nprint('begun')\ntime.sleep(2)\nprint('well')", json!({}));
     server.client.progress(&beside, "begun");
-    // More than may be: one is told so, then the socket is closed.
+    // The calls are more than may be: one is told so, then the socket is closed.
     let many = format!(
         "{RAW}count = 0\n\
          try:\n  \
@@ -123,7 +123,7 @@ fn garbage_and_floods_end_in_silence_and_the_server_goes_on() {
     );
     let reply = run(&server, "python-native", &deaf);
     assert!(reply.output().ends_with("xend\n"));
-    // A fork bomb that writes to it all the while.
+    // The fork bomb writes to the socket all the while.
     let bomb = "f() { printf -- '- progress {' >&4; head -c 300 /dev/urandom >&4; f & f & f; }; f 2>/dev/null";
     let arguments = json!({"language": "bash", "code": bomb, "limits": {"wall_time_ms": 3000}});
     let reply = server.call("execute", arguments);

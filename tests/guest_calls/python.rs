@@ -1,5 +1,5 @@
-//! What Python programs have of it: the module `belljar`, in the image and on the
-//! machine's own Python.
+//! Calls of Python programs to their host, by the module `belljar`, in the image and on
+//! the machine's own Python.
 
 use serde_json::json;
 use tests::Server;

@@ -8,7 +8,7 @@ use tests::{Pending, Reply, Server};
 pub(crate) fn told(server: &Server, pending: Pending) -> (Vec<Value>, Reply) {
     let token = pending.id();
     let reply = pending.wait();
-    // What came after it would be here by now.
+    // A notification that came after the answer would be here by now.
     server.client.request("ping", serde_json::json!({})).wait();
     let of_run = |message: &Value| message["params"]["progressToken"] == token;
     let told: Vec<_> = server.client.notifications().into_iter().filter(of_run).collect();

@@ -49,7 +49,7 @@ fn a_call_is_answered_and_its_client_told() {
     let guest = Guest::with(&[]);
     let (told, reply) = told(&guest.server, guest.begin(&format!("{PROGRESS}. {ANSWER}{TAKE}")));
     assert_eq!(reply.output(), "0 0 0 0 4 0 null");
-    // What it writes may be told as well, before or after.
+    // What the guest writes may be told as well, before or after.
     let (numbers, steps): (Vec<_>, Vec<_>) =
         steps(&told).into_iter().partition(|(message, _)| message.contains("null"));
     assert_eq!(steps, [("half", Some(0.5))], "{numbers:?}");
@@ -153,7 +153,7 @@ fn no_call_outlasts_its_run() {
     let run = |code: &str, session: &str| {
         guest.server.call("execute", json!({"language": "caller", "code": code, "session": session}))
     };
-    // It ends with calls in flight, one of them answered and not taken.
+    // The run ends with calls in flight, one of them answered and not taken.
     let first = run(&format!("3[{PROGRESS}. ]{ANSWER}"), "new");
     let session = first.session();
     assert_eq!(first.session_state(), "kept");

@@ -49,7 +49,7 @@ struct Handlers {
     barrier: Arc<Barrier>,
     /// Told when a call began that is never answered.
     began: Arc<Notify>,
-    /// How many of those there are.
+    /// How many calls that are never answered are open.
     open: Arc<AtomicUsize>,
 }
 
@@ -73,7 +73,7 @@ impl CallHandler for Handlers {
         let barrier = Arc::clone(&self.barrier);
         match call.name.as_str() {
             "echo" => Box::pin(std::future::ready(Ok(call.bytes))),
-            // Answered once as many wait for it as it takes.
+            // The calls are answered once as many wait as it takes.
             "meet" => Box::pin(async move {
                 barrier.wait().await;
                 Ok(b"\"met\"".to_vec())
@@ -96,7 +96,7 @@ impl CallHandler for Handlers {
     }
 }
 
-/// An executor whose programs may call all of that.
+/// An executor whose programs may call these handlers.
 struct Here {
     executor: Arc<Executor>,
     handlers: Arc<Handlers>,
@@ -176,7 +176,7 @@ impl Here {
         self.handlers.open.load(Ordering::SeqCst)
     }
 
-    /// Waits until nobody answers any more.
+    /// Waits until no call is being answered any more.
     async fn none_is_open(&self) {
         while self.open_calls() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -270,7 +270,7 @@ async fn what_ends_a_run_ends_its_calls() {
     let leaves = "import asyncio, belljar\ntask = asyncio.create_task(belljar.call_async('never'))\n\
                   await belljar.call_async('echo', x=1)\nprint('left')";
     for (language, code) in [("caller", caller), ("python", python), ("python-native", python), ("python", swallows)] {
-        // Cancelled once the call is there.
+        // The run is cancelled once the call is there.
         let cancel = CancellationToken::new();
         let run = here.execute(language, code, SessionChoice::None, 30_000, cancel.clone());
         let asked = async {
@@ -280,14 +280,14 @@ async fn what_ends_a_run_ends_its_calls() {
         let (outcome, ()) = tokio::join!(run, asked);
         assert_eq!(outcome.unwrap().report.status, Status::Cancelled, "{language} {code}");
         here.none_is_open().await;
-        // At its deadline.
+        // The run ends at its deadline.
         let run = here.execute(language, code, SessionChoice::None, 1500, CancellationToken::new());
         let outcome = run.await.unwrap();
         assert_eq!(outcome.report.status, Status::LimitExceeded(Resource::WallTimeMs), "{language} {code}");
         here.handlers.began.notified().await;
         here.none_is_open().await;
     }
-    // Left behind by one that ends.
+    // The call is left behind by a program that ends.
     assert_eq!(here.said("python", leaves).await, "left\n");
     here.handlers.began.notified().await;
     here.none_is_open().await;
@@ -307,7 +307,7 @@ async fn a_call_that_outlasts_its_run_is_over_in_the_next() {
                 print(await belljar.call_async('echo', x=1))";
     let expected = "the run that made this call has ended\n{'x': 1}\n";
     assert_eq!(said(&run(next, SessionChoice::Existing(session.clone())).await), expected);
-    // As for one that a limit ended, and one that comes back from the store.
+    // A run that a limit ended leaves nothing either, nor does one that comes back from the store.
     let limited = here.execute(
         "python",
         "left = []\nbelljar.call('never')",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tests::{Server, binary};
 
-/// How long it tries.
+/// How long the broken worker tries.
 const SECONDS: u64 = 4;
 
 /// A worker that was broken into, of root as the server is.
@@ -25,7 +25,7 @@ impl Broken {
         Self(command.spawn().unwrap())
     }
 
-    /// What it could do.
+    /// What the broken worker says that it could do.
     fn said(mut self) -> String {
         let mut said = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
@@ -36,7 +36,7 @@ impl Broken {
 
 impl Drop for Broken {
     fn drop(&mut self) {
-        // It may have ended.
+        // The broken worker may have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -91,8 +91,7 @@ fn what_a_broken_worker_moves_leads_the_server_nowhere() {
     assert_eq!(server.execute("print('well')").output(), "well\n");
 }
 
-/// The same against whoever makes an inbox by its path, which is what the
-/// server did.
+/// A broken worker against whoever makes an inbox by its path, which is what the server did.
 #[test]
 fn a_broken_worker_leads_whoever_goes_by_paths_where_it_likes() {
     let (victim, _) = victim();
@@ -142,7 +141,7 @@ fn a_worker_that_reports_more_than_its_run_may_say_is_ended_before_it_is_believe
         server.client.progress(&pending, "begun");
         let mut connection = connection_of(worker);
         connection.write_all(&LONG.to_le_bytes()).unwrap();
-        // It may hang up before it was sent all of that.
+        // The server may hang up before it was sent all of that.
         let content = vec![b'x'; LONG as usize];
         let sent = connection.write_all(&content);
         pending.wait().assert_status("trapped worker_lost");

@@ -6,7 +6,7 @@ use tests::{Server, eventually};
 /// The longest line that the log may have: a time, a message and some fields,
 /// each bounded.
 const LINE_BYTES: usize = 2048;
-/// Stands in everything that is said, so that it is found if it is logged.
+/// A text that stands in everything that is said, so that it is found if it is logged.
 const MARK: &str = "marked-by-the-caller ";
 /// What a caller would write to have a line of its own in the log.
 const FORGED: &str = "\n2026-01-01T00:00:00Z ERROR forged\x1b[2J";
@@ -70,7 +70,7 @@ fn nothing_that_a_caller_says_is_logged_whole_or_as_a_line_of_its_own() {
     server.execute(&format!("raise ValueError({said:?})"));
     server.execute(&format!("open({said:?})"));
     assert_bounded(&server, "an exception");
-    // The control: it does log what was refused, and cuts it.
+    // The control: the server does log what was refused, and cuts it.
     let refused = "a message was refused";
     let log = eventually("the log to tell of a refusal", || Some(server.log()).filter(|log| log.contains(refused)));
     assert!(log.contains(" more bytes)") && !log.contains("rmcp"), "{log:.2000}");

@@ -75,7 +75,7 @@ fn where_a_protection_cannot_be_had_nothing_runs_and_the_error_names_the_step() 
         let reply = server.execute("open('ran', 'w').close()\nprint('ran')");
         assert!(reply.refusal().contains(&format!("the step `{step}`")), "{call}: {}", reply.message);
         eventually("the worker to be gone", || server.workers().is_empty().then_some(()));
-        // It lives, and says the same again.
+        // The server lives, and says the same again.
         assert_eq!(server.execute("1").refusal(), reply.refusal(), "{call}");
     }
 }
@@ -106,7 +106,7 @@ fn a_worker_that_hit_the_wall_is_lost_and_the_log_says_so() {
     let server = Server::with().flag("--workers=1").start();
     let pending = server.begin_execute("print('begun')\nwhile True: pass", serde_json::json!({}));
     server.client.progress(&pending, "begun");
-    // As the kernel sends it for a call that no worker needs.
+    // The signal is the one that the kernel sends for a call that no worker needs.
     server.workers()[0].signal(Signal::SIGSYS);
     pending.wait().assert_status("trapped worker_lost");
     server.assert_usable();
@@ -115,7 +115,7 @@ fn a_worker_that_hit_the_wall_is_lost_and_the_log_says_so() {
 
 #[test]
 fn workers_need_little_of_the_host() {
-    // As on Ubuntu 24.04, and in containers.
+    // User namespaces are forbidden as on Ubuntu 24.04, and in containers.
     let user = Restriction::user(SOME_USER).option("--no-user-namespaces").option("--landlock-abi=4");
     let containers = [Restriction::docker_root(), Restriction::docker_user(SOME_USER)];
     let older = (1..=4).map(|abi| Restriction::default().option(&format!("--landlock-abi={abi}")));
@@ -123,7 +123,7 @@ fn workers_need_little_of_the_host() {
         let server = Server::with().restricted(restriction.clone()).start();
         let begun = server.execute_in("new", FILES);
         assert_eq!(begun.output(), "kept True ['a', 'b']\n", "{restriction:?}");
-        // From Linux 5.19 on; before, as between two file systems.
+        // A file can be moved from Linux 5.19 on; before, it is as between two file systems.
         let moved = server.execute_in(&begun.session(), "import shutil\nshutil.move('a/g', 'b/g')\nopen('b/g').read()");
         assert_eq!(moved.value(), Some("'kept'"), "{restriction:?}");
     }

@@ -61,7 +61,7 @@ fn a_body_that_is_too_long_is_refused_and_takes_no_memory() {
         format!("POST /mcp HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n{fields}\r\n\r\n").into_bytes()
     };
     let piece = vec![b' '; MEBIBYTE];
-    // With its length told, and without.
+    // The length of a body may be told, or not.
     let mut connection = server.connect();
     connection.send_bytes(&head(&format!("Content-Length: {}", 100 * MEBIBYTE)));
     (0..100).for_each(|_| connection.send_bytes(&piece));
@@ -69,7 +69,7 @@ fn a_body_that_is_too_long_is_refused_and_takes_no_memory() {
     assert_eq!((answer.status, answer.reason().as_str()), (413, "too_long"));
     let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("25165824 bytes") && message.contains("several calls"), "{message}");
-    // And the connection goes on.
+    // The connection goes on.
     assert_eq!(connection.ask(&server.request(&execute("print(1)"))).reply().output(), "1\n");
     let mut connection = server.connect();
     connection.send_bytes(&head("Transfer-Encoding: chunked"));
@@ -84,7 +84,7 @@ fn a_body_that_is_too_long_is_refused_and_takes_no_memory() {
     let mut connection = server.connect();
     connection.send_bytes(&head(&format!("Expect: 100-continue\r\nContent-Length: {}", 100 * MEBIBYTE)));
     assert_eq!(connection.answer().reason(), "too_long");
-    // Past what is thrown away the connection ends.
+    // A connection ends past what is thrown away.
     let mut connection = server.connect();
     connection.send_bytes(&head(&format!("Content-Length: {}", 1_u64 << 40)));
     assert!(connection.answer_or_end().is_none_or(|answer| answer.status == 413));
@@ -114,13 +114,14 @@ fn a_head_is_bounded_in_bytes_and_in_time() {
     assert_eq!(server.connect().ask(&long).status, 431);
     let many = (0..65).fold(server.request(&execute("1")), |request, n| request.and(&format!("X-{n}"), "x"));
     assert_eq!(server.connect().ask(&many).status, 431);
-    // One that does not come to its end; that drips do not help, `socket.rs` tests.
+    // This connection sends a head that does not come to its end; that drips do not
+    // help, `socket.rs` tests.
     let (started, mut watch, mut connection) = (Instant::now(), server.connect(), server.connect());
     connection.send_bytes(b"POST /mcp HTTP/1.1\r\nX-Slow: ");
     assert!(connection.is_closed());
     assert!((HEAD_TIME..5 * HEAD_TIME).contains(&started.elapsed()), "{:?}", started.elapsed());
-    // One that has said nothing yet is not in a hurry, and one that waits for its
-    // next request is not either.
+    // A connection that has said nothing yet is not in a hurry, and one that waits for
+    // its next request is not either.
     assert_eq!(watch.ask(&server.request(&execute("print(1)"))).reply().output(), "1\n");
 }
 
@@ -193,7 +194,7 @@ fn requests_at_once_are_bounded_and_the_next_is_told_to_come_again() {
     let refused = eventually("a request to be refused", || {
         let answer = server.post(&modern("tools/list", json!({})));
         if answer.status == 200 {
-            // It may have had the place of one of those, which was refused in its stead.
+            // The request may have had the place of one of those, which was refused in its stead.
             connections.push(send());
         }
         (answer.status != 200).then_some(answer)

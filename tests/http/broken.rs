@@ -54,7 +54,7 @@ fn a_run_of_the_initialize_era_ends_with_its_connection_and_its_session_stays() 
         assert_ends(&server, || drop(connection));
     }
     assert_eq!(client.ask(&legacy(8, "tools/list", json!({}))).status, 200);
-    // Nobody comes back to it either.
+    // Nobody comes back to the stream either.
     let resume = client.request(&json!({})).line("GET /mcp HTTP/1.1").field("Last-Event-ID", "0/0");
     let mut connection = server.connect();
     connection.send(&resume.field("Content-Length", "0"));
@@ -73,7 +73,7 @@ fn an_id_that_a_session_uses_already_is_refused_and_the_first_goes_on() {
     let second = client.ask(&client.execute(7, "print(1)"));
     let error = &second.messages()[0]["error"];
     assert!(error["code"] == -32600 && error["message"].as_str().unwrap().contains("ids must differ"), "{second:?}");
-    // It is the first that its connection ends, and then the id is free.
+    // The connection ends the first request, and then the id is free.
     assert_ends(&server, || drop(first));
     assert_eq!(client.ask(&client.execute(7, "print(1)")).reply().output(), "1\n");
 }
@@ -108,7 +108,7 @@ fn a_client_that_closes_its_half_has_left() {
     connection.send(&server.request(&call(ENDLESS, false)));
     assert_ends(&server, || connection.close_half());
     assert!(connection.is_closed());
-    // One that closes it in the midst of a head or of a body has said nothing.
+    // A connection that closes in the midst of a head or of a body has said nothing.
     let request = server.request(&call("print(1)", false)).bytes();
     for bytes in [20, request.len() - 5] {
         let mut connection = server.connect();

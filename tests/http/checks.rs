@@ -22,7 +22,7 @@ fn who_has_no_token_is_asked_for_one() {
         assert_eq!((answer.status, answer.reason().as_str()), (401, "wrong_token"));
         assert_eq!(answer.field("WWW-Authenticate"), Some("Bearer realm=\"belljar\", error=\"invalid_token\""));
     }
-    // As a parameter it would be in logs of others.
+    // A token as a parameter would be in logs of others.
     let in_target = Request::post(server.address(), list().to_string().as_bytes())
         .line(&format!("POST /mcp?access_token={} HTTP/1.1", server.token()));
     assert_eq!(connection.ask(&in_target).status, 400);
@@ -55,7 +55,7 @@ fn another_host_or_origin_is_refused_with_the_reason_whoever_asks() {
     assert_eq!(server.connect().ask(&request.clone().without("Host")).status, 400);
     let target = request.clone().line("POST http://evil.example/mcp HTTP/1.1");
     assert_eq!(server.connect().ask(&target).reason(), "foreign_host");
-    // A page that asks whether it may.
+    // The request is that of a page that asks whether it may.
     let asks = request.line("OPTIONS /mcp HTTP/1.1").field("Origin", "http://evil.example");
     assert_eq!(server.connect().ask(&asks).status, 403);
 }

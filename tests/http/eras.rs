@@ -150,7 +150,7 @@ fn progress_comes_while_a_program_runs_and_before_its_result() {
         };
         assert_eq!(tests::Reply::of(last).output(), "begun\nended\n");
         assert!(connection.event().is_none(), "nothing follows a result");
-        // And the connection serves the next request.
+        // The connection serves the next request.
         let next = connection.ask(&server.request(&modern("tools/list", json!({}))));
         assert_eq!(next.status, 200);
     }
@@ -219,6 +219,6 @@ fn what_the_newer_era_has_no_more_is_not_found_with_whatever_parameters() {
             assert_eq!(said(&server.connect().ask(&request)), (404, Some(-32601)), "{method} {params}");
         }
     }
-    // Of the older one, which has it, it is the parameters that are wrong.
+    // The era that has the method says that the parameters are wrong.
     assert_eq!(said(&client.ask(&legacy(9, "logging/setLevel", json!({})))), (200, Some(-32602)));
 }

@@ -25,6 +25,6 @@ fn the_head_of_an_answer_is_out_before_a_program_ends() {
     std::fs::write(workspace(&server, &session).join("go"), "").unwrap();
     assert_eq!(Reply::of(connection.event().unwrap()).output(), "ended\n");
     assert!(connection.event().is_none(), "nothing follows a result");
-    // And the connection serves the next request.
+    // The connection serves the next request.
     assert_eq!(connection.ask(&call("print(1)", &Value::Null)).reply().output(), "1\n");
 }

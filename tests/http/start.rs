@@ -1,4 +1,4 @@
-//! Where it listens, with which token, and what it says of that.
+//! Where the server listens, with which token, and what it says of that.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -18,7 +18,7 @@ use tests::{PATIENCE, Server, eventually};
 
 use super::start::refusal;
 
-/// The files of a certificate, and those that were in them.
+/// The files of a certificate, and the certificate that was in them.
 struct Certificate {
     directory: TempDir,
 }
@@ -39,7 +39,8 @@ impl Certificate {
         [format!("--tls-certificate={certificate}"), format!("--tls-key={key}")]
     }
 
-    /// Puts another in its place, one file after the other, as whoever renews them does.
+    /// Puts another certificate in its place, one file after the other, as whoever
+    /// renews them does.
     fn renew(&self) -> CertificateDer<'static> {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         put(&self.path("certificate"), &cert.pem(), 0o644);
@@ -128,7 +129,7 @@ fn calls_go_over_tls_and_a_certificate_is_renewed_without_a_restart() {
     connect(&server, &[&first]).unwrap_err();
     let (status, _) = ask(&mut old, &execute(&server, "1"));
     assert_eq!(status, 200, "connections that there are go on");
-    // What cannot be used changes nothing, and is told.
+    // A key that cannot be used changes nothing, and is told.
     put(&certificate.path("key"), "no key", 0o600);
     eventually("the refusal", || {
         connect(&server, &[&second]).unwrap();

@@ -13,7 +13,7 @@ const LANGCHAIN: &str = include_str!("langchain.txt");
 pub(crate) struct Client {
     /// What people call it, and in which era it runs where that is a choice.
     pub(crate) name: &'static str,
-    /// Its package.
+    /// The package of the client.
     package: &'static str,
     place: Place,
     script: &'static str,
@@ -26,7 +26,7 @@ pub(crate) struct Client {
 enum Place {
     Node,
     Python,
-    /// Another environment: it needs another version of the SDK.
+    /// The client needs another version of the SDK, in an environment of its own.
     Langchain,
 }
 
@@ -40,7 +40,7 @@ const fn client(
     Client { name, package, place, script, words }
 }
 
-/// All of them, in the order of the table.
+/// All clients, in the order of the table.
 pub(crate) const CLIENTS: &[Client] = &[
     client("Python SDK", "mcp", Place::Python, "sdk_client.py", &["auto"]),
     client("Python SDK, legacy", "mcp", Place::Python, "sdk_client.py", &["legacy"]),
@@ -63,7 +63,7 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Installs what is not there, each by its digest.
+    /// Installs clients that are not there, each by its digest.
     pub(crate) fn make() -> Result<Self, String> {
         let node = tests::installed::npm("http-clients-node", MANIFEST, LOCK)?;
         let python = tests::installed::python("http-clients-python", PYTHON)?;
@@ -101,7 +101,7 @@ impl Installation {
         let (node, script) = (tests::installed::node(&self.node), self.node.join("browser.mjs"));
         let command = format!("{} {}", node.display(), script.display());
         vec![
-            // Python's, which does not wait for it.
+            // Python starts this browser, and does not wait for it.
             ("BROWSER", format!("{command} %s &")),
             ("BELLJAR_BROWSER", command),
         ]

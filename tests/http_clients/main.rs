@@ -33,7 +33,7 @@ struct Arguments {
     url: Option<String>,
     authorization: Option<String>,
     credential: Option<String>,
-    /// None for all.
+    /// The clients that are asked for; none means all.
     names: Vec<String>,
 }
 

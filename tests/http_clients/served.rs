@@ -11,10 +11,10 @@ use tests::http::HttpServer;
 use crate::clients::Installation;
 use crate::trial::Target;
 
-/// The sorts.
+/// The sorts of credentials.
 pub(crate) const CREDENTIALS: [&str; 3] = ["token", "key", "oauth"];
 
-/// It runs until this is dropped.
+/// A server for clients. It runs until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) target: Target,
@@ -28,21 +28,21 @@ struct Authority(Child);
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The authorization server may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 impl Served {
-    /// One that somebody else runs.
+    /// A server that somebody else runs.
     pub(crate) const fn elsewhere(target: Target) -> Self {
         Self { target, _server: None, _authority: None }
     }
 
-    /// One of our own.
+    /// A server of our own.
     pub(crate) fn with(credential: &str, binary: PathBuf, installation: &Installation) -> Self {
-        // One place: a call that is not cancelled keeps every later one waiting.
+        // There is one place: a call that is not cancelled keeps every later one waiting.
         let builder = Server::with().text_only().flag("--runs=1").binary(binary);
         let (builder, authority) = match credential {
             "key" => (builder.flag("--authentication=keys"), None),

@@ -30,7 +30,7 @@ pub(crate) struct Target {
     pub(crate) authorization: Option<String>,
 }
 
-/// What came of it.
+/// What came of a trial.
 #[derive(Debug)]
 pub(crate) struct Trial {
     /// The revision of MCP that was spoken.

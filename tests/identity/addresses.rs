@@ -33,7 +33,7 @@ fn what_others_can_reach_is_served_with_keys_behind_tls_under_a_name_alone() {
             assert!(refused.contains(said), "{flags:?}: {refused}");
         }
     }
-    // The same for what a proxy on this machine brings.
+    // A public address that a proxy on this machine serves is held to the same.
     let in_clear = "--public-url=http://belljar.example/mcp";
     for (flags, said) in [
         (&[in_clear][..], "needs authentication that tells who calls"),
@@ -117,7 +117,7 @@ fn pages_that_the_operator_allows_may_ask_and_see_answers_and_no_other_may() {
             assert!(allowed.contains(field), "{allowed}");
         }
         assert!(answer.field("Access-Control-Expose-Headers").unwrap().contains("Mcp-Session-Id"));
-        // What is refused is seen as well: a page shows its reason.
+        // A page sees what is refused as well: it shows the reason.
         let refused = server.connect().ask(&list.clone().field("Origin", origin).without("Authorization"));
         assert_eq!((refused.status, refused.field("Access-Control-Allow-Origin")), (401, Some(origin)));
     }

@@ -24,7 +24,7 @@ fn sessions_and_runs_of_another_answer_as_those_that_never_were() {
     let begun = one.execute_in("new", "x = 'secret of one'\nprint(x)");
     let (session, run) = (begun.session(), begun.structured()["run"].as_str().unwrap().to_owned());
     let never = |handle: &str| {
-        // Of the same form, of a run of the same server.
+        // The handle is of the same form, of a run of the same server.
         let (kept, last) = handle.split_at(handle.len() - 8);
         format!("{kept}{}", if last == "00000000" { "11111111" } else { "00000000" })
     };
@@ -69,7 +69,7 @@ fn sessions_and_runs_of_another_answer_as_those_that_never_were() {
     assert!(!listed.body.contains(&session), "{listed:?}");
     let health = two.health();
     assert_eq!((&health["sessions_live"], &health["runs_finished"]), (&json!(0), &json!(0)), "{health}");
-    // All of it is there for whom it belongs to: another key of the same tenant.
+    // Another key of the same tenant finds all of it: it is there for whom it belongs to.
     let again = server.add_key(&["--tenant=one", "--scopes=sandbox:execute"]);
     let again = Caller::new(&server, &again);
     assert_eq!(again.execute_in(&session, "print(x)").output(), "secret of one\n");
@@ -116,7 +116,7 @@ fn a_session_of_the_initialize_era_is_bound_to_its_tenant() {
             assert_ne!(ask(&theirs).0, 200, "{line}");
         }
     }
-    // It has outlived all that, and is of its own tenant: another key of it may use it.
+    // The session has outlived all that, and is of its own tenant: another key of it may use it.
     let again = server.add_key(&["--tenant=one", "--scopes=sandbox:read"]);
     for caller in [one, Caller::new(&server, &again)] {
         let answer = server.connect().ask(&caller.in_session(&theirs, &legacy(9, "tools/list", json!({}))));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::http::{Answer, HttpServer, Request, legacy, modern};
 use tests::{Reply, Server};
 
-/// Two tenants, and any other.
+/// The configuration of two tenants, and any other.
 pub(crate) const TENANTS: &str = "[tenants.default]\nruns = 4\n[tenants.one]\n[tenants.two]\n";
 
 /// A server with keys and this configuration.
@@ -14,7 +14,7 @@ pub(crate) fn server(configuration: &str) -> HttpServer {
     server
 }
 
-/// Whoever has a key.
+/// A caller who has a key.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
     pub(crate) server: &'a HttpServer,

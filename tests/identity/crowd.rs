@@ -29,7 +29,7 @@ fn small_server(directory: &Path) -> (HttpServer, [String; 2]) {
     (server, keys)
 }
 
-/// Pages that may send requests: whoever says that it is another is told all of them.
+/// Pages that may send requests: whoever says that it is another page is told all of them.
 fn origins() -> String {
     let all: Vec<_> = (0..200).map(|n| format!("\"https://{n}.{}.example\"", "x".repeat(60))).collect();
     format!("allowed_origins = [{}]\n", all.join(", "))
@@ -40,7 +40,7 @@ fn nobody_has_all_connections_by_leaving_refusals_unread() {
     let directory = tempfile::tempdir().unwrap();
     let (server, [one, two]) = small_server(directory.path());
     let (one, two) = (Caller::new(&server, &one), Caller::new(&server, &two));
-    // What was admitted keeps its connection.
+    // A connection that was admitted is kept.
     let admitted: Vec<Connection> = (0..OF_ONE).map(|_| listen(&one)).collect();
     // Some 7 MB of answers on each connection, and the kernel takes less.
     let refused = Request::post(server.address(), b"").field("Origin", "https://evil.example").bytes().repeat(400);
@@ -92,7 +92,7 @@ fn requests_and_streams_of_one_principal_have_a_quarter_of_all_connections() {
         assert_eq!(refused.field("Retry-After"), Some("1"));
     }
     assert_eq!(two.execute("print(1)").output(), "1\n");
-    // One that has gone makes room for another.
+    // A stream that has gone makes room for another.
     listens.pop();
     tests::eventually("room for a connection", || {
         let answer = one.ask(&modern("tools/list", json!({})));
@@ -110,7 +110,7 @@ fn nobody_fills_the_log() {
     }
     let lines = || server.log().matches("nobody who is known").count();
     tests::eventually("a refusal to be logged", || (lines() > 0).then_some(()));
-    // Two if a minute ended meanwhile.
+    // The log has two lines if a minute ended meanwhile.
     assert!(lines() <= 2, "{}", server.log());
 }
 
@@ -119,14 +119,15 @@ fn bodies_that_do_not_come_keep_none_out_that_does() {
     let _alone = tests::alone();
     let server = crate::caller::server("[tenants.default]\n");
     let key = |n: usize| server.add_key(&[&format!("--tenant=t{n}"), "--scopes=sandbox:execute"]);
-    // Each might be as long as one may be, and all of them together longer than the server has room for.
+    // Each body might be as long as one may be, and all of them together longer than
+    // the server has room for.
     let begun = (0..11).map(key).flat_map(|key| [key.clone(), key]).map(|key| {
         let request = Caller::new(&server, &key).request(&json!({}));
         let request =
             request.without("Content-Length").field("Transfer-Encoding", "chunked").field("Expect", "100-continue");
         let mut connection = server.connect();
         connection.send_bytes(&request.head());
-        // It says so when it has room for the body.
+        // The server says so when it has room for the body.
         assert_eq!(connection.answer_head().unwrap().status, 100);
         connection.send_bytes(b"1\r\n \r\n");
         connection

@@ -108,7 +108,7 @@ fn a_file_that_is_torn_garbage_or_open_to_others_lets_nobody_in_and_says_so() {
         assert_eq!(caller.ask(&list).status, 200, "it is as it was");
     }
     assert!(server.log().contains("no key lets anybody in"), "{}", server.log());
-    // A server does not start over one.
+    // A server does not start over a file that is none of keys.
     std::fs::write(&path, "{}").unwrap();
     let (done, said) = server.command(&["serve", "--listen=127.0.0.1:0"]);
     assert!(!done && said.contains("cannot be understood") && said.contains("client-keys.json"), "{said}");

@@ -53,7 +53,7 @@ fn whoever_has_no_good_key_is_refused_by_the_reason_and_challenged() {
         assert!(challenge.starts_with("Bearer ") && said == error, "{fields:?}: {challenge}");
         assert!(!answer.body.contains(&good), "it says what it was given");
     }
-    // In an address it is none.
+    // A key in an address is none.
     let in_address = request(&[]).line(&format!("POST /mcp?access_token={good} HTTP/1.1"));
     assert_eq!(server.connect().ask(&in_address).status, 400);
     for key in [&good, &revoked, &short] {
@@ -95,7 +95,7 @@ fn a_key_that_is_revoked_takes_what_goes_on_with_it_and_nothing_of_another() {
     running(3);
     let (done, said) = server.command(&["keys", "revoke", &id_of(gone.key)]);
     assert!(done && said.contains("is revoked"), "{said}");
-    // The next request at once.
+    // The next request is refused at once.
     let refused = gone.tool("health_check", json!({}));
     assert_eq!((refused.status, refused.reason().as_str()), (401, "wrong_key"));
     assert!(quiet.event().is_none());
@@ -118,7 +118,7 @@ fn nobody_asks_and_a_revoked_key_ends_what_goes_on_all_the_same() {
         json!({"language": "python", "code": ENDLESS, "limits": {"wall_time_ms": 300_000}}),
     )));
     assert_eq!(connection.answer_head().unwrap().status, 200);
-    // No request has the server look at the file.
+    // No request has the server look at the file here.
     assert!(server.command(&["keys", "revoke", &id_of(&key)]).0);
     assert!(connection.event().is_none());
 }

@@ -22,7 +22,7 @@ fn refused(answer: &Answer, reason: &str) -> u64 {
 
 #[test]
 fn calls_past_those_of_a_minute_are_refused_before_they_do_anything_until_there_are_some_again() {
-    // Few enough that none comes back meanwhile.
+    // The calls are few enough that none comes back meanwhile.
     let server = server("[tenants.one]\ncalls_per_minute = 6\n[tenants.two]\n");
     let (one, two) = (key(&server, "one"), key(&server, "two"));
     let (one, two) = (Caller::new(&server, &one), Caller::new(&server, &two));
@@ -42,12 +42,12 @@ fn calls_past_those_of_a_minute_are_refused_before_they_do_anything_until_there_
     assert!(error["message"].as_str().unwrap().contains("6 of 6 calls_per_minute; try again in"), "{error}");
     refused(&server.connect().ask(&old), "calls_per_minute");
     refused(&one.ask(&modern("resources/read", json!({"uri": "belljar://guide"}))), "calls_per_minute");
-    // What does nothing is none of them, and tells what happened to its own tenant alone.
+    // A request that does nothing counts as none, and tells what happened to its own tenant alone.
     assert_eq!(one.ask(&modern("tools/list", json!({}))).status, 200);
     assert_eq!(one.health()["refusals"], json!({"calls_per_minute": 3}));
     assert_eq!(two.execute("print(2)").output(), "2\n");
     assert!(two.health().get("refusals").is_none());
-    // It comes back when it said it would, and nothing was written meanwhile.
+    // A call comes back when the refusal said it would, and nothing was written meanwhile.
     let asked = Instant::now();
     let seconds = refused(&one.tool("write", write), "calls_per_minute");
     let again = tests::eventually("a call to be taken again", || {
@@ -92,11 +92,11 @@ fn what_waited_while_the_time_of_a_day_was_used_up_does_not_begin() {
             connection
         })
         .collect();
-    // None of them was refused when it came: nothing was used by then.
+    // No run was refused when it came: nothing was used by then.
     let answers: Vec<_> = connections.iter_mut().map(tests::http::Connection::answer).collect();
     let (refused, ran): (Vec<_>, Vec<_>) =
         answers.iter().filter(|answer| answer.status == 200).map(Answer::reply).partition(tests::Reply::is_error);
-    // Each began before all was used.
+    // Each run began before all was used.
     let used: Vec<_> = ran.iter().map(|reply| reply.usage("cpu_time_ms")).collect();
     let (all, most) = (used.iter().sum::<u64>(), used.iter().max().unwrap());
     assert!(all >= 1000 && all - most < 1000, "{used:?}");
@@ -139,7 +139,7 @@ fn every_refusal_is_counted_for_whom_it_was() {
     assert_eq!(two.health()["refusals"], json!({"insufficient_scope": 1, "no_json": 1}));
     let own = tests::eventually("the refusal of a run to be counted", || one.health().get("refusals").cloned());
     assert_eq!(own, json!({"invalid_request": 1}));
-    // One user is told of those as well whom nobody knows.
+    // The user of a server without tenants is told of those as well whom nobody knows.
     let own = HttpServer::start();
     assert_eq!(own.connect().ask(&own.request_with("wrong", &modern("tools/list", json!({})))).status, 401);
     assert_eq!(own.health()["refusals"], json!({"wrong_token": 1}));

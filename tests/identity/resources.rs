@@ -89,7 +89,7 @@ fn nobody_is_told_of_changes_in_a_session_of_another() {
     assert_eq!(of_one.event().unwrap()["params"]["uri"], json!(theirs));
     two.execute_in(&own, "open('x', 'w').close()");
     assert_eq!(of_two.event().unwrap()["params"]["uri"], json!(mine), "the first that it is told of");
-    // In the `initialize` era it is asked for by name, and is not there.
+    // A session of another is asked for by name in the `initialize` era, and is not there.
     let hello = two.hello();
     let subscribe = |uri: &str| {
         let message = tests::http::legacy(5, "resources/subscribe", json!({"uri": uri}));

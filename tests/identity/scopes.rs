@@ -62,7 +62,7 @@ fn what_is_refused_was_not_done_and_no_other_writing_of_it_is_let_through() {
     assert_eq!(reader.tool("write", write).status, 403);
     let listed = other.tool("read", json!({"session": session, "path": "."}));
     assert!(!listed.body.contains("\"f\""), "{listed:?}");
-    // Each says `execute`, and something else beside it.
+    // Each message says `execute`, and something else beside it.
     let mcp = reader.hello();
     let execute = r#"{"name":"execute","arguments":{"language":"python","code":"print(1)"}}"#;
     let bodies = [
@@ -93,7 +93,7 @@ fn what_is_refused_was_not_done_and_no_other_writing_of_it_is_let_through() {
         }
     }
     assert_eq!(other.health()["runs_finished"], 1, "the session's alone");
-    // The one who may is let through with the same escapes.
+    // A caller who may is let through with the same escapes.
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n\u0061me":"\u0065xecute","arguments":{"language":"python","code":"print(1)"}}}"#;
     let request = tests::http::Request::post(server.address(), body.as_bytes())
         .field("Authorization", &format!("Bearer {}", other.key))

@@ -8,7 +8,7 @@ use tests::http::modern;
 
 use crate::caller::{Caller, server};
 
-/// As many of one tenant, and of all, as are answered at once.
+/// How many calls of one tenant, and of all, are answered at once.
 const OF_ONE: usize = 8;
 const OF_ALL: usize = 64;
 
@@ -38,7 +38,7 @@ fn whoever_takes_no_answers_keeps_nobody_else_from_reading() {
             connections.push(connection);
         }
     }
-    // Those of each tenant that were first are made.
+    // The answers to the first calls of each tenant are made.
     for connection in connections.iter_mut().step_by(OF_ONE) {
         assert_eq!(connection.answer_head().unwrap().status, 200);
     }
@@ -50,7 +50,7 @@ fn whoever_takes_no_answers_keeps_nobody_else_from_reading() {
     }
     // A client that takes nothing is given up after thirty seconds, with what it held.
     assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
-    // The control: they wait for themselves alone.
+    // The control: the callers wait for themselves alone.
     drop(connections);
     assert_eq!(slow[0].ask(&reads[0]).status, 200);
 }

@@ -58,11 +58,11 @@ fn whoever_is_gone_when_its_turn_comes_has_changed_nothing() {
     };
     let mut revoked: Vec<_> = changes("revoked").iter().map(|message| send(&gone, message)).collect();
     let mut broken: Vec<_> = changes("broken").iter().map(|message| send(&kept, message)).collect();
-    // The control: one waits for it.
+    // The control: one call waits for it.
     let mut written = send(&kept, &tool("write", write("written")));
     broken.push(send(&kept, &execute(ENDLESS, None)));
     running(2);
-    // The head of an answer is out before it: all of them wait.
+    // All calls wait: the head of an answer is out before it.
     for connection in revoked.iter_mut().chain(&mut broken).chain([&mut held, &mut written]) {
         assert_eq!(connection.answer_head().unwrap().status, 200);
     }

@@ -24,13 +24,13 @@ fn a_session_of_the_first_abi_goes_on_when_the_language_has_gone_on_to_the_secon
     assert_eq!(call(&server, &old, "a1").value(), Some("42"));
     let new = call(&server, "new", "a7").session();
     assert_eq!(call(&server, &new, "a1").value(), Some("8"));
-    // In turn, and as forks.
+    // The sessions go on in turn, and as forks.
     let fork = server.session("fork", &old).session();
     for (session, expected) in [(&old, "43"), (&new, "9"), (&fork, "43"), (&old, "44")] {
         let reply = call(&server, session, "a1");
         assert_eq!((reply.value(), reply.session_state()), (Some(expected), "kept"));
     }
-    // Saved anew by a server that speaks both, each is still what it was.
+    // A session that was saved anew by a server that speaks both is still what it was.
     let server = server.kill().flag("--runtimes").flag(folder.path()).start();
     for (session, expected) in [(&old, "45"), (&new, "10"), (&fork, "44")] {
         assert_eq!(call(&server, session, "a1").value(), Some(expected));

@@ -37,7 +37,7 @@ fn a_language_of_a_folder_is_like_one_of_the_build() {
     server.session_at("restore", &session, &snapshot).result();
     assert_eq!(call("a0", &session).value(), Some("42"));
     assert_eq!(server.execute_in(&session, "n = 7").session_state(), "kept");
-    // After a crash of everything, both are there.
+    // Both languages are there after a crash of everything.
     let next = server.kill().flag("--runtimes").flag(folder.path()).start();
     let more = next.call("execute", json!({"language": "tally", "code": "a1", "session": session}));
     assert_eq!((more.value(), more.session_state()), (Some("43"), "kept"));

@@ -9,7 +9,7 @@ use tests::{Reply, RuntimesFolder, Server, Tally, eventually, target_directory};
 
 /// A cache with the image of this build alone.
 fn cache() -> tempfile::TempDir {
-    // Has it compiled.
+    // The server has the image compiled.
     drop(Server::start());
     let cache = tempfile::tempdir().unwrap();
     DirBuilder::new().mode(0o700).create(cache.path().join("c")).unwrap();
@@ -60,7 +60,7 @@ fn an_image_is_compiled_and_loaded_when_it_is_first_wanted() {
     assert_eq!(server.execute_in(&session, "n = 2; n").value(), Some("2"));
     assert_eq!(run(&server, "tally", "a2", json!({"session": session})).value(), Some("42"));
     assert_eq!(server.workers().iter().map(tests::Process::pid).collect::<Vec<_>>(), [worker]);
-    // One that starts anew has what is wanted then, compiled or not.
+    // A worker that starts anew has what is wanted then, compiled or not.
     drop(server);
     let next = start("--workers=1");
     next.assert_usable();

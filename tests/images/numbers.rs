@@ -6,7 +6,7 @@ use tests::{Reply, RuntimesFolder, Server, Tally, eventually};
 const MIB: u64 = 1 << 20;
 
 fn server(folder: &RuntimesFolder) -> Server {
-    // A whole number of MiB, which is what the budget counts in.
+    // The memory is a whole number of MiB, which is what the budget counts in.
     Server::with().flag("--workers=1").flag("--memory-bytes=536870912").flag("--runtimes").flag(folder.path()).start()
 }
 
@@ -43,7 +43,7 @@ fn a_session_pays_for_each_of_its_interpreters() {
         reply
     };
     let used = || server.health()["memory_used_bytes"].as_u64().unwrap();
-    // Has a worker that can run both.
+    // The server gets a worker that can run both.
     tally(&server, "a1").assert_status("exited 0");
     let session = call("python", "x = b'x' * 3_000_000", "new").session();
     let python = used();

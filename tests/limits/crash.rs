@@ -72,7 +72,7 @@ fn a_killed_worker_is_a_typed_outcome_and_the_next_call_works() {
     reply.assert_status("trapped worker_lost");
     assert!(reply.is_error());
     server.assert_usable();
-    // Reaped, and another one took its place.
+    // The worker was reaped, and another one took its place.
     worker.wait_until_gone();
     let [other] = server.workers()[..] else { panic!("expected one worker") };
     assert_ne!(other, worker);
@@ -97,7 +97,7 @@ fn every_run_of_a_killed_worker_is_answered_and_others_go_on() {
     assert_eq!(workers.len(), 2, "{workers:?}");
     workers[0].signal(Signal::SIGKILL);
     workers[0].wait_until_gone();
-    // Those of the other worker go on and are let to their end.
+    // Runs of the other worker go on and are let to their end.
     for (_, session, _) in &held {
         std::fs::write(server.workspace(session).join("go"), "").unwrap();
     }
@@ -126,7 +126,7 @@ fn a_worker_that_no_longer_reacts_is_ended() {
     let pending = server.begin_execute("print('begun')\nwhile True: pass", json!({"limits": {"wall_time_ms": 1000}}));
     server.client.progress(&pending, "begun");
     let [worker] = server.workers()[..] else { panic!("expected one worker") };
-    // Stopped, not killed: it neither answers nor ends.
+    // The worker is stopped, not killed: it neither answers nor ends.
     worker.signal(Signal::SIGSTOP);
     pending.wait().assert_status("trapped worker_lost");
     worker.wait_until_gone();

@@ -63,7 +63,7 @@ fn a_full_disk_is_a_typed_outcome_by_every_route() {
     for (what, template) in ROUTES {
         let session = server.new_session();
         let run = |size: u64| server.execute_with(&program(template, size), with_limit("disk_bytes", QUOTA, &session));
-        // Just below: everything is there and nothing is refused.
+        // A program just below the limit has everything, and nothing is refused.
         let below = run(QUOTA - 128 * KIB);
         assert_eq!(below.status(), "exited 0", "{what}: {}", below.message);
         server.execute_in(&session, "import os, shutil\nos.chdir('/workspace')\nfor name in os.listdir():\n    shutil.rmtree(name) if os.path.isdir(name) else os.remove(name)").assert_status("exited 0");

@@ -63,7 +63,7 @@ fn a_session_that_was_taken_back_is_paid_for_as_what_it_is_then() {
     assert!(counted > 20 * MIB, "{counted} bytes are counted");
     let snapshot = server.snapshot(&session);
     run("import os\nfor name in os.listdir(): os.unlink(name)", &session);
-    // The control: what is gone is not paid for.
+    // The control: files that are gone are not paid for.
     assert!(used(&server) < 8 * MIB, "{} bytes are counted", used(&server));
     server.session_at("restore", &session, &snapshot).result();
     assert!(used(&server) > 20 * MIB, "{} bytes are counted", used(&server));
@@ -104,7 +104,7 @@ struct Deaf {
     process: Process,
     input: ChildStdin,
     lines: Box<dyn Iterator<Item = Value>>,
-    /// One with a picture in it.
+    /// A session with a picture in it.
     session: String,
     _home: TempDir,
 }
@@ -140,7 +140,7 @@ impl Deaf {
         self.send(id, "tools/call", json!({"name": tool, "arguments": arguments}));
     }
 
-    /// Asks for the picture many times. What that makes is 2 MiB each.
+    /// Asks for the picture many times. Each answer is 2 MiB.
     fn read_pictures(&mut self, count: usize) {
         for id in 0..count {
             self.call(100 + id, "read", json!({"session": self.session, "path": "p.png"}));
@@ -167,7 +167,7 @@ fn a_client_that_does_not_read_has_few_replies_made_and_all_in_the_end() {
     deaf.read_pictures(REPLIES);
     deaf.rest();
     let peak = deaf.process.peak_bytes();
-    // All of them are 400 MiB, and those that may wait are 16.
+    // All pictures are 400 MiB, and those that may wait are 16.
     assert!(peak > before + 16 * MIB, "{} MiB at the most, {} before", peak / MIB, before / MIB);
     assert!(peak < before + 160 * MIB, "{} MiB at the most, {} before", peak / MIB, before / MIB);
     let Deaf { mut child, input, lines, _home, .. } = deaf;

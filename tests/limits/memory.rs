@@ -46,7 +46,7 @@ fn memory_just_below_the_limit_can_be_had_and_is_really_there() {
     let start = server.execute("pass").usage("memory_bytes");
     let take = |bytes: u64| {
         let limits = json!({"limits": {"memory_bytes": 192 * MIB}});
-        // Held for a while, so that it is seen from outside.
+        // The block is held for a while, so that it is seen from outside.
         let code = format!("import time\nblock = b'x' * {bytes}\nprint(len(block))\ntime.sleep(0.5)");
         server.peak_of_workers(|| server.execute_with(&code, limits))
     };
@@ -108,7 +108,7 @@ fn thirty_two_bombs_share_one_budget_while_other_sessions_answer() {
     assert!(had_it_all >= 1, "none of the bombs had the memory that was there");
     assert!(peak < BUDGET + OVERHEAD, "the workers held {} MiB", peak / MIB);
     assert!(peak > 200 * MIB, "no bomb was seen from outside: {} MiB", peak / MIB);
-    // All of it comes back, but for what the two sessions keep.
+    // All memory comes back, but for what the two sessions keep.
     let used = server
         .wait_for_health("the memory to come back", |health| health["memory_used_bytes"].as_u64().unwrap() < 256 * MIB);
     assert_eq!(used["runs_active"], 0);

@@ -57,7 +57,7 @@ fn a_reader_that_does_not_read_does_not_stop_others() {
     let noisy = noisy.wait();
     noisy.assert_status("limit_exceeded wall_time_ms");
     assert!(reply.arrival < noisy.arrival, "the quiet run had to wait for the noisy one");
-    // Throttled: five reports a second, each of at most a KiB.
+    // Reports are throttled: five a second, each of at most a KiB.
     let reports = server.client.notifications();
     assert!(reports.len() < 200, "{} reports", reports.len());
     assert!(reports.iter().all(|report| report.to_string().len() < 4000));

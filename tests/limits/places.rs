@@ -33,7 +33,7 @@ fn every_tool_takes_a_place_and_those_that_wait_are_bounded() {
         "{}",
         refused.text()
     );
-    // Others have places of their own.
+    // Other calls have places of their own.
     assert_eq!(server.health()["runs_active"], 4);
     assert!(server.read(&sessions[0], ".").text().contains("0 entries"), "{}", server.read(&sessions[0], ".").text());
     assert_eq!(server.execute("print(1)").output(), "1\n");

@@ -42,7 +42,7 @@ fn a_reply_has_a_bound_whatever_a_program_says() {
         assert!(structure <= 36 * LIMIT + (32 << 10), "{what}: a structure of {structure} bytes");
         assert!(reply.images().len() <= 8, "{what}");
     }
-    // What is not told is counted, and can be read.
+    // Outputs that are not told are counted, and can be read.
     let reply = server.execute(&format!("{START}{}", loop_of(LOUD[3].1)));
     assert!(reply.text().contains(" more outputs were displayed, outputs "), "{}", reply.text());
     let last = server.call("read", serde_json::json!({"run": reply.run(), "output": 256}));

@@ -22,7 +22,7 @@ const GONE: Duration = Duration::from_millis(500);
 
 const PYTHON: &str = "/usr/bin/python3";
 
-/// The second argument is how much each takes, in MiB.
+/// The attack, whose second argument is how much each process takes, in MiB.
 const ATTACK: &str = "import ctypes, os, sys, time
 libc = ctypes.CDLL(None)
 libc.mmap.restype = ctypes.c_void_p
@@ -125,7 +125,7 @@ fn is_held(server: &Server, way: &str, tier: &str, common: u64) -> bool {
 fn forty_processes_that_take_memory_are_gone_before_they_have_much() {
     let _alone = alone();
     let common = interpreter();
-    // Without walls they have more than they might in no time.
+    // Processes without walls have more than they might in no time.
     for way in WAYS {
         let mut control = Command::new(PYTHON);
         control.args(["-c", ATTACK, way, "40"]).process_group(0).stdin(Stdio::null());
@@ -133,7 +133,7 @@ fn forty_processes_that_take_memory_are_gone_before_they_have_much() {
         let pid = i32::try_from(child.id()).unwrap();
         let tree = move || Process::find(pid).into_iter().chain(Process::descendants_of(pid)).collect::<Vec<_>>();
         eventually("a program to take memory", || (held(&tree(), common) > MOST).then_some(()));
-        // Some are in sessions of their own, and no more are to come.
+        // Some processes are in sessions of their own, and no more are to come.
         Process::find(pid).unwrap().signal(Signal::SIGSTOP);
         tree().iter().rev().for_each(|process| process.signal(Signal::SIGKILL));
         killpg(Pid::from_raw(pid), Signal::SIGKILL).unwrap();

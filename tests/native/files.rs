@@ -29,11 +29,11 @@ fn a_session_has_one_tmp_in_all_languages() {
         let code =
             "import os\nprint(sorted(os.listdir('/tmp')), os.listdir('.'), open('/tmp/data.txt').read(), end='')";
         assert_eq!(server.execute_in(&session, code).output(), "['d', 'data.txt', 'e'] [] python\nbash\n", "{place}");
-        // As the tools of the server show it.
+        // The tools of the server show the file.
         assert!(server.read(&session, "/tmp/data.txt").text().contains("bash"), "{place}");
         assert!(server.read(&session, "/tmp").text().contains("data.txt"), "{place}");
         assert!(!server.read(&session, ".").text().contains("tmp"), "{place}");
-        // Goes with its session wherever that goes.
+        // The folder goes with its session wherever that goes.
         let snapshot = server.snapshot(&session);
         run(&server, "bash", "rm -r $TMPDIR/*", in_session()).assert_status("exited 0");
         assert_eq!(server.execute_in(&session, "os.listdir('/tmp')").value(), Some("[]"), "{place}");
@@ -74,7 +74,8 @@ fn what_lies_in_the_place_of_tmp_leads_nowhere() {
     for (place, server) in everywhere() {
         let session = server.new_session();
         let in_session = || json!({"session": session});
-        // Beside something, beside nothing, and before the run.
+        // A link is put in the folder's place: beside something, beside nothing, and
+        // before the run.
         for code in ["ln -s /etc .tmp; echo x > $TMPDIR/x", "rm $TMPDIR/*; rm -f $TMPDIR/.tmp*; ln -s /etc .tmp", ":"] {
             run(&server, "bash", code, in_session()).assert_status("exited 0");
             assert!(server.read(&session, "/tmp/passwd").is_error(), "{place}: {code}");
@@ -136,7 +137,7 @@ fn a_mode_is_not_set_through_a_link_that_leads_out() {
                     [tried('out') is not None, tried('up') is not None, tried('link'), oct(os.stat('in').st_mode)]";
         let value = "[True, True, None, '0o100600']";
         assert_eq!(server.execute_in(&session, code).value(), Some(value), "{user}");
-        // As Python has it for any name that is not UTF-8.
+        // The text is what Python has for any name that is not UTF-8.
         let value = "['in', 'link', 'out', 'up', '\\udcff.txt']";
         assert_eq!(server.execute_in(&session, "sorted(os.listdir())").value(), Some(value), "{user}");
     }

@@ -209,7 +209,7 @@ fn a_cancelled_program_ends_with_all_that_it_started() {
 fn a_program_that_is_cancelled_while_it_is_started_ends_as_well() {
     for (user, server) in servers(|builder| builder) {
         run(&server, "bash", "true", json!({})).assert_status("exited 0");
-        // Long arguments, so that what starts it takes more than one write.
+        // The arguments are long, so that what starts the program takes more than one write.
         let arguments = json!({"language": "bash", "code": "sleep 300", "args": ["x".repeat(200_000)]});
         for _ in 0..20 {
             let pending = server.begin("execute", arguments.clone());

@@ -18,7 +18,7 @@ fn python() -> PathBuf {
     let python = environment.join("bin/python3");
     let installed = environment.join("installed-with-ipython");
     if !installed.exists() {
-        // The system's own: another may lie in the home of root.
+        // The Python is the system's own: another may lie in the home of root.
         let make = |program: &str| {
             let mut command = Command::new(program);
             command.args(["-m", "venv", "--clear"]).arg(&environment);
@@ -53,7 +53,8 @@ fn pandas_works_and_plots_come_back_as_images() {
         let images = reply.images();
         assert_eq!(images.len(), 3, "{user}: {}", reply.text());
         assert!(images.iter().all(|(mime, data)| *mime == "image/png" && data.starts_with("iVBOR")), "{user}");
-        // Shown by itself or with all, it is not sent again at the end or as the result.
+        // A figure that is shown by itself or with all is not sent again at the end or
+        // as the result.
         for last in ["fig.show()\nNone", "fig.show()\nplt.show()", "plt.show()\nfig"] {
             let code = format!("import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2])\n{last}");
             let reply = run(&server, "python-native", &code, json!({}));
@@ -85,7 +86,7 @@ fn what_an_ipython_of_the_machine_shows_is_in_the_reply() {
 
 #[test]
 fn an_interpreter_is_itself_whatever_its_name_is() {
-    // Beside it there may be another, by the usual name.
+    // Another Python may lie beside it, by the usual name.
     let which = "import os, sys; print(os.path.realpath(sys.executable))";
     let found = Command::new("python3").args(["-c", which]).output().unwrap();
     let path = String::from_utf8(found.stdout).unwrap().trim().to_owned();

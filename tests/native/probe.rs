@@ -23,7 +23,8 @@ fn give_open_files(server: &Server) {
 
 #[test]
 fn a_passing_shortage_of_open_files_neither_refuses_nor_weakens_native_programs_for_good() {
-    // From nothing that works to a form without namespaces and everything.
+    // The numbers of open files go from nothing that works to a form without namespaces
+    // and everything.
     for open_files in [22, 28, 32, 36, 40] {
         let few = Restriction::default().option(&format!("--open-files={open_files}"));
         let server = Server::with().restricted(few).flag("--native-tier=isolated").start();
@@ -32,11 +33,11 @@ fn a_passing_shortage_of_open_files_neither_refuses_nor_weakens_native_programs_
             let text = first.refusal();
             assert!(text.contains("no open files left") || text.contains("Too many open files"), "{text}");
             assert!(text.ends_with("call again in a moment"), "{text}");
-            // The second is no other as long as it lasts.
+            // The second answer is no other as long as the shortage lasts.
             assert!(run(&server, "bash", "echo hi", json!({})).is_error());
         }
         give_open_files(&server);
-        // Not at once: it is tried again after a second, then after two.
+        // The server does not try again at once, but after a second, then after two.
         eventually("native programs to be run as strongly as can be", || {
             let ran = run(&server, "bash", "echo hi", json!({}));
             (!ran.is_error() && native(&server).contains("tier isolated (namespaces, ")).then_some(())

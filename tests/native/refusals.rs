@@ -50,7 +50,7 @@ fn a_tier_that_the_machine_does_not_reach_is_refused_by_name() {
     assert!(refusal.contains("control group"), "{refusal}");
     assert!(refusal.ends_with("`belljar doctor` says more, and `python` needs less"), "that does not pass: {refusal}");
     server.assert_usable();
-    // The same user in the tier that it does reach.
+    // The user is the same, in the tier that it does reach.
     let server = Server::with().flag("--native-tier=namespaced").restricted(Restriction::user(SOME_USER)).start();
     assert_eq!(run(&server, "bash", "echo hi", json!({})).output(), "hi\n");
     let health =

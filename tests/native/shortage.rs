@@ -11,7 +11,7 @@ use crate::run;
 
 /// A user of this test alone: the kernel counts all processes of a user.
 const USER: u32 = 64_244;
-/// More than a server needs.
+/// How many processes a server may have: more than it needs.
 const PROCESSES: u32 = 120;
 
 /// As many processes as the server's user may have, threads included.
@@ -45,7 +45,7 @@ fn no_process_to_be_had_is_said_so_and_passes() {
         let refusal = reply.refusal();
         assert!(refusal.contains("has no processes or threads left") && refusal.contains("try again"), "{refusal}");
     }
-    // More at once than there are threads: each runs, or is told the same.
+    // The runs are more than there are threads: each runs, or is told the same.
     let begun: Vec<_> = (0..12).map(|_| server.begin_execute("print('hi')", json!({}))).collect();
     for reply in begun.into_iter().map(tests::Pending::wait) {
         if reply.is_error() {

@@ -15,7 +15,8 @@ use serde_json::Value;
 use tests::Program;
 
 const DRIVER: &str = include_str!("driver.py");
-/// No program computes for seconds; one that takes this long waits for nothing.
+/// How long a program is waited for: none computes for seconds, and one that takes this
+/// long waits for nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A native Python 3.13.
@@ -162,7 +163,7 @@ impl Outcome {
 fn finish(mut child: Child, stdin: &str) -> (Option<ExitStatus>, Vec<u8>, Vec<u8>) {
     let (input, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
-        // A program need not read it.
+        // A program need not read its input.
         scope.spawn(move || input.expect("it is a pipe").write_all(stdin.as_bytes()));
         let stdout = scope.spawn(move || read(stdout.expect("it is a pipe")));
         let stderr = scope.spawn(move || read(stderr.expect("it is a pipe")));

@@ -26,12 +26,12 @@ fn a_storm_of_unknown_keys_does_not_reach_the_issuer() {
                 }
             });
         }
-        // Meanwhile others call.
+        // Others call meanwhile.
         for _ in 0..20 {
             assert_eq!(said(&server, &issuer.token()), "taken");
         }
     });
-    // The first, and one for each ten seconds.
+    // Keys are fetched for the first token, and once for each ten seconds.
     let most = 2 + usize::try_from(started.elapsed().as_secs() / 10).unwrap();
     assert!((1..=most).contains(&issuer.fetches()), "{:?}", issuer.asked());
 }
@@ -43,10 +43,10 @@ fn a_key_that_is_new_is_found() {
     assert_eq!(said(&server, &issuer.token()), "taken");
     let new = Signer::new("new");
     issuer.publish(&[issuer.signer.jwk(), new.jwk()]);
-    // Within the floor of ten seconds.
+    // The new key is found within the floor of ten seconds.
     eventually("the new key to be found", || (said(&server, &new.token(&issuer.claims())) == "taken").then_some(()));
     assert_eq!(said(&server, &issuer.token()), "taken");
-    // The other way round it is gone as soon as keys are fetched again.
+    // The old key is gone as soon as keys are fetched again.
     issuer.publish(&[new.jwk()]);
     let third = Signer::new("third");
     eventually("the old key to be gone", || {
@@ -70,7 +70,7 @@ fn an_issuer_that_comes_late_or_goes_keeps_nobody_out_for_longer_than_it_must() 
     issuer.run();
     eventually("the issuer to be asked again", || (said(&server, &issuer.token()) == "taken").then_some(()));
     issuer.stop();
-    // Tokens that nobody has seen before, by the key that is known.
+    // The tokens are such that nobody has seen before, by the key that is known.
     for _ in 0..20 {
         assert_eq!(said(&server, &issuer.token()), "taken");
     }

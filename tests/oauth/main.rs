@@ -24,7 +24,7 @@ fn call(server: &HttpServer, token: &str) -> Answer {
     server.connect().ask(&server.request_with(token, &message))
 }
 
-/// How it ends: `taken`, or the reason.
+/// How a call with a token ends: `taken`, or the reason.
 fn said(server: &HttpServer, token: &str) -> String {
     let answer = call(server, token);
     if answer.status == 200 { "taken".to_owned() } else { answer.reason() }

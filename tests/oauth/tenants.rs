@@ -24,7 +24,7 @@ fn two_issuers_with_one_name_of_a_key_and_of_a_subject_speak_for_two_people() {
     assert_eq!((&one.signer.name, one.claims()["sub"].clone()), (&other.signer.name, other.claims()["sub"].clone()));
     let begun = execute(&server, &one.token(), "new", "x = 'secret'\nprint(1)");
     let session = begun.session().to_owned();
-    // Another token of the same subject, and of another client.
+    // Another token of the same subject, and of another client, has the session.
     assert_eq!(execute(&server, &one.token_with("client_id", json!("b")), &session, "print(x)").output(), "secret\n");
     let theirs = execute(&server, &other.token(), &session, "print(x)");
     let (kept, last) = session.split_at(session.len() - 8);
@@ -32,7 +32,7 @@ fn two_issuers_with_one_name_of_a_key_and_of_a_subject_speak_for_two_people() {
     let nobodys = execute(&server, &other.token(), &never, "print(x)");
     assert!(theirs.is_error() && !theirs.text().contains("secret"), "{}", theirs.text());
     assert_eq!(theirs.text().replace(&session, "S"), nobodys.text().replace(&never, "S"));
-    // Nor does the one sign for the other.
+    // One issuer does not sign for the other.
     let mut claims = other.claims();
     claims["sub"] = json!("somebody");
     assert_eq!(said(&server, &one.signer.token(&claims)), "bad_signature");

@@ -21,7 +21,7 @@ pub(crate) fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// Those of one event.
+/// The lines of one event.
 pub(crate) fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["event"] == event).collect()
 }
@@ -196,7 +196,7 @@ fn of_thousands_of_calls_at_once_each_has_its_end_and_one_that_a_kill_took_its_b
     let spins = server.begin_execute("while True: pass", json!({}));
     let begins = || lines(&path).iter().any(|line| line["call"] == 3001 && line["event"] == "run.admitted");
     eventually("the run to be admitted", || begins().then_some(()));
-    // Two of them have it wait for nobody.
+    // Two signals have the server wait for nobody.
     server.signal(Signal::SIGTERM);
     server.signal(Signal::SIGINT);
     assert!(server.wait().success());
@@ -219,7 +219,7 @@ fn of_thousands_of_calls_at_once_each_has_its_end_and_one_that_a_kill_took_its_b
     let last = said.last().unwrap();
     assert_eq!((&last["event"], &last["unfinished"]), (&json!("server.ended"), &json!(0)), "after all that ran");
 
-    // Of one that nobody could end in order there is the beginning.
+    // A run that nobody could end in order has a beginning in the log.
     let server = with_log(&path).start();
     let before = lines(&path).len();
     let spins = server.begin_execute("while True: pass", json!({}));

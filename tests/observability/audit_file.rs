@@ -110,7 +110,7 @@ fn a_line_that_a_killed_server_left_in_part_spoils_no_other() {
     std::fs::write(&path, "{\"time\":\"2026").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let server = with_log(&path).start();
-    // As another server does that finds the disk full.
+    // The line is torn as by another server that finds the disk full.
     use std::io::Write as _;
     std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"torn").unwrap();
     server.assert_usable();

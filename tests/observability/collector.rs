@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
-/// One that takes everything, or answers with other statuses first.
+/// A collector that takes everything, or answers with other statuses first.
 pub(crate) struct Collector {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -22,7 +22,7 @@ struct State {
     spans: Vec<Span>,
     /// Heads of requests.
     heads: Vec<String>,
-    /// The attributes of whoever sent the last.
+    /// The attributes of whoever sent the last request.
     resource: BTreeMap<String, String>,
     /// What is answered next, before everything is taken.
     statuses: Vec<u16>,
@@ -42,7 +42,7 @@ pub(crate) struct Span {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) attributes: BTreeMap<String, String>,
-    /// The code of its status.
+    /// The code of the span's status.
     pub(crate) status: u64,
 }
 
@@ -64,7 +64,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// Answers with these first.
+    /// Answers with these statuses first.
     pub(crate) fn refuse_with(&self, statuses: &[u16]) {
         self.shared.state.lock().unwrap().statuses = statuses.to_vec();
     }

@@ -7,7 +7,7 @@ use tests::Server;
 
 use crate::metrics::Collected;
 
-/// Every query in it.
+/// Every query in the dashboard.
 fn queries(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(object) => {
@@ -45,7 +45,7 @@ fn the_dashboard_shows_every_metric_and_none_that_there_is_not() {
     let told: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
     let invented: Vec<_> = shown.difference(&told).collect();
     assert!(invented.is_empty(), "{invented:?}");
-    // What nobody looks at on a dashboard.
+    // These metrics are such that nobody looks at on a dashboard.
     let aside = ["process_start_time_seconds", "process_virtual_memory_bytes"];
     let unseen: Vec<_> = told.difference(&shown).filter(|name| !aside.contains(name)).collect();
     assert!(unseen.is_empty(), "{unseen:?}");

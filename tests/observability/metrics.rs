@@ -34,7 +34,7 @@ impl Collected {
         Connection::to(self.address).ask(request)
     }
 
-    /// All of it, in the older format, as it is now.
+    /// All metrics, in the older format, as they are now.
     pub(crate) fn text(&self) -> String {
         if let Some(asked) = self.asked.get() {
             std::thread::sleep(FRESH.saturating_sub(asked.elapsed()));
@@ -148,7 +148,7 @@ fn what_happened_is_what_is_told() {
     assert!((-2.0..600.0).contains(&age), "{age}");
     // What a caller wrote is no label.
     assert!(told.keys().all(|series| !series.contains("bol")));
-    // Nothing goes back.
+    // No counter goes back.
     let later = collected.samples();
     for (series, before) in told.iter().filter(|(series, _)| series.contains("_total")) {
         assert!(later[series] >= *before, "{series}");
@@ -228,7 +228,7 @@ fn whoever_takes_all_places_or_asks_without_end_keeps_no_collector_out() {
     assert_eq!(first.status, 200);
     assert!(connection.is_closed(), "one answer for each connection");
     drop(idle);
-    // What it tells of itself is another with each text.
+    // What the server tells of itself is another with each text.
     let is_kept = || collected.ask(&request).body == collected.ask(&request).body;
     assert!((0..5).any(|_| is_kept()), "a text is given out more than once");
     std::thread::sleep(FRESH);
@@ -256,7 +256,7 @@ fn metrics_at_an_address_that_others_reach_are_told_under_no_name_of_theirs() {
     }
 }
 
-/// What `.ci/run` takes from Debian.
+/// `promtool` is what `.ci/run` takes from Debian.
 #[test]
 #[ignore = "needs promtool of Debian's package prometheus, which .ci/run brings"]
 fn promtool_finds_nothing_to_complain_about() {

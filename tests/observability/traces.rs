@@ -31,7 +31,7 @@ fn started(builder: Builder) -> HttpServer {
     server
 }
 
-/// Those of one trace with this name.
+/// The spans of one trace with this name.
 fn named<'a>(spans: &'a [Span], trace: &str, name: &str) -> Vec<&'a Span> {
     spans.iter().filter(|span| span.trace == trace && span.name == name).collect()
 }
@@ -158,7 +158,7 @@ fn a_collector_that_is_busy_is_asked_again_and_one_that_is_away_holds_up_no_call
     assert_eq!(collector.heads().len(), 3);
     let sent = || collected.samples()["belljar_trace_spans_total{result=\"sent\"}"];
     tests::eventually("the spans to be counted", || (sent() == 3.0).then_some(()));
-    // What it will never take is not sent again.
+    // A batch that the collector will never take is not sent again.
     collector.refuse_with(&[400]);
     collected.server.post(&python("1"));
     let dropped = || collected.samples()["belljar_trace_spans_total{result=\"dropped\"}"];

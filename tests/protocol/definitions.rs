@@ -6,7 +6,7 @@ use tests::Server;
 
 /// The most tokens that all definitions together may cost a context.
 const MOST_TOKENS: usize = 1000;
-/// Compact JSON has about four bytes to a token.
+/// How many bytes of compact JSON there are to a token, about.
 const BYTES_PER_TOKEN: usize = 4;
 
 fn tools(server: &Server) -> Vec<Value> {

@@ -21,15 +21,15 @@ fn only_the_protocol_is_on_standard_output_whatever_programs_print() {
 #[test]
 fn tool_errors_are_results_and_protocol_errors_are_not() {
     let server = Server::start();
-    // For the model: what it can change.
+    // An error for the model is about what it can change.
     assert!(server.execute_with("1", json!({"limits": {"fuel": 1}})).refusal().contains("limits.fuel must be between"));
     assert!(server.call("execute", json!({})).refusal().contains("code is missing; it must be a string"));
-    // For the client: what no model can change.
+    // An error for the client is about what no model can change.
     assert_eq!(server.call("exec", json!({})).protocol_error(), (-32602, "unknown tool \"exec\""));
     let nameless = server.client.request("tools/call", json!({})).wait();
     assert!([-32602, -32601].contains(&nameless.protocol_error().0), "{}", nameless.message);
     assert_eq!(server.client.request("tasks/get", json!({"taskId": "x"})).wait().protocol_error().0, -32601);
-    // For neither: a program that fails has run.
+    // A program that fails has run, and is an error for neither.
     let failed = server.execute("1 / 0");
     assert!(failed.is_error());
     failed.assert_status("exited 1");
@@ -68,7 +68,7 @@ fn a_cancelled_call_frees_its_place_and_others_are_not_touched() {
         server
             .client
             .notify("notifications/cancelled", json!({"requestId": pending.id(), "reason": "the user pressed Esc"}));
-        // With both places taken this would never be answered.
+        // A call would never be answered with both places taken.
         assert_eq!(server.execute(&format!("print({round})")).output(), format!("{round}\n"));
     }
     assert_eq!(other.wait().output(), "other\ndone\n");

@@ -4,7 +4,7 @@
 use serde_json::json;
 use tests::{Server, eventually};
 
-/// Stands in the code, the input and the output of each run.
+/// A text that stands in the code, the input and the output of each run.
 const MARK: &str = "marked-by-the-caller";
 
 /// What the log says of runs, with the fields of each line.
@@ -78,7 +78,7 @@ fn every_refusal_is_one_line_of_the_log_that_tells_why() {
     let line = refused(json!({"language": "python", "code": MARK, "session": "s_0123456789abcdefghjkmnpqrs"}));
     assert_has(&line, &["a run was refused", "error=\"not_found\""]);
 
-    // A full queue.
+    // The queue is full.
     let run = server.begin_execute(&format!("print('{MARK}')\nwhile True: pass"), json!({}));
     server.client.progress(&run, MARK);
     assert!(server.execute(MARK).refusal().contains("too many runs are waiting"));

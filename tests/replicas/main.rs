@@ -56,7 +56,7 @@ struct Replica {
 }
 
 impl Replica {
-    /// One more, with the key of `first` if there is one.
+    /// Starts one more server, with the key of `first` if there is one.
     fn start(store: &WeakStore, first: Option<&Self>) -> Self {
         let state = tempfile::tempdir().unwrap();
         if let Some(first) = first {
@@ -218,7 +218,7 @@ async fn the_result_of_a_run_is_read_where_it_ran_and_others_say_so() {
     let (theirs, ours) = (&made.as_str()[..8], &other.as_str()[..8]);
     let text = refused.to_string();
     assert!(text.contains(&format!("no run `{made}`")) && text.contains(&format!("(`{theirs}…`, and here `{ours}…`)")));
-    // The control: of its own it says that it is not there.
+    // The control: a server says of its own run that it is not there.
     let never = sandbox::RunId::parse(&format!("{ours}{}", "0".repeat(20))).unwrap();
     assert!(matches!(two.executor.finished_run(&me, &never), Err(Error::NotFound { .. })));
 }

@@ -42,7 +42,7 @@ fn what_leads_nowhere_or_out_is_refused_with_the_reason() {
         ];
         for (uri, code, reason) in cases {
             if way == "http, newer" && uri.len() > 8 << 10 {
-                // It stands in a field of the head as well, which is too long then.
+                // The address stands in a field of the head as well, which is too long then.
                 let answer = wire.http().connect().ask(&wire.request(7, "resources/read", json!({"uri": uri})));
                 assert_eq!(answer.status, 431, "{answer:?}");
                 continue;
@@ -52,7 +52,7 @@ fn what_leads_nowhere_or_out_is_refused_with_the_reason() {
             assert!(told == code && message.contains(reason), "{way}, {uri:.80}: {told} {message}");
             assert!(message.len() < 1100 && !message.contains("root:"), "{message}");
         }
-        // And the same file by its right name.
+        // The same file can be read by its right name.
         assert_eq!(wire.contents(&at("x"))["text"], "", "{way}");
         assert_eq!(wire.contents(&at("%78"))["text"], "", "{way}");
     }
@@ -111,7 +111,7 @@ fn a_cursor_that_was_not_given_is_refused() {
         for cursor in bad {
             assert_bad(way, &list(json!(cursor)));
         }
-        // It is for one list alone, and those of one page give none.
+        // A cursor is for one list alone, and lists of one page give none.
         for other in ["resources/templates/list", "tools/list"] {
             assert_bad(way, &wire.ask(other, json!({"cursor": good})));
         }

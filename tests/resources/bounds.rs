@@ -141,7 +141,7 @@ fn whatever_has_the_server_do_something_is_a_call_of_its_tenant() {
     server.wait_until_ready();
     let token = server.add_key(&["--tenant=one", "--scopes=sandbox:execute"]);
     let ask = |method: &str, params: Value| server.connect().ask(&server.request_with(&token, &modern(method, params)));
-    // The one that there is in this minute.
+    // This is the one request that there is in this minute.
     assert_eq!(ask("resources/list", json!({})).status, 200);
     let reference = json!({"type": "ref/prompt", "name": "analyze_file"});
     for (method, params) in [

@@ -58,7 +58,8 @@ fn whoever_ends_a_subscription_is_told_no_more() {
             }
             (Listener::Http(_), Wire::Http { session: None, .. }) => listener = Listener::start(&wire, &[&two]),
             _ => {
-                // Twice is once, and what nobody subscribed to is none already.
+                // To subscribe twice is to do so once, and what nobody subscribed to is
+                // none already.
                 for uri in [&two, &two, &one, &one] {
                     let method = if uri == &two { "resources/subscribe" } else { "resources/unsubscribe" };
                     assert_eq!(wire.ask(method, json!({"uri": uri})).result(), &json!({}));
@@ -128,7 +129,7 @@ fn subscriptions_of_a_caller_are_bounded_and_come_back() {
             );
         };
         if wire.is_modern() {
-            // More than there may be at all: none of them.
+            // The addresses are more than there may be at all: none of them is watched.
             let mut refused = Listener::open(&wire, &uris);
             assert_eq!(refused.acknowledged(), json!({}));
             assert_too_many(&refused.end().unwrap().message["error"]);
@@ -162,7 +163,7 @@ fn subscriptions_of_a_caller_are_bounded_and_come_back() {
 
 #[test]
 fn those_who_listen_keep_no_request_from_being_answered() {
-    // As many requests as there may be of one caller, and some.
+    // The requests are as many as there may be of one caller, and some.
     let wire = Wire::of("http, newer");
     let session = wire.new_session();
     let all = format!("belljar://session/{session}/");

@@ -42,7 +42,7 @@ fn every_resource_is_listed_once_in_an_order_that_stays() {
         assert_eq!(uris[..3], ["belljar://guide", "belljar://languages", "belljar://limits"]);
         let mine = format!("belljar://session/{session}/");
         let of_session: Vec<_> = uris.iter().filter(|uri| uri.starts_with(&mine)).collect();
-        // Its folder, and every file in it; links and folders are found by reading.
+        // The list has the folder, and every file in it; links and folders are found by reading.
         assert_eq!(of_session.len(), 1 + 451, "{way}");
         assert!(uris.contains(&format!("{mine}file%20449.csv")) && uris.contains(&format!("{mine}dir/x")));
         for part in ["files/", "output/1", "output/12"] {
@@ -110,7 +110,7 @@ fn a_cursor_goes_on_at_another_server_over_the_same_store() {
     let next = other.client.request("resources/list", json!({"cursor": cursor})).wait();
     let names = next.result()["resources"].as_array().unwrap();
     assert!(names.iter().any(|one| one["name"] == "249"), "{}", next.message);
-    // Elsewhere it is nobody's.
+    // The cursor is nobody's at another server.
     let stranger = Wire::of("stdio, initialize").ask("resources/list", json!({"cursor": cursor}));
     assert_eq!(stranger.message["error"]["data"]["reason"], "bad_cursor");
 }

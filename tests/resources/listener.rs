@@ -11,7 +11,7 @@ use crate::wire::Wire;
 pub(crate) const LISTEN: u64 = 77;
 
 pub(crate) enum Listener<'a> {
-    /// How many were seen, and the request of the newer era.
+    /// How many messages were seen, and the request of the newer era.
     Stdio {
         wire: &'a Wire,
         seen: usize,

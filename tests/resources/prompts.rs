@@ -91,7 +91,7 @@ fn arguments_that_are_wrong_are_refused_by_name() {
             ("reproduce_bug", json!({"report": null}), -32602, "arguments.report is missing"),
         ] {
             if way == "http, newer" && name.len() > 1 << 14 {
-                // It stands in the head as well, which is too long then.
+                // The text stands in the head as well, which is too long then.
                 continue;
             }
             let refused = get(&wire, name, arguments);

@@ -24,7 +24,7 @@ fn files_of_a_session_are_read_as_what_they_are() {
         assert_eq!((&image["blob"], &image["mimeType"]), (&json!(PIXEL), &json!("image/png")));
         let raw = at("raw.bin");
         assert_eq!((&raw["blob"], &raw["mimeType"]), (&json!("/wAB"), &json!("application/octet-stream")));
-        // By its bytes, and as the tools write it.
+        // The file is read by its bytes, and as the tools write it.
         for name in ["caf%E9", "caf%5Cxe9"] {
             assert_eq!(at(name)["text"], "latin");
         }
@@ -118,7 +118,7 @@ fn the_server_says_of_itself_what_is_so() {
         assert_eq!((&limits["policy"]["environment"], &limits["policy"]["network"]), (&json!(["TZ"]), &json!("none")));
         let text = limits.to_string();
         assert!(!text.contains(&mount.path().display().to_string()), "where it lies is nobody's: {text}");
-        // The ceiling is one, to the byte.
+        // The ceiling is a limit, to the byte.
         let ceiling = limits["limits"]["memory_bytes"]["ceiling"].as_u64().unwrap();
         let run = |bytes: u64| {
             wire.call("execute", json!({"language": "python", "code": "1", "limits": {"memory_bytes": bytes}}))

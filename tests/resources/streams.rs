@@ -59,7 +59,7 @@ fn the_newest_stream_is_the_one_that_is_told_and_of_what_is_new() {
 
 #[test]
 fn a_stream_that_is_not_read_keeps_no_answer_of_its_session() {
-    // More than the kernel takes for it.
+    // The changes are more than the kernel takes for the stream.
     const ROUNDS: usize = 30;
     const FILES: usize = 250;
     let wire = Wire::of("http, initialize");
@@ -78,7 +78,7 @@ fn a_stream_that_is_not_read_keeps_no_answer_of_its_session() {
         wire.execute(&session, &code).assert_status("exited 0");
         assert!(asked.elapsed() < SOON, "round {round} took {:?}", asked.elapsed());
     }
-    // And it is told when it reads.
+    // The client is told when it reads.
     let last = name(FILES - 1);
     let mut events = 0;
     loop {

@@ -22,7 +22,7 @@ const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", 
 
 const MASKED: &[&str] = &["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"];
 
-/// In a mount namespace of its own, so that nobody else sees it.
+/// Covers files of the kernel in a mount namespace of its own, so that nobody else sees it.
 pub(crate) fn protect_kernel_files() -> io::Result<()> {
     sys::leave_mount_namespace()?;
     for path in MASKED.iter().map(Path::new).filter(|path| path.exists()) {

@@ -33,8 +33,8 @@ impl Rule {
     }
 }
 
-/// User namespaces as where they are forbidden. The flags of `clone3` lie in
-/// memory that no filter sees; without it, C libraries use `clone`.
+/// User namespaces are forbidden. The flags of `clone3` lie in memory that no filter
+/// sees; without it, C libraries use `clone`.
 pub(crate) fn no_user_namespaces() -> Vec<Rule> {
     let bits = libc::CLONE_NEWUSER.cast_unsigned();
     let refused =
@@ -97,7 +97,7 @@ fn instruction(code: u32, k: u32) -> sock_filter {
     sock_filter { code: code.try_into().unwrap_or_default(), jt: 0, jf: 0, k }
 }
 
-/// An instruction that goes on when it holds, and skips `count` when not.
+/// An instruction that goes on when its condition holds, and skips `count` when not.
 fn unless_skip(code: u32, k: u32, count: u8) -> sock_filter {
     sock_filter { jf: count, ..instruction(code, k) }
 }

@@ -28,7 +28,7 @@ const FILE_RIGHTS_SINCE: [u32; 16] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 
 pub(crate) enum Answer {
     Value(i64),
     Fail(Errno),
-    /// The kernel does it.
+    /// The kernel does what the call asks.
     Continue,
 }
 
@@ -45,13 +45,13 @@ pub(crate) fn rules() -> [Rule; 2] {
 fn create_ruleset(abi: u32, attribute: Option<&[u8]>, flags: u64) -> Answer {
     match flags {
         VERSION_FLAG => return Answer::Value(abi.into()),
-        // Asked for with 7, and then a question like any other.
+        // Errata can be asked for since ABI 7; then that is a question like any other.
         ERRATA_FLAG if abi < 7 => return Answer::Fail(Errno::EINVAL),
         0 => {}
         _ => return Answer::Continue,
     }
     let Some(attribute) = attribute else { return Answer::Continue };
-    // The structure grew by a field of eight bytes with 4 and with 6.
+    // The structure grew by a field of eight bytes with ABI 4 and with 6.
     let known_bytes = match abi {
         ..=3 => 8,
         4 | 5 => 16,
@@ -109,7 +109,7 @@ fn supervise(abi: u32, stream: &UnixStream) -> io::Result<()> {
         if !is_asked {
             return Ok(());
         }
-        // Who asked may be gone by now, at either step.
+        // The process that asked may be gone by now, at either step.
         let Ok(question) = sys::next_question(&listener) else { continue };
         let _ = sys::answer_question(&listener, &question, answer(abi, &question));
     }

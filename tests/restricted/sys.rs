@@ -32,7 +32,7 @@ fn prctl(option: c_int, value: u64) -> io::Result<()> {
 pub(crate) fn limit_capabilities(allowed: &[u32]) -> io::Result<()> {
     for capability in (0..=MOST_CAPABILITIES).filter(|capability| !allowed.contains(capability)) {
         match prctl(libc::PR_CAPBSET_DROP, capability.into()) {
-            // A kernel with fewer has come to its end.
+            // A kernel with fewer capabilities has come to their end.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
             dropped => dropped?,
         }

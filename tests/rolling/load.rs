@@ -13,14 +13,14 @@ use crate::TOKEN;
 
 /// How long a client waits before it sends again what was refused.
 const BREATH: Duration = Duration::from_millis(50);
-/// It gives up after so long.
+/// How long a client tries before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What became of calls.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) acknowledged: usize,
-    /// Refused by a server, or by the proxy, so that they could be sent again.
+    /// How many calls were refused by a server, or by the proxy, so that they could be sent again.
     refused: usize,
     no_server: usize,
     slowest: Duration,
@@ -53,7 +53,7 @@ impl fmt::Display for Tally {
 /// What may come of a call.
 enum Outcome {
     Done(Reply),
-    /// Nothing was begun.
+    /// The call was not begun.
     Refused,
     NoServer,
     Failed(String),
@@ -66,7 +66,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// One that counts in a session, or whose runs take their time.
+    /// A client that counts in a session, or whose runs take their time.
     pub(crate) fn new(proxy: SocketAddr, counts: bool) -> Self {
         Self { proxy, counts, tally: Tally::default() }
     }

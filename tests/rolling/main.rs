@@ -38,7 +38,7 @@ struct Proxy(Child);
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The proxy may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
                 drained.push(replica.end());
                 *replica = start(replica.address());
                 replica.wait_until_ready();
-                // What looks whether it is ready needs to have looked.
+                // The proxy needs to have looked whether the server is ready.
                 std::thread::sleep(Duration::from_millis(600));
             }
         }

@@ -12,7 +12,7 @@ use tests::eventually;
 
 use crate::is_ready;
 
-/// It is killed when dropped.
+/// One of two servers. It is killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Replica {
     child: Child,
@@ -21,7 +21,7 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Starts one. `home` has the state of both, and the token.
+    /// Starts a server. `home` has the state of both, and the token.
     pub(crate) fn start(binary: &Path, cache: &Path, home: &Path, address: SocketAddr, url: &str) -> Self {
         let log = home.join(format!("log-{}", address.port()));
         let mut command = Command::new(binary);
@@ -49,7 +49,7 @@ impl Replica {
         eventually("a server to be ready", || is_ready(self.address).then_some(()));
     }
 
-    /// Asks it to end, and returns how long it took.
+    /// Asks the server to end, and returns how long it took.
     ///
     /// # Panics
     ///
@@ -67,7 +67,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The server may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tests::Server;
 
 const KILLS: u64 = 300;
-/// No new round begins after that.
+/// How long new rounds begin.
 const BUDGET: Duration = Duration::from_secs(60);
 const SESSIONS: usize = 5;
 
@@ -74,7 +74,7 @@ impl Counter {
                 assert_eq!(reply.session_state(), "rolled_back");
             } else {
                 reply.assert_status("exited 0");
-                // What was answered otherwise, or refused, never was.
+                // A run that was answered otherwise, or refused, never was.
                 self.acknowledged += 1;
                 assert_eq!(reply.value(), Some(self.acknowledged.to_string().as_str()), "in {}", self.session);
             }
@@ -126,7 +126,7 @@ fn every_acknowledged_run_is_there_and_every_other_is_wholly_there_or_not_at_all
         });
         // Workers of the killed server may still be about, as after a crash.
         let next = server.beside().flag("--workers=2");
-        // At times there is not room for all at once.
+        // The server has not room for all at once at times.
         let next = if random.below(3) == 0 { next.flag(format!("--sessions={}", SESSIONS - 1)) } else { next };
         server = next.start();
         for counter in &mut counters {
@@ -134,7 +134,7 @@ fn every_acknowledged_run_is_there_and_every_other_is_wholly_there_or_not_at_all
         }
     }
     let runs: u64 = counters.iter().map(|counter| counter.acknowledged).sum();
-    // Far below what a slow machine does: less would show nothing.
+    // The bounds are far below what a slow machine does: less would show nothing.
     assert!(worker_kills > 30 && server_kills > 20, "{worker_kills} workers and {server_kills} servers were killed");
     assert!(runs > 200, "only {runs} runs came to an end");
     // What was interrupted a few hundred times has not filled the store.

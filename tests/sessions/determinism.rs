@@ -1,4 +1,5 @@
-//! The same calls from the same state, with the same clocks and entropy.
+//! Runs the same calls from the same state, with the same clocks and entropy: they must
+//! end the same.
 
 use serde_json::{Value, json};
 use tests::{Reply, Server};
@@ -61,7 +62,7 @@ fn a_rewound_session_does_the_same_again_to_the_byte() {
     let fork = server.session_at("fork", &session, &snapshot).session();
     let next = server.kill().flag("--deterministic").start();
     assert_eq!(run_all(&next, &fork), first, "forked, on another server");
-    // Every call in a server, and so an instance, of its own.
+    // Every call is in a server, and so in an instance, of its own.
     next.session_at("restore", &session, &snapshot).result();
     let mut next = next;
     for (code, expected) in CALLS.iter().zip(&first) {

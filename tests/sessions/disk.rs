@@ -16,14 +16,14 @@ impl Disk {
         disk
     }
 
-    /// Takes all that is left: of its files, or of its room.
+    /// Takes all that is left of the disk: of its files, or of its room.
     pub(super) fn fill(&self, files: bool) -> PathBuf {
         let filler = self.0.path().join("filler");
-        // There is one already if something was freed meanwhile.
+        // The directory is there already if something was freed meanwhile.
         let _ = std::fs::create_dir(&filler);
         let piece: &[u8] = if files { b"" } else { &[1; 4096] };
         let names = (0..1_000_000).map(|number| filler.join(number.to_string())).filter(|name| !name.exists());
-        // Until there is no more.
+        // Files are written until the disk takes no more.
         names.into_iter().find(|name| std::fs::write(name, piece).is_err()).unwrap();
         filler
     }
@@ -35,7 +35,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // What is in it is gone with it.
+        // The files on the disk are gone with it.
         let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }

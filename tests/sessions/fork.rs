@@ -26,7 +26,7 @@ fn two_sessions_go_on_from_one_and_share_nothing() {
     assert_eq!(change(&one, "a"), "[1, 'a'] one a 4000000 2000000 ['a', 'd', 'f']\n");
     assert_eq!(change(&other, "b"), "[1, 'b'] one b 4000000 2000000 ['b', 'd', 'f']\n");
     assert_eq!(change(&one, "c"), "[1, 'a', 'c'] one a c 4000000 2000000 ['a', 'c', 'd', 'f']\n");
-    // Neither needs the other.
+    // Neither session needs the other.
     server.session("close", &one).result();
     let next = server.kill().start();
     assert_eq!(next.execute_in(&other, LOOK).output(), "[1, 'b'] one b 4000000 2000000 ['b', 'd', 'f']\n");
@@ -44,7 +44,7 @@ fn a_fork_of_a_snapshot_is_as_the_session_was_then() {
             "rows.append(2)\nheld = b''\nopen('f', 'w').write('two')\nos.remove('d/large')\nos.rmdir('d')",
         )
         .assert_status("exited 0");
-    // Long enough for what only commits name to be removed from the store.
+    // The calls are enough for what only commits name to be removed from the store.
     for _ in 0..20 {
         server.execute_in(&session, "rows.append(0)").assert_status("exited 0");
     }

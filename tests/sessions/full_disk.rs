@@ -63,7 +63,7 @@ fn a_full_disk_is_told_by_name_and_a_session_can_be_closed_on_it() {
             assert!(server.execute_in(session, "1").refusal().contains("it was closed"));
         }
         assert_eq!(ids(&server), 1);
-        // That made room for one more small state, and nothing was lost.
+        // The removal made room for one more small state, and nothing was lost.
         assert_eq!(server.execute_in(&kept, "print(x, open('f').read())").output(), "1 kept\n");
         std::fs::remove_dir_all(filler).unwrap();
         assert_eq!(server.execute_in(&kept, "x += 1\nprint(x, open('f').read())").output(), "2 kept\n");
@@ -99,7 +99,7 @@ fn a_disk_that_becomes_read_only_is_told_by_name_and_what_is_there_can_be_read()
     server.execute("print('warm')").output();
     let bash = |session: &str| server.call("execute", json!({"language": "bash", "code": "echo", "session": session}));
     bash(&kept).assert_status("exited 0");
-    // As the kernel does when it finds damage.
+    // The disk is remounted as the kernel does when it finds damage.
     assert!(disk.remount("abort"));
     let calls: [(&str, &dyn Fn() -> Reply); 7] = [
         ("a session", &|| server.execute_in("new", "1")),

@@ -12,7 +12,7 @@ use tests::{Reply, Server};
 
 /// The format that this build writes.
 const FORMAT: &str = "2";
-/// Those that it reads as well.
+/// Formats that this build reads as well.
 const OLDER: [&str; 1] = ["1"];
 
 /// What is done in the session, call by call.
@@ -32,7 +32,7 @@ const CALLS: [&str; 2] = [
     "more(); point.x += 1; numbers.append(4); (next(it), next(it), lines.readline())",
 ];
 
-/// What `bash` does in it after that, since format 2.
+/// What `bash` does in the session after that, since format 2.
 const MAKE_LINKS: &str =
     "printf '#!/bin/bash\\ncat \"$1\"\\n' > data/show.sh; chmod 750 data/show.sh; chmod 711 data/empty
 ln -s data/show.sh show; ln -s lines.txt data/link; ln -s /etc/passwd data/absolute; ln -s nowhere data/dangling";
@@ -102,7 +102,7 @@ fn bash(server: &Server, session: &str, code: &str) -> Reply {
     server.call("execute", json!({"language": "bash", "code": code, "session": session}))
 }
 
-/// Looks at all that the calls made, and goes on with it.
+/// Looks at all that the calls made, and goes on with the session.
 fn assert_interpreter(server: &Server, session: &str) {
     let seen = server.execute_in(
         session,
@@ -146,9 +146,9 @@ fn sessions_of_older_formats_and_abis_open_with_everything_and_go_on_in_this_one
         let golden = Golden::open(format);
         let (server, session) = (golden.start(), &golden.session);
         assert!(server.read(session, "data/lines.txt").text().starts_with("one\ntwo\n"), "{format}");
-        // Without links, and with modes as the server gives them.
+        // The files come back without links, and with modes as the server gives them.
         assert_eq!(bash(&server, session, LOOK).output(), "./empty d 700 \n./lines.txt f 600 \n", "{format}");
-        // A build that knew guest ABI 1 alone made it, in an image that this one has not.
+        // The session is from a build that knew guest ABI 1 alone, in an image that this one lacks.
         assert_ne!(golden.image, image_of_this_build());
         assert_interpreter(&server, session);
         let snapshot = server.snapshot(session);

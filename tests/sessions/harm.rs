@@ -8,7 +8,7 @@ fn start() -> Server {
     Server::with().flag("--sessions=1").start()
 }
 
-/// Another session takes the one place there is.
+/// Has another session take the one place there is.
 fn hibernate(server: &Server) {
     server.new_session();
     assert_eq!(server.health()["sessions_live"], 1);
@@ -91,7 +91,7 @@ fn a_cell_may_tidy_up_when_it_is_stopped_and_what_it_started_goes_on() {
     let stopped = server.execute_with(cell, json!({"session": session, "limits": {"wall_time_ms": 100}}));
     stopped.assert_status("limit_exceeded wall_time_ms");
     assert_eq!(server.execute_in(&session, "await task\nlog").value(), Some("['tidied', 'beside']"));
-    // One that will not end is ended all the same.
+    // A task that will not end is ended all the same.
     let stubborn = "async def stubborn():\n    while True:\n        try: await asyncio.sleep(0.01)\n        \
                     except asyncio.CancelledError: log.append('stubborn')\nawait stubborn()";
     let stopped = server.execute_with(stubborn, json!({"session": session, "limits": {"wall_time_ms": 100}}));

@@ -18,7 +18,7 @@ fn an_idle_session_takes_no_memory_and_no_directory_and_comes_back() {
     let resident = |server: &Server| server.workers().iter().map(tests::Process::resident_bytes).sum::<u64>();
     let resident_idle = resident(&server);
     tests::eventually("its directory to go", || (!workspace.exists()).then_some(()));
-    // Counted by the next look at the store.
+    // The next look at the store counts the session.
     let health = server.wait_for_health("the store to be looked at", |health| health["sessions_hibernated"] == 1);
     assert_eq!(health["sessions_live"], 0);
     let listed = server.call("session", json!({"action": "list"}));
@@ -55,7 +55,7 @@ fn at_the_limit_the_session_that_was_not_used_for_longest_makes_room() {
         assert_eq!(server.execute_in(&sessions[n], "own").value(), Some(n.to_string().as_str()));
         assert_eq!(live(), pair(n, other), "after {n}");
     }
-    // All of them, again and again.
+    // All sessions come back, again and again.
     for round in 1..4 {
         for (n, session) in sessions.iter().enumerate() {
             let reply = server.execute_in(session, "own += 10\nown");

@@ -58,7 +58,7 @@ fn a_store_of_earlier_builds_gets_another_key_without_a_stop() {
 
     // Once the session is gone, nothing needs the old key.
     server.session("close", &session).result();
-    // What was sealed with it may still be on its way.
+    // An object that was sealed with it may still be on its way.
     let refused = keys(&state, &["forget", &old]).unwrap_err();
     assert!(refused.contains("a server may still store what it sealed before"), "{refused}");
     File::open(state.join("store/key")).unwrap().set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();

@@ -45,7 +45,7 @@ fn an_expired_session_is_told_apart_from_one_that_never_was_and_one_that_was_clo
     assert_eq!(server.store().commits(&session), Vec::<std::path::PathBuf>::new());
     let used = server.wait_for_health("its memory to be given back", |health| health["memory_used_bytes"] == 0);
     assert_eq!(used["sessions_live"], 0);
-    // It is as over for a server that never had it.
+    // The session is as over for a server that never had it.
     let next = server.kill().start();
     assert!(next.execute_in(&session, "1").refusal().contains("it expired"));
 }
@@ -126,7 +126,7 @@ fn a_handle_that_is_none_is_refused_before_it_is_looked_up() {
 #[test]
 fn a_session_that_is_only_read_lives_on_and_says_until_when() {
     let server = Server::with().flag("--session-lifetime-seconds=2").start();
-    // It knows nothing of what the first has in memory, and sweeps as well.
+    // The other server knows nothing of what the first has in memory, and sweeps as well.
     let beside = server.beside().flag("--session-lifetime-seconds=2").start();
     let session = server.execute_in("new", "open('f', 'w').write('x')").session();
     let idle = server.new_session();
@@ -150,7 +150,7 @@ fn sessions_that_come_and_go_never_fill_a_small_store() {
     let flags = ["--principal-store-bytes=1048576", "--session-lifetime-seconds=400"];
     let start = |server: tests::Builder| flags.iter().fold(server, |server, flag| server.flag(*flag)).start();
     let server = start(Server::with());
-    // Each took three blocks, of which there are 256.
+    // Each session took three blocks, of which there are 256.
     let pairs = |server: &Server, count: usize| {
         let mut last = String::new();
         for _ in 0..count {
@@ -162,7 +162,7 @@ fn sessions_that_come_and_go_never_fill_a_small_store() {
     let last = pairs(&server, 300);
     assert!(server.execute_in(&last, "1").refusal().contains("it was closed"));
     assert_eq!(server.store().disk_bytes(), 32, "the key alone");
-    // Counted the same by a server that finds it so.
+    // A server that finds the store so counts the same.
     let next = start(server.kill().env("BELLJAR_LOG", "debug"));
     eventually("the store to be looked over", || next.log().contains("the store was looked over").then_some(()));
     assert!(next.execute_in(&last, "1").refusal().contains("it was closed"));
@@ -180,7 +180,7 @@ fn make_old(server: &Server, session: &str, seconds: u64) {
 
 #[test]
 fn nothing_expires_before_the_clock_was_steady_for_long_enough() {
-    // Half of which is 100 seconds.
+    // Half of the lifetime is 100 seconds.
     let flag = "--session-lifetime-seconds=200";
     let server = Server::with().flag(flag).start();
     let session = server.execute_in("new", "x = 'kept'").session();

@@ -9,7 +9,7 @@ use tests::{Builder, Reply, Restriction, SOME_USER, Server};
 
 type By = fn(Builder) -> Builder;
 
-/// As root each run has a user of its own.
+/// The users of a server: as root each run has a user of its own.
 fn users() -> [(&'static str, By); 2] {
     [("root", |builder| builder), ("user", |builder| builder.restricted(Restriction::user(SOME_USER)))]
 }
@@ -26,11 +26,11 @@ head -c 3000 /dev/zero > bin/large; chmod +x bin/large
 ln -s ../lib/data.txt bin/data; ln -s bin/script.sh run; ln -s lib library
 ln -s /etc/passwd absolute; ln -s nowhere dangling; ln -s .. up";
 
-/// Uses it, and lists all that is kept of it.
+/// Uses the project, and lists all that is kept of it.
 const LOOK: &str = "./run linked; bin/script.sh directly; cat bin/data library/data.txt
 find . -mindepth 1 -printf '%p %y %m %T@ %l\\n' | sort";
 
-/// Puts other things in the place of most of it.
+/// Puts other things in the place of most of the project.
 const SPOIL: &str = "rm run library bin/data dangling
 echo file > run; mkdir library; echo x > library/data.txt; ln -s / bin/data; ln -s elsewhere dangling
 rm -r lib; ln -s bin lib; chmod 600 bin/script.sh; chmod 755 bin; rm absolute; mkdir absolute; ln -s . new";
@@ -83,7 +83,7 @@ fn links_and_modes_come_back_exactly_and_go_with_a_fork() {
             assert_eq!(bash(&server, &old, LOOK).output(), look, "{user}, {round}");
             let listed = bash(&server, &fork, "find . -printf '%p %y %m %l\\n' | sort");
             assert_eq!(listed.output(), spoiled, "{user}, {round}");
-            // A run that is undone is, too.
+            // A run that is undone leaves the links as they were, too.
             let limit = json!({"disk_bytes": 2_000_000});
             let code = format!("{SPOIL}\nhead -c 9000000 /dev/zero > too-much; sleep 30");
             let more = json!({"language": "bash", "code": code, "session": session, "limits": limit});
@@ -125,7 +125,7 @@ fn a_virtual_environment_outlasts_a_killed_server() {
 fn tools_tell_of_links_and_do_not_follow_them() {
     for (user, by) in users() {
         let server = by(Server::with()).start();
-        // The server may read it, whoever it is.
+        // The server may read the file, whoever it is.
         let outside = tempfile::tempdir().unwrap();
         std::fs::set_permissions(outside.path(), Permissions::from_mode(0o755)).unwrap();
         let secret = outside.path().join("secret.png");
@@ -169,7 +169,7 @@ fn tools_tell_of_links_and_do_not_follow_them() {
             assert_eq!(found.structured()["entries"].as_array().unwrap().len(), 6, "{user}: {}", found.text());
             // The control: the same file by its own path.
             assert!(read("inside/f").text().starts_with("text\n"), "{user}");
-            // Laid out anew it is no different.
+            // The session is no different when it is laid out anew.
             server = by(server.kill()).start();
         }
         // Writing to a link replaces the link.
@@ -188,7 +188,7 @@ fn a_script_that_is_written_again_stays_executable() {
     bash(&server, &session, "chmod +x run").assert_status("exited 0");
     server.write(&session, "run", "#!/bin/bash\necho two\n").result();
     assert_eq!(bash(&server, &session, "./run").output(), "two\n");
-    // So does one that a WebAssembly guest writes to.
+    // A WebAssembly guest that writes to a link replaces it, too.
     server.execute_in(&session, "open('run', 'a').write('echo three\\n')").assert_status("exited 0");
     let next = server.kill().start();
     assert_eq!(bash(&next, &session, "./run").output(), "two\nthree\n");
@@ -252,7 +252,7 @@ fn a_webassembly_guest_is_told_where_links_lead_as_a_native_program_is() {
         ] {
             assert!(told.contains(line), "{user}: {line}\n{told}");
         }
-        // Of what is in the session itself a native program hears the same.
+        // A native program hears the same of what is in the session itself.
         let native = server.call("execute", json!({"language": "python-native", "code": ASK, "session": session}));
         let inside = |text: &str| -> Vec<String> {
             let is_told_alike =
@@ -260,7 +260,7 @@ fn a_webassembly_guest_is_told_where_links_lead_as_a_native_program_is() {
             text.lines().filter(is_told_alike).map(str::to_owned).collect()
         };
         assert_eq!(inside(&told), inside(native.assert_status("exited 0").output()), "{user}");
-        // Where they lie does not matter, nor who lays them out.
+        // The links may lie anywhere, and anybody may lay them out.
         let moved = "import os\nos.rename('d', 'moved'); os.rename('in', 'moved/in')\n\
                      print(os.readlink('moved/back'), os.readlink('moved/in'), os.readlink('chain'))";
         assert_eq!(server.execute_in(&session, moved).output(), "../d/f d/f dir/e\n", "{user}");

@@ -37,7 +37,7 @@ open('own', 'w').write('kept')"
     let session = begun.session();
     let look = "print([tried(file.read, 2) for file in files], tried(lambda: os.stat('f', dir_fd=folder).st_size), tried(lambda: \
                 os.stat('data', dir_fd=root).st_nlink > 0))";
-    // As long as it is in memory a file goes on, whatever becomes of its name.
+    // A file goes on as long as its session is in memory, whatever becomes of its name.
     fs::remove_file(folder.path().join("gone")).unwrap();
     let reply = server.execute_in(&session, look);
     assert_eq!(reply.output(), "[b'34', b'34', b'34', b'34'] 10 True\n");
@@ -47,7 +47,7 @@ open('own', 'w').write('kept')"
     let reply = server.execute_in(&session, look);
     assert_eq!(reply.output(), "[b'56', 'ESTALE', 'ESTALE', b'56'] 10 True\n");
 
-    // A server that does not show it has nothing to go on with.
+    // A server that does not show the folder has nothing to go on with.
     let server = server.kill().start();
     let reply = server.execute_in(&session, &format!("{look}\nprint(tried(open, '/data/same'), open('own').read())"));
     let stale = "['ESTALE', 'ESTALE', 'ESTALE', 'ESTALE'] ESTALE ENOENT\nENOENT kept\n";
@@ -79,7 +79,7 @@ fn nothing_of_a_mount_is_saved_forked_or_said_to_be_changed() {
     server.execute_in(&session, "open('/data/new', 'w').write('after')").assert_status("exited 0");
     assert!(!server.session_at("restore", &session, &snapshot).is_error());
     assert_eq!(fs::read_to_string(folder.path().join("new")).unwrap(), "after");
-    // Nor does a run that is rolled back.
+    // A run that is rolled back leaves the folder as it is, too.
     server.execute_in(&session, "open('/data/new', 'w').write('crashed'); import os; os._exit(1)");
     assert_eq!(fs::read_to_string(folder.path().join("new")).unwrap(), "crashed");
     // What another server finds of the session is its own file.

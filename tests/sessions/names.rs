@@ -8,7 +8,7 @@ use tests::{Reply, Restriction, SOME_USER, Server};
 const MAKE: &str = r"printf one > $'caf\xe9'; printf two > 'caf\xe9'; printf three > $'a\nb'
 mkdir $'d\xff'; printf four > $'d\xff/\xfe'";
 const NAMES: [&str; 4] = [r"a\x0ab", r"caf\x5cxe9", r"caf\xe9", r"d\xff/\xfe"];
-/// All of it, as bash sees it.
+/// All names, as bash sees them.
 const LOOK: &str =
     r#"LC_ALL=C; shopt -s globstar; for f in **; do [ -f "$f" ] && printf '%q %s\n' "$f" "$(cat "$f")"; done; true"#;
 
@@ -106,7 +106,7 @@ fn they_outlast_snapshots_forks_hibernation_and_a_killed_server() {
     server.session_at("restore", &session, &snapshot).result();
     assert_eq!(bash(&server, &session, LOOK).output(), look);
     let fork = server.session("fork", &session).session();
-    // Each takes the place of the other.
+    // Each session takes the place of the other.
     for session in [&fork, &session] {
         assert_eq!(bash(&server, session, LOOK).output(), look);
         let rest = server.execute_in(session, "print(opened.read(), folder)\nopened.seek(1)");

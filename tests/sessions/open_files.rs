@@ -85,7 +85,7 @@ fn an_open_transaction_does_not_break_the_database() {
         );
         reply.assert_status("exited 0");
     }
-    // As after a crash of the program: only what was committed counts.
+    // The database is as after a crash of the program: only what was committed counts.
     let look = "import sqlite3\ntry: db.close()\nexcept sqlite3.Error: pass\nnew = sqlite3.connect('d.db')\n\
                 print(*new.execute('pragma integrity_check').fetchone(), *new.execute('select count(*) from t').fetchone())";
     assert_eq!(server.execute_in(&session, look).output(), "ok 0\n");
@@ -133,7 +133,7 @@ fn a_file_that_a_call_replaced_is_stale_until_it_is_back() {
     let session =
         server.execute_in("new", "open('f', 'w').write('a' * 100)\nf = open('f', 'rb', buffering=0)").session();
     let snapshot = server.snapshot(&session);
-    // Replaced while the interpreter is in memory, and then it is not.
+    // The file is replaced while the interpreter is in memory, and then that is not.
     server.write(&session, "f", &"b".repeat(100)).result();
     hibernate(&server);
     let look = format!("{TRY}attempt('f', lambda: f.read(3))");
@@ -153,9 +153,9 @@ fn another_file_of_the_same_size_and_time_is_not_taken_for_the_one_that_is_open(
     let replace = "touch -d @1000000000 a b c; cat a b c";
     let bash = |code: &str| server.call("execute", json!({"language": "bash", "code": code, "session": session}));
     assert_eq!(bash(replace).output(), "AAAABBBBCCCC");
-    // So that the interpreter is saved with these times.
+    // A call has the interpreter saved with these times.
     server.execute_in(&session, "[file.read(1) for file in held]").assert_status("exited 0");
-    // In two calls, of which neither makes a double of what was there before it.
+    // The files change in two calls, of which neither makes a double of what was there before it.
     bash("mv b a; touch a").assert_status("exited 0");
     bash("touch -d @1000000000 a").assert_status("exited 0");
     hibernate(&server);

@@ -58,7 +58,7 @@ fn a_session_that_runs_keeps_no_other_waiting() {
     let server = Server::start();
     let (busy, free) = (server.new_session(), server.new_session());
     let mut pending = hold(&server, &busy);
-    // Answered while the other goes on.
+    // The call is answered while the other goes on.
     assert_eq!(server.execute_in(&free, "print(1)").output(), "1\n");
     server.assert_usable();
     assert!(pending.is_open());

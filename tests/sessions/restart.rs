@@ -80,7 +80,7 @@ fn every_file_outlasts_a_killed_server() {
     let before = server.execute_in(&session, LISTING).output().to_owned();
     assert!(before.contains("1100000000123456789") && before.lines().count() > 50, "{before}");
     let next = server.kill().start();
-    // Files alone come back for a reader, too.
+    // The files alone come back for a reader, too.
     assert_eq!(next.read(&session, "a/b/c/deep.txt").text(), "deep\n[lines 1-1 of 1]");
     assert_eq!(next.execute_in(&session, LISTING).output(), before);
 }

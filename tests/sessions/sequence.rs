@@ -43,7 +43,7 @@ fn a_repeated_call_is_carried_out_once_and_told_the_present_number() {
     let ahead = run_if(&server, &session, 3, call);
     assert!(ahead.refusal().contains("which is 2, got 3"), "{}", ahead.text());
     assert_eq!(server.execute_in(&session, "print(n, open('n').read())").output(), "1 x\n");
-    // The same with the answer lost to a crash.
+    // The answer is lost to a crash this time.
     let next = server.kill().start();
     let again = run_if(&next, &session, 2, call);
     assert!(again.refusal().contains("which is 3, got 2"), "{}", again.text());

@@ -17,7 +17,7 @@ fn each_goes_on_from_what_the_other_left() {
         let reply = server.execute_in(&session, &code);
         assert_eq!(reply.value(), Some(round.to_string().as_str()));
         assert_eq!(reply.sequence(), 1 + round);
-        // Who only looks sees it as well.
+        // A server that only looks sees it as well.
         assert!(observer.read(&session, "d/n").text().starts_with(&format!("{round}\n")), "{round}");
     }
     let look = "print(n, seen == list(range(1, 13)), sorted(map(int, set(os.listdir('d')) - {'n'})) == seen)";
@@ -129,8 +129,8 @@ fn overtaken(take_over: impl Fn(&Server, &str)) -> (Server, Server, String) {
 
 #[test]
 fn a_server_that_was_stopped_in_a_run_cannot_commit_what_another_went_past() {
-    // Many changes, too: by then the number that the first one is after is
-    // free again in the store.
+    // The other server makes many changes, too: by then the number that the first one
+    // is after is free again in the store.
     for changes in [1, 30] {
         let (one, other, session) = overtaken(|server, session| {
             for n in 1..=changes {
@@ -142,7 +142,7 @@ fn a_server_that_was_stopped_in_a_run_cannot_commit_what_another_went_past() {
         let look = "import os\nprint(x)\nprint(open('f').read(), os.listdir())";
         let expected = format!("before{numbers}\nbefore{numbers} ['f']\n");
         assert!(one.read(&session, "f").text().starts_with(&format!("before{numbers}\n")));
-        // It goes on from there, and so does the other from what it does.
+        // The session goes on from there, and so does the other from what it does.
         for server in [&one, &other, &one] {
             assert_eq!(server.execute_in(&session, look).output(), expected);
         }

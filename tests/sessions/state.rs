@@ -25,7 +25,7 @@ fn variables_imports_functions_and_files_live_on() {
         server.execute_in(&session, "json.dumps([open('a.txt').read(), repr(rows[1])])").value(),
         Some(r#"'["one", "Row(n=41)"]'"#)
     );
-    // The last value, as in a notebook.
+    // `_` is the last value, as in a notebook.
     assert_eq!(server.execute_in(&session, "_").value(), Some(r#"'["one", "Row(n=41)"]'"#));
 }
 

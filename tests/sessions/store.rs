@@ -40,7 +40,7 @@ fn a_full_store_refuses_by_name_and_a_closed_session_makes_room() {
         let look = "import os\nprint(x, 'held' in globals(), open('f').read(), os.listdir())";
         let after = server.execute_in(&second, look);
         assert_eq!((after.output(), after.sequence()), ("2 False kept ['f']\n", sequence + 1));
-        // Removed beside later calls.
+        // Blobs of a refused commit are removed beside later calls.
         eventually("what was refused to be removed", || (server.store().disk_bytes() < 12_000_000).then_some(()));
         assert_eq!(fill(&server, &second, 4).value(), Some("4000000"), "there is room for less");
         assert_full(&fill(&server, &second, 6), name, 16_777_216);
@@ -117,7 +117,7 @@ fn flip(path: &Path) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// That nothing of a session is given, and the server goes on.
+/// Asserts that nothing of a session is given, and the server goes on.
 fn assert_unusable(server: &Server, session: &str, control: &str) {
     for (tool, arguments) in [
         ("execute", json!({"session": session, "language": "python", "code": "print('secret')"})),
@@ -157,7 +157,7 @@ fn a_damaged_commit_is_refused_and_a_whole_one_is_not() {
         assert!(server.log().contains(&session), "{what}: {}", server.log());
         server = server.kill().start();
         assert_unusable(&server, &session, &control);
-        // It is not made worse: whole again, it opens, without a restart too.
+        // The session is not made worse: whole again, it opens, without a restart too.
         std::fs::write(&head, &whole).unwrap();
         assert_eq!(server.read(&session, "f").text(), "secret\n[lines 1-1 of 1]", "{what}");
         server = server.kill().start();
@@ -175,15 +175,15 @@ fn a_commit_opens_in_its_own_place_only() {
     let store = server.store();
     let commits = store.commits(&session);
     let server = server.kill().start();
-    // Under another session, as its newest state.
+    // The commit is put under another session, as its newest state.
     let target = store.commits(&stolen).pop().unwrap();
     std::fs::copy(&commits[0], target.with_file_name(format!("{:016x}", 2))).unwrap();
     assert_unusable(&server, &stolen, &control);
-    // An old state, brought back as the newest.
+    // An old state is brought back as the newest.
     let forged = commits[0].with_file_name(format!("{:016x}", 3));
     std::fs::copy(&commits[0], &forged).unwrap();
     assert_unusable(&server, &session, &control);
-    // The control: without it, the session is what it was.
+    // The control: without the forged commit, the session is what it was.
     std::fs::remove_file(forged).unwrap();
     assert_eq!(server.execute_in(&session, LOOK).output(), "newer secret\n");
 }
@@ -223,7 +223,7 @@ fn another_key_is_refused_by_name() {
     for refused in [server.execute_in(&session, "x"), server.read(&session, "f")] {
         assert!(refused.refusal().contains("sealed with key"), "{}", refused.text());
     }
-    // It is a key, and good for what is new.
+    // The new key is one, and good for what is new.
     let control = server.execute_in("new", "x = 'control'").session();
     assert_eq!(server.execute_in(&control, "x").value(), Some("'control'"));
     let next = server.kill();

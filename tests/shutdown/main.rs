@@ -178,7 +178,7 @@ fn a_client_that_closes_at_once_is_no_failure() {
 
 #[test]
 fn a_request_that_is_followed_by_the_end_of_input_is_answered() {
-    // As a shell pipeline does it: everything is written, then closed.
+    // The client does as a shell pipeline does: everything is written, then closed.
     let server = Server::start();
     let pending: Vec<_> = (0..8).map(|n| server.begin_execute(&format!("print({n})"), json!({}))).collect();
     server.client.close();
@@ -294,7 +294,7 @@ fn a_server_that_is_killed_while_it_compiles_leaves_no_process() {
     for compiler in &compilers {
         compiler.wait_until_gone();
     }
-    // It was ended, and did not just come to its end.
+    // The compile process was ended, and did not just come to its end.
     assert_eq!(compiled_images(&cache), 0);
     assert!(call.wait_or_end().is_none());
 }

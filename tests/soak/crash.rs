@@ -22,7 +22,7 @@ pub(crate) fn go_on(tenant: &Tenant, carry_on: impl Fn() -> bool) {
         let server = timed("starting after a crash", || tenant.beside().start());
         session = Some(timed("a session after a crash", || runs(tenant, &server, session)));
         timed("killing a worker", || kill_worker(tenant, &server));
-        // In the midst of whatever these do.
+        // The server is killed in the midst of whatever these do.
         let begun = [
             server.begin_execute("while True: pass", json!({})),
             server.begin_execute("n = -1\nwhile True: pass", json!({"session": session.as_ref().map(|(id, _)| id)})),
@@ -41,7 +41,7 @@ pub(crate) fn go_on(tenant: &Tenant, carry_on: impl Fn() -> bool) {
             drop(timed("an answer that does not come", || pending.wait_or_end()));
         }
     }
-    // The next one tidies up after the last that was killed, and ends well.
+    // The next server tidies up after the last that was killed, and ends well.
     let server = tenant.beside().start();
     if let Some((session, _)) = session {
         assert!(!server.session("close", &session).is_error(), "it can be closed after a crash");
@@ -61,7 +61,7 @@ fn runs(tenant: &Tenant, server: &Server, session: Option<(String, u64)>) -> (St
     for _ in 0..5 {
         tenant.count();
         count += 1;
-        // Of the run that was in the midst of it there is nothing.
+        // Nothing is there of the run that was in the midst of it.
         assert_eq!(server.execute_in(&session, "n += 1\nprint(n)").output(), format!("{count}\n"));
     }
     (session, count)

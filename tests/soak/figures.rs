@@ -13,8 +13,8 @@ use super::timed;
 /// Something that may not grow.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
-    /// How much more the last quarter may have than the second: so many, and so
-    /// many hundredths. None for what is shown alone.
+    /// How much more the last quarter may have than the second: so many, and so many
+    /// hundredths. None for what is shown alone.
     slack: Option<(u64, u64)>,
 }
 
@@ -22,8 +22,8 @@ const fn figure(name: &'static str, fixed: u64, percent: u64) -> Figure {
     Figure { name, slack: Some((fixed, percent)) }
 }
 
-/// Of both users together. Servers and workers are those that go on through all
-/// of it; memory is proportional (PSS).
+/// What is counted, of both users together. Servers and workers are those that go on
+/// through all of it; memory is proportional (PSS).
 pub(crate) const FIGURES: [Figure; 15] = [
     figure("servers: MiB", 6, 10),
     figure("servers: descriptors", 6, 0),
@@ -34,7 +34,7 @@ pub(crate) const FIGURES: [Figure; 15] = [
     figure("workers: threads", 6, 0),
     figure("other processes", 0, 0),
     figure("memory files", 6, 0),
-    // Files of the last 512 runs of each, which have more or fewer.
+    // The files are those of the last 512 runs of each user, which have more or fewer.
     figure("state files", 8, 15),
     figure("store names", 16, 0),
     Figure { name: "ends", slack: None },
@@ -158,14 +158,13 @@ fn others(tenant: &Tenant) -> Vec<i32> {
     processes.filter(|pid| !own.contains(pid)).collect()
 }
 
-/// Whose it is, also where it cannot be looked at by its user.
+/// Whose a process is, also where it cannot be looked at by its user.
 fn owner(pid: i32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
 }
 
-/// Holds the last quarter against the second, and prints both. Returns whether
-/// nothing grew.
+/// Holds the last quarter against the second, and prints both. Returns whether nothing grew.
 pub(crate) fn judge(readings: &[Figures]) -> bool {
     let quarter = readings.len() / 4;
     let mean = |part: &[Figures], index: usize| {

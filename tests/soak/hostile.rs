@@ -30,7 +30,7 @@ pub(crate) fn limit(caller: &mut Caller<'_>) {
     plain::python(caller);
 }
 
-/// Instances that are dropped; a session is as before.
+/// Programs whose instances are dropped; a session is as before.
 pub(crate) fn crash(caller: &mut Caller<'_>) {
     const CRASHES: [(&str, &str); 2] =
         [("import os\nos.abort()", "trapped unreachable"), ("import os\nos._exit(3)", "exited 3")];

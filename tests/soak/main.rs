@@ -25,15 +25,15 @@ use figures::{FIGURES, Figures};
 use mix::Caller;
 use tenant::Tenant;
 
-/// Nothing is going on between two rounds, so what is there can be counted. A
-/// quarter of them is for warming up.
+/// How many rounds there are, between which nothing is going on, so that what is there
+/// can be counted. A quarter of them is for warming up.
 const ROUNDS: usize = 16;
 /// Calls of one user that are in flight at once.
 const CALLERS: u64 = 3;
 /// Users of the host that own nothing, and are not those of other tests.
 const USERS: [u32; 2] = [64_442, 64_443];
 
-/// Nothing takes so long unless something waits that should not.
+/// How long anything may take: more means that something waits that should not.
 const SLOW: Duration = Duration::from_secs(15);
 
 struct Asked {

@@ -109,7 +109,7 @@ pub(crate) fn bad_input(caller: &mut Caller<'_>) {
 
 pub(crate) fn health(caller: &mut Caller<'_>) {
     let reply = caller.call("health_check", json!({}));
-    // One that was just started may still be warming up.
+    // A server that was just started may still be warming up.
     assert!(["starting", "ok"].map(Value::from).contains(&reply.structured()["status"]), "{}", reply.message);
 }
 
@@ -123,6 +123,6 @@ pub(crate) fn cancelled(caller: &mut Caller<'_>) {
         python(caller);
     }
     caller.tenant.server.client.notify("notifications/cancelled", json!({"requestId": pending.id()}));
-    // By the protocol it has no answer; that it ends is seen when all is counted.
+    // A cancelled call has no answer by the protocol; that it ends is seen when all is counted.
     drop(pending);
 }

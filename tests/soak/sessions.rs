@@ -6,7 +6,7 @@ use super::mix::Caller;
 
 /// How many sessions a caller goes on with.
 const KEPT: usize = 4;
-/// After how many runs one of them is closed.
+/// After how many runs a session is closed.
 const LONG_ENOUGH: u64 = 25;
 
 fn run(caller: &mut Caller<'_>, session: &str, code: &str) -> tests::Reply {

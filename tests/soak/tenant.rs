@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use tests::{Builder, Pending, Reply, Restriction, Server};
 
-/// Fewer than there are sessions at once, so that some come back from the store.
+/// The sessions in memory: fewer than there are at once, so that some come back from the store.
 const SESSIONS_IN_MEMORY: &str = "--sessions=6";
 
 pub(crate) struct Tenant {

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-/// Is the process that it was started as: a worker, or what runs the tests.
+/// Runs this process as what it was started as: a worker, or what runs the tests.
 pub fn main(tests: impl FnOnce(&Filter)) -> ExitCode {
     sandbox::make_files_private();
     let arguments: Vec<String> = std::env::args().collect();

@@ -56,7 +56,7 @@ impl HttpServer {
             let ends = |letter: char| letter.is_whitespace() || letter == '/';
             said.split(after).skip(1).map(|rest| rest.split(ends).next().unwrap_or_default()).collect()
         };
-        // Before that it may say by which name clients find it.
+        // The server may say before that by which name clients find it.
         let address = words("://").iter().find_map(|word| word.parse().ok()).expect("the server says where it listens");
         let token = words("shown again: ").first().copied().unwrap_or_default().to_owned();
         Self { running, address, token, home, builder }
@@ -83,12 +83,12 @@ impl HttpServer {
         eventually("the server to be ready", || (self.get("/readyz").status == 200).then_some(()));
     }
 
-    /// Where it listens.
+    /// Where the server listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The token that it made.
+    /// The token that the server made.
     pub fn token(&self) -> &str {
         &self.token
     }
@@ -114,7 +114,7 @@ impl HttpServer {
         self.request_with(&self.token, message)
     }
 
-    /// The same of whoever has this token.
+    /// A request with what every one needs, of whoever has this token.
     pub fn request_with(&self, token: &str, message: &Value) -> Request {
         Request::call(self.address, token, message)
     }
@@ -200,7 +200,7 @@ impl Request {
         if message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN {
             request = request.field("MCP-Protocol-Version", MODERN);
             let params = &message["params"];
-            // Of a resource it is its address.
+            // The name of a resource is its address.
             let name = if params["uri"].is_string() { &params["uri"] } else { &params["name"] };
             for (field, value) in [("Mcp-Method", &message["method"]), ("Mcp-Name", name)] {
                 if let Some(value) = value.as_str() {
@@ -213,36 +213,36 @@ impl Request {
         request
     }
 
-    /// With another first line.
+    /// This request, with another first line.
     pub fn line(mut self, line: &str) -> Self {
         line.clone_into(&mut self.line);
         self
     }
 
-    /// With a field in place of all of that name.
+    /// This request, with a field in place of all of that name.
     pub fn field(self, name: &str, value: &str) -> Self {
         self.without(name).and(name, value)
     }
 
-    /// With one field more.
+    /// This request, with one field more.
     pub fn and(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Without the fields of a name.
+    /// This request, without the fields of a name.
     pub fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
         self
     }
 
-    /// Its head.
+    /// The head of the request.
     pub fn head(&self) -> Vec<u8> {
         let fields: String = self.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{}\r\n{fields}\r\n", self.line).into_bytes()
     }
 
-    /// All of it.
+    /// All bytes of the request.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head(), self.body.clone()].concat()
     }
@@ -266,10 +266,10 @@ impl AsFd for Connection {
 /// The answer to a request.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The status of the answer.
     pub status: u16,
     fields: Vec<(String, String)>,
-    /// Its body.
+    /// The body of the answer.
     pub body: String,
 }
 
@@ -285,12 +285,12 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// The word for why it was refused.
+    /// The word for why the request was refused.
     pub fn reason(&self) -> String {
         self.json()["error"]["data"]["reason"].as_str().unwrap_or_else(|| panic!("no refusal: {self:?}")).to_owned()
     }
 
-    /// The messages in it, whether it is a stream or not.
+    /// The messages in the answer, whether it is a stream or not.
     pub fn messages(&self) -> Vec<Value> {
         match self.field("Content-Type") {
             Some("text/event-stream") => self.body.split("\n\n").filter_map(message).collect(),

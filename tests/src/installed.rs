@@ -56,7 +56,7 @@ fn install(name: &str, wanted: &str, make: impl FnOnce(&Path) -> Result<(), Stri
     let installed = folder.join("installed");
     if !fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
         make(&folder)?;
-        // Last, so that an interrupted installation is begun anew.
+        // The text is written last, so that an interrupted installation is begun anew.
         fs::write(&installed, wanted).map_err(|error| format!("{}: {error}", installed.display()))?;
     }
     Ok(folder)

@@ -25,7 +25,7 @@ pub const RESOURCE: &str = "https://belljar.example/mcp";
 #[derive(Debug)]
 pub struct Signer {
     pair: EcdsaKeyPair,
-    /// Its name, `kid`.
+    /// The name of the key, `kid`.
     pub name: String,
 }
 
@@ -38,13 +38,13 @@ impl Signer {
         Self { pair: pair.expect("it was just made"), name: name.to_owned() }
     }
 
-    /// Its public half as JWKS documents have it.
+    /// The public half of the key as JWKS documents have it.
     pub fn jwk(&self) -> Value {
         let (x, y) = self.point().split_at(32);
         json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y), "kid": self.name, "use": "sig", "alg": "ES256"})
     }
 
-    /// Its public half as bytes.
+    /// The public half of the key as bytes.
     pub fn point(&self) -> &[u8] {
         &self.pair.public_key().as_ref()[1..]
     }
@@ -67,7 +67,7 @@ pub fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What of a token is signed.
+/// The part of a token that is signed.
 pub fn unsigned(head: &Value, claims: &Value) -> String {
     format!("{}.{}", encode(head.to_string().as_bytes()), encode(claims.to_string().as_bytes()))
 }
@@ -81,11 +81,11 @@ pub fn now() -> u64 {
 #[derive(Debug)]
 pub struct Issuer {
     address: SocketAddr,
-    /// Who signs.
+    /// The key by which tokens are signed.
     pub signer: Signer,
     published: Arc<Mutex<Vec<Value>>>,
     asked: Arc<Mutex<Vec<String>>>,
-    /// With which it speaks TLS, if it does.
+    /// The certificate with which the issuer speaks TLS, if it does.
     certificate: Option<Arc<ServerConfig>>,
     running: Option<Running>,
 }
@@ -97,14 +97,14 @@ struct Running {
 }
 
 impl Issuer {
-    /// One that answers.
+    /// An issuer that answers.
     pub fn start() -> Self {
         let mut issuer = Self::stopped();
         issuer.run();
         issuer
     }
 
-    /// One that speaks TLS, and its certificate in PEM, which no authority has signed.
+    /// An issuer that speaks TLS, and its certificate in PEM, which no authority has signed.
     pub fn with_tls() -> (Self, String) {
         let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
         let key = issued.signing_key.serialize_der().try_into().expect("it was just made");
@@ -117,9 +117,9 @@ impl Issuer {
         (issuer, issued.cert.pem())
     }
 
-    /// One that does not answer yet.
+    /// An issuer that does not answer yet.
     pub fn stopped() -> Self {
-        // Whoever asks for any port gets another one, so this stays free.
+        // The port stays free, as whoever asks for any port gets another one.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let signer = Signer::new("key");
         let published = Arc::new(Mutex::new(vec![signer.jwk()]));
@@ -157,7 +157,7 @@ impl Issuer {
         thread.join().expect("the thread has not failed");
     }
 
-    /// What it calls itself.
+    /// What the issuer calls itself.
     pub fn name(&self) -> String {
         match self.certificate {
             Some(_) => format!("https://localhost:{}", self.address.port()),
@@ -170,12 +170,12 @@ impl Issuer {
         *lock(&self.published) = keys.to_vec();
     }
 
-    /// The paths that it was asked for.
+    /// The paths that the issuer was asked for.
     pub fn asked(&self) -> Vec<String> {
         lock(&self.asked).clone()
     }
 
-    /// How often it was asked for keys.
+    /// How often the issuer was asked for keys.
     pub fn fetches(&self) -> usize {
         self.asked().iter().filter(|path| *path == "/jwks").count()
     }
@@ -207,7 +207,7 @@ impl Issuer {
         self.signer.token(&claims)
     }
 
-    /// Settings of a server that takes its tokens.
+    /// Settings of a server that takes the tokens of this issuer.
     pub fn settings(&self) -> Builder {
         Builder::default().flag(format!("--oauth-resource={RESOURCE}")).flag(format!("--oauth-issuer={}", self.name()))
     }

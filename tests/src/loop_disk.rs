@@ -15,7 +15,7 @@ pub struct LoopDisk {
 }
 
 impl LoopDisk {
-    /// Makes one of a kind that `mkfs` knows and mounts it. `None`, and a word on
+    /// Makes a disk of a kind that `mkfs` knows and mounts it. `None`, and a word on
     /// standard error, where that cannot be done.
     pub fn new(kind: &str, bytes: u64) -> Option<Self> {
         let made = Self::make(kind, bytes);
@@ -38,12 +38,12 @@ impl LoopDisk {
         Ok(disk)
     }
 
-    /// Where it is mounted.
+    /// Where the disk is mounted.
     pub fn path(&self) -> PathBuf {
         self.directory.path().join("disk")
     }
 
-    /// Mounts it with other options. Says whether that could be done.
+    /// Mounts the disk with other options. Says whether that could be done.
     pub fn remount(&self, options: &str) -> bool {
         run(Command::new("mount").arg("-o").arg(format!("remount,{options}")).arg(self.path())).is_ok()
     }

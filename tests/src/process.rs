@@ -55,68 +55,68 @@ impl Process {
         found.into_iter().skip(1).filter_map(Self::find).collect()
     }
 
-    /// What it was started with.
+    /// The arguments that the process was started with.
     pub fn arguments(&self) -> Vec<String> {
         let text = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         text.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
     }
 
-    /// Its number.
+    /// The number of the process.
     pub const fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// Whether it still runs; a zombie does not.
+    /// Whether the process still runs; a zombie does not.
     pub fn is_running(&self) -> bool {
         let is_zombie = || stat(self.pid).is_none_or(|fields| fields.first().is_some_and(|state| state == "Z"));
         Self::find(self.pid) == Some(*self) && !is_zombie()
     }
 
-    /// Waits until it no longer runs.
+    /// Waits until the process no longer runs.
     pub fn wait_until_gone(&self) {
         eventually("a process to end", || (!self.is_running()).then_some(()));
     }
 
-    /// Sends it a signal. A process that ended before is no failure.
+    /// Sends the process a signal. One that ended before is no failure.
     pub fn signal(&self, signal: Signal) {
         if self.is_running() {
             let _ = kill(Pid::from_raw(self.pid), signal);
         }
     }
 
-    /// How much memory it has in use now.
+    /// How much memory the process has in use now.
     pub fn resident_bytes(&self) -> u64 {
         self.status_kib("VmRSS:").unwrap_or(0) * 1024
     }
 
-    /// How much memory it has in use now that is no file's. What it shares with the
-    /// process that it was forked from counts.
+    /// How much memory the process has in use now that is no file's. What it shares
+    /// with the process that it was forked from counts.
     pub fn anonymous_bytes(&self) -> u64 {
         self.status_kib("RssAnon:").unwrap_or(0) * 1024
     }
 
-    /// How much memory it had in use at most.
+    /// How much memory the process had in use at most.
     pub fn peak_bytes(&self) -> u64 {
         self.status_kib("VmHWM:").unwrap_or(0) * 1024
     }
 
-    /// How many threads it has.
+    /// How many threads the process has.
     pub fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count)
     }
 
-    /// How many sockets it has open.
+    /// How many sockets the process has open.
     pub fn sockets(&self) -> usize {
         self.open_files().iter().filter(|target| target.to_string_lossy().starts_with("socket:")).count()
     }
 
-    /// What it has open, as the kernel names it.
+    /// What the process has open, as the kernel names it.
     pub fn open_files(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid)) else { return Vec::new() };
         entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect()
     }
 
-    /// Time it spent on a processor.
+    /// Time that the process spent on a processor.
     pub fn cpu_time(&self) -> Duration {
         let Some(fields) = stat(self.pid) else { return Duration::ZERO };
         let ticks: u64 = [11, 12].iter().filter_map(|field| fields.get(*field)?.parse::<u64>().ok()).sum();
@@ -124,7 +124,7 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
-    /// How far it gives way to others on the processors: nice(2).
+    /// How far the process gives way to others on the processors: nice(2).
     pub fn nice(&self) -> i32 {
         stat(self.pid).and_then(|fields| fields.get(16)?.parse().ok()).expect("the process is there")
     }
@@ -168,7 +168,7 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// Ends, with the largest of them.
+    /// Ends the samples, with the largest of them.
     pub fn finish(self) -> u64 {
         drop(self.stop);
         self.thread.join().expect("a watching thread must not fail")

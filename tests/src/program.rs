@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-/// Fewer would mean that files got lost.
+/// The fewest programs there may be: fewer would mean that files got lost.
 const FEWEST_PROGRAMS: usize = 160;
 
 /// A program and its header.
@@ -36,7 +36,7 @@ pub struct Program {
     pub code: String,
     /// `args`, `env`, `stdin` and `files` as `execute` takes them.
     pub arguments: Map<String, Value>,
-    /// As [`Reply::status`](crate::Reply::status).
+    /// How the program ends, as [`Reply::status`](crate::Reply::status).
     pub status: String,
     /// What `stdout`, `stderr`, `result` and `name` of the error must be.
     pub exact: Vec<(&'static str, String)>,

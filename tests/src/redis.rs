@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
-/// What it does wrong.
+/// What the server does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
     /// Every answer is right.
@@ -19,22 +19,22 @@ pub enum Lie {
     Lost,
     /// No answer comes.
     Silent,
-    /// It takes nothing more: `-OOM`.
+    /// The server takes nothing more: `-OOM`.
     Full,
-    /// It does not speak the protocol.
+    /// The server does not speak the protocol.
     Garbage,
-    /// It says that content comes that would fill all memory.
+    /// The server says that content comes that would fill all memory.
     Endless,
-    /// What it has of an object is damaged.
+    /// What the server has of an object is damaged.
     Damaged,
-    /// What it has of an object is another's.
+    /// What the server has of an object is another's.
     Anothers,
     /// Answers take a second.
     Slow,
 }
 
 impl Lie {
-    /// All but none.
+    /// All lies: every one of these but [`Self::None`].
     pub const ALL: [Self; 9] = [
         Self::Gone,
         Self::Lost,
@@ -50,9 +50,9 @@ impl Lie {
 
 struct Shared {
     entries: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// How often it gave content away, and how often it had none.
+    /// How often the server gave content away, and how often it had none.
     found: Mutex<(u64, u64)>,
-    /// How often it lied.
+    /// How often the server lied.
     lies: AtomicU64,
     lie: Mutex<Lie>,
     connections: Mutex<Vec<TcpStream>>,
@@ -71,7 +71,7 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Redis {
-    /// An empty one, on a free port of this machine.
+    /// A server with nothing in it, on a free port of this machine.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("a socket has an address");
@@ -99,27 +99,27 @@ impl Redis {
         Self { shared, address, listener: Some(listener) }
     }
 
-    /// Where it listens.
+    /// Where the server listens.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    /// Has it lie so from now on.
+    /// Has the server lie so from now on.
     pub fn lie(&self, lie: Lie) {
         *lock(&self.shared.lie) = lie;
     }
 
-    /// How often it gave content away, and how often it had none.
+    /// How often the server gave content away, and how often it had none.
     pub fn found(&self) -> (u64, u64) {
         *lock(&self.shared.found)
     }
 
-    /// How often it lied.
+    /// How often the server lied.
     pub fn lies(&self) -> u64 {
         self.shared.lies.load(Ordering::SeqCst)
     }
 
-    /// What it holds.
+    /// What the server holds.
     pub fn entries(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         lock(&self.shared.entries).clone()
     }
@@ -128,7 +128,7 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
-        // It has the listener look up.
+        // A connection has the listener look up.
         let _ = TcpStream::connect(self.address);
         for connection in lock(&self.shared.connections).drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
@@ -157,7 +157,7 @@ fn serve(shared: &Shared, stream: TcpStream) {
             Some(b"GET") => {
                 let entries = lock(&shared.entries);
                 let own = entries.get(&words[1]);
-                // The longest of the others, which is the most like it.
+                // The longest of the others is taken, which is the most like it.
                 let anothers = || {
                     entries
                         .iter()

@@ -12,7 +12,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The only message that came.
+    /// A reply that is the only message that came.
     pub const fn of(message: Value) -> Self {
         Self { message, arrival: 0 }
     }

@@ -21,7 +21,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it, with its log in the file `log`.
+    /// Starts the server, with its log in the file `log`.
     pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
         let file = File::create(&log).expect("a log file can be made");
         let child = command.stderr(file).spawn().expect("the binary can be started");
@@ -35,7 +35,7 @@ impl Running {
         self.process
     }
 
-    /// What it has logged.
+    /// What the server has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -63,7 +63,7 @@ impl Drop for Running {
             let _ = writeln!(std::io::stderr().lock(), "--- log of the server ---\n{log}--- end of the log ---");
         }
         let mut child = self.child();
-        // It may have ended already.
+        // The server may have ended already.
         let _ = child.kill();
         let _ = child.wait();
     }

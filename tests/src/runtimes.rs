@@ -19,15 +19,15 @@ pub struct RuntimesFolder(TempDir);
 pub struct Tally {
     /// The language id.
     pub id: &'static str,
-    /// Its module, as text in which `ABI` stands for the version.
+    /// The module of the guest, as text in which `ABI` stands for the version.
     pub text: &'static str,
-    /// The ABI that it speaks.
+    /// The ABI that the guest speaks.
     pub abi: u32,
-    /// What makes its image another than that of a second one.
+    /// A number that makes the image another than that of a second runtime.
     pub build: u32,
-    /// What its memory starts with, in pages of 64 KiB.
+    /// What the guest's memory starts with, in pages of 64 KiB.
     pub pages: u32,
-    /// What stands in its module besides, as text.
+    /// What stands in the module besides, as text.
     pub besides: &'static str,
     /// The table `instance`.
     pub instance: [(&'static str, u64); 7],
@@ -57,7 +57,7 @@ impl Tally {
     /// A guest that calls its host as it is told.
     pub const CALLS: &str = CALLER;
 
-    /// The same with another number.
+    /// This runtime, with another number in the table `instance`.
     pub fn with(mut self, key: &str, value: u64) -> Self {
         let entry = self.instance.iter_mut().find(|(name, _)| *name == key).expect("it is a key of the table");
         entry.1 = value;
@@ -77,14 +77,14 @@ impl Tally {
 }
 
 impl RuntimesFolder {
-    /// One with these in it.
+    /// A folder with these runtimes in it.
     pub fn with(runtimes: impl IntoIterator<Item = Tally>) -> Self {
         let folder = Self(tempfile::tempdir().expect("a temporary directory can be made"));
         runtimes.into_iter().for_each(|runtime| folder.add(&runtime));
         folder
     }
 
-    /// Where it is.
+    /// Where the folder is.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -19,16 +19,16 @@ pub struct Asked {
     /// `GetObject`, `PutObject`, `CopyObject`, `HeadObject`, `DeleteObject`,
     /// `DeleteObjects` or `ListObjectsV2`.
     pub operation: &'static str,
-    /// Of the object, or what the names begin with that are listed.
+    /// The name of the object, or what the names begin with that are listed.
     pub key: String,
-    /// Whether it is to be written only where nothing is.
+    /// Whether the object is to be written only where nothing is.
     pub creates: bool,
-    /// Bytes that came with it.
+    /// Bytes that came with the request.
     pub bytes: usize,
 }
 
 impl Asked {
-    /// Whether it makes a state of a session the newest.
+    /// Whether the request makes a state of a session the newest.
     pub fn is_commit(&self) -> bool {
         let name = self.key.rsplit('/').next().unwrap_or_default();
         let is_number = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -39,21 +39,21 @@ impl Asked {
 /// What befalls a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// It is answered later.
+    /// The request is answered later.
     Slow(Duration),
-    /// It is answered `503 SlowDown`, and nothing is done.
+    /// The request is answered `503 SlowDown`, and nothing is done.
     SlowDown,
-    /// It is answered `403` with this code, and nothing is done.
+    /// The request is answered `403` with this code, and nothing is done.
     Refused(&'static str),
-    /// It is answered `500 InternalError`, although it was done.
+    /// The request is answered `500 InternalError`, although it was done.
     DoneAndFailed,
-    /// The connection ends before it was done.
+    /// The connection ends before the request was done.
     LostBefore,
-    /// The connection ends after it was done, without an answer.
+    /// The connection ends after the request was done, without an answer.
     LostAfter,
     /// The connection ends in the middle of the answer.
     LostWithin,
-    /// It is never answered, and never done.
+    /// The request is never answered, and never done.
     Silent,
 }
 
@@ -76,7 +76,7 @@ struct Bucket {
 struct Shared {
     bucket: Mutex<Bucket>,
     chooser: Mutex<Chooser>,
-    /// Seconds by which its clock is ahead.
+    /// Seconds by which the storage's clock is ahead.
     ahead: AtomicI64,
     overwrites: AtomicBool,
     ended: AtomicBool,
@@ -94,7 +94,7 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl S3 {
-    /// An empty one, on a free port of this machine.
+    /// A storage with nothing in it, on a free port of this machine.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("a socket has an address");
@@ -122,7 +122,7 @@ impl S3 {
         Self { shared, address, listener: Some(listener) }
     }
 
-    /// Where it listens.
+    /// Where the storage listens.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -137,12 +137,12 @@ impl S3 {
         self.fail(|_| None);
     }
 
-    /// Sets its clock ahead, or back.
+    /// Sets the clock of the storage ahead, or back.
     pub fn set_clock(&self, ahead_seconds: i64) {
         self.shared.ahead.store(ahead_seconds, Ordering::SeqCst);
     }
 
-    /// Has it ignore `If-None-Match`, as storage did that is older than that.
+    /// Has the storage ignore `If-None-Match`, as one did that is older than that.
     pub fn overwrite(&self) {
         self.shared.overwrites.store(true, Ordering::SeqCst);
     }
@@ -177,7 +177,7 @@ impl S3 {
 impl Drop for S3 {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
-        // It has the listener look up.
+        // A connection has the listener look up.
         let _ = TcpStream::connect(self.address);
         for connection in lock(&self.shared.bucket).connections.drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
@@ -200,7 +200,7 @@ struct Answer {
     status: &'static str,
     fields: String,
     body: Vec<u8>,
-    /// Of what is not sent, in an answer to `HEAD`.
+    /// The length of what is not sent, in an answer to `HEAD`.
     length: Option<usize>,
 }
 
@@ -250,7 +250,7 @@ fn serve(shared: &Shared, stream: TcpStream) {
                 break;
             }
             Some(Fault::Silent) => {
-                // Until the other side gives up.
+                // The connection stays until the other side gives up.
                 let _ = input.read(&mut [0]);
                 break;
             }
@@ -289,7 +289,7 @@ fn read(input: &mut BufReader<TcpStream>) -> Option<Request> {
     let query = pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (name.to_owned(), decode(value)));
-    // Behind the name of the bucket.
+    // The key stands behind the name of the bucket.
     let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
     Some(Request { method, key: decode(key), query: query.collect(), fields, body })
 }

@@ -341,7 +341,7 @@ impl Server {
         assert_eq!(self.execute("print(6 * 7)").output(), "42\n");
     }
 
-    /// Its workers, or the process that compiles.
+    /// The workers of the server, or the process that compiles.
     pub fn workers(&self) -> Vec<Process> {
         self.children(|arguments| arguments.get(1).is_some_and(|role| OWN_ROLES.contains(&role.as_str())))
     }
@@ -351,8 +351,8 @@ impl Server {
         self.children(|arguments| arguments.first().is_some_and(|name| name == JAILER))
     }
 
-    /// A child that has not executed its program yet has the arguments of the
-    /// server, and is neither.
+    /// Children of the server that are wanted. One that has not executed its program
+    /// yet has the arguments of the server, and is neither.
     fn children(&self, is_wanted: impl Fn(&[String]) -> bool) -> Vec<Process> {
         let children = Process::children_of(self.running.process().pid()).into_iter().filter(Process::is_running);
         children.filter(|child| is_wanted(&child.arguments())).collect()
@@ -388,8 +388,8 @@ impl Server {
 
     /// The inodes of the files that this server has locked.
     fn held_locks(&self) -> Vec<u64> {
-        // Not by what it has open: only root may look at that of a server, which
-        // is not dumpable. Everybody sees who holds which lock.
+        // The locks are not found by what the server has open: only root may look at
+        // that of a server, which is not dumpable. Everybody sees who holds which lock.
         let locks = std::fs::read_to_string("/proc/locks").expect("the kernel lists locks");
         let pid = self.running.process().pid().to_string();
         let inode = |line: &str| {

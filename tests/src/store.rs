@@ -39,7 +39,7 @@ impl Store {
         self.directory.join("key")
     }
 
-    /// Everything that is in it, and not what is still being written.
+    /// Everything that is in the store, and not what is still being written.
     pub fn everything(&self) -> Vec<(PathBuf, Metadata)> {
         let mut found = everything(&self.directory);
         found.retain(|(path, _)| !path.to_string_lossy().contains('#'));

@@ -22,7 +22,7 @@ pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 /// A sign of life is asked for.
 pub const PING: u8 = 9;
-/// It is given.
+/// A sign of life is given.
 pub const PONG: u8 = 10;
 
 /// The longest frame that the server sends.
@@ -49,7 +49,7 @@ pub enum Came {
     End,
 }
 
-/// A request that opens one, with what every one needs but a token.
+/// A request that opens a WebSocket, with what every one needs but a token.
 pub fn upgrade(address: SocketAddr) -> Request {
     Request::new("GET", "/ws", address)
         .field("Connection", "Upgrade")
@@ -59,18 +59,18 @@ pub fn upgrade(address: SocketAddr) -> Request {
         .field("Sec-WebSocket-Protocol", "mcp")
 }
 
-/// The same of whoever has this token.
+/// A request that opens a WebSocket, of whoever has this token.
 pub fn upgrade_with(address: SocketAddr, token: &str) -> Request {
     upgrade(address).field("Authorization", &format!("Bearer {token}"))
 }
 
 impl WebSocket {
-    /// One of whoever has the token of a server.
+    /// A connection of whoever has the token of a server.
     pub fn to(server: &HttpServer) -> Self {
         Self::with(server, server.token())
     }
 
-    /// One of whoever has this token.
+    /// A connection of whoever has this token.
     pub fn with(server: &HttpServer, token: &str) -> Self {
         let stream = TcpStream::connect(server.address()).expect("the server listens");
         stream.set_nodelay(true).expect("a socket has options");
@@ -79,7 +79,7 @@ impl WebSocket {
         Self::open(stream, &upgrade_with(server.address(), token))
     }
 
-    /// Its socket.
+    /// The socket of the connection.
     pub const fn socket(&self) -> &TcpStream {
         &self.stream
     }
@@ -91,7 +91,7 @@ impl WebSocket {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Opens one on a stream.
+    /// Opens a WebSocket on a stream.
     pub fn open(mut stream: S, request: &Request) -> Self {
         stream.write_all(&request.bytes()).expect("the server reads");
         let mut head = Vec::new();
@@ -102,7 +102,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
         let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 101 "), "{head}");
-        // That of the standard for the key of the standard.
+        // The answer is that of the standard for the key of the standard.
         assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
         assert!(head.contains("sec-websocket-protocol: mcp\r\n"), "{head}");
         assert!(!head.contains("sec-websocket-extensions"), "{head}");

@@ -90,7 +90,7 @@ fn what_was_not_acknowledged_is_done_once_under_if_sequence() {
     let house = House::over(s3.endpoint());
     let (one, two) = (house.server(), house.server());
     let session = begin(&one, "x = 0");
-    // It is gone from the commit on: done, or not.
+    // The storage is gone from the commit on: that is done, or not.
     for (fault, was_done) in [(Fault::LostAfter, true), (Fault::LostBefore, false), (Fault::SlowDown, false)] {
         let at = sequence(&execute(&one, &session, "before = x"));
         let mut is_lost = false;
@@ -175,7 +175,7 @@ fn keys_are_rotated_under_load_and_no_call_fails() {
         }
     };
     alternate();
-    // Both open it before either seals with it.
+    // Both servers open with the new key before either seals with it.
     let rings = [old.to_vec(), [old, new].concat(), [new, old].concat()];
     for stage in rings.windows(2) {
         write(&stage[1]);

@@ -14,7 +14,7 @@ use tests::s3::S3;
 
 use crate::{House, begin, tool, value};
 
-/// How often: in CI; `BELLJAR_TEST_KILLS` says otherwise.
+/// How many servers are killed: in CI; `BELLJAR_TEST_KILLS` says otherwise.
 const KILLS: u64 = 5;
 const CLIENTS: usize = 4;
 
@@ -50,7 +50,7 @@ fn count(fleet: &Fleet, session: &str, client: u64, over: &AtomicBool, retried: 
         number += 1;
         let Some(server) = fleet.any(number) else { continue };
         if is_unknown {
-            // It may have been done: whoever asks is told.
+            // The call may have been done: whoever asks is told.
             let Some(seen) = try_call(&server, &json!({"language": "python", "code": "x", "session": session})) else {
                 continue;
             };
@@ -104,7 +104,7 @@ fn servers_that_are_killed_under_load_lose_nothing_and_leave_nothing() {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            // When is the question here, so there is nothing to wait for.
+            // The moment is the question here, so there is nothing to wait for.
             std::thread::sleep(Duration::from_millis(50 + (state >> 20) % 400));
             let place = usize::try_from(kill % 2).unwrap();
             let victim = fleet.servers.lock()[place].take().unwrap();

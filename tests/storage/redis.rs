@@ -18,7 +18,7 @@ fn pair(house: &House, redis: &Redis) -> [HttpServer; 2] {
     })
 }
 
-/// So many calls in a session that was left at `x`, at one server after the other.
+/// Makes so many calls in a session that was left at `x`, at one server after the other.
 fn alternate(servers: &[HttpServer; 2], session: &str, x: &mut u64, calls: u64) {
     for _ in 0..calls {
         *x += 1;
@@ -39,7 +39,8 @@ fn what_one_server_wrote_the_other_reads_from_redis_and_none_of_it_is_clear() {
     let gets = || *s3.asked().get("GetObject").unwrap_or(&0);
     let before = gets();
     alternate(&servers, &session, &mut x, 20);
-    // Two of each call at least without it, and looking whether the store is there.
+    // A call takes two requests at least without Redis, and looking whether the store
+    // is there takes some.
     assert!(gets() - before < 15, "{} requests", gets() - before);
     assert!(redis.found().0 >= 20, "{:?}", redis.found());
     let entries = redis.entries();

@@ -36,7 +36,7 @@ fn what_storage_refuses_is_said_with_the_bucket_and_what_to_do() {
         assert!(refused.contains("failed to write to s3://belljar/tests at http://127.0.0.1:"), "{refused}");
         assert!(refused.contains(wanted), "{code}: {refused}");
     }
-    // Some of it may be allowed.
+    // Some operations may be allowed.
     s3.fail(|asked| (asked.operation == "ListObjectsV2").then_some(Fault::Refused("AccessDenied")));
     let refused = house.refused(&["serve", "--listen=127.0.0.1:0"]);
     assert!(refused.contains("failed to list s3://belljar/tests"), "{refused}");

@@ -25,7 +25,7 @@ impl Handles {
         Self { session, snapshot: snapshot.id, run }
     }
 
-    /// Those of nobody. That of a run says which server made it, as every other does.
+    /// Handles of nobody. That of a run says which server made it, as every other does.
     pub(crate) fn of_nobody(like: &Self) -> Self {
         let run: String = like.run.as_str()[..8].chars().chain(SessionId::random().as_str()[8..].chars()).collect();
         Self { session: SessionId::random(), snapshot: SnapshotId::random(), run: RunId::parse(&run).unwrap() }
@@ -71,7 +71,7 @@ pub(crate) async fn handles_of_another_answer_as_those_that_never_were() {
     assert!(never.iter().all(|text| text.starts_with("not_found: ")), "{never:?}");
     assert_eq!(answers(&other, &own, &theirs).await, never);
     takes_as_long_as_one_of_nobody(&other, &theirs.session).await;
-    // The same once it lies in the store alone.
+    // The answers are the same once the session lies in the store alone.
     house.executor.tidy(Instant::now() + Duration::from_secs(400)).await;
     assert!(!owner.executor.list_sessions(&owner.principal).await.unwrap()[0].is_live);
     assert_eq!(answers(&other, &own, &theirs).await, never);
@@ -128,7 +128,7 @@ pub(crate) async fn whoever_names_the_handle_of_another_takes_nothing_from_it() 
             let code = "x += 1\nn = int(open('f').read()) + 1\nopen('f', 'w').write(str(n))\nprint(x, n)";
             assert_eq!(owner.prints_in(&session, code).await, format!("{number} {number}"));
             if number % 8 == 0 {
-                // Both look it up at the same time.
+                // Both look the session up at the same time.
                 house.executor.tidy(Instant::now() + Duration::from_secs(400)).await;
             }
         }

@@ -58,7 +58,7 @@ pub(crate) async fn memory_of_one_is_bounded_and_holds_up_nobody() {
         while held().is_none() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        // What is left for it does not do for one more instance.
+        // What is left for the tenant does not do for one more instance.
         let mut waits = Box::pin(eater.prints(SessionChoice::None, "print(1)"));
         for _ in 0..20 {
             let printed = tokio::select! {
@@ -73,7 +73,7 @@ pub(crate) async fn memory_of_one_is_bounded_and_holds_up_nobody() {
         assert_eq!((health.runs_active, pool.memory_total_bytes), (2, 225 * MIB));
         assert!(pool.memory_used_bytes > 180 * MIB && pool.memory_used_bytes <= 225 * MIB, "{pool:?}");
         std::fs::write(held().unwrap().join("go"), "").unwrap();
-        // The control: it goes on once there is room.
+        // The control: the run goes on once there is room.
         assert_eq!(waits.await, "1");
     };
     let (printed, ()) = tokio::join!(eater.prints_in(&session, holds), meanwhile);

@@ -13,12 +13,12 @@ use crate::apart::{Handles, answers};
 use crate::house::{House, IDLE, Tenant, WORKERS, memory_files, some};
 
 const OTHERS: usize = 48;
-/// What each of them does so often.
+/// How often each tenant does each thing.
 const ROUNDS: usize = 4;
 /// How many calls the one who floods always has going on.
 const FLOOD: usize = 64;
-/// How many runs of it may begin while a call of another waits for its place: as
-/// many as there are places, had each just ended.
+/// How many runs of the one who floods may begin while a call of another waits for its
+/// place: as many as there are places, had each just ended.
 const PASSED: usize = 4;
 
 pub(crate) async fn fifty_tenants_of_whom_two_are_hostile() {
@@ -52,7 +52,7 @@ pub(crate) async fn fifty_tenants_of_whom_two_are_hostile() {
          {bombs} bombs, {guesses} guesses, {kills} killed workers",
         OTHERS * (2 * ROUNDS + 1),
     );
-    // The controls: they did what they were to do.
+    // The controls: hostile tenants did what they were to do.
     assert!(ran > 0 && busy > 100 && bombs > 0 && guesses > 0 && kills > 0);
 
     // What the others made is theirs still.
@@ -96,7 +96,7 @@ async fn floods(tenant: Tenant, number: usize, flood: Arc<Flood>, stop: Cancella
                     || text.contains("all sessions are in use at this moment (4 of 4 in use)");
                 assert!(is_its_own, "{text}");
                 flood.busy.fetch_add(1, Ordering::Relaxed);
-                // As a client that does not even read the answer.
+                // The wait is that of a client that does not even read the answer.
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Err(Error::Denied { action, reason }) => {

@@ -17,7 +17,7 @@ pub(crate) async fn whoever_does_nothing_leaves_nothing_and_comes_back() {
         let tenant = house.tenant(&format!("t{number}"));
         let session = tenant.begin(&format!("x = {number}\nopen('f', 'w').write('{number}')")).await;
         tenant.prints_in(&session, "print(x)").await;
-        // Left to be read, with more output than a reply has.
+        // The run is left to be read, with more output than a reply has.
         let run =
             tenant.execute(SessionChoice::None, "open('g', 'w').write('x')\nprint('x' * 100_000)").await.unwrap().run;
         sessions.push((tenant, session, run));
@@ -28,7 +28,7 @@ pub(crate) async fn whoever_does_nothing_leaves_nothing_and_comes_back() {
     let workers = house.workers();
     assert!(workers.len() == WORKERS && memory_files() > before, "{} {}", workers.len(), memory_files());
 
-    // One of them goes on, in the midst of a call, and stays.
+    // One tenant goes on, in the midst of a call, and stays.
     let (busy, session, _) = &sessions[0];
     let files = house.files_of(session).unwrap();
     let waits =
@@ -58,7 +58,7 @@ pub(crate) async fn whoever_does_nothing_leaves_nothing_and_comes_back() {
         (house.workers().is_empty() && used == 0 && memory_files() == before).then_some(())
     });
 
-    // Their sessions are in the store, and the results of their runs had their time.
+    // Sessions of forgotten tenants are in the store, and the results of their runs had their time.
     for (number, (tenant, session, run)) in sessions.iter().enumerate() {
         let printed = tenant.prints_in(session, "print(x, open('f').read())").await;
         assert_eq!(printed, format!("{number} {number}"));

@@ -28,7 +28,7 @@ pub(crate) struct House {
     state: TempDir,
 }
 
-/// One tenant of it.
+/// One tenant of the house.
 #[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) executor: Arc<Executor>,
@@ -50,7 +50,7 @@ pub(crate) fn some() -> TenantLimits {
 }
 
 impl House {
-    /// One with four places, for as many as `most` tenants with these limits.
+    /// A house with four places, for as many as `most` tenants with these limits.
     pub(crate) fn new(most: usize, default: TenantLimits, named: &[(&str, TenantLimits)]) -> Self {
         Self::with_native(MinimumTier::Off, most, default, named).unwrap()
     }
@@ -104,7 +104,7 @@ impl House {
         entries.into_iter().find(is_ours).unwrap()
     }
 
-    /// What tenants have there.
+    /// What tenants have beneath the directory of this server.
     pub(crate) fn directories(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.directory()).unwrap().map(|entry| entry.unwrap());
         let mut names: Vec<_> = entries

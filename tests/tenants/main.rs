@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         macro_rules! run {
             ($($module:ident :: $name:ident)*) => {$(
                 filter.run(concat!(stringify!($module), "::", stringify!($name)), || {
-                    // As a server for many has them.
+                    // The event loop is as a server for many has it.
                     let event_loop =
                         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                     event_loop.block_on($module::$name());

@@ -23,7 +23,7 @@ fn a_message_that_is_too_long_ends_the_connection_whole_or_in_fragments() {
     let server = server();
     let reason = "a message must be at most 25165824 bytes; `write` large files in several calls";
     let before = server.process().peak_bytes();
-    // Told by its length alone, before a byte of it is there.
+    // The length alone tells, before a byte of the message is there.
     for length in [MESSAGE_BYTES as u64 + 1, 1 << 40, u64::MAX >> 1] {
         let mut socket = WebSocket::to(&server);
         socket.send_bytes(&[&[0x80 | TEXT, 0xff][..], &length.to_be_bytes(), &[1, 2, 3, 4], &[0; 1000]].concat());
@@ -39,7 +39,7 @@ fn a_message_that_is_too_long_ends_the_connection_whole_or_in_fragments() {
     assert_eq!(socket.goodbye(), (1009, reason.to_owned()));
     let grown = server.process().peak_bytes().saturating_sub(before);
     assert!(grown < 96 * MEBIBYTE as u64, "{grown} bytes for 40 MiB");
-    // The control: as long as may be, in fragments.
+    // The control: a message as long as may be, in fragments.
     let mut socket = WebSocket::to(&server);
     let text = list(1).to_string();
     (0..23).for_each(|n| socket.send_frame(if n == 0 { TEXT } else { CONTINUATION }, &piece));
@@ -68,7 +68,7 @@ fn fill(socket: &WebSocket, bytes: &[u8]) -> usize {
         match stream.write(&bytes[sent..]) {
             Ok(count) => (sent, stuck) = (sent + count, 0),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // Where it gives up too early, the server had less to hold.
+                // If this gives up too early, the server had less to hold.
                 std::thread::sleep(Duration::from_millis(5));
                 stuck += 1;
             }
@@ -85,7 +85,7 @@ fn messages_that_are_half_there_take_no_more_memory_than_there_is_room_for() {
     let server = server();
     assert_eq!(server.execute("print(1)").output(), "1\n");
     let before = server.process().peak_bytes();
-    // In fragments with signs of life between them, which are no end of a message.
+    // The message comes in fragments with signs of life between them, which are no end of it.
     let mut half = Vec::new();
     for n in 0..23 {
         half.extend(frame(if n == 0 { TEXT } else { CONTINUATION }, &vec![b' '; MEBIBYTE]));
@@ -116,7 +116,7 @@ fn requests_at_once_are_bounded_and_what_ends_them_is_not() {
         let socket = if n % 2 == 0 { &mut socket } else { &mut other };
         socket.send(&execute(n, ENDLESS));
     }
-    // What came before it has been let in when it is answered.
+    // A request that is answered shows that what came before it has been let in.
     for socket in [&mut other, &mut socket] {
         assert!(socket.ask(&list("l"))["result"].is_object());
     }
@@ -176,7 +176,7 @@ fn a_client_that_does_not_read_has_few_answers_made_and_all_in_the_end() {
     let before = server.process().peak_bytes();
     let mut socket = WebSocket::to(&server);
     ask_for_pictures(&mut socket, ANSWERS);
-    // What it cancels is noticed all the same, and not answered.
+    // A request that is cancelled is noticed all the same, and not answered.
     socket.send(&execute("e", ENDLESS));
     socket.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "e"}}));
     let mut last = None;
@@ -186,7 +186,7 @@ fn a_client_that_does_not_read_has_few_answers_made_and_all_in_the_end() {
         (std::mem::replace(&mut last, now) == now).then_some(())
     });
     let grown = server.process().peak_bytes().saturating_sub(before);
-    // All of them are 200 MiB, and those that may wait are 16.
+    // All pictures are 200 MiB, and those that may wait are 16.
     assert!((16 * MEBIBYTE..120 * MEBIBYTE).contains(&usize::try_from(grown).unwrap()), "{grown} bytes");
     for n in 0..ANSWERS {
         let answer = socket.message();
@@ -206,10 +206,10 @@ fn a_client_that_takes_nothing_is_cut_off() {
     let active = |socket: &mut WebSocket| socket.call(&health).structured()["runs_active"].clone();
     eventually("the run to begin", || (active(&mut socket) == 1).then_some(()));
     ask_for_pictures(&mut socket, 30);
-    // Its answers keep those of the same principal waiting, until it is given up.
+    // The unread answers keep those of the same principal waiting, until the client is given up.
     server.wait_for_health("the run to be cancelled", |health| health["runs_active"] == 0);
     assert!(started.elapsed() > STALL_TIME / 2, "{:?}", started.elapsed());
-    // What it would have got is lost.
+    // The answers that the client would have got are lost.
     let mut answers = 0;
     while !matches!(socket.came(), Came::End) {
         answers += 1;
@@ -224,7 +224,7 @@ fn signs_of_life_are_given_and_asked_for() {
     let started = Instant::now();
     socket.send_frame(0x80 | PING, b"are you there");
     assert_eq!(socket.came(), Came::Sign(PONG, b"are you there".to_vec()));
-    // A flood of them, of which the answers are not taken, takes no memory.
+    // A flood of signs of life, of which the answers are not taken, takes no memory.
     let before = server.process().resident_bytes();
     let mut flood = WebSocket::to(&server);
     let many: Vec<u8> = (0..1000).flat_map(|_| frame(0x80 | PING, &[b'x'; 125])).collect();

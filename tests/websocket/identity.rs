@@ -45,14 +45,14 @@ fn every_message_is_let_through_or_refused_by_the_scopes_of_the_key_before_anyth
             assert!(said.contains(&format!("{name} needs the scope sandbox:execute")), "{said}");
         }
     }
-    // However it is written.
+    // The call is refused however it is written.
     reader.send_text(
         &tool(6, "execute", json!({"language": "python", "code": "1"}))
             .to_string()
             .replace("\"execute\"", "\"ex\\u0065cute\""),
     );
     assert_eq!(reader.answer(&json!(6))["error"]["data"]["reason"], "insufficient_scope");
-    // What it may do goes on, and nothing was made.
+    // A call that the key allows goes on, and nothing was made.
     assert!(reader.ask(&list(7))["result"].is_object());
     let shown = reader.call(&tool(8, "read", json!({"session": session})));
     assert!(!shown.is_error() && !shown.text().contains("made"), "{}", shown.text());
@@ -85,7 +85,7 @@ fn what_another_has_is_as_if_it_had_never_been() {
         };
         assert_eq!(ask(&mut two, &session), ask(&mut two, &never), "{name}");
     }
-    // The owner's is there.
+    // The owner's session is there.
     let read = one.call(&tool(3, "read", json!({"session": session, "path": "f"})));
     assert!(read.text().contains("secret"), "{}", read.text());
 }

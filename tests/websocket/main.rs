@@ -16,7 +16,7 @@ use tests::http::{HttpServer, modern};
 
 const ENDLESS: &str = "print('begun', flush=True)\nwhile True: pass";
 
-/// A server that has them, ready for calls.
+/// A server that has WebSockets, ready for calls.
 fn server() -> HttpServer {
     let server = HttpServer::with(Server::with().flag("--websocket"));
     server.wait_until_ready();

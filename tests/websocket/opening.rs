@@ -1,4 +1,4 @@
-//! Who may open one, and how.
+//! Who may open a WebSocket, and how.
 
 use tests::Server;
 use tests::http::{HttpServer, Request};

@@ -17,7 +17,7 @@ fn the_newer_era_lists_and_calls_without_a_handshake() {
     let names: Vec<_> = listed.result()["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
     assert_eq!(names, ["execute", "health_check", "read", "session", "write"]);
     assert_eq!(socket.call(&execute(3, "print(6 * 7)")).output(), "42\n");
-    // Each gets its own, whichever ends first.
+    // Each request gets its own answer, whichever ends first.
     (10..42).for_each(|n| socket.send(&execute(n, &format!("print({n})"))));
     for n in (10..42).rev() {
         assert_eq!(Reply::of(socket.answer(&json!(n))).output(), format!("{n}\n"));
@@ -34,7 +34,7 @@ fn every_version_of_the_initialize_era_is_spoken_and_the_two_eras_on_one_connect
         let call = json!({"name": "execute", "arguments": {"language": "python", "code": "print(6 * 7)"}});
         assert_eq!(socket.call(&legacy(2, "tools/call", call)).output(), "42\n");
     }
-    // One that asks first, as clients do that speak both.
+    // The client asks first, as those do that speak both eras.
     let mut socket = WebSocket::to(&server);
     assert!(socket.ask(&request(1, "server/discover", json!({})))["result"].is_object());
     assert_eq!(socket.hello("2025-11-25")["result"]["protocolVersion"], "2025-11-25");
@@ -114,9 +114,9 @@ fn a_run_ends_when_its_client_says_so_or_leaves_or_breaks() {
             let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
             socket.send(&cancel);
         });
-        // Its id is free, and the connection goes on.
+        // The id of the run is free, and the connection goes on.
         assert_eq!(socket.call(&execute(7, "print(1)")).output(), "1\n");
-        // With a goodbye, which is answered.
+        // The client leaves with a goodbye, which is answered.
         let mut socket = begin();
         assert_ends(&server, || socket.send_frame(0x80 | CLOSE, &1000_u16.to_be_bytes()));
         assert_eq!(socket.goodbye().0, 1000);
@@ -192,7 +192,7 @@ fn a_client_that_begins_with_no_request_is_told() {
     socket.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
     let (code, reason) = socket.goodbye();
     assert_eq!((code, reason.as_str()), (1002, "a client begins with a request"));
-    // Without what the newer era has in each, a request is refused by its id.
+    // A request without what the newer era has in each is refused by its id.
     let mut socket = WebSocket::to(&server);
     let bare = json!({"jsonrpc": "2.0", "id": 4, "method": "tools/list", "params": {}});
     assert_eq!(socket.ask(&bare)["error"]["code"], -32602);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// The number of the call of `execute`.
 pub(crate) const EXECUTE: &str = "call_execute";
-/// The number of the search for it.
+/// The number of the search for `execute`.
 pub(crate) const SEARCH: &str = "call_search";
 
 /// An interface of a model, with server-sent events.
@@ -26,11 +26,11 @@ pub(crate) enum Wire {
 /// How a model uses a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It calls it with arguments.
+    /// The model calls it with arguments.
     Function,
-    /// It finds tools whose definitions are kept back until then.
+    /// The tool finds others whose definitions are kept back until then.
     Search,
-    /// It takes a program that calls the other tools.
+    /// The tool takes a program that calls the others.
     Script,
 }
 
@@ -84,11 +84,11 @@ pub(crate) struct Image {
 /// What the model says.
 #[derive(Debug)]
 pub(crate) enum Say {
-    /// Its last words.
+    /// The model says its last words.
     Text(&'static str),
-    /// It looks for `execute` with this tool, as [`SEARCH`].
+    /// The model looks for `execute` with this tool, as [`SEARCH`].
     Search(Tool),
-    /// It wants `execute` called, by this tool, as [`EXECUTE`].
+    /// The model wants `execute` called, by this tool, as [`EXECUTE`].
     Execute {
         /// `execute` itself, or one for scripts.
         tool: Tool,

@@ -22,7 +22,7 @@ pub(crate) fn peak_of(work: impl FnOnce()) -> usize {
 }
 
 fn count(bytes: isize) {
-    // Where it is gone already, nobody asks.
+    // Nobody asks for the count of a thread whose counter is gone already.
     let _ = BYTES.try_with(|counted| {
         let (live, peak) = counted.get();
         counted.set((live + bytes, peak.max(live + bytes)));
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // It may hold both for a moment.
+        // The allocator may hold both for a moment.
         count(size.cast_signed());
         count(-layout.size().cast_signed());
         // SAFETY: as above.

@@ -10,7 +10,7 @@ pub(crate) struct Target {
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
     /// Takes an input, and panics where a promise is broken.
     run: fn(&[u8]),
-    /// The memory that it may take: so many KiB, and so many times its input.
+    /// The memory that an input may take: so many KiB, and so many times its size.
     memory: (usize, usize),
 }
 
