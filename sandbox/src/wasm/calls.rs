@@ -73,7 +73,7 @@ fn call_begin(mut caller: Caller<'_, Host>, name: i32, name_size: i32, bytes: i3
     if calls.in_flight() >= MAX_IN_FLIGHT {
         return Ok(-AGAIN);
     }
-    // Past the bound there are no more numbers to give than there are calls in flight.
+    // A number past the bound of calls is refused by the check below.
     let number = calls.made;
     let checked = GuestCall::check(name.len(), bytes.len(), number).and_then(|()| {
         let name = std::str::from_utf8(&memory[name]);
