@@ -91,6 +91,7 @@ impl Layout {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Common {
     minimum_memory_bytes: u64,
+    minimum_open_files: u64,
     environment: BTreeMap<String, String>,
     search_paths: BTreeMap<String, String>,
     hints: Vec<Hint>,
@@ -165,6 +166,11 @@ impl Native {
     /// The lowest limit on memory that a run can ask for.
     pub const fn minimum_memory_bytes(&self) -> u64 {
         self.common.minimum_memory_bytes
+    }
+
+    /// The lowest limit on open files that a run can ask for.
+    pub const fn minimum_open_files(&self) -> u64 {
+        self.common.minimum_open_files
     }
 
     /// Files of the runtime's own, read-only to the program: path and content.

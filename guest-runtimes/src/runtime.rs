@@ -117,6 +117,14 @@ impl GuestRuntime {
         }
     }
 
+    /// The lowest limit on open files that a run in this language can ask for.
+    pub const fn minimum_open_files(&self) -> u64 {
+        match &self.kind {
+            Kind::Wasm(_) => 0,
+            Kind::Native(native) => native.minimum_open_files(),
+        }
+    }
+
     /// File name extensions of programs, without the dot.
     pub fn source_extensions(&self) -> &[String] {
         &self.description.source_extensions

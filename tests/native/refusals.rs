@@ -65,3 +65,23 @@ fn a_program_of_a_language_that_is_none_is_refused_and_named() {
     assert!(reply.refusal().contains("/nonexistent/bash is not a program"), "{}", reply.text());
     assert_eq!(run(&server, "python-native", "print(1)", json!({})).output(), "1\n");
 }
+
+#[test]
+fn so_few_open_files_that_nothing_could_be_confined_are_refused_with_the_bound() {
+    let user = || Restriction::user(SOME_USER);
+    let shared = Server::with().restricted(user().option("--no-user-namespaces"));
+    for (builder, tier) in
+        [(Server::with(), "isolated"), (Server::with().restricted(user()), "namespaced"), (shared, "container")]
+    {
+        let server = builder.start();
+        for (language, code) in [("bash", "echo hi"), ("python-native", "print('hi')")] {
+            let with = |open_files: u32| run(&server, language, code, json!({"limits": {"open_files": open_files}}));
+            let refusal = "limits.open_files must be between 8 and 512, got 7";
+            assert_eq!(with(7).refusal(), refusal, "{tier}: {language}");
+            assert_eq!(with(8).output(), "hi\n", "{tier}: {language}");
+        }
+        // A guest opens nothing before it begins.
+        let reply = run(&server, "python", "print('hi')", json!({"limits": {"open_files": 0}}));
+        assert_eq!(reply.output(), "hi\n", "{tier}");
+    }
+}

@@ -130,7 +130,11 @@ impl Executor {
         let limits = self.default_limits_of(principal).with_requested(
             &request.limits,
             &self.settings.limit_ceilings.at_most(limit_ceilings),
-            runtime.minimum_memory_bytes(),
+            |resource| match resource {
+                Resource::MemoryBytes => runtime.minimum_memory_bytes(),
+                Resource::OpenFiles => runtime.minimum_open_files(),
+                _ => 0,
+            },
         )?;
         Ok((runtime, limits))
     }

@@ -102,7 +102,7 @@ impl Resource {
     }
 
     /// The lowest limit that makes sense: below it no program would start. Of
-    /// memory each language has a lowest of its own above this one.
+    /// memory and open files each language has a lowest of its own above this one.
     pub const fn minimum(self) -> u64 {
         match self {
             Self::WallTimeMs | Self::CpuTimeMs => 10,
@@ -188,7 +188,7 @@ impl Limits {
     }
 
     /// These limits, with every one that `requested` names put in its place, for
-    /// a run in a language that needs `minimum_memory_bytes`.
+    /// a run in a language that needs as much as `minimum` says.
     ///
     /// # Errors
     ///
@@ -199,14 +199,11 @@ impl Limits {
         mut self,
         requested: &RequestedLimits,
         ceilings: &Self,
-        minimum_memory_bytes: u64,
+        minimum: impl Fn(Resource) -> u64,
     ) -> Result<Self, Error> {
         for resource in Resource::ALL {
             let Some(amount) = requested.get(resource) else { continue };
-            let minimum = match resource {
-                Resource::MemoryBytes => minimum_memory_bytes,
-                other => other.minimum(),
-            };
+            let minimum = minimum(resource).max(resource.minimum());
             let ceiling = ceilings.get(resource);
             if amount < minimum || amount > ceiling {
                 return Err(Error::invalid(
@@ -307,10 +304,10 @@ mod tests {
     fn a_limit_past_its_ceiling_is_refused_with_field_bound_and_value() {
         let mut requested = RequestedLimits::default();
         requested.set(Resource::WallTimeMs, 300_001);
-        let error = Limits::defaults().with_requested(&requested, &Limits::ceilings(), MIB).unwrap_err();
+        let error = Limits::defaults().with_requested(&requested, &Limits::ceilings(), Resource::minimum).unwrap_err();
         assert_eq!(error.to_string(), "limits.wall_time_ms must be between 10 and 300000, got 300001");
         requested.set(Resource::WallTimeMs, 300_000);
-        let limits = Limits::defaults().with_requested(&requested, &Limits::ceilings(), MIB).unwrap();
+        let limits = Limits::defaults().with_requested(&requested, &Limits::ceilings(), Resource::minimum).unwrap();
         assert_eq!(limits.get(Resource::WallTimeMs), 300_000);
         assert_eq!(limits.get(Resource::CpuTimeMs), 30_000);
     }
@@ -319,7 +316,7 @@ mod tests {
     fn the_lowest_limit_on_memory_is_that_of_the_language() {
         let mut requested = RequestedLimits::default();
         requested.set(Resource::MemoryBytes, 3 * MIB);
-        let of = |minimum| Limits::defaults().with_requested(&requested, &Limits::ceilings(), minimum);
+        let of = |minimum| Limits::defaults().with_requested(&requested, &Limits::ceilings(), |_| minimum);
         assert_eq!(of(3 * MIB).unwrap().get(Resource::MemoryBytes), 3 * MIB);
         let refused = of(3 * MIB + 1).unwrap_err().to_string();
         assert_eq!(refused, "limits.memory_bytes must be between 3145729 and 1073741824, got 3145728");
