@@ -211,14 +211,14 @@ async fn the_result_of_a_run_is_read_where_it_ran_and_others_say_so() {
     let session = one.begin("x = 1").await;
     let (me, print) = (Principal::local(), "for n in range(20_000): print(n)");
     let made = one.execute(SessionChoice::Existing(session), print).await.unwrap().run;
-    one.executor.finished_run(&me, &made).unwrap();
+    one.executor.finished_run(&me, &made).await.unwrap();
     let other = two.execute(SessionChoice::None, "1").await.unwrap().run;
-    let refused = two.executor.finished_run(&me, &made).unwrap_err();
+    let refused = two.executor.finished_run(&me, &made).await.unwrap_err();
     assert!(matches!(refused, Error::OfAnotherServer { .. }), "{refused:?}");
     let (theirs, ours) = (&made.as_str()[..8], &other.as_str()[..8]);
     let text = refused.to_string();
     assert!(text.contains(&format!("no run `{made}`")) && text.contains(&format!("(`{theirs}…`, and here `{ours}…`)")));
     // The control: a server says of its own run that it is not there.
     let never = sandbox::RunId::parse(&format!("{ours}{}", "0".repeat(20))).unwrap();
-    assert!(matches!(two.executor.finished_run(&me, &never), Err(Error::NotFound { .. })));
+    assert!(matches!(two.executor.finished_run(&me, &never).await, Err(Error::NotFound { .. })));
 }

@@ -51,7 +51,7 @@ pub(crate) async fn answers(tenant: &Tenant, own: &SessionId, handles: &Handles)
         told(executor.restore(principal, session, snapshot, never).await),
         told(executor.fork(principal, session, None, never).await),
         told(executor.close(principal, session, Some(snapshot), never).await),
-        told(executor.finished_run(principal, run)),
+        told(executor.finished_run(principal, run).await),
         told(executor.restore(principal, own, snapshot, never).await),
         told(executor.fork(principal, own, Some(snapshot), never).await),
         told(executor.close(principal, session, None, never).await),

@@ -62,6 +62,6 @@ pub(crate) async fn whoever_does_nothing_leaves_nothing_and_comes_back() {
     for (number, (tenant, session, run)) in sessions.iter().enumerate() {
         let printed = tenant.prints_in(session, "print(x, open('f').read())").await;
         assert_eq!(printed, format!("{number} {number}"));
-        tenant.executor.finished_run(&tenant.principal, run).unwrap_err();
+        tenant.executor.finished_run(&tenant.principal, run).await.unwrap_err();
     }
 }

@@ -8,6 +8,7 @@
 mod admission;
 mod belongings;
 mod events;
+mod finished;
 mod grants;
 mod health;
 mod languages;
@@ -46,13 +47,13 @@ use crate::children::spawner::Spawner;
 use crate::error::{Error, IoContext as _};
 use crate::filesystem::canonical::canonical;
 use crate::filesystem::state_directory::StateDirectory;
-use crate::handle::{Principal, RunId};
+use crate::handle::Principal;
 use crate::images::older::Bases;
 use crate::memory_budget::MemoryBudget;
 use crate::native::NativeRuntime;
 use crate::policy::Policy;
 use crate::run::event::Origin;
-use crate::run::finished::{Evicted, FinishedRun, FinishedRuns};
+use crate::run::finished::{Evicted, FinishedRuns};
 use crate::run::limits::{Limits, Resource};
 use crate::run::observer::{Observer, Observers};
 use crate::session::ledger::Ledger;
@@ -326,15 +327,6 @@ impl Executor {
     /// [`Executor::execute`], because it was not understood.
     pub fn refuse(&self, principal: &Principal, language: &str, origin: Option<Origin>, error: &Error) {
         self.events.refuse(principal, language, origin, error);
-    }
-
-    /// A finished run of `principal`, to read from.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`].
-    pub fn finished_run(&self, principal: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
-        self.finished.get(principal, id)
     }
 
     /// Lets sessions hibernate, and ends what has lived long enough. Call it

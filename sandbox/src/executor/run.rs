@@ -98,6 +98,9 @@ impl Executor {
                 Kind::Native(_) => executor.run_with(&executor.native, &mut job).await,
             };
             let ran = ran.map_err(|error| error.on_disk_of(&executor.settings.state_directory));
+            if let Ok(Outcome { run, .. }) = &ran {
+                executor.hand_on(&job.principal.clone(), run).await;
+            }
             job.call.ended(&ran);
             ran
         });

@@ -197,6 +197,10 @@ impl FinishedRuns {
     /// Keeps `run`, and returns those that have to go for it.
     pub(crate) fn keep(&self, id: RunId, run: FinishedRun) -> Evicted {
         let mut kept = self.kept.lock();
+        // Two callers may have brought it from another server.
+        if kept.runs.contains_key(&id) {
+            return Evicted(vec![Arc::new(run)]);
+        }
         kept.bytes += run.held_bytes;
         let own = kept.owners.entry(run.owner.clone()).or_default();
         own.bytes += run.held_bytes;

@@ -15,5 +15,6 @@ pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod results;
+pub(crate) mod shared;
 pub(crate) mod spool;
 pub(crate) mod stream;

@@ -95,6 +95,18 @@ impl Cache {
         self.shared.as_ref()?.get(path.as_ref(), MAX_OBJECT_BYTES).await
     }
 
+    /// Whether other servers see anything of it.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Gives something to the other servers alone.
+    pub(super) async fn put_in_shared(&self, path: &Path, sealed: &[u8]) {
+        if let Some(shared) = self.shared.as_ref().filter(|_| Self::takes(sealed)) {
+            shared.put(path.as_ref(), sealed).await;
+        }
+    }
+
     /// Whether an object is small enough.
     pub(super) const fn takes(sealed: &[u8]) -> bool {
         sealed.len() <= MAX_OBJECT_BYTES

@@ -42,6 +42,7 @@ mod listing;
 mod local;
 mod objects;
 mod remote;
+mod runs;
 mod seal;
 mod sweep;
 mod usage;

@@ -292,7 +292,7 @@ impl Store {
     }
 
     /// The content of what was sealed for one location.
-    async fn open_sealed(&self, binding: Binding, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub(super) async fn open_sealed(&self, binding: Binding, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
         if sealed.len() < OFFLOAD_BYTES {
             return self.keys.open_sealed(&binding, sealed);
         }

@@ -13,7 +13,7 @@ use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use super::ends::CloseReason;
 use super::layout::BlobHash;
 use crate::error::{Error, IoContext as _};
-use crate::handle::SessionId;
+use crate::handle::{RunId, SessionId};
 
 const MAGIC: &[u8; 7] = b"belljar";
 const FORMAT: u8 = 1;
@@ -30,6 +30,7 @@ pub(super) const OVERHEAD: usize = NONCE.end + TAG_BYTES;
 pub(super) enum Binding {
     Commit { principal: String, session: SessionId, sequence: u64 },
     Blob { principal: String, hash: BlobHash },
+    Run { principal: String, run: RunId },
 }
 
 /// What a key is called: said by each object that was sealed with it.
@@ -60,6 +61,7 @@ impl Binding {
             }
             // 2 was what said that a session is over.
             Self::Blob { principal, hash } => (3, principal, [hash.as_bytes(), &[]]),
+            Self::Run { principal, run } => (4, principal, [run.as_str().as_bytes(), &[]]),
         };
         let mut bytes = vec![kind];
         for field in [header, principal.as_bytes(), rest[0], rest[1]] {
@@ -75,6 +77,7 @@ impl fmt::Display for Binding {
         match self {
             Self::Commit { session, sequence, .. } => write!(formatter, "commit {sequence} of session {session}"),
             Self::Blob { principal, hash } => write!(formatter, "blob {hash} of {principal}"),
+            Self::Run { principal, run } => write!(formatter, "run {run} of {principal}"),
         }
     }
 }

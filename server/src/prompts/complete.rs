@@ -116,7 +116,7 @@ fn wanted(reference: &Reference, argument: &str) -> Result<Wanted> {
 }
 
 fn numbers(executor: &Executor, principal: &Principal, run: &str) -> std::ops::RangeInclusive<usize> {
-    let run = RunId::parse(run).and_then(|id| executor.finished_run(principal, &id));
+    let run = RunId::parse(run).ok().and_then(|id| executor.finished_run_here(principal, &id));
     1..=run.map_or(0, |run| run.outputs())
 }
 
@@ -138,7 +138,7 @@ async fn paths(
 /// there has nothing in it.
 async fn own_paths(executor: &Executor, principal: &Principal, run: &str, folder: Folder, written: &str) -> Values {
     let Ok(id) = RunId::parse(run) else { return Values::default() };
-    let Ok(run) = executor.finished_run(principal, &id) else { return Values::default() };
+    let Some(run) = executor.finished_run_here(principal, &id) else { return Values::default() };
     folder.values(written, move |path| run.workspace(&id).and_then(|files| files.read(path))).await
 }
 

@@ -79,7 +79,7 @@ async fn at(
             Ok((contents, (0, CacheScope::Private)))
         }
         Address::Run { id, part } => {
-            let run = executor.finished_run(principal, &id)?;
+            let run = executor.finished_run(principal, &id).await?;
             // What a run left never changes, and its handle is nobody else's later.
             let ttl = u64::try_from(run.time_left().as_millis()).unwrap_or(u64::MAX);
             let uri = uri.to_owned();

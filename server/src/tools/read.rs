@@ -107,16 +107,16 @@ pub(crate) async fn call(call: &Call<'_>, arguments: JsonObject) -> Result<CallT
         }
         (None, Some(run), path, None, None) => {
             let id = RunId::parse(&run)?;
-            let run = executor.finished_run(principal, &id)?;
+            let run = executor.finished_run(principal, &id).await?;
             let path = workspace_path(path)?;
             Box::new(move || show(find(run.workspace(&id)?, &path, &part)?, &part))
         }
         (None, Some(run), None, Some(stream), None) => {
-            let run = executor.finished_run(principal, &RunId::parse(&run)?)?;
+            let run = executor.finished_run(principal, &RunId::parse(&run)?).await?;
             Box::new(move || read_stream(&run, &stream, &part))
         }
         (None, Some(run), None, None, Some(number)) => {
-            let run = executor.finished_run(principal, &RunId::parse(&run)?)?;
+            let run = executor.finished_run(principal, &RunId::parse(&run)?).await?;
             Box::new(move || read_output(&run, number, &part))
         }
         _ => {
