@@ -85,6 +85,16 @@ pub enum Error {
         /// The session.
         session: String,
     },
+    /// Another server went on with the session: from what this call made of it, or
+    /// without that. It was not acknowledged.
+    #[error(
+        "session `{session}` was changed by another server at the same moment, and whether that went on from this call \
+         or without it is not known; look at the session first or give `if_sequence`, so that nothing is done twice"
+    )]
+    Overtaken {
+        /// The session.
+        session: String,
+    },
     /// The caller cancelled the call before its run began.
     #[error("cancelled before it began")]
     Cancelled,
@@ -171,6 +181,7 @@ impl Error {
             Self::Exhausted { .. } => "exhausted",
             Self::Interrupted => "interrupted",
             Self::Fenced { .. } => "fenced",
+            Self::Overtaken { .. } => "overtaken",
             Self::Cancelled => "cancelled",
             Self::ShuttingDown => "shutting_down",
             Self::Unconfined { .. } => "unconfined",

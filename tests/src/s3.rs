@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, SystemTime};
 
@@ -55,6 +55,8 @@ pub enum Fault {
     LostWithin,
     /// The request is never answered, and never done.
     Silent,
+    /// The request is done and answered once the test lets it go: [`S3::release`].
+    Held,
 }
 
 struct Stored {
@@ -80,6 +82,8 @@ struct Shared {
     ahead: AtomicI64,
     overwrites: AtomicBool,
     ended: AtomicBool,
+    /// Whether what is held may go.
+    released: (Mutex<bool>, Condvar),
 }
 
 /// The storage, with one bucket, whatever it is called. It ends when dropped.
@@ -104,6 +108,7 @@ impl S3 {
             ahead: AtomicI64::new(0),
             overwrites: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            released: (Mutex::new(false), Condvar::new()),
         });
         let served = Arc::clone(&shared);
         let listener = spawn(move || {
@@ -135,6 +140,12 @@ impl S3 {
     /// Has everything go well from now on.
     pub fn heal(&self) {
         self.fail(|_| None);
+    }
+
+    /// Lets go what is held, and will be.
+    pub fn release(&self) {
+        *lock(&self.shared.released.0) = true;
+        self.shared.released.1.notify_all();
     }
 
     /// Sets the clock of the storage ahead, or back.
@@ -177,6 +188,7 @@ impl S3 {
 impl Drop for S3 {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
+        self.release();
         // A connection has the listener look up.
         let _ = TcpStream::connect(self.address);
         for connection in lock(&self.shared.bucket).connections.drain(..) {
@@ -236,6 +248,11 @@ fn serve(shared: &Shared, stream: TcpStream) {
             None | Some(Fault::LostWithin) => answer(shared, &request, &asked),
             Some(Fault::Slow(by)) => {
                 sleep(by);
+                answer(shared, &request, &asked)
+            }
+            Some(Fault::Held) => {
+                let (released, told) = &shared.released;
+                drop(told.wait_while(lock(released), |released| !*released).unwrap_or_else(PoisonError::into_inner));
                 answer(shared, &request, &asked)
             }
             Some(Fault::SlowDown) => Answer::error("503 Slow Down", "SlowDown"),

@@ -85,6 +85,47 @@ fn a_commit_whose_answer_is_lost_was_made_and_is_acknowledged_once() {
 }
 
 #[test]
+fn a_commit_that_was_built_upon_before_its_writer_looked_is_not_said_to_be_lost() {
+    // Its answer was lost, it was answered by an error, or in time and nothing is wrong but the order.
+    for fault in [Fault::LostAfter, Fault::DoneAndFailed, Fault::Slow(Duration::ZERO)] {
+        let s3 = S3::start();
+        let house = House::over(s3.endpoint());
+        let (one, two) = (house.server(), house.server());
+        let session = begin(&one, "x = 1");
+        let (is_done, done) = std::sync::mpsc::channel();
+        let (own, mut commits) = (session.clone(), 0);
+        s3.fail(move |asked: &Asked| {
+            commits += u32::from(asked.is_commit());
+            if commits == 1 && asked.is_commit() {
+                return Some(fault);
+            }
+            // Whatever comes next is its writer's: the other server is asked after that.
+            (commits > 0 && asked.key.contains(&own) && is_done.send(()).is_ok()).then_some(Fault::Held)
+        });
+        std::thread::scope(|scope| {
+            let overtaken = scope.spawn(|| execute(&one, &session, "x += 1"));
+            done.recv().unwrap();
+            drop(done);
+            // What it made is there, and another state and a third grow from it.
+            assert_eq!(value(&two, &session, "x += 10\nx"), "12", "{fault:?}: it was kept");
+            assert_eq!(value(&two, &session, "x += 10\nx"), "22", "{fault:?}");
+            s3.release();
+            let overtaken = overtaken.join().unwrap();
+            let said = overtaken.refusal();
+            assert!(
+                said.contains("whether that went on from this call or without it is not known")
+                    && said.contains("if_sequence")
+                    && !said.contains("nothing of this call was kept"),
+                "{fault:?}: {said}"
+            );
+        });
+        for here in [&one, &two] {
+            assert_eq!(value(here, &session, "x"), "22", "{fault:?}");
+        }
+    }
+}
+
+#[test]
 fn what_was_not_acknowledged_is_done_once_under_if_sequence() {
     let s3 = S3::start();
     let house = House::over(s3.endpoint());

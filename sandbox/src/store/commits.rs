@@ -46,6 +46,11 @@ impl Store {
     /// Makes `body` the state `sequence` of the session. `sequence` is one
     /// above the state that this one grew from.
     ///
+    /// # Errors
+    ///
+    /// [`Error::Overtaken`] when there are later states, and nobody knows whether they
+    /// grew from this one.
+    ///
     /// # Cancellation
     ///
     /// Not known afterwards: the commit may be there or not.
@@ -95,6 +100,11 @@ impl Store {
         // Others may have built on it, and will collect it.
         if !listing.commits.contains_key(&(sequence + 1)) {
             self.remove(owner, [(path, bytes)].into()).await?;
+        }
+        // It was free for a writer that comes late, or others were so fast: its own number
+        // may even have become free again while an answer was lost.
+        if listing.closed.is_none() && listing.newest() > Some(sequence) {
+            return Err(Error::Overtaken { session: session.to_string() });
         }
         Ok(Committed::Fenced)
     }

@@ -17,7 +17,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use super::backend;
-use super::backend::{Backend, Looked, Stored, failed};
+use super::backend::{Backend, Created, Looked, Stored, failed};
 use crate::error::Error;
 
 /// How often a write is tried that is refused where nothing is.
@@ -29,6 +29,14 @@ const UNANSWERED: u32 = 2;
 const CLOCK: &str = "clock";
 /// What is compared of an object: more than a header with its number.
 const BEGINNING: usize = 64;
+
+/// What came of writing an object where nothing was.
+enum Tried {
+    /// It is there.
+    Ours,
+    /// Another is. Where the answer to a write was `lost`, this one may have been there before.
+    Anothers { lost: Option<Error> },
+}
 
 /// A store without files: only what `object_store` offers for all of them.
 #[derive(Debug)]
@@ -43,26 +51,16 @@ impl Remote {
 #[async_trait]
 impl Backend for Remote {
     async fn create(&self, path: &Path, content: PutPayload) -> Result<bool, Error> {
-        let mut unanswered = 0;
-        for _ in 0..ATTEMPTS {
-            let lost = match backend::create(&*self.0, path, content.clone()).await {
-                Ok(true) => return Ok(true),
-                Ok(false) => None,
-                // It may be there all the same: the answer is what was lost.
-                Err(error @ Error::Unreachable { .. }) => Some(error),
-                Err(error) => return Err(error),
-            };
-            unanswered += u32::from(lost.is_some());
-            match (self.is_there(path, &content).await, lost) {
-                (Ok(Some(is_ours)), _) => return Ok(is_ours),
-                (Ok(None), Some(lost)) if unanswered >= UNANSWERED => return Err(lost),
-                (Ok(None), _) => {}
-                (Err(_), Some(lost)) => return Err(lost),
-                (Err(error), None) => return Err(error),
-            }
+        Ok(matches!(self.try_create(path, content).await?, Tried::Ours))
+    }
+
+    // What others built on may be gone, and another that came late in its place.
+    async fn create_commit(&self, _: &str, path: &Path, content: PutPayload) -> Result<Created, Error> {
+        match self.try_create(path, content).await? {
+            Tried::Ours => Ok(Created { is_new: true, gone_bytes: 0 }),
+            Tried::Anothers { lost: None } => Ok(Created { is_new: false, gone_bytes: 0 }),
+            Tried::Anothers { lost: Some(lost) } => Err(lost),
         }
-        let reason = format!("it was refused {ATTEMPTS} times because something is there, and nothing was");
-        Err(Error::host(format!("write {path} to the store"), reason))
     }
 
     // Its content is how its writer knows it again.
@@ -127,6 +125,34 @@ impl Backend for Remote {
 }
 
 impl Remote {
+    /// Writes an object, unless something is there.
+    async fn try_create(&self, path: &Path, content: PutPayload) -> Result<Tried, Error> {
+        let (mut unanswered, mut last_lost) = (0, None);
+        for _ in 0..ATTEMPTS {
+            let is_lost = match backend::create(&*self.0, path, content.clone()).await {
+                Ok(true) => return Ok(Tried::Ours),
+                Ok(false) => false,
+                // It may be there all the same: the answer is what was lost.
+                Err(error @ Error::Unreachable { .. }) => {
+                    last_lost = Some(error);
+                    true
+                }
+                Err(error) => return Err(error),
+            };
+            unanswered += u32::from(is_lost);
+            match (self.is_there(path, &content).await, last_lost.take()) {
+                (Ok(Some(true)), _) => return Ok(Tried::Ours),
+                (Ok(Some(false)), lost) => return Ok(Tried::Anothers { lost }),
+                (Ok(None), Some(lost)) if unanswered >= UNANSWERED => return Err(lost),
+                (Ok(None), lost) => last_lost = lost,
+                (Err(_), Some(lost)) => return Err(lost),
+                (Err(error), None) => return Err(error),
+            }
+        }
+        let reason = format!("it was refused {ATTEMPTS} times because something is there, and nothing was");
+        Err(last_lost.unwrap_or_else(|| Error::host(format!("write {path} to the store"), reason)))
+    }
+
     /// Whether what lies at `path` was written there by whoever has `content`;
     /// `None` if nothing does. What is sealed begins with a number of its own.
     async fn is_there(&self, path: &Path, content: &PutPayload) -> Result<Option<bool>, Error> {
