@@ -162,8 +162,8 @@ impl Store {
         })
     }
 
-    /// Ends a session and removes what it has. A session that is over stays
-    /// over for its first reason.
+    /// Ends a session and removes what it has. One that was closed stays closed; one that
+    /// expired may be closed, too.
     ///
     /// # Cancellation
     ///
@@ -214,7 +214,7 @@ impl Store {
         let is_used = listing.newest().is_some_and(|newest| newest > head)
             || listing.commits.get(&head).is_some_and(|commit| commit.is_some_and(|now| now != found));
         if is_used {
-            self.unmark(owner, session).await?;
+            self.take_back_expiry(owner, session).await?;
             return Ok(false);
         }
         self.remove_contents(owner, session).await?;

@@ -53,7 +53,8 @@ impl Store {
     }
 
     /// First of all, so that whoever commits meanwhile is fenced. Returns
-    /// whether it was not over already.
+    /// whether it was not over already. That its owner closed it is said even where it
+    /// has expired, which may be taken back.
     pub(super) async fn mark_ended(
         &self,
         owner: &str,
@@ -61,7 +62,8 @@ impl Store {
         reason: CloseReason,
     ) -> Result<bool, Error> {
         let listing = self.look_at(owner, session).await?;
-        if listing.closed.is_some() {
+        let before = listing.closed.map(|closed| closed.reason);
+        if before.is_some_and(|before| before == reason || before == CloseReason::Closed) {
             return Ok(false);
         }
         let path = location(owner, session, &self.end(owner, session, reason));
@@ -83,12 +85,21 @@ impl Store {
         if let Some(now) = self.clock.ahead() {
             self.backend.set_time(&path, now).await?;
         }
-        Ok(is_new)
+        Ok(is_new && before.is_none())
     }
 
-    /// Takes back, or forgets, that a session ended.
+    /// Forgets that a session ended.
     pub(super) async fn unmark(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
-        let ends = self.keys.ends(owner, session).into_iter();
+        self.unmark_for(owner, session, &CloseReason::ALL).await
+    }
+
+    /// Takes back that nobody used a session, and not what its owner did meanwhile.
+    pub(super) async fn take_back_expiry(&self, owner: &str, session: &SessionId) -> Result<(), Error> {
+        self.unmark_for(owner, session, &[CloseReason::Expired]).await
+    }
+
+    async fn unmark_for(&self, owner: &str, session: &SessionId, reasons: &[CloseReason]) -> Result<(), Error> {
+        let ends = self.keys.ends(owner, session).into_iter().filter(|(reason, _)| reasons.contains(reason));
         self.remove(owner, ends.map(|(_, end)| (location(owner, session, &end), 0)).collect()).await
     }
 }

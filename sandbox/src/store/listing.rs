@@ -158,7 +158,7 @@ impl Store {
             let empty = Seen { head: None, used: None, closed: None, bytes: 0, taken: 0, newest: stored.modified };
             let session = sessions.entry((owner, id)).or_insert(empty);
             if is_over {
-                session.closed = Some(stored.modified);
+                session.closed = session.closed.max(Some(stored.modified));
             } else {
                 session.add(&object, stored);
             }

@@ -111,6 +111,32 @@ async fn a_session_that_was_used_before_it_could_expire_lives_on() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_closed_while_its_expiry_is_taken_back_stays_closed() {
+    for kind in EVERY {
+        let (_parent, store) = store(kind);
+        let (owner, beside) = (me(), beside(&store));
+        let (session, owner) = (SessionId::random(), owner.directory_name());
+        store.commit(&me(), &session, 7, b"x").await.unwrap();
+        // One server found it unused and marked it, its owner closes it at another, and only
+        // then the first looks whether it was used meanwhile, and finds that it was.
+        assert!(store.mark_ended(owner, &session, CloseReason::Expired).await.unwrap());
+        beside.close(&me(), &session, CloseReason::Closed).await.unwrap();
+        store.take_back_expiry(owner, &session).await.unwrap();
+        for store in [&store, &beside] {
+            let head = store.head(&me(), &session).await.unwrap();
+            assert!(matches!(head, Head::Closed(Closed { reason: CloseReason::Closed, .. })), "{kind:?}: {head:?}");
+        }
+        assert_eq!(store.commit(&me(), &session, 8, b"late").await.unwrap(), Committed::Fenced);
+        // The control: an expiry that nobody closed is taken back.
+        let other = SessionId::random();
+        store.commit(&me(), &other, 7, b"x").await.unwrap();
+        assert!(store.mark_ended(owner, &other, CloseReason::Expired).await.unwrap());
+        store.take_back_expiry(owner, &other).await.unwrap();
+        assert_eq!(sequence_of(&beside, &other).await, Some(7));
+    }
+}
+
+#[tokio::test]
 async fn use_without_a_commit_lets_a_session_live_on() {
     for kind in [Kind::Memory, Kind::Process, Kind::Disk] {
         let (_parent, store) = store(kind);
