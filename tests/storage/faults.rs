@@ -126,6 +126,55 @@ fn a_commit_that_was_built_upon_before_its_writer_looked_is_not_said_to_be_lost(
 }
 
 #[test]
+fn a_fork_that_fails_leaves_nothing_that_lives_on() {
+    let s3 = S3::start();
+    let house = House::over(s3.endpoint());
+    let server = house.server();
+    let session = begin(&server, "import random\nopen('f', 'wb').write(random.randbytes(300_000))");
+    let fork = || tool(&server, "session", json!({"action": "fork", "session": session}));
+    // Beside what says that a session is over, which is empty but for a number.
+    let others = || {
+        let is_other = |key: &String| {
+            let names: Vec<_> = key.split('/').collect();
+            names.len() > 3 && names[2] != "ended" && names[2] != session
+        };
+        s3.objects().into_keys().filter(is_other).count()
+    };
+    let refused = Fault::Refused("AccessDenied");
+    let faults: [fn(&Asked) -> bool; 2] = [|asked| asked.operation == "CopyObject", Asked::is_commit];
+    for is_wrong in faults {
+        let mut copies = 0;
+        s3.fail(move |asked| {
+            copies += u32::from(asked.operation == "CopyObject");
+            // Some of it is there by then.
+            (is_wrong(asked) && (asked.is_commit() || copies > 1)).then_some(refused)
+        });
+        let failed = fork();
+        assert_eq!(failed.protocol_error().0, -32603, "{failed:?}");
+        eventually("the fork to be gone", || (others() == 0).then_some(()));
+    }
+    // The commit is made, its answer is lost, and its writer cannot look.
+    let mut made = None;
+    s3.fail(move |asked| match &made {
+        None if asked.is_commit() => {
+            made = Some(asked.key.clone());
+            Some(Fault::LostAfter)
+        }
+        Some(made) if asked.key == *made => Some(Fault::SlowDown),
+        _ => None,
+    });
+    let failed = fork();
+    assert!(failed.refusal().contains("does not answer as it should"), "{failed:?}");
+    eventually("the fork to be gone", || (others() == 0).then_some(()));
+    s3.heal();
+    let listed = tool(&server, "session", json!({"action": "list"}));
+    assert_eq!(listed.structured()["sessions"].as_array().unwrap().len(), 1, "{listed:?}");
+    let fork = fork().structured()["session"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(value(&server, &fork, "import os\nos.path.getsize('f')"), "300000", "the control");
+    assert!(others() > 0);
+}
+
+#[test]
 fn what_was_not_acknowledged_is_done_once_under_if_sequence() {
     let s3 = S3::start();
     let house = House::over(s3.endpoint());

@@ -29,7 +29,7 @@ use crate::error::{Error, IoContext as _};
 use crate::handle::{SessionId, SnapshotId};
 use crate::run::limits::{Limits, Resource};
 use crate::run::observer::{Observers, SessionEvent};
-use crate::store::{Committed, Store};
+use crate::store::{CloseReason, Committed, Store};
 use crate::wasm::engine::ENGINE_VERSION;
 use crate::worker::{Capture, MAX_STATE_BYTES, Transfer, saved_bytes};
 use crate::workspace::untouched::Untouched;
@@ -194,15 +194,33 @@ impl Saver {
         let sequence = turn.sequence() + 1;
         let copied = self.store.copy_blobs(&fork.owner, &turn.session.id, &fork.id, blobs, bytes).await;
         if let Err(error) = copied {
-            self.store.remove_contents(fork.owner.directory_name(), &fork.id).await?;
+            self.give_up(fork);
             return Err(fenced_or(&self.store, error, turn).await);
         }
         let began = Instant::now();
         let committed = self.store.commit(&fork.owner, &fork.id, sequence, &body).await;
-        if self.told(began, body.len(), committed)? == Committed::Fenced {
-            return Err(Error::host("fork a session", "its new handle is taken"));
+        match self.told(began, body.len(), committed) {
+            Ok(Committed::Done) => Ok((fork.id.clone(), sequence)),
+            Ok(Committed::Fenced) => {
+                self.give_up(fork);
+                Err(Error::host("fork a session", "its new handle is taken"))
+            }
+            Err(error) => {
+                self.give_up(fork);
+                Err(error)
+            }
         }
-        Ok((fork.id.clone(), sequence))
+    }
+
+    /// Ends a fork that nobody learns of, beside the call: what does not answer now may
+    /// not answer then. A commit that arrives late does not bring it back.
+    fn give_up(&self, fork: Arc<Session>) {
+        let store = self.store.clone();
+        self.store.background.spawn(async move {
+            if let Err(error) = store.close(&fork.owner, &fork.id, CloseReason::Closed).await {
+                tracing::warn!(%error, session = %fork.id, "a session that could not be forked is left in the store");
+            }
+        });
     }
 
     /// Checks what a worker says of an interpreter: it may be the guest that

@@ -72,8 +72,9 @@ impl Store {
             .ok_or_else(|| Error::host(format!("read blob {name} of session {session}"), "it is missing"))
     }
 
-    /// Gives a session blobs of another, under the same names: about `bytes` of
-    /// them, which count as its own although files are only linked.
+    /// Gives a session that begins blobs of another, under the same names: about `bytes` of
+    /// them, which count as its own although files are only linked. If that fails, the new
+    /// one is to be closed.
     pub(crate) async fn copy_blobs(
         &self,
         principal: &Principal,
@@ -84,6 +85,7 @@ impl Store {
     ) -> Result<(), Error> {
         let owner = principal.directory_name();
         self.usage.linked(owner, names.len(), bytes);
+        self.usage.began(owner);
         let paths: Vec<_> = names
             .into_iter()
             .map(Object::Blob)
@@ -93,8 +95,6 @@ impl Store {
             .map(|(source, target)| async move { self.backend.copy(&source, &target).await })
             .buffer_unordered(COPIES)
             .try_collect::<()>()
-            .await?;
-        self.usage.began(owner);
-        Ok(())
+            .await
     }
 }
