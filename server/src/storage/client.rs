@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{HeaderValue, USER_AGENT};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -22,21 +23,35 @@ use object_store::{ClientConfigKey, ClientOptions};
 use rustls::ClientConfig;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::bounded::too_long;
+
 /// How long a connection may take to come to be.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
-/// How long the head of an answer may take, beyond what its request takes at
-/// [`LEAST_SPEED`], and each part of its body.
+/// How long the head of an answer may take, and its body, beyond what they and the
+/// request take at [`LEAST_SPEED`].
 const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// Bytes that a request makes its way with in a second, at least.
+/// Bytes that make their way in a second, at least.
 const LEAST_SPEED: u64 = 1 << 20;
 /// A connection that nobody used for as long is closed: before S3 does it.
 const IDLE_TIME: Duration = Duration::from_secs(15);
-/// Answers up to here are taken as a whole, and listings, which have a thousand names.
+/// Content up to here is taken as a whole.
 const MAX_COLLECTED_BYTES: u64 = 1 << 20;
+/// The longest answer that is not content. A listing has a thousand names, each of at most
+/// 1,024 bytes and as much again of what is said of it.
+const MAX_ANSWER_BYTES: u64 = 4 << 20;
 /// Idle connections that are kept.
 const MAX_IDLE: usize = 32;
 
 const NAME: HeaderValue = HeaderValue::from_static(concat!("belljar/", env!("CARGO_PKG_VERSION")));
+
+/// Marks a request for content, whose length is known to whoever asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ForContent;
+
+/// What so many bytes take at the least speed.
+pub(super) fn time_for(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / LEAST_SPEED)
+}
 
 /// Makes clients that trust what `tls` does.
 #[derive(Debug)]
@@ -46,6 +61,12 @@ pub(super) struct Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.service(options, ANSWER_TIME)))
+    }
+}
+
+impl Connector {
+    fn service(&self, options: &ClientOptions, patience: Duration) -> Service {
         let mut tcp = TcpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT_TIME));
         tcp.set_nodelay(true);
@@ -59,31 +80,46 @@ impl HttpConnector for Connector {
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(MAX_IDLE)
             .build(builder.enable_http1().wrap_connector(tcp));
-        Ok(HttpClient::new(Service(client)))
+        Service { client, patience }
     }
 }
 
 #[derive(Debug)]
-struct Service(Client<HttpsConnector<TcpConnector>, HttpRequestBody>);
+struct Service {
+    client: Client<HttpsConnector<TcpConnector>, HttpRequestBody>,
+    patience: Duration,
+}
 
 #[async_trait]
 impl HttpService for Service {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         request.headers_mut().insert(USER_AGENT, NAME);
-        let is_listing = request.uri().query().is_some_and(|query| query.contains("list-type="));
-        let length = request.body().content_length() as u64;
-        let most = ANSWER_TIME + Duration::from_secs(length / LEAST_SPEED);
-        let answer = timeout(most, self.0.request(request)).await;
+        let is_content = request.extensions().get::<ForContent>().is_some();
+        let most = self.patience + time_for(request.body().content_length() as u64);
+        let answer = timeout(most, self.client.request(request)).await;
         let answer = answer.map_err(|_| too_slow(most))?.map_err(|error| HttpError::new(kind(&error), error))?;
         let (head, body) = answer.into_parts();
-        let body = Paced { body, patience: Box::pin(sleep(ANSWER_TIME)) };
-        let body = HttpResponseBody::new(body);
+        let body = Paced::new(body, self.patience);
         // Whoever reads the head alone before it is satisfied does not ask again for what
         // breaks off after that.
-        let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= MAX_COLLECTED_BYTES);
-        let body = if is_listing || is_small { body.bytes().await?.into() } else { body };
+        let is_small = body.size_hint().upper().is_some_and(|bytes| bytes <= MAX_COLLECTED_BYTES);
+        let body = if is_content && head.status.is_success() && !is_small {
+            HttpResponseBody::new(body)
+        } else {
+            taken(body).await?.into()
+        };
         Ok(HttpResponse::from_parts(head, body))
     }
+}
+
+/// All of an answer. Whoever reads it next makes room for as much as it says that it has.
+async fn taken(body: Paced) -> Result<Bytes, HttpError> {
+    let most = usize::try_from(MAX_ANSWER_BYTES).unwrap_or(usize::MAX);
+    let taken = Limited::new(body, most).collect().await.map(Collected::to_bytes);
+    taken.map_err(|error| match error.downcast::<HttpError>() {
+        Ok(error) => *error,
+        Err(_) => HttpError::new(HttpErrorKind::Decode, too_long(MAX_ANSWER_BYTES)),
+    })
 }
 
 fn too_slow(after: Duration) -> HttpError {
@@ -111,10 +147,24 @@ fn kind(error: &legacy::Error) -> HttpErrorKind {
     HttpErrorKind::Unknown
 }
 
-/// A body that must go on coming.
+/// A body that must go on coming, at the least speed.
 struct Paced {
     body: Incoming,
-    patience: Pin<Box<Sleep>>,
+    began: Instant,
+    bytes: u64,
+    patience: Duration,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Paced {
+    fn new(body: Incoming, patience: Duration) -> Self {
+        Self { body, began: Instant::now(), bytes: 0, patience, end: Box::pin(sleep(patience)) }
+    }
+
+    /// How long all that has come so far may take.
+    fn most(&self) -> Duration {
+        self.patience + time_for(self.bytes)
+    }
 }
 
 impl Body for Paced {
@@ -126,13 +176,17 @@ impl Body for Paced {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.patience.as_mut().reset(Instant::now() + ANSWER_TIME);
+            if let Some(Ok(frame)) = &frame {
+                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            let until = self.began + self.most();
+            self.end.as_mut().reset(until);
             return Poll::Ready(
                 frame.map(|frame| frame.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))),
             );
         }
-        ready!(self.patience.as_mut().poll(context));
-        Poll::Ready(Some(Err(too_slow(ANSWER_TIME))))
+        ready!(self.end.as_mut().poll(context));
+        Poll::Ready(Some(Err(too_slow(self.most()))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -148,6 +202,7 @@ impl Body for Paced {
 mod tests {
     use std::sync::Arc;
 
+    use futures_util::TryStreamExt as _;
     use hyper::Request;
     use rustls::pki_types::PrivateKeyDer;
     use rustls::{RootCertStore, ServerConfig};
@@ -220,6 +275,61 @@ mod tests {
         let (_, others) = certificate();
         let refused = get(others, true, &https).await.unwrap_err();
         assert_eq!(refused.kind(), HttpErrorKind::Connect);
+    }
+
+    /// A server that answers so without end, a part and a while after the other.
+    async fn endless(head: &'static str, part: &'static str, wait: Duration) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                while stream.write_all(part.as_bytes()).await.is_ok() {
+                    sleep(wait).await;
+                }
+            }
+        });
+        format!("http://127.0.0.1:{port}/")
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_content_has_a_length_whatever_it_says() {
+        let chunk: &str = Box::leak(format!("10000\r\n{}\r\n", "x".repeat(65_536)).into_boxed_str());
+        let heads = [
+            "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ];
+        for head in heads {
+            let url = endless(head, chunk, Duration::ZERO).await;
+            let long = get(RootCertStore::empty(), true, &url).await.unwrap_err();
+            assert_eq!(long.kind(), HttpErrorKind::Decode);
+            assert!(long.source().unwrap().to_string().contains("more than 4194304 bytes"), "{long:?}");
+        }
+        // Whoever made room for it would have none.
+        let huge = server(None, "HTTP/1.1 500 Oh\r\nContent-Length: 4611686018427387904\r\n\r\nshort").await;
+        let broken = get(RootCertStore::empty(), true, &format!("http://127.0.0.1:{huge}/")).await.unwrap_err();
+        assert_eq!(broken.kind(), HttpErrorKind::Interrupted);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_drop_by_drop_is_given_up() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+        let connector = Connector { tls: authorities::trusting(RootCertStore::empty()).unwrap() };
+        let service = connector.service(&ClientOptions::new().with_allow_http(true), Duration::from_millis(200));
+        for is_content in [false, true] {
+            let mut request = Request::get(endless(head, "x", Duration::from_millis(5)).await)
+                .body(HttpRequestBody::empty())
+                .unwrap();
+            if is_content {
+                request.extensions_mut().insert(ForContent);
+            }
+            let answer =
+                async { service.call(request).await?.into_body().bytes_stream().try_collect::<Vec<_>>().await };
+            assert_eq!(answer.await.unwrap_err().kind(), HttpErrorKind::Timeout, "{is_content}");
+        }
     }
 
     #[tokio::test]

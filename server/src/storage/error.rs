@@ -86,7 +86,7 @@ pub(super) fn cause(error: &object_store::Error) -> Cause {
             object_store::Error::PermissionDenied { .. } => Cause::NotAllowed,
             object_store::Error::Unauthenticated { .. } => Cause::WrongKey,
             object_store::Error::NotFound { .. } => Cause::NoBucket,
-            _ if says(&["HTTP error"]) => Cause::Unreachable,
+            _ if says(&["HTTP error", "no answer within"]) => Cause::Unreachable,
             _ => Cause::Other,
         }
     }

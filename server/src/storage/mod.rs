@@ -2,12 +2,14 @@
 //! reached. What is stored, and how, is the business of the `sandbox` crate.
 //!
 //! - [`address`]: buckets and endpoints as they are written.
+//! - [`bounded`]: how long it is waited for.
 //! - [`client`]: HTTP, with rustls.
 //! - [`credentials`]: a file of them that is mounted.
 //! - [`redis`]: a cache in front of it.
 //! - [`error`]: what failed, and what to do.
 
 mod address;
+mod bounded;
 mod client;
 mod credentials;
 mod error;
@@ -28,6 +30,7 @@ use rustls::RootCertStore;
 use sandbox::SharedCache;
 
 pub(crate) use self::address::{Bucket, Endpoint};
+use self::bounded::{Bounded, Prompt, within};
 use self::client::Connector;
 use self::credentials::CredentialFile;
 use self::error::Cause;
@@ -42,6 +45,9 @@ const MAX_RETRIES: usize = 5;
 const RETRY_TIME: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a store may take to say that it is there.
+const REACH_TIME: Duration = Duration::from_secs(5);
 
 /// An object that every server tries to create: by being refused it knows that others
 /// are, too. It stays.
@@ -119,20 +125,21 @@ impl Storage {
             builder = builder.with_credentials(Arc::new(CredentialFile::open(file)?));
         }
         let backoff = BackoffConfig { init_backoff: FIRST_WAIT, max_backoff: LONGEST_WAIT, base: 2. };
-        let store = builder
+        let builder = builder
             // Whatever a variable says: commits rest on it.
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_allow_http(is_clear)
             .with_retry(RetryConfig { backoff, max_retries: MAX_RETRIES, retry_timeout: RETRY_TIME })
-            .with_http_connector(Connector { tls })
-            .build()
-            .with_context(|| format!("{} cannot be used", settings.bucket))?;
+            .with_http_connector(Connector { tls });
+        let unusable = || format!("{} cannot be used", settings.bucket);
+        let credentials = Arc::clone(builder.clone().build().with_context(unusable)?.credentials());
+        let store = builder.with_credentials(Arc::new(Prompt::new(credentials))).build().with_context(unusable)?;
         let host = endpoint.as_ref().map_or("Amazon", |endpoint| endpoint.url());
         let place = format!("{} at {host}", settings.bucket);
         let objects: Arc<dyn ObjectStore> = if settings.bucket.prefix.as_ref().is_empty() {
-            Arc::new(store)
+            Arc::new(Bounded::new(store))
         } else {
-            Arc::new(PrefixStore::new(store, settings.bucket.prefix))
+            Arc::new(PrefixStore::new(Bounded::new(store), settings.bucket.prefix))
         };
         Ok(Self { objects, cache, place })
     }
@@ -189,7 +196,7 @@ impl Storage {
     ///
     /// When it does not, or is not what it was at the start.
     pub(crate) async fn reach(&self) -> Result<(), StorageError> {
-        let found = self.objects.get(&Path::from(MARK)).await;
+        let found = within(REACH_TIME, self.objects.get(&Path::from(MARK))).await;
         found.map(drop).map_err(|error| self.failed("read", error))
     }
 
