@@ -74,6 +74,8 @@ pub(crate) struct Service {
     storage: Option<Arc<Storage>>,
     /// Whether the store across a network did not answer when it was last looked for.
     is_storage_lost: AtomicBool,
+    /// Whether others seal with a key that this server has not got.
+    lacks_key: AtomicBool,
     /// The longest that a run may ask for.
     longest_run: Duration,
     drain: Duration,
@@ -115,6 +117,7 @@ impl Service {
             is_unprepared: AtomicBool::new(false),
             storage,
             is_storage_lost: AtomicBool::new(false),
+            lacks_key: AtomicBool::new(false),
             longest_run,
             drain: config.drain,
             stage: watch::Sender::new(Stage::Starting),
@@ -243,6 +246,9 @@ impl Service {
         if self.is_storage_lost.load(Ordering::Relaxed) {
             reasons.push("the store of sessions does not answer: the log and `belljar doctor` say why");
         }
+        if self.lacks_key.load(Ordering::Relaxed) {
+            reasons.push("`store_keys` lacks a key that other servers seal with: the log says which");
+        }
         if self.has_native && health.native.is_some_and(|native| native.tier.is_err()) {
             reasons.push(
                 "native programs cannot be confined as `native_tier` wants: `belljar doctor` says why, and \
@@ -306,6 +312,11 @@ impl Service {
         self.advance(Stage::Ready);
     }
 
+    /// Whether this server has the keys that others over its store seal with.
+    pub(crate) async fn check_store_keys(&self) -> Result<(), sandbox::Error> {
+        if self.storage.is_none() { Ok(()) } else { self.executor.check_store_keys().await }
+    }
+
     /// Looks whether the store answers, as long as the server lives.
     async fn look_for_storage(&self) {
         let Some(storage) = &self.storage else { return };
@@ -314,10 +325,25 @@ impl Service {
         loop {
             interval.tick().await;
             let reached = storage.reach().await;
-            let was_lost = self.is_storage_lost.swap(reached.is_err(), Ordering::Relaxed);
+            let is_lost = reached.is_err();
+            let was_lost = self.is_storage_lost.swap(is_lost, Ordering::Relaxed);
             match reached {
                 Err(error) if !was_lost => tracing::error!(error = ?anyhow::Error::from(error), "the store is lost"),
                 Ok(()) if was_lost => tracing::warn!("the store answers again"),
+                _ => {}
+            }
+            if is_lost {
+                continue;
+            }
+            let checked = self.check_store_keys().await;
+            // Whether it answers was asked before.
+            let lacks_key = checked.as_ref().is_err_and(|error| !matches!(error, sandbox::Error::Unreachable { .. }));
+            let lacked = self.lacks_key.swap(lacks_key, Ordering::Relaxed);
+            match checked {
+                Err(error) if lacks_key && !lacked => {
+                    tracing::error!(error = ?anyhow::Error::from(error), "the keys of the store are not those of other servers");
+                }
+                Ok(()) if lacked => tracing::warn!("the keys of the store are those of other servers again"),
                 _ => {}
             }
         }

@@ -10,7 +10,7 @@ use tests::eventually;
 use tests::http::HttpServer;
 use tests::s3::{Asked, Fault, S3};
 
-use crate::{House, begin, execute, tool, value};
+use crate::{House, begin, execute, store_key, tool, value};
 
 /// Runs `code` in a session if that is at `sequence`.
 fn execute_at(server: &HttpServer, session: &str, sequence: u64, code: &str) -> Reply {
@@ -242,7 +242,7 @@ fn keys_are_rotated_under_load_and_no_call_fails() {
     let s3 = S3::start();
     let house = House::over(s3.endpoint());
     let late = tempfile::tempdir().unwrap();
-    let (old, new) = ([7; 32], [8; 32]);
+    let (old, new) = (store_key(7), store_key(8));
     // The second server has a file of its own, as on another node, where it changes later.
     let keys = late.path().join("keys");
     let write = |bytes: &[u8]| {
@@ -302,7 +302,7 @@ fn damaged_and_swapped_objects_are_refused_and_name_no_secret() {
     );
     assert!(!is_clear.load(std::sync::atomic::Ordering::SeqCst), "what is stored is sealed");
     s3.tamper(
-        |key| !key.contains("bases/") && !key.contains("create-if-absent"),
+        |key| !key.contains("bases/") && !key.contains("create-if-absent") && !key.ends_with("/keys"),
         |content| {
             if let Some(byte) = content.get_mut(60) {
                 *byte ^= 1;

@@ -151,6 +151,7 @@ fn servers_that_are_killed_under_load_lose_nothing_and_leave_nothing() {
                 !key.contains("/bases/")
                     && !key.contains("/ended/")
                     && !key.ends_with("/create-if-absent")
+                    && !key.ends_with("/keys")
                     && !key.ends_with("/clock")
             })
             .collect();

@@ -6,7 +6,9 @@ use tests::eventually;
 use tests::http::HttpServer;
 use tests::s3::{Fault, S3};
 
-use crate::{House, begin, execute, said, value};
+use serde_json::json;
+
+use crate::{House, begin, execute, said, store_key, tool, value};
 
 #[test]
 fn storage_that_overwrites_what_is_there_is_refused_at_the_start() {
@@ -110,6 +112,53 @@ fn keys_and_credentials_that_others_can_read_are_refused_and_closed_ones_taken()
     std::fs::rename(house.keys(), house.folder.path().join("away")).unwrap();
     let refused = house.refused(&serve);
     assert!(refused.contains("it is named by `store_keys` and must be there: 32 random bytes"), "{refused}");
+}
+
+#[test]
+fn a_server_that_lacks_a_key_of_the_others_does_not_start_and_goes_on_with_nothing() {
+    let s3 = S3::start();
+    let house = House::over(s3.endpoint());
+    let [old, new, foreign] = [7, 8, 9].map(store_key);
+    let keys = house.folder.path().join("other keys");
+    let write = |ring: &[[u8; 32]]| {
+        house.write_keys(&ring.concat());
+        std::fs::rename(house.keys(), &keys).unwrap();
+    };
+    write(&[old]);
+    house.write_keys(&old);
+    let one = house.server();
+    let two = HttpServer::with(house.builder_with(&keys));
+    two.wait_until_ready();
+    let session = begin(&two, "x = 1");
+    // As if somebody had not waited until all of them have it.
+    house.write_keys(&[new, old].concat());
+    assert_eq!(value(&one, &session, "x += 1\nx"), "2");
+    let other = begin(&one, "y = 1");
+    tool(&one, "session", json!({"action": "close", "session": session}));
+    eventually("the server to miss the key", || {
+        let answer = two.get("/readyz");
+        (answer.status == 503 && answer.body.contains("lacks a key that other servers seal with")).then_some(())
+    });
+    // What it has in memory is over, by a name that it could not make.
+    for code in ["x += 1", "open('f', 'w').close()"] {
+        for session in [session.as_str(), "new"] {
+            let refused = execute(&two, session, code);
+            assert!(refused.is_error() || refused.message.get("error").is_some(), "{refused:?}");
+        }
+    }
+    let refused = execute(&two, "new", "1");
+    let lacks = refused.refusal();
+    assert!(lacks.contains("servers over this store seal with key") && lacks.contains("`store_keys` names"), "{lacks}");
+    // Nor does one start, whose keys are others.
+    house.write_keys(&foreign);
+    for words in [&["serve", "--listen=127.0.0.1:0"][..], &["doctor"]] {
+        let refused = house.refused(words);
+        assert!(refused.contains("opening the list of keys in the store is denied"), "{words:?}: {refused}");
+    }
+    write(&[old, new]);
+    assert_eq!(value(&two, &other, "y += 1\ny"), "2", "the control");
+    assert!(execute(&two, &session, "x").refusal().contains("it was closed"));
+    eventually("the server to be ready", || (two.get("/readyz").status == 200).then_some(()));
 }
 
 #[test]

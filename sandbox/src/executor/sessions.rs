@@ -223,6 +223,16 @@ impl Executor {
         .await
     }
 
+    /// Finds out whether this server has the keys that others over its store seal with.
+    /// Until it has, no session goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] when it lacks one, and what the store answers.
+    pub async fn check_store_keys(&self) -> Result<(), Error> {
+        self.sessions.check_keys().await
+    }
+
     /// Ends a session, or removes one of its snapshots.
     ///
     /// # Errors

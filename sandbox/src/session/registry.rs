@@ -289,6 +289,11 @@ impl Sessions {
         fenced_or(&self.store, error, turn).await
     }
 
+    /// [`Store::check_keys`].
+    pub(crate) async fn check_keys(&self) -> Result<(), Error> {
+        self.store.check_keys().await
+    }
+
     /// Remembers the present state of a session.
     ///
     /// # Errors

@@ -78,6 +78,9 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     /// Forgets which commits of `owner` are left so.
     fn forget(&self, _owner: &str) {}
 
+    /// Writes an object over what is there.
+    async fn replace(&self, path: &Path, content: PutPayload) -> Result<(), Error>;
+
     /// Reads an object of at most `max_bytes`. `None` when nothing is there.
     ///
     /// # Errors
@@ -163,6 +166,12 @@ pub(super) async fn create(objects: &dyn ObjectStore, path: &Path, content: PutP
         Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
         Err(source) => Err(failed(format!("write {path} to the store"), source)),
     }
+}
+
+/// Writes an object over what is there.
+pub(super) async fn replace(objects: &dyn ObjectStore, path: &Path, content: PutPayload) -> Result<(), Error> {
+    let written = objects.put(path, content).await;
+    written.map(drop).map_err(|source| failed(format!("write {path} to the store"), source))
 }
 
 /// Reads an object, unless it is larger than it may be.

@@ -72,6 +72,7 @@ impl Store {
         let path = location(owner, session, &Object::Commit(sequence));
         self.keys.refresh();
         let sealed = self.seal(binding, body).await?;
+        self.agree_on_keys().await?;
         let (bytes, copy) = (sealed.len() as u64, self.copy_to_share(&sealed));
         if !self.create_commit(owner, &path, sealed).await? {
             return Ok(Committed::Fenced);

@@ -67,6 +67,7 @@ impl Store {
             return Ok(false);
         }
         let path = location(owner, session, &self.end(owner, session, reason));
+        self.agree_on_keys().await?;
         let mut made = self.backend.create_mark(&path).await;
         if made.is_err() {
             // Nothing new can be made, and ending a session must make room. A

@@ -12,7 +12,7 @@ use super::ends::CloseReason;
 use super::key_file::{KeyFile, Secret, Stamp, random_secret};
 use super::layout::{BlobHash, Object};
 use super::objects::Store;
-use super::seal::{Binding, Keys, header_id};
+use super::seal::{Binding, KeyId, Keys, header_id};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 
@@ -97,14 +97,29 @@ impl KeyRing {
         });
         match found {
             Some(keys) => keys.open(binding, sealed),
-            None => {
-                let known: Vec<_> = self.all().iter().map(|keys| keys.id().to_string()).collect();
-                Err(Error::Denied {
-                    action: format!("opening {binding}"),
-                    reason: format!("it was sealed with key {id}, and this server has {}", known.join(", ")),
-                })
-            }
+            None => Err(self.lacks(binding, id)),
         }
+    }
+
+    /// Whether there is a key of that identifier.
+    pub(super) fn has(&self, id: KeyId) -> bool {
+        self.all().iter().any(|keys| keys.id() == id)
+    }
+
+    /// What is said where a key would be needed that is not there.
+    pub(super) fn lacks(&self, binding: &Binding, id: KeyId) -> Error {
+        let known: Vec<_> = self.all().iter().map(|keys| keys.id().to_string()).collect();
+        let known = known.join(", ");
+        let reason = match binding {
+            Binding::KeyList => format!(
+                "servers over this store seal with key {id}, and this one has {known}: it could not tell which sessions \
+                 are over; add that key to the file that `store_keys` names"
+            ),
+            Binding::Commit { .. } | Binding::Blob { .. } | Binding::Run { .. } => {
+                format!("it was sealed with key {id}, and this server has {known}")
+            }
+        };
+        Error::Denied { action: format!("opening {binding}"), reason }
     }
 
     /// What says that a session of `owner` is over, whichever key said so.

@@ -9,6 +9,7 @@
 //!                                                 only where the time of a commit cannot be set
 //! <principal>/ended/<session>-<hash>              the session is over, and why
 //! bases/<digest>                                  guest images that sessions differ from
+//! keys                                            which keys servers seal with; not in a directory
 //! clock                                           written to learn what time it is where
 //!                                                 objects get their times; not in a directory
 //! ```
@@ -36,6 +37,7 @@ mod ends;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod key_file;
+mod key_list;
 mod key_ring;
 mod layout;
 mod listing;

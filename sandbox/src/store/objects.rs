@@ -17,6 +17,7 @@ use super::backend::{Backend, Created};
 use super::cache::{Cache, SharedCache};
 use super::clock::Clock;
 use super::key_file::KeyFile;
+use super::key_list::Agreed;
 use super::key_ring::KeyRing;
 use super::layout::{Object, blobs_location, location, parse_sequence, session_location};
 use super::local::{Local, directory};
@@ -87,6 +88,7 @@ pub(crate) struct StoreSettings {
 pub(crate) struct Store {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) keys: Arc<KeyRing>,
+    pub(super) agreed: Arc<Agreed>,
     /// Where the store is across a network.
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) usage: Arc<Counted>,
@@ -124,6 +126,7 @@ impl Store {
         Ok(Self {
             backend,
             keys: Arc::new(keys),
+            agreed: Arc::default(),
             cache: is_far.then(|| Arc::new(Cache::new(settings.cache.clone()))),
             usage: Arc::default(),
             settings: Arc::new(settings),

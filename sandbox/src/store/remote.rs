@@ -70,6 +70,10 @@ impl Backend for Remote {
         self.create(path, own.to_vec().into()).await
     }
 
+    async fn replace(&self, path: &Path, content: PutPayload) -> Result<(), Error> {
+        backend::replace(&*self.0, path, content).await
+    }
+
     async fn read(&self, path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
         backend::read(&*self.0, path, max_bytes).await
     }
@@ -111,16 +115,14 @@ impl Backend for Remote {
     // Nobody says it but by the time of what is written now.
     async fn now(&self) -> Result<SystemTime, Error> {
         let clock = Path::from(CLOCK);
-        let written = self.0.put(&clock, PutPayload::new()).await;
-        written.map_err(|source| failed("write to the store".to_owned(), source))?;
+        self.replace(&clock, PutPayload::new()).await?;
         let found = backend::find(&*self.0, &clock).await?;
         found.map(|found| found.modified).ok_or_else(|| Error::host("read the clock of the store", "it vanished"))
     }
 
     // A copy of the commit onto itself would do, and S3 refuses it.
     async fn touch(&self, _: &Path, used: &Path, _: SystemTime) -> Result<(), Error> {
-        let written = self.0.put(used, PutPayload::new()).await;
-        written.map(drop).map_err(|source| failed(format!("write {used} to the store"), source))
+        self.replace(used, PutPayload::new()).await
     }
 }
 

@@ -28,14 +28,38 @@ pub(super) const OVERHEAD: usize = NONCE.end + TAG_BYTES;
 /// that a fork can copy it as it is; its hash stands for its content.
 #[derive(Clone, Debug)]
 pub(super) enum Binding {
-    Commit { principal: String, session: SessionId, sequence: u64 },
-    Blob { principal: String, hash: BlobHash },
-    Run { principal: String, run: RunId },
+    Commit {
+        principal: String,
+        session: SessionId,
+        sequence: u64,
+    },
+    Blob {
+        principal: String,
+        hash: BlobHash,
+    },
+    /// The list of keys, which is of all principals.
+    KeyList,
+    Run {
+        principal: String,
+        run: RunId,
+    },
 }
 
 /// What a key is called: said by each object that was sealed with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId([u8; 8]);
+
+impl KeyId {
+    pub(super) const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+impl From<[u8; 8]> for KeyId {
+    fn from(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,13 +79,14 @@ pub(super) struct Keys {
 impl Binding {
     /// Fields with their lengths, so that no two bindings read alike.
     fn associated(&self, header: &[u8]) -> Vec<u8> {
-        let (kind, principal, rest): (u8, _, [&[u8]; 2]) = match self {
+        let (kind, principal, rest): (u8, &str, [&[u8]; 2]) = match self {
             Self::Commit { principal, session, sequence } => {
                 (1, principal, [session.as_str().as_bytes(), &sequence.to_le_bytes()])
             }
             // 2 was what said that a session is over.
             Self::Blob { principal, hash } => (3, principal, [hash.as_bytes(), &[]]),
-            Self::Run { principal, run } => (4, principal, [run.as_str().as_bytes(), &[]]),
+            Self::KeyList => (4, "", [&[], &[]]),
+            Self::Run { principal, run } => (5, principal, [run.as_str().as_bytes(), &[]]),
         };
         let mut bytes = vec![kind];
         for field in [header, principal.as_bytes(), rest[0], rest[1]] {
@@ -77,6 +102,7 @@ impl fmt::Display for Binding {
         match self {
             Self::Commit { session, sequence, .. } => write!(formatter, "commit {sequence} of session {session}"),
             Self::Blob { principal, hash } => write!(formatter, "blob {hash} of {principal}"),
+            Self::KeyList => formatter.write_str("the list of keys in the store"),
             Self::Run { principal, run } => write!(formatter, "run {run} of {principal}"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod collect;
 mod commits;
+mod key_list;
 mod keys;
 mod objects;
 mod sweep;

@@ -70,6 +70,13 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
             }
         }
         let executor = Arc::new(Executor::new(config.executor)?);
+        if config.storage.is_some()
+            && failures == 0
+            && let Err(error) = executor.check_store_keys().await
+        {
+            failures += 1;
+            say(&format!("  FAIL {error}"));
+        }
         executor.probe_native_languages().await;
         let native = executor.health().native;
         for runtime in executor.catalogue().iter() {

@@ -116,6 +116,7 @@ fn serve<T: Future<Output = anyhow::Result<()>>>(
             storage.check().await?;
         }
         let service = Arc::new(Service::new(config, traces)?);
+        service.check_store_keys().await?;
         // Runs have their ends when transports are through with their answers.
         let _end = service.ends();
         let signals = Signals::listen()?;

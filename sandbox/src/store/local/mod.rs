@@ -81,6 +81,10 @@ impl Backend for Local {
         self.files.reusable.forget(owner);
     }
 
+    async fn replace(&self, path: &Path, content: PutPayload) -> Result<(), Error> {
+        backend::replace(&self.objects, path, content).await
+    }
+
     async fn read(&self, path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
         backend::read(&self.objects, path, max_bytes).await
     }
