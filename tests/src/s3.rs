@@ -359,7 +359,7 @@ fn answer(shared: &Shared, request: &Request, asked: &Asked) -> Answer {
             if asked.creates && objects.contains_key(&request.key) && !shared.overwrites.load(Ordering::SeqCst) {
                 return Answer::error("412 Precondition Failed", "PreconditionFailed");
             }
-            let fields = format!("ETag: \"{:x}\"\r\n", request.body.len());
+            let fields = format!("ETag: \"{}\"\r\n", tag(&request.body));
             objects.insert(request.key.clone(), Stored { content: request.body.clone(), modified: now });
             Answer { fields, ..Answer::new("200 OK") }
         }
@@ -381,8 +381,7 @@ fn answer(shared: &Shared, request: &Request, asked: &Asked) -> Answer {
         "GetObject" | "HeadObject" => {
             let Some(stored) = objects.get(&request.key) else { return Answer::error("404 Not Found", "NoSuchKey") };
             let all = &stored.content;
-            let mut fields =
-                format!("ETag: \"{:x}\"\r\nLast-Modified: {}\r\n", all.len(), stamp(stored.modified, true));
+            let mut fields = format!("ETag: \"{}\"\r\nLast-Modified: {}\r\n", tag(all), stamp(stored.modified, true));
             if asked.operation == "HeadObject" {
                 return Answer { fields, length: Some(all.len()), ..Answer::new("200 OK") };
             }
@@ -438,8 +437,9 @@ fn list(objects: &BTreeMap<String, Stored>, request: &Request) -> Answer {
                 names += 1;
                 let _ = write!(
                     body,
-                    "<Contents><Key>{key}</Key><LastModified>{}</LastModified><ETag>\"0\"</ETag><Size>{}</Size></Contents>",
+                    "<Contents><Key>{key}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag><Size>{}</Size></Contents>",
                     stamp(stored.modified, false),
+                    tag(&stored.content),
                     stored.content.len()
                 );
             }
@@ -456,6 +456,14 @@ fn list(objects: &BTreeMap<String, Stored>, request: &Request) -> Answer {
         let _ = write!(body, "<NextContinuationToken>{last}</NextContinuationToken>");
     }
     Answer::xml(format!("{body}<IsTruncated>{is_more}</IsTruncated></ListBucketResult>"))
+}
+
+/// Another for another content.
+fn tag(content: &[u8]) -> String {
+    use std::hash::{DefaultHasher, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(content);
+    format!("{:016x}", hasher.finish())
 }
 
 /// A time as HTTP has it, or XML.

@@ -1,10 +1,11 @@
 //! Between this server and a bucket: objects that were written or read lately, in the
 //! memory of this server, and behind that in what servers share.
 //!
-//! Nothing here is believed. An object never changes, is sealed, and bound to its
-//! name: whatever comes from here is opened like what comes from the store, and what
-//! does not open counts as absent. Which commit is the newest, and whether a session is over,
-//! is never asked here.
+//! Nothing here is believed. An object is sealed, and bound to its name: whatever comes from
+//! here is opened like what comes from the store, and what does not open counts as absent.
+//! What lies at the name of a blob has one content. At that of a commit there is another
+//! after a bucket was set back, so one is known by the tag that the store's listing says.
+//! Which commit is the newest, and whether a session is over, is never asked here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,10 +17,15 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::backend::Tag;
+use super::layout::{Object, parse};
+
 /// The largest object that is kept.
 const MAX_OBJECT_BYTES: usize = 1 << 20;
 /// What all in memory may take.
 const MAX_MEMORY_BYTES: usize = 32 << 20;
+/// Commits whose tags are known; of more all are forgotten.
+const MAX_TAGS: usize = 16_384;
 /// Objects on their way to what is shared; more are left out.
 const MAX_PUTS: usize = 64;
 
@@ -37,8 +43,8 @@ pub trait SharedCache: fmt::Debug + Send + Sync {
 /// Objects by their names, the least recently used of which go first.
 #[derive(Default)]
 struct Memory {
-    objects: HashMap<Path, (u64, Arc<[u8]>)>,
-    order: BTreeMap<u64, Path>,
+    objects: HashMap<String, (u64, Arc<[u8]>)>,
+    order: BTreeMap<u64, String>,
     bytes: usize,
     clock: u64,
 }
@@ -46,23 +52,25 @@ struct Memory {
 /// Both tiers.
 pub(super) struct Cache {
     memory: Mutex<Memory>,
+    /// What the store said last of commits.
+    tags: Mutex<HashMap<Path, Tag>>,
     shared: Option<Arc<dyn SharedCache>>,
     puts: Arc<Semaphore>,
 }
 
 impl Memory {
-    fn get(&mut self, path: &Path) -> Option<Arc<[u8]>> {
-        let content = self.remove(path)?;
-        self.insert(path.clone(), Arc::clone(&content));
+    fn get(&mut self, name: &str) -> Option<Arc<[u8]>> {
+        let content = self.remove(name)?;
+        self.insert(name.to_owned(), Arc::clone(&content));
         Some(content)
     }
 
-    fn insert(&mut self, path: Path, content: Arc<[u8]>) {
-        self.remove(&path);
+    fn insert(&mut self, name: String, content: Arc<[u8]>) {
+        self.remove(&name);
         self.clock += 1;
         self.bytes += content.len();
-        self.order.insert(self.clock, path.clone());
-        self.objects.insert(path, (self.clock, content));
+        self.order.insert(self.clock, name.clone());
+        self.objects.insert(name, (self.clock, content));
         while self.bytes > MAX_MEMORY_BYTES
             && let Some((_, oldest)) = self.order.pop_first()
         {
@@ -72,8 +80,8 @@ impl Memory {
         }
     }
 
-    fn remove(&mut self, path: &Path) -> Option<Arc<[u8]>> {
-        let (used, content) = self.objects.remove(path)?;
+    fn remove(&mut self, name: &str) -> Option<Arc<[u8]>> {
+        let (used, content) = self.objects.remove(name)?;
         self.order.remove(&used);
         self.bytes -= content.len();
         Some(content)
@@ -82,17 +90,40 @@ impl Memory {
 
 impl Cache {
     pub(super) fn new(shared: Option<Arc<dyn SharedCache>>) -> Self {
-        Self { memory: Mutex::default(), shared, puts: Arc::new(Semaphore::new(MAX_PUTS)) }
+        Self { memory: Mutex::default(), tags: Mutex::default(), shared, puts: Arc::new(Semaphore::new(MAX_PUTS)) }
+    }
+
+    /// Notes what the store says of a commit, before that is read or kept.
+    pub(super) fn tagged(&self, commit: &Path, tag: Option<Tag>) {
+        let mut tags = self.tags.lock();
+        if tags.len() >= MAX_TAGS {
+            tags.clear();
+        }
+        match tag {
+            Some(tag) => drop(tags.insert(commit.clone(), tag)),
+            None => drop(tags.remove(commit)),
+        }
+    }
+
+    /// What an object is called here; none of a commit of which the store has not said which it is.
+    fn name(&self, path: &Path) -> Option<String> {
+        if !matches!(parse(path), Some((_, _, Object::Commit(_)))) {
+            return Some(path.to_string());
+        }
+        let tag = self.tags.lock().get(path).copied()?;
+        Some(format!("{path}@{tag}"))
     }
 
     /// What there is of an object, which need not be right.
     pub(super) fn in_memory(&self, path: &Path) -> Option<Vec<u8>> {
-        self.memory.lock().get(path).map(|content| content.to_vec())
+        let name = self.name(path)?;
+        self.memory.lock().get(&name).map(|content| content.to_vec())
     }
 
     /// The same in what is shared.
     pub(super) async fn shared(&self, path: &Path) -> Option<Vec<u8>> {
-        self.shared.as_ref()?.get(path.as_ref(), MAX_OBJECT_BYTES).await
+        let shared = self.shared.as_ref()?;
+        shared.get(&self.name(path)?, MAX_OBJECT_BYTES).await
     }
 
     /// Whether other servers see anything of it.
@@ -114,8 +145,8 @@ impl Cache {
 
     /// Keeps an object that lies in the store.
     pub(super) fn keep(&self, path: &Path, sealed: Vec<u8>) {
-        if Self::takes(&sealed) {
-            self.memory.lock().insert(path.clone(), sealed.into());
+        if let Some(name) = self.name(path).filter(|_| Self::takes(&sealed)) {
+            self.memory.lock().insert(name, sealed.into());
         }
     }
 
@@ -123,21 +154,23 @@ impl Cache {
     pub(super) fn share(&self, path: &Path, sealed: Vec<u8>, background: &TaskTracker) {
         let copy = self.shared.as_ref().filter(|_| Self::takes(&sealed)).map(|shared| (shared, sealed.clone()));
         self.keep(path, sealed);
-        let Some((shared, sealed)) = copy else { return };
+        let (Some((shared, sealed)), Some(name)) = (copy, self.name(path)) else { return };
         // One that is slow must not pile up what it is to be given.
         let Ok(permit) = Arc::clone(&self.puts).try_acquire_owned() else { return };
-        let (shared, path) = (Arc::clone(shared), path.clone());
+        let shared = Arc::clone(shared);
         background.spawn(async move {
-            shared.put(path.as_ref(), &sealed).await;
+            shared.put(&name, &sealed).await;
             drop(permit);
         });
     }
 
     /// Drops what is known of objects that are removed, or did not open.
     pub(super) fn forget<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) {
-        let mut memory = self.memory.lock();
         for path in paths {
-            memory.remove(path);
+            if let Some(name) = self.name(path) {
+                self.memory.lock().remove(&name);
+            }
+            self.tags.lock().remove(path);
         }
     }
 }

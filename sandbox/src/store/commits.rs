@@ -94,6 +94,7 @@ impl Store {
             if sequence == 1 {
                 self.usage.began(owner);
             }
+            self.note_tag(&path, listing.commits.get(&sequence).copied().flatten());
             self.share(&path, copy);
             self.release(owner, session, listing.commits.range(..sequence)).await;
             return Ok(Committed::Done);
@@ -138,6 +139,7 @@ impl Store {
             return Ok(Head::Closed(closed));
         }
         let Some((sequence, newest)) = listing.commits.last_key_value() else { return Ok(Head::Absent) };
+        self.note_tag(&location(owner, session, &Object::Commit(*sequence)), *newest);
         let modified = newest.map_or(SystemTime::UNIX_EPOCH, |newest| newest.modified);
         Ok(Head::At { sequence: *sequence, modified })
     }

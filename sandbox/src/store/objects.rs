@@ -13,7 +13,7 @@ use object_store::path::Path;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::backend::{Backend, Created};
+use super::backend::{Backend, Created, Stored};
 use super::cache::{Cache, SharedCache};
 use super::clock::Clock;
 use super::key_file::KeyFile;
@@ -237,6 +237,13 @@ impl Store {
     /// What is sealed, where that is kept beside the store.
     pub(super) fn copy_to_share(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         self.cache.as_ref().filter(|_| Cache::takes(sealed)).map(|_| sealed.to_vec())
+    }
+
+    /// Notes which content a commit has.
+    pub(super) fn note_tag(&self, commit: &Path, found: Option<Stored>) {
+        if let Some(cache) = &self.cache {
+            cache.tagged(commit, found.and_then(|found| found.tag));
+        }
     }
 
     /// Keeps what lies in the store now beside it, too.

@@ -1,5 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the files of a store")]
 
+mod cached;
 mod collect;
 mod commits;
 mod key_list;

@@ -83,8 +83,9 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<(String, Option<Stored>)
             continue;
         }
         let metadata = unless_gone(entry.metadata())?;
-        let stored =
-            |metadata: fs::Metadata| metadata.modified().map(|modified| Stored { bytes: metadata.len(), modified });
+        let stored = |metadata: fs::Metadata| {
+            metadata.modified().map(|modified| Stored { bytes: metadata.len(), modified, tag: None })
+        };
         files.push((name, metadata.map(stored).transpose()?));
     }
     Ok(files)
