@@ -96,7 +96,7 @@ fn requests(s3: &S3, before: &std::collections::BTreeMap<&'static str, u64>, cal
 pub(crate) fn measure() {
     let (s3, folder) = (S3::start(), TempDir::new().expect("a temporary directory can be made"));
     let keys = folder.path().join("keys");
-    std::fs::write(&keys, [7; 32]).expect("a key can be written");
+    std::fs::write(&keys, tests::store_key(7)).expect("a key can be written");
     std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o400)).expect("a mode can be set");
     let servers = [server(&s3, &keys, None), server(&s3, &keys, None)];
     let mut both: Vec<_> = servers.iter().map(Replica::of).collect();

@@ -218,7 +218,7 @@ fn another_key_is_refused_by_name() {
     let key = server.store().key();
     let own = std::fs::read(&key).unwrap();
     let next = server.kill();
-    std::fs::write(&key, [7; 32]).unwrap();
+    std::fs::write(&key, tests::store_key(7)).unwrap();
     let server = next.start();
     for refused in [server.execute_in(&session, "x"), server.read(&session, "f")] {
         assert!(refused.refusal().contains("sealed with key"), "{}", refused.text());

@@ -53,7 +53,7 @@ pub use restriction::{Restriction, SOME_USER};
 pub use running::Running;
 pub use runtimes::{RuntimesFolder, Tally};
 pub use server::{Builder, Server, binary, cache_directory, target_directory};
-pub use store::Store;
+pub use store::{Store, store_key};
 
 /// How long anything may take before a test gives up on it. Far above what any
 /// answer needs, so that reaching it always means a hang.

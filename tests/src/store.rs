@@ -24,6 +24,17 @@ fn everything(directory: &Path) -> Vec<(PathBuf, Metadata)> {
     found
 }
 
+/// A key as random as any, and the same for the same number.
+pub fn store_key(number: u64) -> [u8; 32] {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    [(); 32].map(|()| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[4]
+    })
+}
+
 impl Store {
     pub(crate) const fn new(directory: PathBuf) -> Self {
         Self { directory }

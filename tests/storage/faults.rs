@@ -9,8 +9,9 @@ use tests::Reply;
 use tests::eventually;
 use tests::http::HttpServer;
 use tests::s3::{Asked, Fault, S3};
+use tests::store_key;
 
-use crate::{House, begin, execute, store_key, tool, value};
+use crate::{House, begin, execute, tool, value};
 
 /// Runs `code` in a session if that is at `sequence`.
 fn execute_at(server: &HttpServer, session: &str, sequence: u64, code: &str) -> Reply {

@@ -19,7 +19,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::http::{HttpServer, modern};
-use tests::{Builder, Reply};
+use tests::{Builder, Reply, store_key};
 
 /// What servers over one store share: the endpoint, and the file of keys.
 struct House {
@@ -77,17 +77,6 @@ impl House {
         assert!(!output.status.success(), "{output:?}");
         said(&output)
     }
-}
-
-/// A key as random as any, and the same for the same number.
-fn store_key(number: u64) -> [u8; 32] {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    [(); 32].map(|()| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    })
 }
 
 fn said(output: &Output) -> String {

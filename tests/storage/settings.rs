@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use tests::eventually;
 use tests::http::HttpServer;
 use tests::s3::{Fault, S3};
+use tests::store_key;
 
 use serde_json::json;
 
-use crate::{House, begin, execute, said, store_key, tool, value};
+use crate::{House, begin, execute, said, tool, value};
 
 #[test]
 fn storage_that_overwrites_what_is_there_is_refused_at_the_start() {

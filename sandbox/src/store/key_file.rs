@@ -27,20 +27,17 @@ use super::ends::CloseReason;
 use super::layout::{Object, parse};
 use super::local::directory::{OBJECTS, is_private, unless_gone};
 use super::seal::{KeyId, Keys, id_of};
+use super::secret::{SECRET_BYTES, Secret, random_secret, weakness};
 use crate::error::{Error, IoContext as _};
 use crate::handle::SessionId;
 
 const KEY: &str = "key";
-const SECRET_BYTES: usize = 32;
 /// As many as ten years of rotating twice a year leave, and fewer than make
 /// looking for the end of a session slow.
 const MAX_KEYS: usize = 20;
 
 /// How long an object may be on its way to its place after it was sealed.
 const IN_FLIGHT: Duration = Duration::from_secs(60);
-
-/// The secret of one key.
-pub(super) type Secret = [u8; SECRET_BYTES];
 
 /// By which a file is told from another in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,6 +255,18 @@ impl KeyFile {
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes).doing(doing)?;
         let (secrets, _) = bytes.as_chunks::<SECRET_BYTES>();
+        for (number, secret) in (1..).zip(secrets) {
+            if let Some(weakness) = weakness(secret) {
+                return Err(Error::Denied {
+                    action: format!("using the key {}", path.display()),
+                    reason: format!(
+                        "key {number} of {} in it is not random: {weakness}; take 32 bytes from the system, as \
+                         `head -c 32 /dev/urandom` does",
+                        secrets.len()
+                    ),
+                });
+            }
+        }
         Ok(Some(secrets.to_vec()))
     }
 
@@ -347,13 +356,6 @@ fn depends_on(keys: &Keys, root: &Path, path: &Path) -> io::Result<Option<Sessio
     Ok(id_of(&header).filter(|id| *id == keys.id()).map(|_| session))
 }
 
-/// A new secret.
-pub(super) fn random_secret() -> Result<Secret, Error> {
-    let mut secret = [0; SECRET_BYTES];
-    getrandom::fill(&mut secret).map_err(|source| Error::host("make a key", source))?;
-    Ok(secret)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -369,7 +371,8 @@ mod tests {
         let keys = KeyFile::at(&path);
         assert!(keys.open().unwrap_err().to_string().contains("must be there: 32 random bytes"));
         assert!(!path.exists());
-        fs::write(&data, [7; 32]).unwrap();
+        let secret = random_secret().unwrap();
+        fs::write(&data, secret).unwrap();
         std::os::unix::fs::symlink("data", &path).unwrap();
         for (mode, taken) in
             [(0o400, true), (0o440, true), (0o600, true), (0o444, false), (0o660, false), (0o620, false)]
@@ -384,7 +387,7 @@ mod tests {
         fs::set_permissions(&data, fs::Permissions::from_mode(0o400)).unwrap();
         // What Kubernetes does: the link leads to another file from one moment on.
         let before = keys.stamp();
-        fs::write(parent.path().join("new"), [[8; 32], [7; 32]].concat()).unwrap();
+        fs::write(parent.path().join("new"), [random_secret().unwrap(), secret].concat()).unwrap();
         fs::set_permissions(parent.path().join("new"), fs::Permissions::from_mode(0o400)).unwrap();
         fs::rename(parent.path().join("new"), &data).unwrap();
         assert!(keys.stamp() != before && keys.open().unwrap().len() == 2);
@@ -394,7 +397,7 @@ mod tests {
     fn a_key_is_added_before_anything_is_sealed_with_it() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("ring");
-        fs::write(&path, [7; 32]).unwrap();
+        fs::write(&path, random_secret().unwrap()).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let keys = KeyFile::at(&path);
         let first = keys.ids().unwrap().remove(0);
@@ -438,6 +441,29 @@ mod tests {
         for bytes in [0, 5, 33, 32 * 21] {
             fs::write(&path, vec![7; bytes]).unwrap();
             assert!(keys.open().unwrap_err().to_string().contains("32 bytes for each key, 1 to 20"), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_random_is_refused_wherever_it_is_in_the_ring() {
+        let parent = tempfile::tempdir().unwrap();
+        let strong = random_secret().unwrap();
+        for keys in [KeyFile::in_store(parent.path()), KeyFile::at(&parent.path().join("ring"))] {
+            let put = |ring: &[Secret]| {
+                fs::write(keys.path(), ring.as_flattened()).unwrap();
+                fs::set_permissions(keys.path(), fs::Permissions::from_mode(0o600)).unwrap();
+            };
+            put(&[strong, [7; 32]]);
+            let refused = keys.open().unwrap_err().to_string();
+            assert!(refused.contains("key 2 of 2 in it is not random: all of its bytes are the same"), "{refused}");
+            put(&[*b"correct horse battery staple 123", strong]);
+            let refused = keys.add().unwrap_err().to_string();
+            assert!(
+                refused.contains("key 1 of 2 in it is not random: it is text") && !refused.contains("horse"),
+                "{refused}"
+            );
+            put(&[strong]);
+            keys.open().unwrap();
         }
     }
 

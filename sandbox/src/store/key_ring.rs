@@ -9,10 +9,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::ends::CloseReason;
-use super::key_file::{KeyFile, Secret, Stamp, random_secret};
+use super::key_file::{KeyFile, Stamp};
 use super::layout::{BlobHash, Object};
 use super::objects::Store;
 use super::seal::{Binding, KeyId, Keys, header_id};
+use super::secret::{Secret, random_secret};
 use crate::error::Error;
 use crate::handle::{Principal, SessionId};
 

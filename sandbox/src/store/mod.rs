@@ -46,6 +46,7 @@ mod objects;
 mod remote;
 mod runs;
 mod seal;
+mod secret;
 mod sweep;
 mod usage;
 

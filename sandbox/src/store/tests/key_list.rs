@@ -26,7 +26,7 @@ fn put(path: &Path, ring: &[u8]) {
 }
 
 fn secret() -> Vec<u8> {
-    key_file::random_secret().unwrap().to_vec()
+    secret::random_secret().unwrap().to_vec()
 }
 
 #[tokio::test]
