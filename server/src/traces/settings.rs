@@ -10,6 +10,7 @@ use hyper::http::Uri;
 use hyper::http::uri::Scheme;
 
 use super::context::TraceContext;
+use crate::loopback::is_this_machine;
 
 /// Where a collector takes traces, beside what else it takes.
 const PATH: &str = "v1/traces";
@@ -129,12 +130,20 @@ impl TraceSettings {
             value.set_sensitive(true);
             anyhow::Ok((HeaderName::try_from(name)?, value))
         };
-        let headers = headers.into_iter().map(header).collect::<anyhow::Result<_>>();
+        let headers = headers.into_iter().map(header).collect::<anyhow::Result<Vec<_>>>();
+        // A header may have a token in it.
+        let headers =
+            headers.map_err(|_| anyhow::anyhow!("OTEL_EXPORTER_OTLP_HEADERS has a field that HTTP has not"))?;
+        let collector = Collector::parse(&address)?;
+        ensure!(
+            headers.is_empty() || !collector.is_clear(),
+            "OTEL_EXPORTER_OTLP_HEADERS has what a collector is to know this server by, and OTEL_EXPORTER_OTLP_ENDPOINT \
+             would carry it in clear to {}, which is not this machine: take https, or leave the headers out",
+            collector.authority
+        );
         Ok(Some(Self {
-            collector: Collector::parse(&address)?,
-            // A header may have a token in it.
-            headers: headers
-                .map_err(|_| anyhow::anyhow!("OTEL_EXPORTER_OTLP_HEADERS has a field that HTTP has not"))?,
+            collector,
+            headers,
             timeout,
             attributes,
             sampler: Sampler::parse(written.sampler.as_deref(), written.sampler_argument.as_deref())?,
@@ -143,6 +152,11 @@ impl TraceSettings {
 }
 
 impl Collector {
+    /// Whether everybody on the way reads what is sent to it.
+    fn is_clear(&self) -> bool {
+        !self.is_tls && !is_this_machine(&self.host)
+    }
+
     fn parse(text: &str) -> anyhow::Result<Self> {
         let wanted =
             || format!("OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://127.0.0.1:4318, got {text:?}");
@@ -297,7 +311,14 @@ mod tests {
             (written("http://me:secret@a"), "OTEL_EXPORTER_OTLP_ENDPOINT"),
             (Written { protocol: Some("grpc".into()), ..http() }, "OTEL_EXPORTER_OTLP_PROTOCOL"),
             (Written { timeout_ms: Some("0".into()), ..http() }, "OTEL_EXPORTER_OTLP_TIMEOUT"),
-            (Written { headers: Some("a b=c".into()), ..http() }, "OTEL_EXPORTER_OTLP_HEADERS"),
+            (
+                Written { headers: Some("a b=c".into()), ..written("https://a") },
+                "OTEL_EXPORTER_OTLP_HEADERS has a field that HTTP has not",
+            ),
+            (
+                Written { headers: Some("authorization=Bearer%20x".into()), ..http() },
+                "would carry it in clear to a, which is not this machine",
+            ),
             (Written { attributes: Some("a".into()), ..http() }, "OTEL_RESOURCE_ATTRIBUTES"),
             (Written { sampler: Some("jaeger_remote".into()), ..http() }, "OTEL_TRACES_SAMPLER"),
             (
@@ -308,6 +329,41 @@ mod tests {
             let error = format!("{:#}", TraceSettings::new(wrong).unwrap_err());
             assert!(error.contains(name), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn a_token_goes_in_clear_to_this_machine_alone() {
+        let with_token = |endpoint: &str, is_for_traces: bool| {
+            let endpoint = Some(endpoint.to_owned());
+            let address =
+                Written { headers: Some("authorization=Bearer%20of-the-collector".into()), ..Written::default() };
+            let written = if is_for_traces {
+                Written { traces_endpoint: endpoint, ..address }
+            } else {
+                Written { endpoint, ..address }
+            };
+            TraceSettings::new(written).map(drop)
+        };
+        for is_for_traces in [false, true] {
+            for here in
+                ["http://127.0.0.1:4318", "http://localhost", "http://LOCALHOST:1", "http://[::1]:4318", "https://a"]
+            {
+                with_token(here, is_for_traces).unwrap();
+            }
+            for away in [
+                "http://collector:4318",
+                "http://10.0.0.1",
+                "http://localhost.example",
+                "http://[fe80::1]",
+                "http://0.0.0.0",
+            ] {
+                let refused = with_token(away, is_for_traces).unwrap_err().to_string();
+                assert!(refused.contains("which is not this machine: take https"), "{away}: {refused}");
+                assert!(!refused.contains("of-the-collector"), "{refused}");
+            }
+        }
+        // Nothing is given away without one.
+        TraceSettings::new(written("http://collector:4318")).unwrap();
     }
 
     #[test]
