@@ -19,7 +19,9 @@ impl FromStr for Bucket {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("expected s3://BUCKET or s3://BUCKET/PREFIX, got {text:?}");
+        // Somebody may take it for an address that has a user and a password.
+        let got = if text.contains('@') { String::new() } else { format!(", got {text:?}") };
+        let wanted = || format!("expected s3://BUCKET or s3://BUCKET/PREFIX{got}");
         let rest = text.strip_prefix("s3://").ok_or_else(wanted)?;
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         // The rules of Amazon, which those who do the same have too.
@@ -29,7 +31,7 @@ impl FromStr for Bucket {
             && !name.ends_with(['-', '.'])
             && !name.contains("..");
         if !is_name {
-            return Err(format!("{}: {name:?} is no name of a bucket", wanted()));
+            return Err(format!("{}: a bucket has 3 to 63 small letters, digits, `-` and `.` for a name", wanted()));
         }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'=');
         let has_dots = || prefix.split('/').any(|part| matches!(part, "." | ".."));
@@ -84,8 +86,10 @@ impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // With a user there is a password in it.
+        let got = if text.contains('@') { String::new() } else { format!(", got {text:?}") };
         let wanted =
-            || format!("expected an endpoint such as https://s3.example or http://127.0.0.1:9000, got {text:?}");
+            || format!("expected an endpoint without a user such as https://s3.example or http://127.0.0.1:9000{got}");
         let url = text.trim_end_matches('/');
         let uri: Uri = url.parse().map_err(|_| wanted())?;
         let is_tls = match uri.scheme_str() {
@@ -137,7 +141,8 @@ mod tests {
             "s3://user@abc/x",
         ] {
             let refused = text.parse::<Bucket>().unwrap_err();
-            assert!(refused.starts_with("expected s3://BUCKET or s3://BUCKET/PREFIX, got"), "{text}: {refused}");
+            assert!(refused.starts_with("expected s3://BUCKET or s3://BUCKET/PREFIX"), "{text}: {refused}");
+            assert!(!refused.contains("user@"), "{refused}");
         }
     }
 
@@ -162,7 +167,8 @@ mod tests {
         assert!("https://s3.example".parse::<Endpoint>().unwrap().is_tls());
         for text in ["", "s3.example", "ftp://s3.example", "https://", "https://u:p@s3.example", "https://s3.example?x"]
         {
-            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+            let refused = text.parse::<Endpoint>().unwrap_err();
+            assert!(refused.starts_with("expected an endpoint") && !refused.contains("u:p@"), "{refused}");
         }
     }
 }
