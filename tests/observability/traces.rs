@@ -100,7 +100,7 @@ fn a_trace_goes_on_through_queue_run_and_store_and_has_no_secret_in_it() {
 #[test]
 fn the_field_of_a_request_counts_where_the_message_says_nothing_and_errors_are_told() {
     let collector = Collector::start();
-    let server = started(traced(&collector));
+    let server = started(traced(&collector).flag("--traces-clients-decide"));
     let other = PARENT.replace("0af", "1af");
     let with_field = |message: &Value| server.connect().ask(&server.request(message).field("traceparent", &other));
     with_field(&python("raise ValueError('s3cret')"));
@@ -120,6 +120,25 @@ fn the_field_of_a_request_counts_where_the_message_says_nothing_and_errors_are_t
     assert_eq!(told[..2], [("1af7", 2, "tool_error"), ("0af7", 2, "invalid_request")]);
     assert_eq!((told.len(), told[2].1, roots[2].parent.as_str()), (3, 0, ""));
     assert!(!format!("{spans:?}").contains("s3cret") && !format!("{spans:?}").contains("cobol"));
+}
+
+#[test]
+fn a_client_neither_hides_its_calls_nor_has_them_sent_by_its_flag() {
+    let collector = Collector::start();
+    let call = |server: &HttpServer, flag: &str| {
+        let mut call = python("1");
+        call["params"]["_meta"]["traceparent"] = PARENT.replace("-01", flag).into();
+        assert_eq!(server.post(&call).reply().value(), Some("1"));
+    };
+    let off = started(traced(&collector).env("OTEL_TRACES_SAMPLER", "parentbased_always_off"));
+    call(&off, "-01");
+    off.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(off.wait().success());
+    assert!(collector.heads().is_empty(), "whoever ends sends what it has");
+    let on = started(traced(&collector));
+    call(&on, "-00");
+    let spans = collector.spans(3);
+    assert_eq!(named(&spans, TRACE, "tools/call execute").len(), 1);
 }
 
 #[test]

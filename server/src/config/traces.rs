@@ -50,6 +50,18 @@ pub(crate) struct WrittenTraces {
         value_name = "RATIO"
     )]
     sampler_argument: Option<String>,
+    /// Let clients say by the flag of their `traceparent` which of their calls are traced
+    #[arg(
+        id = "traces_clients_decide",
+        long = "traces-clients-decide",
+        global = true,
+        env = "BELLJAR_TRACES_CLIENTS_DECIDE",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    clients_decide: Option<bool>,
     /// As `NAME=VALUE,NAME=VALUE`. No flag: everybody sees those, and a token is in it.
     #[arg(skip)]
     headers: Option<String>,
@@ -79,6 +91,7 @@ impl WrittenTraces {
             sampler_argument: usual(given.sampler_argument, "OTEL_TRACES_SAMPLER_ARG", self.sampler_argument),
             exporter: variable("OTEL_TRACES_EXPORTER"),
             is_disabled: variable("OTEL_SDK_DISABLED"),
+            clients_decide: given.clients_decide.or(self.clients_decide).unwrap_or(false),
         }
     }
 }

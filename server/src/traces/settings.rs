@@ -35,6 +35,8 @@ pub(crate) struct Written {
     pub(crate) sampler_argument: Option<String>,
     pub(crate) exporter: Option<String>,
     pub(crate) is_disabled: Option<String>,
+    /// Whether clients say which of their calls are traced.
+    pub(crate) clients_decide: bool,
 }
 
 /// A setting may have a token in it, and none is shown but the address.
@@ -70,6 +72,8 @@ pub(super) struct Collector {
 /// Which traces are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sampler {
+    /// Whether clients have a say: they choose the flag, and the number of a trace.
+    clients_decide: bool,
     /// Whether a trace is kept that whoever began it says is kept.
     by_parent: bool,
     /// How many traces are kept of those that begin here: from 0 to 1.
@@ -146,7 +150,10 @@ impl TraceSettings {
             headers,
             timeout,
             attributes,
-            sampler: Sampler::parse(written.sampler.as_deref(), written.sampler_argument.as_deref())?,
+            sampler: Sampler {
+                clients_decide: written.clients_decide,
+                ..Sampler::parse(written.sampler.as_deref(), written.sampler_argument.as_deref())?
+            },
         }))
     }
 }
@@ -201,12 +208,13 @@ impl Sampler {
                  parentbased_always_off, parentbased_traceidratio, got {other:?}"
             ),
         };
-        Ok(Self { by_parent, ratio })
+        Ok(Self { clients_decide: false, by_parent, ratio })
     }
 
     /// The trace that a call is kept in, if it is.
     pub(super) fn begin(&self, parent: Option<&TraceContext>) -> Option<Trace> {
-        let kept_by_parent = parent.filter(|_| self.by_parent).map(|parent| parent.is_sampled);
+        let deciding = parent.filter(|_| self.clients_decide);
+        let kept_by_parent = deciding.filter(|_| self.by_parent).map(|parent| parent.is_sampled);
         if kept_by_parent == Some(false) || (kept_by_parent.is_none() && self.ratio <= 0.0) {
             return None;
         }
@@ -217,10 +225,12 @@ impl Sampler {
         for (span, bytes) in trace.spans.iter_mut().zip(random[16..].chunks(8)) {
             span.copy_from_slice(bytes);
         }
+        let own = trace.id;
         if let Some(parent) = parent {
             trace.id = parent.trace;
         }
-        (kept_by_parent == Some(true) || self.keeps(&trace.id)).then_some(trace)
+        let drawn = if deciding.is_some() { &trace.id } else { &own };
+        (kept_by_parent == Some(true) || self.keeps(drawn)).then_some(trace)
     }
 
     /// Whether a trace is kept, by the end of its id, as all samplers of OpenTelemetry
@@ -293,7 +303,10 @@ mod tests {
         assert!(!format!("{settings:?}").contains("Bearer x"));
         assert_eq!(settings.attributes[0], ("deployment.environment.name".into(), "prod,1".into()));
         assert_eq!(settings.attributes[1], ("service.name".into(), "sandbox".into()));
-        assert_eq!((settings.sampler, settings.timeout.as_millis()), (Sampler { by_parent: true, ratio: 0.25 }, 250));
+        assert_eq!(
+            (settings.sampler, settings.timeout.as_millis()),
+            (Sampler { clients_decide: false, by_parent: true, ratio: 0.25 }, 250)
+        );
         let own = Written { traces_endpoint: Some("http://[::1]:1/x".into()), ..written("http://other") };
         let own = TraceSettings::new(own).unwrap().unwrap();
         assert_eq!((own.collector.host.as_str(), own.collector.target.as_str()), ("::1", "/x"));
@@ -369,10 +382,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_began_a_trace_says_whether_it_is_kept_unless_that_is_not_asked() {
+    fn where_clients_decide_whoever_began_a_trace_says_whether_it_is_kept_unless_that_is_not_asked() {
         let parent = |is_sampled| TraceContext { trace: [7; 16], span: [1; 8], is_sampled, state: None };
         let kept = |name: &str, parent: Option<&TraceContext>| {
-            Sampler::parse(Some(name), Some("0.5")).unwrap().begin(parent).map(|trace| trace.id)
+            let sampler = Sampler { clients_decide: true, ..Sampler::parse(Some(name), Some("0.5")).unwrap() };
+            sampler.begin(parent).map(|trace| trace.id)
         };
         assert_eq!(kept("parentbased_always_off", Some(&parent(true))), Some([7; 16]));
         assert_eq!(kept("parentbased_always_on", Some(&parent(false))), None);
@@ -385,5 +399,28 @@ mod tests {
         let low = TraceContext { trace: [0; 16], ..parent(false) };
         assert!(kept("traceidratio", Some(&low)).is_some());
         assert!(kept("traceidratio", Some(&TraceContext { trace: [0xff; 16], ..parent(true) })).is_none());
+    }
+
+    #[test]
+    fn clients_say_which_trace_a_call_is_of_and_not_whether_it_is_kept() {
+        let parent = |is_sampled, byte| TraceContext { trace: [byte; 16], span: [1; 8], is_sampled, state: None };
+        let kept = |name: &str, parent: &TraceContext| {
+            Sampler::parse(Some(name), Some("0.5")).unwrap().begin(Some(parent)).map(|trace| trace.id)
+        };
+        for is_sampled in [false, true] {
+            for byte in [1, 0xff] {
+                let parent = parent(is_sampled, byte);
+                for all in ["always_on", "parentbased_always_on"] {
+                    assert_eq!(kept(all, &parent), Some([byte; 16]), "{all}");
+                }
+                for none in ["always_off", "parentbased_always_off"] {
+                    assert!(kept(none, &parent).is_none(), "{none}");
+                }
+                for some in ["traceidratio", "parentbased_traceidratio"] {
+                    let half = (0..2000).filter(|_| kept(some, &parent).is_some()).count();
+                    assert!((800..1200).contains(&half), "{some}, {is_sampled}, {byte}: {half}");
+                }
+            }
+        }
     }
 }
