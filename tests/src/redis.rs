@@ -21,6 +21,8 @@ pub enum Lie {
     Silent,
     /// The server takes nothing more: `-OOM`.
     Full,
+    /// The server refuses who comes, and repeats their password.
+    Telltale,
     /// The server does not speak the protocol.
     Garbage,
     /// The server says that content comes that would fill all memory.
@@ -147,6 +149,9 @@ fn serve(shared: &Shared, stream: TcpStream) {
         shared.lies.fetch_add(u64::from(lie != Lie::None), Ordering::SeqCst);
         let bulk = |content: &[u8]| [format!("${}\r\n", content.len()).as_bytes(), content, b"\r\n"].concat();
         let mut answer = match words.first().map(Vec::as_slice) {
+            Some(b"AUTH") if lie == Lie::Telltale => {
+                [b"-ERR unknown command 'AUTH', with args beginning with: '", words[2].as_slice(), b"'\r\n"].concat()
+            }
             Some(b"SET") if lie == Lie::Full => {
                 b"-OOM command not allowed when used memory > 'maxmemory'.\r\n".to_vec()
             }
@@ -195,7 +200,7 @@ fn serve(shared: &Shared, stream: TcpStream) {
             Lie::Garbage => answer = b"\0\xff garbage without an end of a line".repeat(100),
             Lie::Endless => answer = b"$2147483647\r\n".to_vec(),
             Lie::Slow => sleep(Duration::from_secs(1)),
-            Lie::None | Lie::Full | Lie::Damaged | Lie::Anothers => {}
+            Lie::None | Lie::Full | Lie::Telltale | Lie::Damaged | Lie::Anothers => {}
         }
         if output.write_all(&answer).is_err() || lie == Lie::Lost {
             break;

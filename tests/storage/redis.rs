@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tests::eventually;
 use tests::http::HttpServer;
 use tests::redis::{Lie, Redis};
 use tests::s3::S3;
@@ -147,4 +148,18 @@ fn a_run_that_redis_lost_or_lies_about_is_read_at_the_server_that_ran_it_alone()
             assert!(tool(&one, "read", json!({"run": run, "stream": "stdout"})).text().contains(said), "{lie:?}");
         }
     }
+}
+
+#[test]
+fn a_password_for_redis_is_in_no_log_even_if_redis_repeats_it() {
+    let (s3, redis) = (S3::start(), Redis::start());
+    redis.lie(Lie::Telltale);
+    let house = House::over(s3.endpoint());
+    let url = redis.url().replace("redis://", "redis://:swordfish@");
+    let server = HttpServer::with(house.builder().env("BELLJAR_REDIS", &url).env("BELLJAR_LOG", "trace"));
+    server.wait_until_ready();
+    let session = begin(&server, "x = 1");
+    assert_eq!(value(&server, &session, "x"), "1");
+    eventually("the refusal to be logged", || server.log().contains("it refuses AUTH: ERR").then_some(()));
+    assert!(!server.log().contains("swordfish"), "{}", server.log());
 }

@@ -29,6 +29,10 @@ const CONNECT_TIME: Duration = Duration::from_millis(500);
 const KEPT_SECONDS: u64 = 600;
 /// The longest line of an answer that is not content.
 const MAX_LINE_BYTES: u64 = 512;
+/// What Redis begins a refusal with. The rest of it may repeat what it was sent, a password
+/// too, and so may another word.
+const REFUSALS: [&str; 10] =
+    ["ERR", "OOM", "NOAUTH", "WRONGPASS", "NOPERM", "LOADING", "MISCONF", "READONLY", "BUSY", "CLUSTERDOWN"];
 /// How long it is left alone after a failure, at first and at most.
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -250,8 +254,12 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let line = line.strip_suffix(b"\r\n").ok_or_else(|| wrong("it does not speak the protocol of Redis"))?;
     match line.split_first() {
         Some((b'+', _)) => Ok(None),
-        // What it says may be of a key that was asked for.
-        Some((b'-', why)) => Err(wrong(&format!("it refuses: {}", String::from_utf8_lossy(why).escape_debug()))),
+        Some((b'-', why)) => {
+            let word = why.split(|byte| *byte == b' ').next().unwrap_or_default();
+            let word = REFUSALS.into_iter().find(|known| known.as_bytes() == word);
+            let what = words.first().map(|command| String::from_utf8_lossy(command)).unwrap_or_default();
+            Err(wrong(&format!("it refuses {what}: {}", word.unwrap_or("in words of its own"))))
+        }
         Some((b'$', b"-1")) => Ok(None),
         Some((b'$', length)) => {
             let length = std::str::from_utf8(length).ok().and_then(|length| length.parse::<usize>().ok());
@@ -313,6 +321,25 @@ mod tests {
             b"",
         ] {
             assert!(answer(wrong).await.is_err(), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_refusal_nothing_is_told_that_redis_may_have_from_us() {
+        for (said, told) in [
+            (&b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"[..], "it refuses AUTH: WRONGPASS"),
+            (
+                b"-ERR unknown command 'AUTH', with args beginning with: 'default' 'swordfish'\r\n",
+                "it refuses AUTH: ERR",
+            ),
+            (b"-swordfish\r\n", "it refuses AUTH: in words of its own"),
+            (b"-\r\n", "it refuses AUTH: in words of its own"),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(said).await.unwrap();
+            let words: [&[u8]; 3] = [b"AUTH", b"default", b"swordfish"];
+            let refused = exchange(&mut BufStream::new(ours), &words, 0).await.unwrap_err();
+            assert_eq!(refused.to_string(), told);
         }
     }
 }
