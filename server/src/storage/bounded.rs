@@ -16,6 +16,8 @@ use object_store::{
     CopyOptions, CredentialProvider, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
     ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::client::{ForContent, time_for};
@@ -29,17 +31,20 @@ const LISTING_TIME: Duration = Duration::from_secs(60);
 /// Amazon's, to a container's or an instance's own.
 const CREDENTIAL_TIME: Duration = Duration::from_secs(10);
 
+/// From here on content is hashed for its signature beside the event loop, as it is sealed there.
+const OFFLOAD_BYTES: usize = 128 << 10;
+
 /// A store that answers in time, or not at all.
 #[derive(Debug)]
 pub(super) struct Bounded<T> {
-    store: T,
+    store: Arc<T>,
     operation: Duration,
     listing: Duration,
 }
 
 impl<T> Bounded<T> {
-    pub(super) const fn new(store: T) -> Self {
-        Self { store, operation: OPERATION_TIME, listing: LISTING_TIME }
+    pub(super) fn new(store: T) -> Self {
+        Self { store: Arc::new(store), operation: OPERATION_TIME, listing: LISTING_TIME }
     }
 }
 
@@ -52,8 +57,15 @@ impl<T: fmt::Display> fmt::Display for Bounded<T> {
 #[async_trait]
 impl<T: ObjectStore> ObjectStore for Bounded<T> {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let most = self.operation + time_for(payload.content_length() as u64);
-        within(most, self.store.put_opts(path, payload, options)).await
+        let length = payload.content_length();
+        let most = self.operation + time_for(length as u64);
+        if length < OFFLOAD_BYTES {
+            return within(most, self.store.put_opts(path, payload, options)).await;
+        }
+        let (store, path, runtime) = (Arc::clone(&self.store), path.clone(), Handle::current());
+        // It ends there in time, too.
+        let put = move || runtime.block_on(within(most, store.put_opts(&path, payload, options)));
+        spawn_blocking(put).await?
     }
 
     async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
@@ -174,11 +186,14 @@ fn failed(kind: HttpErrorKind, error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::thread;
+    use std::thread::ThreadId;
 
     use futures_util::TryStreamExt as _;
     use futures_util::stream;
     use object_store::memory::InMemory;
     use object_store::{GetRange, ObjectStoreExt as _, PutMode};
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -187,6 +202,13 @@ mod tests {
     struct Bad {
         objects: InMemory,
         is_silent: bool,
+        put_by: Mutex<Option<ThreadId>>,
+    }
+
+    impl Bad {
+        fn new(is_silent: bool) -> Arc<Self> {
+            Arc::new(Self { objects: InMemory::new(), is_silent, put_by: Mutex::default() })
+        }
     }
 
     impl fmt::Display for Bad {
@@ -198,6 +220,7 @@ mod tests {
     #[async_trait]
     impl ObjectStore for Bad {
         async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+            *self.put_by.lock() = Some(thread::current().id());
             match options.mode {
                 PutMode::Create => pending().await,
                 _ => self.objects.put_opts(path, payload, options).await,
@@ -245,7 +268,7 @@ mod tests {
 
     async fn bad(is_silent: bool) -> Bounded<Bad> {
         let soon = Duration::from_millis(20);
-        let bad = Bounded { store: Bad { objects: InMemory::new(), is_silent }, operation: soon, listing: soon };
+        let bad = Bounded { store: Bad::new(is_silent), operation: soon, listing: soon };
         bad.put(&Path::from("here"), PutPayload::from_static(b"content")).await.unwrap();
         bad
     }
@@ -264,9 +287,21 @@ mod tests {
         given_up(store.list_with_delimiter(None).await.unwrap_err());
         given_up(store.delete(&path).await.unwrap_err());
         given_up(store.copy(&path, &Path::from("there")).await.unwrap_err());
-        let bad = Arc::new(Bad { objects: InMemory::new(), is_silent: true });
+        let bad = Bad::new(true);
         let prompt = Prompt { credentials: bad, most: Duration::from_millis(20) };
         given_up(prompt.get_credential().await.unwrap_err());
+    }
+
+    #[tokio::test]
+    async fn large_content_is_hashed_beside_the_event_loop_and_within_its_bounds() {
+        let store = bad(false).await;
+        let path = Path::from("here");
+        for (bytes, is_beside) in [(OFFLOAD_BYTES - 1, false), (OFFLOAD_BYTES, true)] {
+            store.put(&path, vec![1; bytes].into()).await.unwrap();
+            assert_eq!(*store.store.put_by.lock() != Some(thread::current().id()), is_beside, "{bytes}");
+        }
+        let silent = store.put_opts(&path, vec![1; OFFLOAD_BYTES].into(), PutMode::Create.into()).await.unwrap_err();
+        assert!(format!("{:#}", anyhow::Error::from(silent)).contains("no answer within"));
     }
 
     #[tokio::test]
