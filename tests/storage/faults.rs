@@ -87,7 +87,7 @@ fn a_commit_whose_answer_is_lost_was_made_and_is_acknowledged_once() {
 
 #[test]
 fn a_commit_that_was_built_upon_before_its_writer_looked_is_not_said_to_be_lost() {
-    // Its answer was lost, it was answered by an error, or in time and nothing is wrong but the order.
+    // The answer was lost, was an error, or came in time, and nothing is wrong but the order.
     for fault in [Fault::LostAfter, Fault::DoneAndFailed, Fault::Slow(Duration::ZERO)] {
         let s3 = S3::start();
         let house = House::over(s3.endpoint());

@@ -131,7 +131,7 @@ fn a_server_that_lacks_a_key_of_the_others_does_not_start_and_goes_on_with_nothi
     let two = HttpServer::with(house.builder_with(&keys));
     two.wait_until_ready();
     let session = begin(&two, "x = 1");
-    // As if somebody had not waited until all of them have it.
+    // Somebody did not wait until all of them have it.
     house.write_keys(&[new, old].concat());
     assert_eq!(value(&one, &session, "x += 1\nx"), "2");
     let other = begin(&one, "y = 1");

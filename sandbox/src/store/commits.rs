@@ -103,8 +103,8 @@ impl Store {
         if !listing.commits.contains_key(&(sequence + 1)) {
             self.remove(owner, [(path, bytes)].into()).await?;
         }
-        // It was free for a writer that comes late, or others were so fast: its own number
-        // may even have become free again while an answer was lost.
+        // Either this number was free for a writer that comes late, or others built on this
+        // commit and collected it: the number may have become free again while an answer was lost.
         if listing.closed.is_none() && listing.newest() > Some(sequence) {
             return Err(Error::Overtaken { session: session.to_string() });
         }

@@ -14,7 +14,7 @@ use super::seal::{Binding, KeyId, OVERHEAD};
 use crate::error::Error;
 
 const LIST: &str = "keys";
-/// Of one entry: the key, and when it sealed last, in seconds since 1970.
+/// An entry is a key, and when it sealed last, in seconds since 1970.
 const ENTRY_BYTES: usize = 16;
 /// More than there ever are: a ring has 20 keys.
 const MAX_ENTRIES: usize = 64;
@@ -43,14 +43,14 @@ impl Store {
         let agreed = self.agree().await;
         match &agreed {
             Ok(id) => *self.agreed.0.lock() = Some(*id),
-            // It says nothing of keys.
+            // A store that does not answer says nothing of keys.
             Err(Error::Unreachable { .. }) => {}
             Err(_) => *self.agreed.0.lock() = None,
         }
         agreed.map(drop)
     }
 
-    /// The same before a session goes on or ends, unless nothing has changed.
+    /// Checks the keys before a session goes on or ends, unless nothing has changed.
     pub(super) async fn agree_on_keys(&self) -> Result<(), Error> {
         let seals = self.keys.current().id();
         if self.cache.is_none() || *self.agreed.0.lock() == Some(seals) { Ok(()) } else { self.check_keys().await }

@@ -32,9 +32,9 @@ const BEGINNING: usize = 64;
 
 /// What came of writing an object where nothing was.
 enum Tried {
-    /// It is there.
+    /// The object is there.
     Ours,
-    /// Another is. Where the answer to a write was `lost`, this one may have been there before.
+    /// Another object is there. Where the answer to a write was `lost`, this one may have been there before.
     Anothers { lost: Option<Error> },
 }
 
@@ -134,7 +134,7 @@ impl Remote {
             let is_lost = match backend::create(&*self.0, path, content.clone()).await {
                 Ok(true) => return Ok(Tried::Ours),
                 Ok(false) => false,
-                // It may be there all the same: the answer is what was lost.
+                // The object may be there all the same: the answer is what was lost.
                 Err(error @ Error::Unreachable { .. }) => {
                     last_lost = Some(error);
                     true

@@ -37,7 +37,7 @@ pub(super) enum Binding {
         principal: String,
         hash: BlobHash,
     },
-    /// The list of keys, which is of all principals.
+    /// The list of keys, which all principals share.
     KeyList,
     Run {
         principal: String,

@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 pub(super) const SECRET_BYTES: usize = 32;
-/// Of 32 random bytes about 30 differ; fewer than this are never seen.
+/// Among 32 random bytes about 30 differ; fewer than this are never seen.
 const MIN_DIFFERENT: usize = 16;
 
 /// The secret of one key.

@@ -25,7 +25,7 @@ use super::client::{ForContent, time_for};
 /// How long one operation may take, beyond what its content takes: time to send it again
 /// ([`RETRY_TIME`](super::RETRY_TIME)) and for a last answer.
 const OPERATION_TIME: Duration = Duration::from_secs(15);
-/// The same of a listing of one folder, which may have many pages.
+/// How long a listing of one folder may take, which may have many pages.
 const LISTING_TIME: Duration = Duration::from_secs(60);
 /// How long it may take to get credentials, which are several requests to a service of
 /// Amazon's, to a container's or an instance's own.
@@ -63,7 +63,7 @@ impl<T: ObjectStore> ObjectStore for Bounded<T> {
             return within(most, self.store.put_opts(path, payload, options)).await;
         }
         let (store, path, runtime) = (Arc::clone(&self.store), path.clone(), Handle::current());
-        // It ends there in time, too.
+        // The bound goes along, so that the thread is free again in time.
         let put = move || runtime.block_on(within(most, store.put_opts(&path, payload, options)));
         spawn_blocking(put).await?
     }
@@ -174,7 +174,7 @@ fn too_slow(most: Duration) -> Error {
     failed(HttpErrorKind::Timeout, io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
-/// Of an answer that may have so many bytes.
+/// What is said of an answer that may have so many bytes.
 pub(super) fn too_long(most: u64) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("its answer has more than {most} bytes"))
 }

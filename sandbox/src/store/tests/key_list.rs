@@ -37,7 +37,7 @@ async fn a_server_that_lacks_a_key_commits_and_ends_nothing_until_it_has_it() {
     late.commit(&me(), &session, 1, b"one").await.unwrap();
     late.commit(&me(), &other, 1, b"one").await.unwrap();
     put(&parent.path().join("keys 1"), &[&new[..], &old].concat());
-    // It says so before it seals with it, and the other hears of it at its next look.
+    // Whoever seals with a new key says so before, and the other hears of it at its next look.
     early.close(&me(), &session, CloseReason::Closed).await.unwrap();
     let lacks = late.check_keys().await.unwrap_err().to_string();
     assert!(lacks.contains("servers over this store seal with key") && lacks.contains("`store_keys` names"), "{lacks}");
