@@ -40,13 +40,21 @@ pub trait SharedCache: fmt::Debug + Send + Sync {
     async fn put(&self, name: &str, content: &[u8]);
 }
 
-/// Objects by their names, the least recently used of which go first.
+/// Objects by their names. Of the principal that has the most, the least recently used go
+/// first.
 #[derive(Default)]
 struct Memory {
     objects: HashMap<String, (u64, Arc<[u8]>)>,
-    order: BTreeMap<u64, String>,
+    owners: HashMap<String, Own>,
     bytes: usize,
     clock: u64,
+}
+
+/// The objects of one principal, by their last use.
+#[derive(Default)]
+struct Own {
+    order: BTreeMap<u64, String>,
+    bytes: usize,
 }
 
 /// Both tiers.
@@ -69,23 +77,35 @@ impl Memory {
         self.remove(&name);
         self.clock += 1;
         self.bytes += content.len();
-        self.order.insert(self.clock, name.clone());
+        let own = self.owners.entry(owner(&name).to_owned()).or_default();
+        own.bytes += content.len();
+        own.order.insert(self.clock, name.clone());
         self.objects.insert(name, (self.clock, content));
         while self.bytes > MAX_MEMORY_BYTES
-            && let Some((_, oldest)) = self.order.pop_first()
+            && let Some(most) = self.owners.values().max_by_key(|own| own.bytes)
+            && let Some(oldest) = most.order.values().next().cloned()
         {
-            if let Some((_, content)) = self.objects.remove(&oldest) {
-                self.bytes -= content.len();
-            }
+            self.remove(&oldest);
         }
     }
 
     fn remove(&mut self, name: &str) -> Option<Arc<[u8]>> {
         let (used, content) = self.objects.remove(name)?;
-        self.order.remove(&used);
         self.bytes -= content.len();
+        if let Some(own) = self.owners.get_mut(owner(name)) {
+            own.order.remove(&used);
+            own.bytes -= content.len();
+            if own.order.is_empty() {
+                self.owners.remove(owner(name));
+            }
+        }
         Some(content)
     }
+}
+
+/// The principal that an object belongs to, which its location begins with.
+fn owner(name: &str) -> &str {
+    name.split('/').next().unwrap_or_default()
 }
 
 impl Cache {
@@ -120,7 +140,7 @@ impl Cache {
         self.memory.lock().get(&name).map(|content| content.to_vec())
     }
 
-    /// The same in what is shared.
+    /// What servers share has of an object, which need not be right.
     pub(super) async fn shared(&self, path: &Path) -> Option<Vec<u8>> {
         let shared = self.shared.as_ref()?;
         shared.get(&self.name(path)?, MAX_OBJECT_BYTES).await
@@ -188,7 +208,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_was_not_used_for_long_goes_first() {
         let cache = Cache::new(None);
-        let path = |number: usize| Path::from(format!("{number}"));
+        let path = |number: usize| Path::from(format!("one/{number}"));
         let content = vec![1; MAX_OBJECT_BYTES];
         for number in 0..MAX_MEMORY_BYTES / MAX_OBJECT_BYTES {
             cache.keep(&path(number), content.clone());
@@ -203,7 +223,23 @@ mod tests {
         cache.forget([&path(0)]);
         assert!(cache.in_memory(&path(0)).is_none());
         let memory = cache.memory.lock();
-        assert!(memory.bytes <= MAX_MEMORY_BYTES && memory.order.len() == memory.objects.len());
-        assert_eq!(memory.bytes, memory.objects.values().map(|(_, content)| content.len()).sum::<usize>());
+        let objects = memory.objects.len();
+        let bytes: usize = memory.objects.values().map(|(_, content)| content.len()).sum();
+        assert!(memory.bytes <= MAX_MEMORY_BYTES && memory.bytes == bytes);
+        assert_eq!(memory.owners.values().map(|own| own.order.len()).sum::<usize>(), objects);
+        assert_eq!(memory.owners.values().map(|own| own.bytes).sum::<usize>(), bytes);
+    }
+
+    #[test]
+    fn whoever_reads_much_puts_out_its_own_and_nobody_elses() {
+        let cache = Cache::new(None);
+        let of = |owner: &str, number: usize| Path::from(format!("{owner}/{number}"));
+        let content = vec![1; MAX_OBJECT_BYTES];
+        cache.keep(&of("quiet", 0), content.clone());
+        for number in 0..2 * MAX_MEMORY_BYTES / MAX_OBJECT_BYTES {
+            cache.keep(&of("busy", number), content.clone());
+        }
+        assert!(cache.in_memory(&of("quiet", 0)).is_some());
+        assert!(cache.in_memory(&of("busy", 0)).is_none(), "the control");
     }
 }
