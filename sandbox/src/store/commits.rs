@@ -48,8 +48,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Overtaken`] when there are later states, and nobody knows whether they
-    /// grew from this one.
+    /// [`Error::Overtaken`] when there are later states in a bucket, and nobody knows whether
+    /// they grew from this one.
     ///
     /// # Cancellation
     ///
@@ -104,8 +104,9 @@ impl Store {
             self.remove(owner, [(path, bytes)].into()).await?;
         }
         // Either this number was free for a writer that comes late, or others built on this
-        // commit and collected it: the number may have become free again while an answer was lost.
-        if listing.closed.is_none() && listing.newest() > Some(sequence) {
+        // commit and collected it: over a network the number may have become free again while
+        // an answer was lost, or was on its way.
+        if self.cache.is_some() && listing.closed.is_none() && listing.newest() > Some(sequence) {
             return Err(Error::Overtaken { session: session.to_string() });
         }
         Ok(Committed::Fenced)
