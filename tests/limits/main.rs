@@ -11,5 +11,6 @@ mod output;
 mod places;
 mod replies;
 mod requests;
+mod space;
 mod time;
 mod tree;

@@ -47,6 +47,12 @@ impl LoopDisk {
     pub fn remount(&self, options: &str) -> bool {
         run(Command::new("mount").arg("-o").arg(format!("remount,{options}")).arg(self.path())).is_ok()
     }
+
+    /// How much of it is taken.
+    pub fn used_bytes(&self) -> u64 {
+        let state = nix::sys::statvfs::statvfs(&self.path()).expect("a disk can be asked");
+        (state.blocks() - state.blocks_free()) * state.fragment_size()
+    }
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
-use std::fs;
+use std::fs::{self, DirEntry, Metadata};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ use nix::sys::statvfs::fstatvfs;
 use nix::unistd::getuid;
 
 use crate::confinement::TreeLimits;
-use crate::held::{NamelessMap, nameless_maps, on_their_way};
+use crate::held::{nameless_maps, on_their_way};
 use crate::processes;
 
 /// How deep a tree may be. What cannot be measured counts as too many files:
@@ -26,6 +26,12 @@ const MAX_DEPTH: u32 = 256;
 
 /// The size of `st_blocks`, see stat(3type).
 const BLOCK_BYTES: u64 = 512;
+
+/// May be written to by its owner.
+const WRITABLE: u32 = 0o200;
+
+/// The least size of a file for which space is set aside past its end.
+const LEAST_SET_ASIDE_FOR: u64 = 64 << 10;
 
 /// The writable mounts.
 #[derive(Debug)]
@@ -62,8 +68,24 @@ pub(crate) struct Use {
     pub(crate) sockets: u64,
     /// Whether some descriptors that are on their way may be files.
     is_on_its_way: bool,
-    /// Files that were counted: one with several names counts once.
+    /// Each file is counted once: it may have several names, or another one by now.
     seen: HashSet<(u64, u64)>,
+}
+
+/// A count of what the mounts hold, on its way.
+struct Walk<'a> {
+    usage: Use,
+    is_late: &'a dyn Fn() -> bool,
+    looked_at: u32,
+}
+
+impl Walk<'_> {
+    /// `None` when it became late. To ask costs as much as to look.
+    fn look_at_one(&mut self) -> Option<()> {
+        const ASKED_AFTER: u32 = 64;
+        self.looked_at = self.looked_at.wrapping_add(1);
+        (!self.looked_at.is_multiple_of(ASKED_AFTER) || !(self.is_late)()).then_some(())
+    }
 }
 
 impl Disk {
@@ -94,17 +116,22 @@ impl Disk {
         self.roots.is_empty()
     }
 
-    /// Counts what is there, and the files of these processes that have no name any
-    /// more but are still open. Open files come first: who writes has them open.
-    pub(crate) fn measure(&self, pids: &[i32]) -> Use {
+    /// Counts the files that these processes have open to write, with or without a
+    /// name, and then what else is there. Those come first, as who fills a disk has them
+    /// open. `None` when it became late meanwhile.
+    pub(crate) fn measure(&self, pids: &[i32], is_late: &dyn Fn() -> bool) -> Option<Use> {
         let mut usage = Use::default();
         for pid in pids {
-            self.add_nameless(*pid, &mut usage);
+            if is_late() {
+                return None;
+            }
+            self.add_open(*pid, &mut usage);
+            if usage.bytes > self.most_bytes {
+                return Some(usage);
+            }
         }
-        for root in &self.roots {
-            self.walk(root, 0, &mut usage);
-        }
-        usage
+        let mut walk = Walk { usage, is_late, looked_at: 0 };
+        self.roots.iter().try_for_each(|root| self.walk(root, 0, &mut walk)).map(|()| walk.usage)
     }
 
     /// What is free on the file systems, which can be asked at any time, as it takes no time.
@@ -129,46 +156,54 @@ impl Disk {
     }
 
     fn maps_nameless(&self, pid: i32, shown: &HashSet<u64>) -> bool {
-        let is_ours = |map: &NamelessMap| self.places.iter().any(|place| map.path.starts_with(place));
         let Some(maps) = nameless_maps(pid) else { return true };
-        maps.iter().any(|map| is_ours(map) && !shown.contains(&map.inode))
+        maps.iter().any(|map| self.is_in_place(&map.path) && !shown.contains(&map.inode))
+    }
+
+    fn is_in_place(&self, path: &Path) -> bool {
+        self.places.iter().any(|place| path.starts_with(place))
     }
 
     /// Sockets of these processes, and what is on its way through them.
     pub(crate) fn count_sockets(&self, pids: &[i32]) -> u64 {
         let mut usage = Use::default();
-        pids.iter().for_each(|pid| self.add_nameless(*pid, &mut usage));
+        pids.iter().for_each(|pid| self.add_open(*pid, &mut usage));
         usage.sockets
     }
 
-    fn walk(&self, place: &OwnedFd, depth: u32, usage: &mut Use) {
+    /// `None` when it became late.
+    fn walk(&self, place: &OwnedFd, depth: u32, walk: &mut Walk<'_>) -> Option<()> {
         if depth > MAX_DEPTH {
-            usage.files = u64::MAX;
-            return;
+            walk.usage.files = u64::MAX;
+            return Some(());
+        }
+        if (walk.is_late)() {
+            return None;
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let listing = match openat(place, ".", flags, Mode::empty()) {
             // A mount may be a single file.
-            Err(Errno::ENOTDIR) => return fstat(place).map(|stat| usage.add(&stat)).unwrap_or(()),
+            Err(Errno::ENOTDIR) => return Some(fstat(place).map(|stat| walk.usage.add(&stat)).unwrap_or(())),
             listing => listing.and_then(Dir::from_fd),
         };
         let mut listing = match listing {
             Ok(listing) => listing,
-            Err(errno) => return usage.miss(place, errno),
+            Err(errno) => return Some(walk.usage.miss(place, errno)),
         };
         let mut below: Vec<CString> = Vec::new();
         for entry in listing.iter().flatten() {
-            if usage.files > self.most_files || usage.bytes > self.most_bytes {
-                return;
+            if walk.usage.files > self.most_files || walk.usage.bytes > self.most_bytes {
+                return Some(());
             }
             let name = entry.file_name();
             if name == c"." || name == c".." {
                 continue;
             }
+            walk.look_at_one()?;
             match fstatat(place, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Ok(stat) => usage.add(&stat),
+                Ok(stat) => walk.usage.add(&stat),
                 Err(errno) => {
-                    usage.miss(place, errno);
+                    walk.usage.miss(place, errno);
                     continue;
                 }
             }
@@ -179,16 +214,16 @@ impl Disk {
         drop(listing);
         for name in below {
             match open_below(place, &name) {
-                Ok(directory) => self.walk(&directory, depth + 1, usage),
-                // The directory is another mount, which is the machine's and read-only,
-                // or a root of its own.
+                Ok(directory) => self.walk(&directory, depth + 1, walk)?,
+                // Another mount, which is the machine's and read-only, or a root of its own.
                 Err(Errno::EXDEV) => {}
-                Err(errno) => usage.miss(place, errno),
+                Err(errno) => walk.usage.miss(place, errno),
             }
         }
+        Some(())
     }
 
-    fn add_nameless(&self, pid: i32, usage: &mut Use) {
+    fn add_open(&self, pid: i32, usage: &mut Use) {
         let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
             if processes::has_memory(pid) {
                 usage.files = u64::MAX;
@@ -203,12 +238,23 @@ impl Disk {
                 usage.sockets = usage.sockets.saturating_add(1).saturating_add(on_their_way);
                 usage.is_on_its_way |= on_their_way > 0;
             }
-            let nameless = file.is_file() && file.nlink() == 0 && self.devices.contains(&file.dev());
-            if nameless && usage.seen.insert((file.dev(), file.ino())) {
+            if file.is_file() && self.is_counted(&descriptor, &file) && usage.seen.insert((file.dev(), file.ino())) {
                 usage.files = usage.files.saturating_add(1);
-                usage.bytes = usage.bytes.saturating_add(file.blocks().saturating_mul(BLOCK_BYTES));
+                usage.bytes = usage.bytes.saturating_add(taken_bytes(file.size(), file.blocks()));
             }
         }
+    }
+
+    /// Whether an open file is in one of the mounts and may not be found there: it has no
+    /// name, or will be found late.
+    fn is_counted(&self, descriptor: &DirEntry, file: &Metadata) -> bool {
+        let is_in_place = || fs::read_link(descriptor.path()).is_ok_and(|path| self.is_in_place(&path));
+        if file.nlink() == 0 {
+            // Files of an overlay may have another device than its directories.
+            return self.devices.contains(&file.dev()) || is_in_place();
+        }
+        // The mode of the link is that of the descriptor, see proc_pid_fd(5).
+        descriptor.metadata().is_ok_and(|link| link.mode() & WRITABLE != 0) && is_in_place()
     }
 }
 
@@ -221,6 +267,19 @@ fn open_below(place: &OwnedFd, name: &CStr) -> nix::Result<OwnedFd> {
         Err(Errno::ENOSYS | Errno::EPERM) => openat(place, name, flags, Mode::empty()),
         opened => opened,
     }
+}
+
+/// What a file of this size takes with so many blocks.
+///
+/// XFS sets aside up to as much again past the end of a file that grows, and takes it
+/// back when the file is closed or space is short: no program asked for that.
+#[must_use]
+pub fn taken_bytes(size: u64, blocks: u64) -> u64 {
+    let all = blocks.saturating_mul(BLOCK_BYTES);
+    if size < LEAST_SET_ASIDE_FOR {
+        return all;
+    }
+    all - all.saturating_sub(size).min(size)
 }
 
 fn is_own(directory: &OwnedFd) -> bool {
@@ -241,12 +300,29 @@ impl Use {
     }
 
     fn add(&mut self, stat: &FileStat) {
-        let several_names = stat.st_nlink > 1 && stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG;
-        if several_names && !self.seen.insert((stat.st_dev, stat.st_ino)) {
+        let is_file = stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG;
+        if is_file && !self.seen.insert((stat.st_dev, stat.st_ino)) {
             return;
         }
         self.files = self.files.saturating_add(1);
-        let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
-        self.bytes = self.bytes.saturating_add(blocks.saturating_mul(BLOCK_BYTES));
+        let number = |value: i64| u64::try_from(value).unwrap_or(0);
+        self.bytes = self.bytes.saturating_add(taken_bytes(number(stat.st_size), number(stat.st_blocks)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_system_sets_aside_is_not_taken() {
+        const MIB: u64 = 1 << 20;
+        let taken = |size, bytes: u64| taken_bytes(size, bytes / BLOCK_BYTES);
+        assert_eq!(taken(18 * MIB, 34 * MIB), 18 * MIB, "set aside");
+        assert_eq!(taken(18 * MIB, 40 * MIB), 22 * MIB, "more than that");
+        assert_eq!(taken(18 * MIB, 4096), 4096, "a hole");
+        assert_eq!(taken(0, 4096), 4096, "attributes");
+        assert_eq!(taken(5000, 3 * 4096), 3 * 4096);
+        assert_eq!(taken(MIB + 1, MIB + 4096), MIB + 1);
     }
 }

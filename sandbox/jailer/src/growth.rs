@@ -2,7 +2,7 @@
 //! To learn it takes no time, and to measure them takes the longer the more is
 //! there: so they are measured when they may have outgrown a limit.
 
-use crate::disk::{Disk, Free, Use};
+use crate::disk::{Free, Use};
 use crate::processes::Written;
 
 /// The state of things at the last measurement.
@@ -28,11 +28,16 @@ impl Growth {
     /// File systems differ in when they show what is taken, and in showing only
     /// this tree's part; the account of what was written misses processes that
     /// came and went unseen. So the larger of the two counts.
-    pub(crate) fn bound(&self, disk: &Disk, written: Written) -> Option<(u64, u64)> {
+    pub(crate) fn bound(&self, free: &Free, written: Written) -> Option<(u64, u64)> {
         let last = self.last.as_ref()?;
-        let (bytes, files) = disk.free().taken_since(&last.free);
+        let (bytes, files) = free.taken_since(&last.free);
         let bytes = bytes.max(written.bytes.saturating_sub(last.written));
         Some((last.bytes.saturating_add(bytes), last.files.saturating_add(files)))
+    }
+
+    /// Whether nobody has taken or given back anything, so that there is nothing to learn.
+    pub(crate) fn is_unchanged(&self, free: &Free, written: Written) -> bool {
+        self.last.as_ref().is_some_and(|last| last.free == *free && last.written == written.bytes)
     }
 
     /// What was written, did not come to nothing, and is not there: at most as

@@ -52,6 +52,7 @@ pub use confinement::{
     Scratch, Step, Stop, TreeLimits, TreeUsage,
 };
 pub use control::{read_report, send_confinement, send_stop};
+pub use disk::taken_bytes;
 pub use entry::main;
 pub use failure::Failure;
 pub use landlock::{FIRST_ABI_WITH_SCOPES, PathAccess, PathRule, landlock_abi, restrict_paths};

@@ -145,7 +145,7 @@ impl Memory {
         grown.fold(0, u64::saturating_add)
     }
 
-    /// Asks the kernel who shares what. When the limit is passed, the tree does not go on.
+    /// Asks the kernel. The tree stands still from then on.
     fn ask(
         &mut self,
         before: &Snapshot,
@@ -154,8 +154,7 @@ impl Memory {
         (standstill, tree): (&mut Standstill, &Tree),
     ) -> io::Result<u64> {
         let began = Instant::now();
-        let is_paused = before.threads > 1;
-        if is_paused {
+        if before.threads > 1 {
             standstill.begin(tree);
         }
         let snapshot = processes.look()?;
@@ -180,9 +179,6 @@ impl Memory {
             largest: snapshot.processes.iter().map(|process| process.resident_bytes).max().unwrap_or(0),
             good_until: now + ((now - began) * GOOD_FOR).max(GOOD_FOR_AT_LEAST),
         });
-        if is_paused {
-            standstill.end(tree, &after, &processes.stopped_by_themselves(&after));
-        }
         Ok(used)
     }
 

@@ -250,12 +250,14 @@ impl Processes {
     /// signal to stop waits in them, as the kernel gives none to a process that has
     /// stopped; in the others it was what stopped them.
     pub(crate) fn stopped_by_themselves(&mut self, snapshot: &Snapshot) -> HashSet<i32> {
+        snapshot.stopped.iter().filter(|pid| self.is_to_stop(**pid)).copied().collect()
+    }
+
+    /// Whether a signal to stop waits in a process.
+    pub(crate) fn is_to_stop(&mut self, pid: i32) -> bool {
         const STOP: u64 = 1 << (Signal::SIGSTOP as u32 - 1);
-        let mut waits_in = |pid: &&i32| {
-            read(&format!("/proc/{pid}/status"), &mut self.text).is_ok()
-                && mask_of(&String::from_utf8_lossy(&self.text), "ShdPnd:").is_some_and(|waiting| waiting & STOP != 0)
-        };
-        snapshot.stopped.iter().filter(|pid| waits_in(pid)).copied().collect()
+        read(&format!("/proc/{pid}/status"), &mut self.text).is_ok()
+            && mask_of(&String::from_utf8_lossy(&self.text), "ShdPnd:").is_some_and(|waiting| waiting & STOP != 0)
     }
 
     /// The memory of these processes, shared parts divided among those that

@@ -146,7 +146,7 @@ impl Survey {
             // Removed between the listing and the look: not there.
             let Ok(metadata) = entry.metadata() else { continue };
             self.disk_use.files += 1;
-            self.disk_use.bytes += metadata.len().max(metadata.blocks() * 512);
+            self.disk_use.bytes += metadata.len().max(jailer::taken_bytes(metadata.len(), metadata.blocks()));
             let path = prefix.join(name);
             if metadata.is_dir() {
                 if depth >= MAX_DEPTH {
