@@ -1,7 +1,7 @@
 //! Native programs that take the space of a disk faster than anybody looks, each in
 //! another way. The disk is the server's alone, so all that is taken of it shows.
 
-use std::fs::{DirBuilder, read_dir};
+use std::fs::{DirBuilder, File, read_dir};
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::process::{Child, Command, Stdio};
@@ -71,6 +71,8 @@ fn outside(disk: &LoopDisk, way: &str) -> (u64, String) {
     let mut said = String::new();
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     drop(directory);
+    // Some give space back with the next change that they write down.
+    nix::unistd::syncfs(File::open(disk.path()).unwrap()).unwrap();
     eventually("what it took to be given back", || (disk.used_bytes() < before + MIB).then_some(()));
     (taken, said)
 }
