@@ -4,6 +4,7 @@
 use std::fs::{DirBuilder, File, read_dir};
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -88,8 +89,12 @@ fn end_with_descendants(child: &mut Child) {
 
 /// A server on the disk.
 fn start(disk: &LoopDisk, restriction: Restriction) -> Server {
-    let number = read_dir(disk.path()).unwrap().count();
-    let state = disk.path().join(format!("state-{number}"));
+    start_in(&disk.path(), restriction)
+}
+
+fn start_in(place: &Path, restriction: Restriction) -> Server {
+    let number = read_dir(place).unwrap().count();
+    let state = place.join(format!("state-{number}"));
     DirBuilder::new().mode(0o700).create(&state).unwrap();
     chown(&state, Some(SOME_USER), Some(SOME_USER)).unwrap();
     let server = Server::with().restricted(restriction).env("BELLJAR_STATE_DIRECTORY", state);
@@ -203,6 +208,29 @@ fn files_share_no_space_where_a_file_system_can() {
             assert_eq!(reply.output(), format!("refused {refused}\n"), "{kind}: {way}");
         }
     }
+}
+
+#[test]
+fn files_without_a_name_are_counted_on_an_overlay_of_two_disks() {
+    let _alone = alone();
+    // What is only in the upper one has the device of that, unlike its directory.
+    let (Some(lower), Some(upper)) = (LoopDisk::new("ext4", 64 * MIB), LoopDisk::new("xfs", 700 * MIB)) else { return };
+    let parts = ["files", "work", "merged"].map(|name| upper.path().join(name));
+    parts.iter().for_each(|part| DirBuilder::new().create(part).unwrap());
+    let [files, work, merged] = &parts;
+    let options =
+        format!("lowerdir={},upperdir={},workdir={}", lower.path().display(), files.display(), work.display());
+    let mount = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(merged).status().unwrap();
+    assert!(mount.success());
+    {
+        let server = start_in(merged, Restriction::user(SOME_USER));
+        for way in ["unlink", "O_TMPFILE"] {
+            let (reply, taken) = inside(&upper, &server, way);
+            assert_eq!(reply.status(), "limit_exceeded disk_bytes", "{way}: {}", reply.message);
+            assert!(taken < MOST, "{way}: {} MiB", taken / MIB);
+        }
+    }
+    assert!(Command::new("umount").arg("--lazy").arg(merged).status().unwrap().success());
 }
 
 #[test]

@@ -183,12 +183,18 @@ impl Disk {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let listing = match openat(place, ".", flags, Mode::empty()) {
             // A mount may be a single file.
-            Err(Errno::ENOTDIR) => return Some(fstat(place).map(|stat| walk.usage.add(&stat)).unwrap_or(())),
+            Err(Errno::ENOTDIR) => {
+                fstat(place).iter().for_each(|stat| walk.usage.add(stat));
+                return Some(());
+            }
             listing => listing.and_then(Dir::from_fd),
         };
         let mut listing = match listing {
             Ok(listing) => listing,
-            Err(errno) => return Some(walk.usage.miss(place, errno)),
+            Err(errno) => {
+                walk.usage.miss(place, errno);
+                return Some(());
+            }
         };
         let mut below: Vec<CString> = Vec::new();
         for entry in listing.iter().flatten() {
