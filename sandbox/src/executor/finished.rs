@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::scratch::Scratch;
 use super::{Executor, remove_later};
 use crate::error::Error;
 use crate::handle::{Principal, RunId};
@@ -46,15 +47,19 @@ impl Executor {
         if !shared.is_kept() {
             return Ok(false);
         }
-        let workspace = match shared.has_files() {
+        // Removed unless the run is kept.
+        let mut own = Scratch(match shared.has_files() {
             true => Some(self.empty_workspaces.take(principal, &self.state)?),
             false => None,
-        };
+        });
+        let workspace = own.0.clone();
         let spool = self.state.shared(principal)?.join(id.as_str());
         let (owner, state) = (principal.clone(), Arc::clone(&self.state));
         let kept =
             blocking("keep a run of another server", move || shared.keep(&owner, workspace, spool, state.path()));
-        remove_later(self.finished.keep(id.clone(), kept.await?));
+        let kept = kept.await?;
+        own.0 = None;
+        remove_later(self.finished.keep(id.clone(), kept));
         Ok(true)
     }
 
