@@ -59,7 +59,9 @@ pub(crate) async fn fifty_tenants_of_whom_two_are_hostile() {
     assert_eq!(victims[0].prints_in(&known.session, "print(secret, open('secret').read())").await, "theirs theirs");
     house.executor.tidy(Instant::now()).await;
     let health = house.executor.health();
-    assert_eq!((health.tenants, health.pool.unwrap().workers), (OTHERS + 2, WORKERS), "all of them share these");
+    // One that was killed last is replaced when somebody wants it.
+    let workers = health.pool.unwrap().workers;
+    assert!(health.tenants == OTHERS + 2 && (1..=WORKERS).contains(&workers), "{} {workers}", health.tenants);
     house.executor.tidy(Instant::now() + IDLE).await;
     assert_eq!(house.executor.health().tenants, 0);
     tests::eventually("all directories to go", || house.directories().is_empty().then_some(()));
