@@ -1,5 +1,7 @@
 //! The places that servers run in.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::{Builder, Pending, Reply, Restriction, SOME_USER, Server};
 
@@ -24,6 +26,9 @@ pub(crate) const ALL: [Place; 5] =
 
 /// The Python that programs and controls run in: one that every user can start.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+/// How long a race may take to begin, within the limits of the run that is one side of it.
+pub(crate) const RACE: Duration = Duration::from_secs(20);
 
 impl Place {
     pub(crate) const fn name(self) -> &'static str {
