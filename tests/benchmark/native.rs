@@ -143,6 +143,7 @@ fn confinement(workspace: &Path, is_root: bool) -> Confinement {
         namespaces: true,
         scratch: vec![Scratch { destination: "/tmp".into(), bytes: 64 << 20, files: 4096 }],
         files: Vec::new(),
+        settings: None,
         identity: is_root.then_some(jailer::Identity { uid: SOME_USER, gid: SOME_USER }),
         landlock_abi: 1,
         limits: TreeLimits {

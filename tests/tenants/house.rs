@@ -104,12 +104,13 @@ impl House {
         entries.into_iter().find(is_ours).unwrap()
     }
 
-    /// What tenants have beneath the directory of this server.
+    /// What tenants have beneath the directory of this server, which has hidden ones of its own.
     pub(crate) fn directories(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.directory()).unwrap().map(|entry| entry.unwrap());
         let mut names: Vec<_> = entries
             .filter(|entry| entry.path().is_dir())
             .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
         names

@@ -27,6 +27,10 @@ pub struct Confinement {
     /// Files that are nowhere on the host, to be read only; with namespaces
     /// only.
     pub files: Vec<GivenFile>,
+    /// A directory of the host whose files are the only settings of the kernel that
+    /// the program sees, below `/proc/sys`; without one it sees none. An empty
+    /// `kernel/random/uuid` stands for the kernel's. With namespaces only.
+    pub settings: Option<PathBuf>,
     /// The user to become. For a server that runs as root.
     pub identity: Option<Identity>,
     /// The oldest Landlock ABI to accept.
@@ -115,10 +119,7 @@ pub struct Scratch {
 /// A file in memory, gone with the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenFile {
-    /// Where the program sees it, in a directory that is no mount. Those below
-    /// `/proc/sys` are the only settings of the kernel that it sees, and all else of
-    /// `/proc` is the kernel's own. An empty `/proc/sys/kernel/random/uuid` stands for
-    /// the kernel's.
+    /// Where the program sees it, in a directory that is no mount.
     pub path: PathBuf,
     /// What is in it.
     pub content: Cow<'static, str>,

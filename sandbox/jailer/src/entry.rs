@@ -90,7 +90,7 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
         if confinement.namespaces {
             // The user that this process becomes need not be able to get to what it is to see.
             namespaces::enter_mounts().at(Step::Namespaces)?;
-            parts = Some(Parts::take(&confinement.mounts, std::mem::take(&mut handed)).at(Step::Filesystem)?);
+            parts = Some(Parts::take(&confinement, std::mem::take(&mut handed)).at(Step::Filesystem)?);
         }
         credentials::become_user(identity).at(Step::Credentials)?;
         parent::end_with(server, Signal::SIGKILL).at(Step::Credentials)?;
@@ -105,9 +105,9 @@ fn confine(connection: &UnixStream) -> Result<Confined, Refusal> {
     let parts = match parts {
         Some(parts) => parts,
         // Only within the namespaces may this process take the parts.
-        None if confinement.namespaces => Parts::take(&confinement.mounts, handed).at(Step::Filesystem)?,
+        None if confinement.namespaces => Parts::take(&confinement, handed).at(Step::Filesystem)?,
         None => {
-            given::refuse(&confinement.files).at(Step::Filesystem)?;
+            given::refuse(&confinement).at(Step::Filesystem)?;
             Parts::hold(&confinement.mounts, handed).at(Step::Filesystem)?
         }
     };

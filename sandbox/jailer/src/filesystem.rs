@@ -55,7 +55,7 @@ pub(crate) fn build(confinement: &Confinement, parts: &Parts) -> Result<(), Fail
         symlink(target, link).doing_at("linking", Path::new(link))?;
     }
     given::write(root.as_fd(), given)?;
-    mount_proc(root.as_fd())?;
+    mount_proc(root.as_fd(), parts.settings.as_ref())?;
     // A program's own files may lie within a scratch directory, not the other
     // way round: what is mounted later covers what was there.
     for scratch in &confinement.scratch {

@@ -66,6 +66,7 @@ fn confinement(descriptors: Vec<Descriptor>) -> Confinement {
         namespaces: true,
         scratch: vec![Scratch { destination: "/dev/shm".into(), bytes: 1 << 28, files: 10_000 }],
         files: vec![GivenFile { path: "/run/given/main.py".into(), content: "print()".into() }],
+        settings: Some("/state/settings".into()),
         identity: Some(Identity { uid: 64_242, gid: 64_242 }),
         landlock_abi: 6,
         limits: TreeLimits {

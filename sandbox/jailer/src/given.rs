@@ -11,10 +11,9 @@ use std::path::Path;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, umask};
 
-use crate::confinement::GivenFile;
+use crate::confinement::{Confinement, GivenFile};
 use crate::failure::{Doing, Failure};
 use crate::filesystem::make_directory;
-use crate::proc::SETTINGS;
 
 /// What a file takes at most beside its content: the rest of its last page.
 const REST_BYTES: u64 = 4096;
@@ -29,13 +28,13 @@ pub(crate) fn names(files: &[GivenFile]) -> usize {
     files.iter().map(|file| file.path.components().count()).sum()
 }
 
-/// Fails unless there are no files, for a program without a root of its own.
-pub(crate) fn refuse(files: &[GivenFile]) -> Result<(), Failure> {
-    match files.first() {
+/// Fails unless there are no files and no settings, for a program without a root of
+/// its own.
+pub(crate) fn refuse(confinement: &Confinement) -> Result<(), Failure> {
+    let file = confinement.files.first().map(|file| &file.path);
+    match file.or(confinement.settings.as_ref()) {
         None => Ok(()),
-        Some(file) => {
-            Err(Failure::new(format!("giving {}", file.path.display()), "there is no root of its own for it"))
-        }
+        Some(path) => Err(Failure::new(format!("giving {}", path.display()), "there is no root of its own for it")),
     }
 }
 
@@ -67,11 +66,9 @@ fn write_all(root: BorrowedFd<'_>, files: &[GivenFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The directories that files lie in, but for those within another one, and settings:
-/// all of `/proc` may be read.
+/// The directories that files lie in, but for those within another one.
 pub(crate) fn directories(files: &[GivenFile]) -> impl Iterator<Item = &Path> {
-    let all = files.iter().filter_map(|file| file.path.parent());
-    let all: BTreeSet<&Path> = all.filter(|path| !path.starts_with(SETTINGS)).collect();
+    let all: BTreeSet<&Path> = files.iter().filter_map(|file| file.path.parent()).collect();
     let mut last: Option<&Path> = None;
     all.into_iter().filter(move |path| {
         let is_within = last.is_some_and(|last| path.starts_with(last));

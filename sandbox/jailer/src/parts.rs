@@ -10,7 +10,7 @@ use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, fstat};
 
-use crate::confinement::{Access, Mount};
+use crate::confinement::{Access, Confinement, Mount};
 use crate::failure::{Doing, Failure};
 use crate::overlay::Overlays;
 use crate::sys;
@@ -42,14 +42,16 @@ pub(crate) struct Parts {
     pub(crate) parts: Vec<Part>,
     /// Devices of the host, with namespaces only.
     pub(crate) devices: Vec<OwnedFd>,
+    /// The settings of the kernel that it sees.
+    pub(crate) settings: Option<OwnedFd>,
     /// Whether files of the host's that can only be read are locked apart.
     pub(crate) own_locks: bool,
 }
 
 impl Parts {
-    /// Takes what `mounts` name, in a mount namespace of this process's own.
-    /// `handed` are those that come as descriptors.
-    pub(crate) fn take(mounts: &[Mount], handed: Vec<OwnedFd>) -> Result<Self, Failure> {
+    /// Takes what a confinement names, in a mount namespace of this process's own.
+    /// `handed` are the mounts that come as descriptors.
+    pub(crate) fn take(confinement: &Confinement, handed: Vec<OwnedFd>) -> Result<Self, Failure> {
         let none: Option<&str> = None;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).doing("keeping mounts to ourselves")?;
         let device = |device: &&str| {
@@ -59,14 +61,15 @@ impl Parts {
         };
         let devices = DEVICES.iter().map(device).collect::<Result<_, _>>()?;
         let mut overlays = Overlays::prepare()?;
-        let (parts, own_locks) = find(mounts, handed, Some(&mut overlays))?;
-        Ok(Self { parts, devices, own_locks })
+        let (parts, own_locks) = find(&confinement.mounts, handed, Some(&mut overlays))?;
+        let settings = confinement.settings.as_deref().map(take_read_only).transpose()?;
+        Ok(Self { parts, devices, settings, own_locks })
     }
 
     /// Holds on to what `mounts` name, where the program sees it as it is.
     pub(crate) fn hold(mounts: &[Mount], handed: Vec<OwnedFd>) -> Result<Self, Failure> {
         let (parts, own_locks) = find(mounts, handed, None)?;
-        Ok(Self { parts, devices: Vec::new(), own_locks })
+        Ok(Self { parts, devices: Vec::new(), settings: None, own_locks })
     }
 
     /// The trees, with what they are parts for.
@@ -164,6 +167,14 @@ fn find_one(
         }
         _ => Ok(Part::Tree(found)),
     }
+}
+
+/// Takes a directory that is the server's own, to be read and nothing else.
+fn take_read_only(path: &Path) -> Result<OwnedFd, Failure> {
+    let tree = sys::clone_mount(hold(path, path)?.as_fd()).doing_at("taking", path)?;
+    sys::set_mount_attributes(tree.as_fd(), READ_ONLY | libc::MOUNT_ATTR_NOEXEC, true)
+        .doing_at("making read-only", path)?;
+    Ok(tree)
 }
 
 /// What is at a path, a link itself; an error calls the path `named`.

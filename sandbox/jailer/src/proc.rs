@@ -3,19 +3,19 @@
 //! host and its kernel, and is covered by something empty; its settings are
 //! covered by those that are given, if any are.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
-use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
 
 use crate::failure::{Doing, Failure};
 use crate::filesystem::make_directory;
-use crate::parts::READ_ONLY;
 use crate::sys;
 
 /// Where `/proc` is mounted, in the root that is being built.
@@ -25,7 +25,7 @@ const PROC: &str = "proc";
 const KEPT: [&str; 8] = ["cpuinfo", "filesystems", "loadavg", "meminfo", "stat", "swaps", "uptime", "vmstat"];
 
 /// Where the kernel's settings are.
-pub(crate) const SETTINGS: &str = "/proc/sys";
+const SETTINGS: &str = "/proc/sys";
 
 /// A setting that is another one with each reading, so that it cannot be given.
 const UUID: &str = "kernel/random/uuid";
@@ -34,12 +34,11 @@ const UUID: &str = "kernel/random/uuid";
 const EMPTY_DIRECTORY: &str = "mnt";
 const EMPTY_FILE: &str = "dev/null";
 
-/// Mounts `/proc` in the root that is being built, which is the current directory, and
-/// has its devices and what is given.
-pub(crate) fn mount_proc(root: BorrowedFd<'_>) -> Result<(), Failure> {
+/// Mounts `/proc` in the root that is being built, which is the current directory and
+/// has its devices. `settings` are those that the program sees.
+pub(crate) fn mount_proc(root: BorrowedFd<'_>, settings: Option<&OwnedFd>) -> Result<(), Failure> {
     let none: Option<&str> = None;
     make_directory(root, Path::new("/").join(EMPTY_DIRECTORY).as_path())?;
-    let settings = given_settings(root)?;
     make_directory(root, Path::new("/").join(PROC).as_path())?;
     let inert = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), PROC, Some("proc"), inert, none).doing("mounting proc")?;
@@ -50,10 +49,13 @@ pub(crate) fn mount_proc(root: BorrowedFd<'_>) -> Result<(), Failure> {
             let is_process = name.bytes().all(|byte| byte.is_ascii_digit());
             is_process || (name == "sys" && settings.is_some()) || KEPT.contains(&name)
         };
-        // The listing says of what kind it is: nothing is looked at.
+        // The listing says of what kind it is, without a look at each.
         let kind = entry.file_type().doing_at("looking at", &path)?;
         // A link leads to the process that asks.
         if kind.is_symlink() || path.file_name().and_then(|name| name.to_str()).is_some_and(is_known) {
+            continue;
+        }
+        if kind.is_file() && is_for_another(&entry.metadata().doing_at("looking at", &path)?) {
             continue;
         }
         let cover = if kind.is_dir() { EMPTY_DIRECTORY } else { EMPTY_FILE };
@@ -62,18 +64,11 @@ pub(crate) fn mount_proc(root: BorrowedFd<'_>) -> Result<(), Failure> {
     settings.map_or(Ok(()), |settings| cover_settings(root, settings.as_fd()))
 }
 
-/// The settings that are given, as a tree that is held on to: where they are in the
-/// root is covered by the kernel's own next.
-fn given_settings(root: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Failure> {
-    let path = Path::new(SETTINGS);
-    let opened = match open_in(root, path) {
-        Err(Errno::ENOENT) => return Ok(None),
-        opened => opened.doing_at("opening", path)?,
-    };
-    let tree = sys::clone_mount(opened.as_fd()).doing_at("taking", path)?;
-    sys::set_mount_attributes(tree.as_fd(), READ_ONLY | libc::MOUNT_ATTR_NOEXEC, false)
-        .doing_at("making read-only", path)?;
-    Ok(Some(tree))
+/// Whether a file is for its owner alone, who is another user than this process and
+/// the program. Such a one needs no cover, which would be made, copied with the root,
+/// and taken off twice.
+fn is_for_another(file: &Metadata) -> bool {
+    file.mode() & 0o077 == 0 && file.uid() != geteuid().as_raw()
 }
 
 /// Covers all settings of the kernel by those that are given.

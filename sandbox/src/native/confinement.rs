@@ -83,6 +83,7 @@ pub(super) fn confinement(
         namespaces: own_root,
         scratch,
         files,
+        settings: launch.form.settings.clone(),
         identity: user.map(OwnUser::identity),
         landlock_abi: launch.form.landlock_abi(),
         limits,

@@ -28,7 +28,6 @@ use super::interpreter::Interpreter;
 use super::ownership;
 use super::ownership::TakeBackError;
 use super::pictures::pictures;
-use super::settings;
 use super::supervise::{End, Orders, Streams, Supervised, supervise};
 use super::temporary;
 use super::tier::Form;
@@ -305,7 +304,7 @@ impl Launch {
         if self.form.namespaces {
             let files = files.map(|(name, content)| GivenFile { path: Path::new(GIVEN).join(name), content });
             let list = |(place, list): (&str, String)| GivenFile { path: place.into(), content: list.into() };
-            return Ok(files.chain(account.lists().map(list)).chain(settings::given()).collect());
+            return Ok(files.chain(account.lists().map(list)).collect());
         }
         for (name, content) in files {
             given.give(&name, content.as_bytes(), 0o644)?;

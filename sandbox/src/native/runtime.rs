@@ -15,6 +15,7 @@ use super::interpreter::packages;
 use super::interpreter::{Interpreter, Shown};
 use super::launch::{CACHE, GIVEN, Launch, NativeReport, launch};
 use super::private::Private;
+use super::settings;
 use super::tier::probe::{Found, passes};
 use super::tier::{Form, Minimum, MinimumTier, Tier};
 use super::users::Users;
@@ -307,7 +308,9 @@ impl NativeRuntime {
         let cgroups = cgroups.map_err(|reason| missing.push(format!("control groups: {reason}"))).ok();
         let (runtime, interpreter) = self.any_interpreter().await?;
         for namespaces in [true, false] {
-            let form = Form { namespaces, users: users.clone(), cgroups: cgroups.clone() };
+            let settings = namespaces.then(|| settings::directory(&self.state)).transpose();
+            let settings = settings.map_err(|error| format!("settings of the kernel cannot be copied: {error}"))?;
+            let form = Form { namespaces, settings, users: users.clone(), cgroups: cgroups.clone() };
             let (needed, there) = (form.landlock_abi(), jailer::landlock_abi());
             if there < needed {
                 let wanted = if namespaces { "Landlock" } else { "without namespaces, the scopes of Landlock" };

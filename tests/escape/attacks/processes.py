@@ -100,7 +100,7 @@ def _(target):
     os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), b"-999")
 
 
-@attempt("proc.sys", "a setting of the kernel is changed", "EROFS", "EACCES", control="root")
+@attempt("proc.sys", "a setting of the kernel is changed", "EROFS", "EACCES", root="EACCES", control="root")
 def _(target):
     # The same as it is. It belongs to a namespace, which the control has of its own.
     descriptor = os.open("/proc/sys/kernel/hostname", os.O_RDWR)

@@ -107,6 +107,7 @@ impl Jail {
             namespaces,
             scratch,
             files: Vec::new(),
+            settings: None,
             identity: (host == Host::Identity).then_some(Identity { uid: NOBODY - 1, gid: NOBODY - 1 }),
             landlock_abi: 6,
             limits: TreeLimits {

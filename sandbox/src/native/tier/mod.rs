@@ -6,6 +6,7 @@
 pub(in crate::native) mod probe;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use jailer::Enforced;
@@ -113,6 +114,8 @@ impl MinimumTier {
 #[derive(Clone, Debug)]
 pub(in crate::native) struct Form {
     pub(in crate::native) namespaces: bool,
+    /// Where the settings of the kernel lie that a program sees, which needs namespaces.
+    pub(in crate::native) settings: Option<PathBuf>,
     pub(in crate::native) users: Option<Users>,
     pub(in crate::native) cgroups: Option<Cgroups>,
 }
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_form_that_is_met_by_less_than_it_asks_for_is_not_met() {
-        let form = Form { namespaces: true, users: None, cgroups: None };
+        let form = Form { namespaces: true, settings: None, users: None, cgroups: None };
         let enforced = Enforced { namespaces: true, identity: false, landlock_abi: 4, cgroups: 0, own_locks: true };
         assert!(form.is_met_by(&enforced));
         assert!(!form.is_met_by(&Enforced { namespaces: false, ..enforced }));
