@@ -79,7 +79,7 @@ pub use run::spool::Spool;
 pub use run::stream::{LiveOutput, Stream};
 pub use session::SessionFiles;
 pub use session::watchers::FileWatch;
-pub use store::{Durability, KeyFile, KeyId, SharedCache, StoreBackend};
+pub use store::{Durability, KeyFile, KeyId, Note, SharedCache, StoreBackend};
 pub use tenancy::{Tenancy, TenantLimits, Tenants};
 pub use text::{escaped, has_escapes, one_line, path_of};
 pub use wasm::engine::ENGINE_VERSION;

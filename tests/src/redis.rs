@@ -33,10 +33,12 @@ pub enum Lie {
     Anothers,
     /// Answers take a second.
     Slow,
+    /// What the server is given it says it took, and goes on with what it had.
+    Stale,
 }
 
 impl Lie {
-    /// All lies: every one of these but [`Self::None`].
+    /// The lies that are found out by each answer.
     pub const ALL: [Self; 9] = [
         Self::Gone,
         Self::Lost,
@@ -52,10 +54,11 @@ impl Lie {
 
 struct Shared {
     entries: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// How often the server gave content away, and how often it had none.
+    /// How often the server gave the content of one key away, and how often it had none.
     found: Mutex<(u64, u64)>,
-    /// How often the server lied.
+    /// How often the server lied, and how often it was asked for several keys at once.
     lies: AtomicU64,
+    looks: AtomicU64,
     lie: Mutex<Lie>,
     connections: Mutex<Vec<TcpStream>>,
     ended: AtomicBool,
@@ -81,6 +84,7 @@ impl Redis {
             entries: Mutex::default(),
             found: Mutex::default(),
             lies: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             lie: Mutex::new(Lie::None),
             connections: Mutex::default(),
             ended: AtomicBool::new(false),
@@ -111,7 +115,7 @@ impl Redis {
         *lock(&self.shared.lie) = lie;
     }
 
-    /// How often the server gave content away, and how often it had none.
+    /// How often the server gave the content of one key away, and how often it had none.
     pub fn found(&self) -> (u64, u64) {
         *lock(&self.shared.found)
     }
@@ -119,6 +123,21 @@ impl Redis {
     /// How often the server lied.
     pub fn lies(&self) -> u64 {
         self.shared.lies.load(Ordering::SeqCst)
+    }
+
+    /// How often the server was asked for notes, which are asked for at one go.
+    pub fn looks(&self) -> u64 {
+        self.shared.looks.load(Ordering::SeqCst)
+    }
+
+    /// Puts something there that no server gave it.
+    pub fn insert(&self, key: &[u8], content: &[u8]) {
+        lock(&self.shared.entries).insert(key.to_vec(), content.to_vec());
+    }
+
+    /// Loses all that the server holds.
+    pub fn flush(&self) {
+        lock(&self.shared.entries).clear();
     }
 
     /// What the server holds.
@@ -147,7 +166,6 @@ fn serve(shared: &Shared, stream: TcpStream) {
     while let Some(words) = command(&mut input) {
         let lie = *lock(&shared.lie);
         shared.lies.fetch_add(u64::from(lie != Lie::None), Ordering::SeqCst);
-        let bulk = |content: &[u8]| [format!("${}\r\n", content.len()).as_bytes(), content, b"\r\n"].concat();
         let mut answer = match words.first().map(Vec::as_slice) {
             Some(b"AUTH") if lie == Lie::Telltale => {
                 [b"-ERR unknown command 'AUTH', with args beginning with: '", words[2].as_slice(), b"'\r\n"].concat()
@@ -155,38 +173,21 @@ fn serve(shared: &Shared, stream: TcpStream) {
             Some(b"SET") if lie == Lie::Full => {
                 b"-OOM command not allowed when used memory > 'maxmemory'.\r\n".to_vec()
             }
+            Some(b"SET") if lie == Lie::Stale => b"+OK\r\n".to_vec(),
             Some(b"SET") => {
                 lock(&shared.entries).insert(words[1].clone(), words[2].clone());
                 b"+OK\r\n".to_vec()
             }
             Some(b"GET") => {
-                let entries = lock(&shared.entries);
-                let own = entries.get(&words[1]);
-                // The longest of the others is taken, which is the most like it.
-                let anothers = || {
-                    entries
-                        .iter()
-                        .filter(|(key, _)| **key != words[1])
-                        .map(|(_, content)| content)
-                        .max_by_key(|content| content.len())
-                };
-                let found = if lie == Lie::Anothers { anothers() } else { own };
+                let found = found(shared, &words[1], lie);
                 let mut counts = lock(&shared.found);
-                match found {
-                    Some(content) => {
-                        counts.0 += 1;
-                        let mut content = content.clone();
-                        if lie == Lie::Damaged {
-                            let middle = content.len() / 2;
-                            content[middle] ^= 1;
-                        }
-                        bulk(&content)
-                    }
-                    None => {
-                        counts.1 += 1;
-                        b"$-1\r\n".to_vec()
-                    }
-                }
+                *if found.is_some() { &mut counts.0 } else { &mut counts.1 } += 1;
+                bulk(found)
+            }
+            Some(b"MGET") => {
+                shared.looks.fetch_add(1, Ordering::SeqCst);
+                let each = words[1..].iter().flat_map(|key| bulk(found(shared, key, lie)));
+                format!("*{}\r\n", words.len() - 1).into_bytes().into_iter().chain(each).collect()
             }
             _ => b"+OK\r\n".to_vec(),
         };
@@ -200,13 +201,37 @@ fn serve(shared: &Shared, stream: TcpStream) {
             Lie::Garbage => answer = b"\0\xff garbage without an end of a line".repeat(100),
             Lie::Endless => answer = b"$2147483647\r\n".to_vec(),
             Lie::Slow => sleep(Duration::from_secs(1)),
-            Lie::None | Lie::Full | Lie::Telltale | Lie::Damaged | Lie::Anothers => {}
+            Lie::None | Lie::Full | Lie::Telltale | Lie::Damaged | Lie::Anothers | Lie::Stale => {}
         }
         if output.write_all(&answer).is_err() || lie == Lie::Lost {
             break;
         }
     }
     let _ = output.shutdown(Shutdown::Both);
+}
+
+/// What the server says that it has under a key.
+fn found(shared: &Shared, key: &[u8], lie: Lie) -> Option<Vec<u8>> {
+    let entries = lock(&shared.entries);
+    // The longest of the others is taken, which is the most like it.
+    let anothers = || {
+        let others = entries.iter().filter(|(other, _)| *other != key);
+        others.map(|(_, content)| content).max_by_key(|content| content.len())
+    };
+    let found = if lie == Lie::Anothers { anothers() } else { entries.get(key) };
+    let mut content = found?.clone();
+    if lie == Lie::Damaged {
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+    }
+    Some(content)
+}
+
+fn bulk(content: Option<Vec<u8>>) -> Vec<u8> {
+    match content {
+        Some(content) => [format!("${}\r\n", content.len()).as_bytes(), &content, b"\r\n"].concat(),
+        None => b"$-1\r\n".to_vec(),
+    }
 }
 
 fn command(input: &mut BufReader<TcpStream>) -> Option<Vec<Vec<u8>>> {

@@ -10,7 +10,11 @@
 mod faults;
 mod kills;
 mod moto;
+mod pair;
+mod quotas;
+mod real_redis;
 mod redis;
+mod revoked;
 mod settings;
 
 use std::path::{Path, PathBuf};

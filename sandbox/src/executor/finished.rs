@@ -21,7 +21,7 @@ impl Executor {
     /// that ran it alone.
     pub async fn finished_run(&self, principal: &Principal, id: &RunId) -> Result<Arc<FinishedRun>, Error> {
         let error = match self.finished.get(principal, id) {
-            Err(error @ Error::OfAnotherServer { .. }) if self.sessions.store().shares_runs() => error,
+            Err(error @ Error::OfAnotherServer { .. }) if self.sessions.store().is_shared() => error,
             found => return found,
         };
         match self.bring(principal, id).await {
@@ -66,7 +66,7 @@ impl Executor {
     /// Hands a run on to the other servers, if they share any and it is small enough.
     pub(super) async fn hand_on(&self, principal: &Principal, id: &RunId) {
         let store = self.sessions.store();
-        if !store.shares_runs() {
+        if !store.is_shared() {
             return;
         }
         let Some(run) = self.finished_run_here(principal, id) else { return };

@@ -13,6 +13,7 @@ mod grants;
 mod health;
 mod languages;
 mod native;
+mod notes;
 mod run;
 mod runtime;
 mod scratch;

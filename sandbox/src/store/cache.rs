@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::backend::Tag;
 use super::layout::{Object, parse};
+use super::seal::OVERHEAD;
 
 /// The largest object that is kept.
 const MAX_OBJECT_BYTES: usize = 1 << 20;
@@ -36,8 +37,23 @@ pub trait SharedCache: fmt::Debug + Send + Sync {
     /// What was put under a name, unless that is longer.
     async fn get(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>>;
 
+    /// What was put under each of these names, unless one is longer, in one go and beside
+    /// what is asked for otherwise. `None` when nobody says.
+    async fn get_all(&self, names: &[String], max_bytes: usize) -> Option<Vec<Option<Vec<u8>>>>;
+
     /// Puts something there, for a while.
     async fn put(&self, name: &str, content: &[u8]);
+}
+
+/// What there is of a note that servers leave for each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Nothing.
+    None,
+    /// Something that no server left under this name, as far as the keys here can tell.
+    Wrong,
+    /// A note.
+    Content(Vec<u8>),
 }
 
 /// Objects by their names. Of the principal that has the most, the least recently used go
@@ -144,6 +160,14 @@ impl Cache {
     pub(super) async fn shared(&self, path: &Path) -> Option<Vec<u8>> {
         let shared = self.shared.as_ref()?;
         shared.get(&self.name(path)?, MAX_OBJECT_BYTES).await
+    }
+
+    /// What servers share has of several objects, none of which need be right. `None` when
+    /// that cannot be asked.
+    pub(super) async fn all_shared(&self, paths: &[Path], max_content: usize) -> Option<Vec<Option<Vec<u8>>>> {
+        let names: Vec<_> = paths.iter().map(Path::to_string).collect();
+        let found = self.shared.as_ref()?.get_all(&names, max_content + OVERHEAD).await?;
+        (found.len() == names.len()).then_some(found)
     }
 
     /// Whether other servers see anything of it.

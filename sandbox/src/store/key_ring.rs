@@ -116,7 +116,7 @@ impl KeyRing {
                 "servers over this store seal with key {id}, and this one has {known}: it could not tell which sessions \
                  are over; add that key to the file that `store_keys` names"
             ),
-            Binding::Commit { .. } | Binding::Blob { .. } | Binding::Run { .. } => {
+            Binding::Commit { .. } | Binding::Blob { .. } | Binding::Run { .. } | Binding::Note { .. } => {
                 format!("it was sealed with key {id}, and this server has {known}")
             }
         };

@@ -42,6 +42,7 @@ mod key_ring;
 mod layout;
 mod listing;
 mod local;
+mod notes;
 mod objects;
 mod remote;
 mod runs;
@@ -50,7 +51,7 @@ mod secret;
 mod sweep;
 mod usage;
 
-pub use cache::SharedCache;
+pub use cache::{Note, SharedCache};
 pub(crate) use clock::Moment;
 pub(crate) use commits::{Committed, Head};
 pub(crate) use ends::CloseReason;

@@ -18,7 +18,7 @@ fn binding(principal: &Principal, run: &RunId) -> Binding {
 
 impl Store {
     /// Whether servers share anything beside the store.
-    pub(crate) fn shares_runs(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.cache.as_ref().is_some_and(|cache| cache.is_shared())
     }
 

@@ -43,6 +43,10 @@ pub(super) enum Binding {
         principal: String,
         run: RunId,
     },
+    /// What servers tell each other.
+    Note {
+        name: String,
+    },
 }
 
 /// What a key is called: said by each object that was sealed with it.
@@ -87,6 +91,7 @@ impl Binding {
             Self::Blob { principal, hash } => (3, principal, [hash.as_bytes(), &[]]),
             Self::KeyList => (4, "", [&[], &[]]),
             Self::Run { principal, run } => (5, principal, [run.as_str().as_bytes(), &[]]),
+            Self::Note { name } => (6, "", [name.as_bytes(), &[]]),
         };
         let mut bytes = vec![kind];
         for field in [header, principal.as_bytes(), rest[0], rest[1]] {
@@ -104,6 +109,7 @@ impl fmt::Display for Binding {
             Self::Blob { principal, hash } => write!(formatter, "blob {hash} of {principal}"),
             Self::KeyList => formatter.write_str("the list of keys in the store"),
             Self::Run { principal, run } => write!(formatter, "run {run} of {principal}"),
+            Self::Note { name } => write!(formatter, "note {name} of the servers"),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Command {
     List,
     /// Add a key, and print it once. A server that runs takes it from its next request on
     Add(New),
-    /// Take a key back: a server that runs refuses its next request, and ends within a second what goes on for it
+    /// Take a key back: a server that runs refuses its next request, and ends within a second what goes on for it; those that share its Redis do so some seconds later
     Revoke {
         /// Its identifier, as `belljar keys` lists it
         id: String,

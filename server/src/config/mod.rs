@@ -112,8 +112,8 @@ pub(crate) struct MetricsSettings {
 impl Config {
     /// Where the keys of clients are.
     pub(crate) fn client_keys(&self) -> ClientKeys {
-        let of_state = || ClientKeys::of(&self.executor.state_directory);
-        self.client_keys.clone().map_or_else(of_state, ClientKeys::given)
+        let state = &self.executor.state_directory;
+        self.client_keys.clone().map_or_else(|| ClientKeys::of(state), |path| ClientKeys::given(path, state))
     }
 
     /// Reads the file, if there is one, and puts what the command line says on

@@ -26,12 +26,12 @@ use std::time::{Duration, SystemTime};
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
-use sandbox::{Principal, RequestedLimits};
+use sandbox::{Executor, Principal, RequestedLimits};
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::accounts::{Accounts, Demand, Exceeded};
+pub(crate) use self::accounts::{Accounts, Demand, Exceeded, tell_used};
 use self::keys::PREFIX;
 pub(crate) use self::keys::{ClientKeys, Key, Keys, NewKey};
 pub(crate) use self::oauth::{Address, IssuerSettings, KeyFetches, OauthSettings, ResourceServer, ScopeNames};
@@ -99,6 +99,9 @@ impl Identity {
     }
 }
 
+/// How long a server that starts waits to hear which keys were revoked elsewhere.
+const FIRST_HEARING: Duration = Duration::from_secs(2);
+
 /// How soon what goes on ends when its key is taken back.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -145,6 +148,23 @@ impl Authentication {
                 // A file that cannot be read is found by whoever asks.
                 let _ = keys.look().await;
             }
+        }
+    }
+
+    /// Hears which keys were revoked at other servers, if that can be heard now. Before
+    /// anybody is let in: a server that has just started may have forgotten.
+    pub(crate) async fn hear(&self, executor: &Executor) {
+        if let Some(keys) = &self.keys {
+            // What is wrong there is found again, and logged, by whoever goes on listening.
+            let _ = timeout(FIRST_HEARING, keys::round(keys, executor)).await;
+        }
+    }
+
+    /// Goes on hearing that, and tells other servers which keys were revoked here.
+    pub(crate) async fn tell(&self, executor: &Executor) {
+        match &self.keys {
+            Some(keys) => keys::tell_revoked(keys, executor).await,
+            None => std::future::pending().await,
         }
     }
 

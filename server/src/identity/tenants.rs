@@ -73,6 +73,12 @@ impl Roster {
         Principal::new(name).is_ok_and(|principal| named.contains_key(&principal))
     }
 
+    /// Whether there is a tenant that may not use everything at any time.
+    pub(crate) fn has_quotas(&self) -> bool {
+        let Self::Many { named, others } = self else { return false };
+        named.values().chain(others).any(|quota| *quota != Quota::default())
+    }
+
     /// What a tenant may use over time.
     pub(crate) fn quota(&self, principal: &Principal) -> Quota {
         match self {

@@ -1,5 +1,5 @@
-//! Redis between servers and their bucket: three commands, in bounds that hold whatever
-//! the other side says. A library for Redis takes any length for an answer.
+//! Redis between servers and their bucket: `GET`, `MGET` and `SET`, in bounds that hold
+//! whatever the other side says. A library for Redis takes any length for an answer.
 //!
 //! It is a cache. Whoever does not answer in time, or does not speak the protocol, is left alone
 //! for a while, and everything goes on without it.
@@ -116,8 +116,8 @@ struct Rest {
     failures: u32,
 }
 
-/// One that is reached over two connections, so that what is asked for does not wait
-/// behind what is put.
+/// One that is reached over three connections, so that what a call asks for waits neither
+/// behind what is put nor behind what servers tell each other.
 pub(super) struct Redis {
     address: RedisAddress,
     tls: TlsConnector,
@@ -125,6 +125,7 @@ pub(super) struct Redis {
     prefix: String,
     reading: tokio::sync::Mutex<Option<Connection>>,
     writing: tokio::sync::Mutex<Option<Connection>>,
+    listening: tokio::sync::Mutex<Option<Connection>>,
     rest: Mutex<Rest>,
 }
 
@@ -136,6 +137,7 @@ impl Redis {
             prefix,
             reading: tokio::sync::Mutex::default(),
             writing: tokio::sync::Mutex::default(),
+            listening: tokio::sync::Mutex::default(),
             rest: Mutex::default(),
         }
     }
@@ -176,7 +178,7 @@ impl Redis {
         connection: &tokio::sync::Mutex<Option<Connection>>,
         words: &[&[u8]],
         max_bytes: usize,
-    ) -> io::Result<Option<Vec<u8>>> {
+    ) -> io::Result<Vec<Option<Vec<u8>>>> {
         let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer in time");
         let mut place = timeout(ANSWER_TIME, connection.lock()).await.map_err(too_slow)?;
         let mut open = match place.take() {
@@ -216,7 +218,17 @@ impl SharedCache for Redis {
             return None;
         }
         let key = self.key(name);
-        self.note(self.ask(&self.reading, &[b"GET", key.as_bytes()], max_bytes).await).flatten()
+        let answer = self.ask(&self.reading, &[b"GET", key.as_bytes()], max_bytes).await;
+        self.note(answer)?.pop().flatten()
+    }
+
+    async fn get_all(&self, names: &[String], max_bytes: usize) -> Option<Vec<Option<Vec<u8>>>> {
+        if self.rests() {
+            return None;
+        }
+        let keys: Vec<_> = names.iter().map(|name| self.key(name)).collect();
+        let words: Vec<&[u8]> = std::iter::once(&b"MGET"[..]).chain(keys.iter().map(String::as_bytes)).collect();
+        self.note(self.ask(&self.listening, &words, max_bytes).await)
     }
 
     async fn put(&self, name: &str, content: &[u8]) {
@@ -235,31 +247,65 @@ impl fmt::Debug for Redis {
     }
 }
 
-/// One command and its answer: content, or none.
+/// One command and its answer: content, or none; of `MGET` for each name.
 async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut BufStream<S>,
     words: &[&[u8]],
     max_bytes: usize,
-) -> io::Result<Option<Vec<u8>>> {
+) -> io::Result<Vec<Option<Vec<u8>>>> {
+    send(connection, words).await?;
+    let first = line(connection, words).await?;
+    let Some((b"MGET", names)) = words.split_first().map(|(command, names)| (*command, names)) else {
+        let is_done = first.starts_with(b"+");
+        return Ok(vec![if is_done { None } else { content(connection, &first, max_bytes).await? }]);
+    };
+    if first != format!("*{}", names.len()).as_bytes() {
+        return Err(wrong("its answer is not about what it was asked for"));
+    }
+    let mut contents = Vec::with_capacity(names.len());
+    for _ in names {
+        let line = line(connection, words).await?;
+        contents.push(content(connection, &line, max_bytes).await?);
+    }
+    Ok(contents)
+}
+
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut BufStream<S>, words: &[&[u8]]) -> io::Result<()> {
     connection.write_all(format!("*{}\r\n", words.len()).as_bytes()).await?;
     for word in words {
         connection.write_all(format!("${}\r\n", word.len()).as_bytes()).await?;
         connection.write_all(word).await?;
         connection.write_all(b"\r\n").await?;
     }
-    connection.flush().await?;
-    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    connection.flush().await
+}
+
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+/// The next line of an answer to `words`, unless it refuses them.
+async fn line<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut BufStream<S>,
+    words: &[&[u8]],
+) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     (&mut *connection).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await?;
     let line = line.strip_suffix(b"\r\n").ok_or_else(|| wrong("it does not speak the protocol of Redis"))?;
+    let Some(why) = line.strip_prefix(b"-") else { return Ok(line.to_vec()) };
+    let word = why.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let word = REFUSALS.into_iter().find(|known| known.as_bytes() == word);
+    let what = words.first().map(|command| String::from_utf8_lossy(command)).unwrap_or_default();
+    Err(wrong(&format!("it refuses {what}: {}", word.unwrap_or("in words of its own"))))
+}
+
+/// The content that a line announces, or none.
+async fn content<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut BufStream<S>,
+    line: &[u8],
+    max_bytes: usize,
+) -> io::Result<Option<Vec<u8>>> {
     match line.split_first() {
-        Some((b'+', _)) => Ok(None),
-        Some((b'-', why)) => {
-            let word = why.split(|byte| *byte == b' ').next().unwrap_or_default();
-            let word = REFUSALS.into_iter().find(|known| known.as_bytes() == word);
-            let what = words.first().map(|command| String::from_utf8_lossy(command)).unwrap_or_default();
-            Err(wrong(&format!("it refuses {what}: {}", word.unwrap_or("in words of its own"))))
-        }
         Some((b'$', b"-1")) => Ok(None),
         Some((b'$', length)) => {
             let length = std::str::from_utf8(length).ok().and_then(|length| length.parse::<usize>().ok());
@@ -303,7 +349,7 @@ mod tests {
             let (ours, mut theirs) = tokio::io::duplex(4096);
             theirs.write_all(bytes).await.unwrap();
             theirs.shutdown().await.unwrap();
-            exchange(&mut BufStream::new(ours), &[b"GET", b"name"], 4).await
+            exchange(&mut BufStream::new(ours), &[b"GET", b"name"], 4).await.map(|mut each| each.pop().flatten())
         };
         assert_eq!(answer(b"$4\r\nkeys\r\n").await.unwrap().unwrap(), b"keys");
         assert_eq!(answer(b"$0\r\n\r\n").await.unwrap().unwrap(), b"");
@@ -318,6 +364,32 @@ mod tests {
             b"*1\r\n$4\r\nkeys\r\n",
             b"-OOM command not allowed\r\n",
             b"HTTP/1.1 400 Bad Request\r\n",
+            b"",
+        ] {
+            assert!(answer(wrong).await.is_err(), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_about_several_is_about_all_of_them_and_no_more() {
+        let answer = async |bytes: &'static [u8]| {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(bytes).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            exchange(&mut BufStream::new(ours), &[b"MGET", b"one", b"two"], 4).await
+        };
+        let found = answer(b"*2\r\n$4\r\nkeys\r\n$-1\r\n").await.unwrap();
+        assert_eq!(found, [Some(b"keys".to_vec()), None]);
+        for wrong in [
+            &b"*1\r\n$4\r\nkeys\r\n"[..],
+            b"*3\r\n$-1\r\n$-1\r\n$-1\r\n",
+            b"*-1\r\n",
+            b"*2\r\n$-1\r\n",
+            b"*2\r\n$-1\r\n+OK\r\n",
+            b"*2\r\n$-1\r\n$5\r\nkeys!\r\n",
+            b"*2\r\n$-1\r\n*1\r\n$-1\r\n",
+            b"-LOADING Redis is loading the dataset in memory\r\n",
+            b"$4\r\nkeys\r\n",
             b"",
         ] {
             assert!(answer(wrong).await.is_err(), "{wrong:?}");

@@ -20,9 +20,43 @@ impl SharedCache for Shared {
         self.0.lock().get(name).cloned()
     }
 
+    async fn get_all(&self, names: &[String], _: usize) -> Option<Vec<Option<Vec<u8>>>> {
+        let kept = self.0.lock();
+        Some(names.iter().map(|name| kept.get(name).cloned()).collect())
+    }
+
     async fn put(&self, name: &str, content: &[u8]) {
         self.0.lock().insert(name.to_owned(), content.to_vec());
     }
+}
+
+#[tokio::test]
+async fn a_note_is_read_by_servers_over_the_store_and_under_its_name_alone() {
+    let (parent, _) = store(Kind::Weak);
+    let (objects, shared) = (Arc::new(InMemory::new()), Arc::new(Shared::default()));
+    let server = |cache: &Arc<Shared>| {
+        let backend = StoreBackend::Objects(Arc::clone(&objects) as Arc<dyn object_store::ObjectStore>);
+        let cache = Some(Arc::clone(cache) as Arc<dyn SharedCache>);
+        Store::open(StoreSettings { backend, cache, ..settings(parent.path(), Kind::Weak) }).unwrap()
+    };
+    let (one, other) = (server(&shared), server(&shared));
+    let names = ["a", "b"].map(str::to_owned);
+    assert_eq!(one.notes(&names, 9).await.unwrap(), [Note::None, Note::None]);
+    one.leave_note("a", b"swordfish".to_vec()).await.unwrap();
+    assert_eq!(other.notes(&names, 9).await.unwrap(), [Note::Content(b"swordfish".to_vec()), Note::None]);
+    let sealed = shared.0.lock().get("notes/a").unwrap().clone();
+    assert!(!sealed.windows(9).any(|window| window == b"swordfish"));
+    shared.0.lock().insert("notes/b".into(), sealed.clone());
+    shared.0.lock().insert("notes/a".into(), b"swordfish".to_vec());
+    assert_eq!(other.notes(&names, 9).await.unwrap(), [Note::Wrong, Note::Wrong]);
+    // The control, and a server over another store.
+    shared.0.lock().insert("notes/a".into(), sealed);
+    assert_eq!(other.notes(&names[..1], 9).await.unwrap(), [Note::Content(b"swordfish".to_vec())]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backend = StoreBackend::Objects(Arc::new(InMemory::new()));
+    let cache = Some(Arc::clone(&shared) as Arc<dyn SharedCache>);
+    let stranger = Store::open(StoreSettings { backend, cache, ..settings(elsewhere.path(), Kind::Weak) }).unwrap();
+    assert_eq!(stranger.notes(&names[..1], 9).await.unwrap(), [Note::Wrong]);
 }
 
 #[tokio::test]

@@ -8,29 +8,24 @@
 //! not whole, says something unknown or can be read by others is refused, and no key of
 //! it lets anybody in.
 
-#![expect(clippy::disallowed_methods, reason = "owns the file of the keys of clients")]
-
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use nix::fcntl::{Flock, FlockArg};
-use nix::libc;
-use nix::unistd::geteuid;
+use nix::fcntl::Flock;
 use sandbox::RequestedLimits;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use super::error::KeysError;
+use super::own_file::{OwnFile, failed};
+use super::revoked::{Revocation, RevokedFile, RevokedKeys, RevokedStamp, now};
 use crate::given_file::{GivenFile, Stamp};
 use crate::identity::{Scope, Scopes};
 
 const FILE: &str = "client-keys.json";
-const LOCK: &str = "client-keys.lock";
 /// The version of the form of the file.
 const VERSION: u32 = 1;
 /// How keys begin, by which people and scanners know one that lies where none should.
@@ -39,46 +34,9 @@ const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 5;
 /// The longest file: a hundred thousand keys, and then some.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-const MAX_NAME_CHARS: usize = 100;
+pub(super) const MAX_NAME_CHARS: usize = 100;
 /// The end of the year 9999, in seconds since 1970: a time past it has no date.
 const LAST_SECOND: u64 = 253_402_300_799;
-
-/// Why keys cannot be used or changed.
-#[derive(Debug, Error)]
-pub(crate) enum KeysError {
-    #[error("failed to {doing} the keys of clients in {}", path.display())]
-    Failed { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error(
-        "others can read the keys of clients in {}, which has mode {mode:04o} and belongs to user {owner}: it must belong \
-         to the user of the server, user {user}, with mode 0600 (chmod 600)",
-        path.display()
-    )]
-    Shared { path: PathBuf, mode: u32, owner: u32, user: u32 },
-    #[error(
-        "the keys of clients in {} cannot be understood, and none of them lets anybody in: {reason}. Bring back a copy, or \
-         remove the file and add keys anew",
-        path.display()
-    )]
-    Garbage { path: PathBuf, reason: String },
-    #[error(
-        "others than its owner and group can read the keys of clients in {}, or others than its owner can change them, as \
-         it has mode {mode:04o}: it may have 0640 (chmod 640)",
-        path.display()
-    )]
-    Open { path: PathBuf, mode: u32 },
-    #[error(
-        "the keys of clients are those in {}, which client_keys names and nobody changes here: leave client_keys out to \
-         change those of the state directory, and put its client-keys.json there",
-        path.display()
-    )]
-    Given { path: PathBuf },
-    #[error("there is no key `{0}`; `belljar keys list` shows those that there are")]
-    Unknown(String),
-    #[error("the name of a key must be at most {MAX_NAME_CHARS} characters on one line, got {0:?}")]
-    Name(String),
-    #[error("failed to make a key: {0}")]
-    Random(getrandom::Error),
-}
 
 /// A key, as far as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,68 +99,126 @@ struct Contents {
     keys: Vec<Key>,
 }
 
-/// The file of the keys of clients.
+/// The file of the keys of clients, and that of those which were revoked, wherever it was.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientKeys {
-    path: PathBuf,
-    /// Whether somebody else keeps the file, and replaces it by what a link leads to: a
-    /// secret that is mounted.
-    is_given: bool,
+    place: Place,
+    revoked: RevokedFile,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// The state directory.
+    State(OwnFile),
+    /// Somebody else keeps the file, and replaces it by what a link leads to: a secret that
+    /// is mounted.
+    Given(PathBuf),
+}
+
+/// What tells one state of the files from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct KeysStamp {
+    /// None where there is no file.
+    pub(super) keys: Option<Stamp>,
+    pub(super) revoked: RevokedStamp,
+}
+
+/// What the files say.
+pub(super) struct Read {
+    /// The keys that let somebody in, or would if they had not ended.
+    pub(super) keys: Vec<Key>,
+    pub(super) revoked: RevokedKeys,
+    /// What both were read from.
+    pub(super) stamp: KeysStamp,
 }
 
 impl ClientKeys {
     /// The keys of the server with this state directory, which the first key makes.
     pub(crate) fn of(state_directory: &Path) -> Self {
-        Self { path: state_directory.join(FILE), is_given: false }
+        let place = Place::State(OwnFile::at(state_directory.join(FILE)));
+        Self { place, revoked: RevokedFile::of(state_directory) }
     }
 
     /// The keys in a file that is there, and stays as it is.
-    pub(crate) const fn given(path: PathBuf) -> Self {
-        Self { path, is_given: true }
+    pub(crate) fn given(path: PathBuf, state_directory: &Path) -> Self {
+        Self { place: Place::Given(path), revoked: RevokedFile::of(state_directory) }
     }
 
-    fn directory(&self) -> &Path {
-        self.path.parent().unwrap_or_else(|| Path::new("/"))
+    fn path(&self) -> &Path {
+        match &self.place {
+            Place::State(own) => own.path(),
+            Place::Given(path) => path,
+        }
     }
 
-    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> KeysError {
-        let path = self.path.clone();
-        move |source| KeysError::Failed { doing, path: path.clone(), source }
+    /// The file, to be changed by nobody else meanwhile.
+    fn lock(&self) -> Result<(&OwnFile, Flock<File>), KeysError> {
+        match &self.place {
+            Place::State(own) => Ok((own, own.lock()?)),
+            Place::Given(path) => Err(KeysError::Given { path: path.clone() }),
+        }
     }
 
-    /// The stamp of the file as it is now; none where there is no file.
-    pub(super) fn stamp(&self) -> Option<Stamp> {
-        let metadata = if self.is_given { fs::metadata(&self.path) } else { fs::symlink_metadata(&self.path) };
-        Some(Stamp::of(&metadata.ok()?))
+    /// The stamp of the files as they are now.
+    pub(super) fn stamp(&self) -> KeysStamp {
+        let keys = match &self.place {
+            Place::State(own) => own.stamp(),
+            Place::Given(path) => fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata)),
+        };
+        KeysStamp { keys, revoked: self.revoked.stamp() }
     }
 
-    /// The keys that there are, and what they were read from.
+    /// Adds keys to those that were revoked. From here on none of them lets anybody in.
     ///
     /// # Errors
     ///
-    /// When the file is there and is not as it must be.
-    pub(super) fn read(&self) -> Result<(Vec<Key>, Option<Stamp>), KeysError> {
-        let failed = self.failed("read");
-        let path = self.path.clone();
-        let file = match GivenFile::open(&path, if self.is_given { 0 } else { libc::O_NOFOLLOW }) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_given => return Ok((Vec::new(), None)),
-            opened => opened.map_err(&failed)?,
-        };
+    /// When that could not be written, and is known to this process alone.
+    pub(super) fn learn(&self, revoked: &RevokedKeys) -> Result<(), KeysError> {
+        self.revoked.add(revoked)
+    }
+
+    /// Keys that are known as revoked, which could not be written down yet.
+    pub(super) fn unsaved(&self) -> RevokedKeys {
+        self.revoked.unsaved()
+    }
+
+    /// The keys that there are, and those that were revoked.
+    ///
+    /// # Errors
+    ///
+    /// When a file is there and is not as it must be.
+    pub(super) fn read(&self) -> Result<Read, KeysError> {
+        let (revoked, of_revoked) = self.revoked.read()?;
+        let (keys, stamp) = self.written()?;
+        let is_good = |key: &Key| key.digest().is_none_or(|hash| !revoked.has(hash.as_bytes()));
+        let keys = keys.into_iter().filter(is_good).collect();
+        Ok(Read { keys, revoked, stamp: KeysStamp { keys: stamp, revoked: of_revoked } })
+    }
+
+    /// What is in the file of keys.
+    fn written(&self) -> Result<(Vec<Key>, Option<Stamp>), KeysError> {
+        let path = self.path().to_path_buf();
         let garbage = |reason: String| KeysError::Garbage { path: path.clone(), reason };
-        if !file.is_file() {
-            return Err(garbage("it is no file".into()));
-        }
-        let (mode, owner, user) = (file.mode(), file.owner(), geteuid().as_raw());
-        if self.is_given {
-            // A file that is mounted may belong to anybody, as nobody chooses who mounts it.
-            if mode & 0o027 != 0 {
-                return Err(KeysError::Open { path, mode });
+        let file = match &self.place {
+            Place::State(own) => match own.open()? {
+                Some(file) => file,
+                None => return Ok((Vec::new(), None)),
+            },
+            Place::Given(_) => {
+                let file = GivenFile::open(&path, 0).map_err(failed(&path, "read"))?;
+                if !file.is_file() {
+                    return Err(garbage("it is no file".into()));
+                }
+                // A file that is mounted may belong to anybody, as nobody chooses who mounts it.
+                let mode = file.mode();
+                if mode & 0o027 != 0 {
+                    return Err(KeysError::Open { path, mode });
+                }
+                file
             }
-        } else if mode & 0o077 != 0 || owner != user {
-            return Err(KeysError::Shared { path, mode, owner, user });
-        }
+        };
         let stamp = file.stamp();
-        let bytes = file.read(MAX_FILE_BYTES).map_err(&failed)?;
+        let bytes = file.read(MAX_FILE_BYTES).map_err(failed(&path, "read"))?;
         let bytes = bytes.ok_or_else(|| garbage(format!("it has more than {MAX_FILE_BYTES} bytes")))?;
         let Contents { version, keys } =
             serde_json::from_slice(&bytes).map_err(|error| garbage(format!("it is torn or was changed ({error})")))?;
@@ -231,7 +247,7 @@ impl ClientKeys {
     ///
     /// As [`ClientKeys::add`].
     pub(crate) fn list(&self) -> Result<Vec<Key>, KeysError> {
-        self.read().map(|(keys, _)| keys)
+        self.read().map(|read| read.keys)
     }
 
     /// Adds a key, and returns it with its text, which is nowhere else.
@@ -245,7 +261,7 @@ impl ClientKeys {
         {
             return Err(KeysError::Name(name.chars().take(MAX_NAME_CHARS).collect()));
         }
-        let _lock = self.lock()?;
+        let (file, _lock) = self.lock()?;
         let mut keys = self.list()?;
         let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
         getrandom::fill(&mut secret).map_err(KeysError::Random)?;
@@ -257,7 +273,7 @@ impl ClientKeys {
             }
         };
         let text = format!("{PREFIX}{id}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = now();
         let key = Key {
             id,
             hash: blake3::hash(text.as_bytes()).to_hex().to_string(),
@@ -269,56 +285,32 @@ impl ClientKeys {
             ceilings: new.ceilings,
         };
         keys.push(key.clone());
-        self.replace(keys)?;
+        file.replace(&Contents { version: VERSION, keys })?;
         Ok((key, text))
     }
 
-    /// Removes the key with this identifier: from here on it lets nobody in.
+    /// Removes the key with this identifier: from here on it lets nobody in, and a copy of
+    /// the file from before does not bring it back.
     ///
     /// # Errors
     ///
     /// As [`ClientKeys::add`], and when there is none.
     pub(crate) fn revoke(&self, id: &str) -> Result<Key, KeysError> {
-        let _lock = self.lock()?;
+        let (file, _lock) = self.lock()?;
         let mut keys = self.list()?;
         let at = keys.iter().position(|key| key.id == id);
         let key = keys.remove(at.ok_or_else(|| KeysError::Unknown(id.chars().take(40).collect()))?);
-        self.replace(keys)?;
-        Ok(key)
-    }
-
-    fn replace(&self, keys: Vec<Key>) -> Result<(), KeysError> {
-        let failed = self.failed("replace");
-        let text = serde_json::to_vec_pretty(&Contents { version: VERSION, keys }).map_err(io::Error::other);
-        let text = text.map_err(&failed)?;
-        let staged = (|| {
-            // The new file has mode 0600, as all have that this makes.
-            let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(self.directory())?;
-            file.write_all(&text)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(&self.path)?;
-            // A key that was revoked must not be back after a power failure.
-            File::open(self.directory())?.sync_all()
-        })();
-        staged.map_err(&failed)
-    }
-
-    /// Keeps others from replacing the file meanwhile.
-    fn lock(&self) -> Result<Flock<File>, KeysError> {
-        if self.is_given {
-            return Err(KeysError::Given { path: self.path.clone() });
+        if let Some(hash) = key.digest() {
+            let revocation = Revocation { at: now(), expires: key.expires };
+            self.revoked.add_locked(&RevokedKeys::one(*hash.as_bytes(), revocation))?;
         }
-        let failed = self.failed("lock");
-        DirBuilder::new().recursive(true).mode(0o700).create(self.directory()).map_err(&failed)?;
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = options.open(self.directory().join(LOCK)).map_err(&failed)?;
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| failed(error.into()))
+        file.replace(&Contents { version: VERSION, keys })?;
+        Ok(key)
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "writes the files that are read here")]
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
@@ -343,14 +335,20 @@ mod tests {
         assert!(text.starts_with(&format!("{PREFIX}{}_", key.id)) && text.len() > PREFIX.len() + 43);
         assert_eq!(key.digest().unwrap(), blake3::hash(text.as_bytes()));
         assert_eq!(keys.list().unwrap(), std::slice::from_ref(&key));
-        let written = fs::read_to_string(&keys.path).unwrap();
+        let written = fs::read_to_string(keys.path()).unwrap();
         assert!(!written.contains(text.rsplit('_').next().unwrap()) && written.contains(&key.id));
         let mode = |name: &str| fs::metadata(directory.path().join(name)).unwrap().mode() & 0o777;
-        assert_eq!((mode(FILE), mode(LOCK)), (0o600, 0o600));
+        assert_eq!((mode(FILE), mode("client-keys.lock")), (0o600, 0o600));
         let (other, _) = keys.add(new("b")).unwrap();
         assert_eq!(keys.revoke(&key.id).unwrap(), key);
-        assert_eq!(keys.list().unwrap(), [other]);
+        assert_eq!(keys.list().unwrap(), std::slice::from_ref(&other));
         assert!(matches!(keys.revoke(&key.id), Err(KeysError::Unknown(_))));
+        // A copy from before brings nothing back, and the next change leaves it out.
+        fs::write(keys.path(), written).unwrap();
+        assert!(keys.list().unwrap().is_empty());
+        let (third, _) = keys.add(new("c")).unwrap();
+        assert_eq!(keys.list().unwrap(), [third]);
+        assert!(!fs::read_to_string(keys.path()).unwrap().contains(&key.id));
         assert!(matches!(keys.add(NewKey { name: Some("a\nb".into()), ..new("a") }), Err(KeysError::Name(_))));
     }
 
@@ -359,12 +357,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let keys = ClientKeys::of(directory.path());
         keys.add(new("a")).unwrap();
-        let whole = fs::read_to_string(&keys.path).unwrap();
+        let whole = fs::read_to_string(keys.path()).unwrap();
         let refused = |text: &str| {
-            fs::write(&keys.path, text).unwrap();
+            fs::write(keys.path(), text).unwrap();
             let refused = keys.list().unwrap_err().to_string();
             keys.add(new("b")).unwrap_err();
-            assert_eq!(fs::read_to_string(&keys.path).unwrap(), text, "it was replaced");
+            assert_eq!(fs::read_to_string(keys.path()).unwrap(), text, "it was replaced");
             refused
         };
         for (text, reason) in [
@@ -385,14 +383,14 @@ mod tests {
         let again = twice["keys"][0].clone();
         twice["keys"].as_array_mut().unwrap().push(again);
         assert!(refused(&twice.to_string()).contains("is there twice"));
-        fs::write(&keys.path, &whole).unwrap();
+        fs::write(keys.path(), &whole).unwrap();
         for mode in [0o640, 0o604, 0o660] {
-            fs::set_permissions(&keys.path, fs::Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(keys.path(), fs::Permissions::from_mode(mode)).unwrap();
             let said = keys.list().unwrap_err().to_string();
             assert!(said.contains(&format!("mode {mode:04o}")) && said.contains("chmod 600"), "{said}");
         }
-        fs::remove_file(&keys.path).unwrap();
-        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &keys.path).unwrap();
+        fs::remove_file(keys.path()).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), keys.path()).unwrap();
         assert!(matches!(keys.list(), Err(KeysError::Failed { .. })));
     }
 
@@ -404,14 +402,14 @@ mod tests {
         two.add(new("acme")).unwrap();
         two.add(new("other")).unwrap();
         let link = first.path().join("mounted");
-        std::os::unix::fs::symlink(&one.path, &link).unwrap();
-        let given = ClientKeys::given(link.clone());
+        std::os::unix::fs::symlink(one.path(), &link).unwrap();
+        let given = ClientKeys::given(link.clone(), second.path());
         for mode in [0o644, 0o604, 0o660, 0o642] {
-            fs::set_permissions(&one.path, fs::Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(one.path(), fs::Permissions::from_mode(mode)).unwrap();
             let refused = given.list().unwrap_err();
             assert!(matches!(refused, KeysError::Open { mode: found, .. } if found == mode), "{mode:o}: {refused}");
         }
-        fs::set_permissions(&one.path, fs::Permissions::from_mode(0o440)).unwrap();
+        fs::set_permissions(one.path(), fs::Permissions::from_mode(0o440)).unwrap();
         assert_eq!(given.list().unwrap().len(), 1);
         let id = given.list().unwrap().remove(0).id;
         assert!(matches!(given.add(new("acme")), Err(KeysError::Given { .. })));
@@ -419,7 +417,7 @@ mod tests {
         // The file changes as a mounted secret does: the link is another, and what is there stays.
         let before = given.stamp();
         let next = first.path().join("next");
-        std::os::unix::fs::symlink(&two.path, &next).unwrap();
+        std::os::unix::fs::symlink(two.path(), &next).unwrap();
         fs::rename(next, &link).unwrap();
         assert_ne!(given.stamp(), before);
         assert_eq!(given.list().unwrap().len(), 2);

@@ -2,8 +2,16 @@
 //! request, and what is revoked ends at once. Each request asks the kernel whether the
 //! file is the one that was read, which takes a microsecond; one that is not is read by
 //! the first that finds out, beside everything else.
+//!
+//! - `file`: the keys that there are; `revoked`: those that were taken back, here or elsewhere.
+//! - `own_file`: how either is read and replaced; `error`: why not.
+//! - `told`: what servers tell each other of keys that were revoked.
 
+mod error;
 mod file;
+mod own_file;
+mod revoked;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +20,12 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::file::{ClientKeys, Key, KeysError, NewKey, PREFIX};
+pub(crate) use self::error::KeysError;
+pub(crate) use self::file::{ClientKeys, Key, NewKey, PREFIX};
+use self::file::{KeysStamp, Read};
+use self::revoked::RevokedKeys;
+pub(super) use self::told::{round, tell_revoked};
 use super::{Identity, Roster, Unauthenticated};
-use crate::given_file::Stamp;
 
 /// The keys of all clients.
 pub(crate) struct Keys {
@@ -31,8 +42,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    stamp: Option<Stamp>,
+    stamp: KeysStamp,
     known: Arc<KnownKeys>,
+    revoked: Arc<RevokedKeys>,
     /// Whether what is there now cannot be used. What was known is kept, to be
     /// compared with what comes, and lets nobody in.
     is_unusable: bool,
@@ -136,12 +148,13 @@ impl Shared {
     /// waits for the lock of the state meanwhile.
     fn take_over(&self) {
         let stamp = self.file.stamp();
-        let (keys, read) = match self.file.read() {
+        let Read { keys, revoked, stamp } = match self.file.read() {
             Ok(read) => read,
             Err(error) => {
                 let mut state = self.state.lock();
                 // A file that cannot be read for a moment may come back just as it was.
-                state.stamp = stamp.filter(|_| !matches!(error, KeysError::Failed { .. }));
+                let is_passing = matches!(error, KeysError::Failed { .. });
+                state.stamp = if is_passing { KeysStamp { keys: None, ..stamp } } else { stamp };
                 if !std::mem::replace(&mut state.is_unusable, true) {
                     tracing::error!(error = ?error, "no key lets anybody in: {error}");
                 }
@@ -162,7 +175,8 @@ impl Shared {
         let gone: Vec<_> = before.iter().filter(|entry| !is_kept(entry, &known)).map(|(_, known)| known).collect();
         {
             let mut state = self.state.lock();
-            (state.stamp, state.is_unusable, state.known) = (read, false, Arc::new(known));
+            (state.stamp, state.is_unusable) = (stamp, false);
+            (state.known, state.revoked) = (Arc::new(known), Arc::new(revoked));
         }
         for identity in gone.into_iter().filter_map(|known| known.identity.as_ref()) {
             identity.revoked.cancel();
@@ -250,7 +264,7 @@ mod tests {
         let link = directory.path().join("link");
         let lead = || std::os::unix::fs::symlink(directory.path().join("client-keys.json"), &link).unwrap();
         lead();
-        let keys = Keys::open(ClientKeys::given(link.clone()), Roster::One).unwrap();
+        let keys = Keys::open(ClientKeys::given(link.clone(), directory.path()), Roster::One).unwrap();
         for _ in 0..2 {
             assert_eq!(keys.find(text.as_bytes()).await.map(|_| ()), Ok(()));
             std::fs::remove_file(&link).unwrap();

@@ -69,7 +69,7 @@ use self::strangers::{Line, Strangers};
 use self::tls::{NoTls, Tls};
 use crate::caller::Held;
 use crate::config::{Network, Serving};
-use crate::identity::{Authentication, Identity, Unauthenticated};
+use crate::identity::{Authentication, Identity, Unauthenticated, tell_used};
 use crate::service::Service;
 
 /// How long nothing is accepted when there are no descriptors left for it.
@@ -154,9 +154,12 @@ pub(crate) async fn serve(
         stop,
         tasks,
     });
+    server.authentication.hear(&service.executor).await;
     tokio::select! {
         () = accept(&server, &listener) => {}
         () = server.authentication.watch() => {}
+        () = server.authentication.tell(&service.executor) => {}
+        () = tell_used(&service.accounts, &service.executor) => {}
         () = collect(&server, for_metrics.as_ref()) => {}
         () = service.over() => {}
     }
