@@ -29,6 +29,11 @@ const FOLDERS: &[Folder] = &[
         content: Content::Image(include_bytes!("../python/python.wasm.zst")),
     },
     Folder {
+        description: include_str!("../javascript/runtime.toml"),
+        probes: include_str!("../javascript/probes.toml"),
+        content: Content::Image(include_bytes!("../javascript/javascript.wasm.zst")),
+    },
+    Folder {
         description: include_str!("../bash/runtime.toml"),
         probes: include_str!("../bash/probes.toml"),
         content: Content::Files(&[]),

@@ -54,7 +54,7 @@ fn run_tells_a_limit_a_trap_and_a_failure_apart() {
     assert!(said.contains("ZeroDivisionError: division by zero"), "{said}");
     let (code, said) = run(&["--language", "cobol", "-c", "1"]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("language must be one of python, bash, python-native, got \"cobol\""), "{said}");
+    assert!(said.contains("language must be one of python, javascript, bash, python-native, got \"cobol\""), "{said}");
 }
 
 #[test]

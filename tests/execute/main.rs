@@ -5,6 +5,7 @@
 
 mod command;
 mod concurrency;
+mod javascript;
 mod mounts;
 mod policy;
 mod programs;

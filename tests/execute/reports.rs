@@ -225,11 +225,11 @@ fn languages_are_those_of_this_machine() {
         execute.unwrap()["inputSchema"]["properties"]["language"].clone()
     };
     let here = language(&server());
-    assert_eq!(here["enum"], json!(["python", "bash", "python-native"]));
+    assert_eq!(here["enum"], json!(["python", "javascript", "bash", "python-native"]));
     let description = here["description"].as_str().unwrap();
     assert!(description.contains("python: CPython 3.13") && description.contains("\nbash: "), "{description}");
     let off = language(&Server::with().text_only().flag("--native-tier=off").start());
-    assert_eq!(off["enum"], json!(["python"]));
+    assert_eq!(off["enum"], json!(["python", "javascript"]));
     // An interpreter without packages, and how to get some.
     let environment = tempfile::tempdir().unwrap();
     let made = std::process::Command::new("/usr/bin/python3")

@@ -111,7 +111,7 @@ fn what_does_not_fit_the_schema_is_told_to_the_model() {
         (
             "execute",
             json!({"language": "Python\n", "code": "1"}),
-            "must be one of python, bash, python-native, got the string \"Python\\n\"",
+            "must be one of python, javascript, bash, python-native, got the string \"Python\\n\"",
         ),
         ("read", json!({"session": 5}), "session must be a string, got the number 5"),
         ("read", json!({}), "must name `session` with `path`, or `run` with one of"),

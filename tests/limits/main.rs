@@ -6,6 +6,7 @@
 mod crash;
 mod disk;
 mod held;
+mod javascript;
 mod memory;
 mod output;
 mod places;

@@ -12,6 +12,7 @@ mod full_disk;
 mod golden;
 mod harm;
 mod hibernation;
+mod javascript;
 mod keys;
 mod lifetime;
 mod links;
