@@ -25,7 +25,11 @@ fn a_language_of_a_folder_is_like_one_of_the_build() {
     assert!(language["enum"].as_array().unwrap().contains(&json!("tally")), "{language}");
     assert!(language["description"].as_str().unwrap().contains("tally: counts"), "{language}");
     let refused = server.call("execute", json!({"language": "cobol", "code": ""}));
-    assert!(refused.refusal().contains("must be one of python, javascript, bash, python-native, tally"), "{}", refused.refusal());
+    assert!(
+        refused.refusal().contains("must be one of python, javascript, bash, python-native, tally"),
+        "{}",
+        refused.refusal()
+    );
 
     let call = |code: &str, session: &str| {
         server.call("execute", json!({"language": "tally", "code": code, "session": session}))

@@ -25,7 +25,15 @@ fn what_is_declared_lives_on_and_may_be_declared_again() {
     let server = Server::start();
     let session = run(&server, "new", BEGIN).session();
     assert_eq!(run(&server, &session, GO_ON).value(), Some(SHOWN));
-    for code in ["let n = 5", "const fixed = 6", "class Counter {}", "function numbers() {}", "import { join } from 'path'", "var n = 7", "const n = 8"] {
+    for code in [
+        "let n = 5",
+        "const fixed = 6",
+        "class Counter {}",
+        "function numbers() {}",
+        "import { join } from 'path'",
+        "var n = 7",
+        "const n = 8",
+    ] {
         run(&server, &session, code).assert_status("exited 0");
     }
     assert_eq!(run(&server, &session, "[n, fixed, typeof numbers().next]").error("name"), "TypeError");

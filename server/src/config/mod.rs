@@ -464,7 +464,10 @@ mod tests {
             ("[limits]\nwall_time = 5", "unknown limit `wall_time`"),
             ("[limits]\nwall_time_ms = 400000", "wall_time_ms must be between 10 and its ceiling 300000, got 400000"),
             ("runs = 0", "runs must be between 1 and 4096, got 0"),
-            ("languages = [\"cobol\"]", "languages must name some of python, javascript, bash, python-native, got `cobol`"),
+            (
+                "languages = [\"cobol\"]",
+                "languages must name some of python, javascript, bash, python-native, got `cobol`",
+            ),
             ("languages = []", "languages must name at least one of"),
             ("calls = [\"shell\"]", "calls must name some of display, progress, got `shell`"),
             ("[environment]\n\"A=B\" = \"1\"", "names must be non-empty without `=`"),
