@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::Reply;
 use tests::http::{Answer, Connection, Request, modern};
 
-use crate::TOKEN;
+use crate::replica::TOKEN;
 
 /// How long a client waits before it sends again what was refused.
 const BREATH: Duration = Duration::from_millis(50);

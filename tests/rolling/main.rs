@@ -3,7 +3,9 @@
 //! admitted fails, and what is refused is refused as such that may be sent again.
 //!
 //! `cargo build --release && cargo run --release --bin rolling`, with Debian's haproxy.
-//! `--rounds N` is how often both are replaced: 5.
+//! The store is a directory that both have, and then storage that speaks S3, with nothing
+//! else in common; `--over directory` or `s3` is one of them. `--rounds N` is how often
+//! both are replaced: 5.
 
 #![expect(
     clippy::expect_used,
@@ -14,20 +16,22 @@
 mod load;
 mod replica;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tests::eventually;
 use tests::http::{Connection, Request};
-use tests::{binary, cache_directory, eventually};
+use tests::moto::Moto;
 
 use crate::load::{Caller, Tally};
-use crate::replica::Replica;
+use crate::replica::{Replica, Shared, Store};
 
-/// The token of the one user that both servers have.
-const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 /// Callers that count in a session each, and callers whose runs take longer than it takes
 /// to ask a server whether it is ready.
 const SESSIONS: usize = 4;
@@ -71,25 +75,54 @@ pub(crate) fn is_ready(address: SocketAddr) -> bool {
     answer.is_some_and(|answer| answer.status == 200)
 }
 
+/// Makes a file that its owner alone can read.
+pub(crate) fn private_file(path: &Path, content: &[u8]) {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(path);
+    file.and_then(|mut file| file.write_all(content)).expect("a temporary file can be written");
+}
+
+/// The stores, by the words of the command line.
+const STORES: [&str; 2] = ["directory", "s3"];
+
+#[derive(Debug)]
+struct Arguments {
+    rounds: usize,
+    stores: Vec<&'static str>,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Option<Self> {
+        let mut arguments = Self { rounds: 5, stores: STORES.to_vec() };
+        while let Some(word) = words.next() {
+            let value = words.next()?;
+            match word.as_str() {
+                "--rounds" => arguments.rounds = value.parse().ok()?,
+                "--over" => arguments.stores = vec![STORES.into_iter().find(|store| *store == value)?],
+                _ => return None,
+            }
+        }
+        Some(arguments)
+    }
+}
+
 fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    let rounds = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Some(5),
-        ["--rounds", number] => number.parse().ok(),
-        _ => None,
-    };
-    let Some(rounds) = rounds else {
-        println!("rolling [--rounds N]");
+    let Some(arguments) = Arguments::parse(std::env::args().skip(1)) else {
+        println!("rolling [--rounds N] [--over {}]", STORES.join("|"));
         return ExitCode::from(2);
     };
-    let home = tempfile::tempdir().expect("a temporary directory can be made");
-    let token = home.path().join("token");
-    std::fs::write(&token, TOKEN).expect("a temporary file can be written");
-    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).expect("a file has a mode");
+    let mut is_well = true;
+    for name in arguments.stores {
+        let store = if name == "s3" { Store::S3(Moto::start()) } else { Store::Directory };
+        is_well &= roll(name, store, arguments.rounds);
+    }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Replaces two servers over `store` under load, and says what became of the calls.
+fn roll(name: &str, store: Store, rounds: usize) -> bool {
     let (bind, addresses) = (free_address(), [free_address(), free_address()]);
-    let start =
-        |address| Replica::start(&binary(), cache_directory(), home.path(), address, &format!("http://{bind}/mcp"));
-    let mut replicas = addresses.map(start);
+    let shared = Shared::new(format!("http://{bind}/mcp"), store);
+    let mut replicas = addresses.map(|address| Replica::start(&shared, address));
     replicas.iter().for_each(Replica::wait_until_ready);
     let _proxy = Proxy::start(bind, addresses);
     eventually("the proxy to find a server", || is_ready(bind).then_some(()));
@@ -106,7 +139,7 @@ fn main() -> ExitCode {
         for _ in 0..rounds {
             for replica in &mut replicas {
                 drained.push(replica.end());
-                *replica = start(replica.address());
+                *replica = Replica::start(&shared, replica.address());
                 replica.wait_until_ready();
                 // The proxy needs to have looked whether the server is ready.
                 std::thread::sleep(Duration::from_millis(600));
@@ -119,8 +152,8 @@ fn main() -> ExitCode {
     let seconds = began.elapsed().as_secs();
     let all = tallies.into_iter().fold(Tally::default(), Tally::and);
     let slowest = drained.iter().max().copied().unwrap_or_default();
-    println!("{} servers replaced in {seconds} s, the slowest drained in {slowest:?}", drained.len());
+    println!("over {name}: {} servers replaced in {seconds} s, the slowest drained in {slowest:?}", drained.len());
     println!("{all}");
     all.faults.iter().for_each(|fault| println!("FAULT {fault}"));
-    if all.faults.is_empty() && all.acknowledged > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    all.faults.is_empty() && all.acknowledged > 0
 }

@@ -1,16 +1,74 @@
-//! One of two servers over one directory.
+//! One of two servers over one store.
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tests::eventually;
+use tests::moto::Moto;
+use tests::{binary, cache_directory, eventually, store_key};
 
-use crate::is_ready;
+use crate::{is_ready, private_file};
+
+/// The token of the one user that both servers have.
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What keeps the sessions of both servers.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// The state directory of both.
+    Directory,
+    /// Storage across a network, by which alone they know of each other.
+    S3(Moto),
+}
+
+/// What both servers have.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    home: tempfile::TempDir,
+    url: String,
+    store: Store,
+}
+
+impl Shared {
+    /// Servers that clients find at `url`.
+    pub(crate) fn new(url: String, store: Store) -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory can be made");
+        private_file(&home.path().join("token"), TOKEN.as_bytes());
+        if let Store::S3(moto) = &store {
+            moto.make_bucket();
+            private_file(&home.path().join("keys"), &store_key(7));
+        }
+        Self { home, url, store }
+    }
+
+    fn command(&self, address: SocketAddr) -> Command {
+        let home = self.home.path();
+        let mut command = Command::new(binary());
+        command
+            .env_clear()
+            .env("HOME", home)
+            .env("BELLJAR_CACHE_DIRECTORY", cache_directory())
+            .env("BELLJAR_STRUCTURED_CONTENT", "true")
+            .env("BELLJAR_NATIVE_TIER", "off")
+            .args(["serve", "--listen", &address.to_string(), "--public-url", &self.url, "--token-file"])
+            .arg(home.join("token"));
+        match &self.store {
+            Store::Directory => command.env("BELLJAR_STATE_DIRECTORY", home.join("state")),
+            Store::S3(moto) => command
+                .env("BELLJAR_STATE_DIRECTORY", home.join(format!("state-{}", address.port())))
+                .env("BELLJAR_STORE", "s3://belljar/rolling")
+                .env("BELLJAR_STORE_ENDPOINT", moto.endpoint())
+                .env("BELLJAR_STORE_KEYS", home.join("keys"))
+                .env("AWS_ACCESS_KEY_ID", "test")
+                .env("AWS_SECRET_ACCESS_KEY", "test"),
+        };
+        command
+    }
+}
 
 /// One of two servers. It is killed when dropped.
 #[derive(Debug)]
@@ -21,24 +79,12 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Starts a server. `home` has the state of both, and the token.
-    pub(crate) fn start(binary: &Path, cache: &Path, home: &Path, address: SocketAddr, url: &str) -> Self {
-        let log = home.join(format!("log-{}", address.port()));
-        let mut command = Command::new(binary);
-        command
-            .env_clear()
-            .env("HOME", home)
-            .env("BELLJAR_STATE_DIRECTORY", home.join("state"))
-            .env("BELLJAR_CACHE_DIRECTORY", cache)
-            .env("BELLJAR_STRUCTURED_CONTENT", "true")
-            .env("BELLJAR_NATIVE_TIER", "off")
-            .args(["serve", "--listen", &address.to_string(), "--public-url", url, "--token-file"])
-            .arg(home.join("token"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("a log file can be made"));
-        let child = command.spawn().expect("the binary can be started");
-        Self { child, address, log }
+    pub(crate) fn start(shared: &Shared, address: SocketAddr) -> Self {
+        let log = shared.home.path().join(format!("log-{}", address.port()));
+        let output = File::create(&log).expect("a log file can be made");
+        let mut command = shared.command(address);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).spawn();
+        Self { child: child.expect("the binary can be started"), address, log }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

@@ -3,7 +3,7 @@
 //! - [`Server`] is one running server, with a state directory of its own.
 //! - [`http`] is a server that speaks HTTP, and the raw connection to it.
 //! - [`websocket`] is the raw end of a WebSocket to it.
-//! - [`s3`] is storage across a network that fails as it is told.
+//! - [`s3`] is storage across a network that fails as it is told, [`moto`] that of others.
 //! - [`issuer`] is an authorization server whose tokens it takes.
 //! - [`Client`] is the raw connection: many requests in flight, bytes as they
 //!   are, every line that came back.
@@ -28,6 +28,7 @@ pub mod http;
 pub mod installed;
 pub mod issuer;
 mod loop_disk;
+pub mod moto;
 mod process;
 mod program;
 pub mod redis;

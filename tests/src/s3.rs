@@ -1,5 +1,5 @@
 //! Storage that speaks as much S3 as a store needs, in the memory of a test, and fails
-//! as it is told. It checks no signature: PyPI's `moto` is the second opinion.
+//! as it is told. It checks no signature: [`crate::moto`] is the second opinion.
 //!
 //! A request is answered as S3 does, in order on each connection, or it meets a
 //! [`Fault`], which the test chooses when it comes.

@@ -18,7 +18,7 @@ mod revoked;
 mod settings;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -107,8 +107,4 @@ fn begin(server: &HttpServer, code: &str) -> String {
     let reply = execute(server, "new", code);
     assert!(!reply.is_error(), "{}", reply.message);
     reply.structured()["session"]["id"].as_str().unwrap().to_owned()
-}
-
-fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }

@@ -1,56 +1,14 @@
-//! Two servers over `moto`, which is S3 as the users of Amazon's SDKs test against.
-
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+//! Two servers over `moto`.
 
 use serde_json::json;
-use tests::{eventually, installed};
+use tests::moto::Moto;
 
-use crate::{House, begin, execute, run, tool, value};
-
-const REQUIREMENTS: &str = include_str!("requirements.txt");
-
-/// A running `moto`. It is killed when dropped.
-struct Moto {
-    child: Child,
-    endpoint: String,
-}
-
-impl Moto {
-    fn start() -> Self {
-        let python = installed::python("moto", REQUIREMENTS).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(&python);
-        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
-        let child = command.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let moto = Self { child, endpoint: format!("http://127.0.0.1:{port}") };
-        eventually("moto to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        moto
-    }
-
-    fn make_bucket(&self) {
-        let python = installed::python("moto", REQUIREMENTS).unwrap();
-        let code = format!(
-            "import boto3; boto3.client('s3', endpoint_url='{}', region_name='us-east-1', aws_access_key_id='a', \
-             aws_secret_access_key='b').create_bucket(Bucket='belljar')",
-            self.endpoint
-        );
-        let made = run(Command::new(python).args(["-c", &code]).env_clear());
-        assert!(made.status.success(), "{made:?}");
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::{House, begin, execute, tool, value};
 
 #[test]
 fn two_servers_alternate_over_one_session_on_s3() {
     let moto = Moto::start();
-    let house = House::over(moto.endpoint.clone());
+    let house = House::over(moto.endpoint().to_owned());
     let refused = house.refused(&["serve", "--listen=127.0.0.1:0"]);
     assert!(refused.contains("there is no such bucket; make it, or correct `store`"), "{refused}");
     moto.make_bucket();
