@@ -25,6 +25,13 @@ VERSIONS = ["1.29.0", "1.37.0"]
 OF_OTHERS = {"ServiceMonitor"}
 
 MANY = {"replicas": 2, "persistence": {"accessModes": ["ReadWriteMany"]}}
+BUCKET = {
+    "replicas": 2,
+    "persistence": {"enabled": False},
+    "clientKeysSecret": "keys",
+    "store": {"url": "s3://belljar/team", "secret": "store"},
+    "networkPolicy": {"egress": [{"ports": [{"protocol": "TCP", "port": 443}]}]},
+}
 VALUES = {
     "default": {},
     "nothing that lasts": {"persistence": {"enabled": False}, "networkPolicy": {"enabled": False}},
@@ -32,6 +39,9 @@ VALUES = {
     "a claim that is there": {"replicas": 3, "persistence": {"existingClaim": "shared"}},
     "by the queue": MANY | {"autoscaling": {"enabled": True}, "metrics": {"serviceMonitor": True}},
     "without metrics": {"metrics": {"enabled": False}},
+    "a bucket": BUCKET,
+    "a bucket by the service account": BUCKET
+    | {"store": BUCKET["store"] | {"credentials": False}, "serviceAccountName": "belljar"},
     "tls": {"tlsSecret": "tls", "authentication": ["keys", "oauth"]},
     "tenants": {
         "settings": 'drain_seconds = 60\n[oauth]\nresource = "https://belljar.example/mcp"\n'
@@ -55,6 +65,9 @@ REFUSED = {
     "terminationGracePeriodSeconds is 45 and must be more than drain_seconds (40)": {"settings": "drain_seconds = 40"},
     "autoscaling and a ServiceMonitor need metrics.enabled": {"metrics": {"enabled": False, "serviceMonitor": True}},
     "publicUrl must say": {"publicUrl": ""},
+    "replicas that share no volume need the keys of clients from a Secret": BUCKET | {"clientKeysSecret": ""},
+    "store.url and store.secret": BUCKET | {"store": {"url": "s3://belljar/team"}},
+    "networkPolicy.egress must let pods reach the bucket": BUCKET | {"networkPolicy": {"egress": []}},
 }
 
 faults = []
@@ -118,12 +131,20 @@ def settings(name, objects, pod):
 def composed():
     """The same of the servers of compose.yaml, which no schema here is of."""
     services = yaml.safe_load((REPOSITORY / "deploy/compose.yaml").read_text())["services"]
-    servers = [service for service in services.values() if service["image"].startswith("belljar:")]
+    servers = [
+        service
+        for service in services.values()
+        if service["image"].startswith("belljar:") and "entrypoint" not in service
+    ]
     check("compose: not two servers", len(servers) == 2)
     for server in servers:
         check("compose: unknown variables", set(server["environment"]) <= known_variables())
         check("compose: it may do more than it needs", server["read_only"] and server["cap_drop"] == ["ALL"])
         check("compose: it is killed before it has drained", int(server["stop_grace_period"].removesuffix("s")) > 40)
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            is_secret = volume.split(":")[0] in {"servers", "s3", "redis", "bucket"}
+            check(f"compose: {name} can change {volume}", volume.endswith(":ro") or not is_secret or name == "secrets")
 
 
 def monitored(name, objects):

@@ -22,11 +22,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "belljar.checks" -}}
 {{- $modes := .Values.persistence.accessModes -}}
 {{- $several := or (gt (int .Values.replicas) 1) .Values.autoscaling.enabled -}}
-{{- if and $several (not .Values.persistence.enabled) -}}
-{{- fail "several replicas need a store that all of them have: set persistence.enabled" -}}
+{{- $store := .Values.store.url -}}
+{{- if and $several (not .Values.persistence.enabled) (not $store) -}}
+{{- fail "several replicas need a store that all of them have: set store.url, or persistence.enabled" -}}
 {{- end -}}
-{{- if and $several (not .Values.persistence.existingClaim) (not (has "ReadWriteMany" $modes)) -}}
-{{- fail "several replicas need a claim that many can write to: set persistence.accessModes to [ReadWriteMany]" -}}
+{{- if and $several .Values.persistence.enabled (not .Values.persistence.existingClaim) (not (has "ReadWriteMany" $modes)) -}}
+{{- fail "several replicas need a claim that many can write to: set persistence.accessModes to [ReadWriteMany], or with a bucket persistence.enabled to false" -}}
+{{- end -}}
+{{- if and $several (not .Values.persistence.enabled) (has "keys" .Values.authentication) (not .Values.clientKeysSecret) -}}
+{{- fail "replicas that share no volume need the keys of clients from a Secret: set clientKeysSecret" -}}
+{{- end -}}
+{{- if ne (empty $store) (empty .Values.store.secret) -}}
+{{- fail "store.url and store.secret, which has the keys that seal what is in the bucket, belong together" -}}
+{{- end -}}
+{{- if and $store .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
+{{- fail "networkPolicy.egress must let pods reach the bucket that store.url names" -}}
 {{- end -}}
 {{- $drain := regexFind "(?m)^\\s*drain_seconds\\s*=\\s*[0-9_]+" .Values.settings | regexFind "[0-9_]+$" | replace "_" "" | default "30" | int -}}
 {{- if le (int .Values.terminationGracePeriodSeconds) (add $drain 10 | int) -}}
