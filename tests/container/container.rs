@@ -19,7 +19,6 @@ const CONFINED: [&str; 8] =
 #[derive(Debug)]
 pub(crate) struct Container<'a> {
     engine: &'a Engine,
-    image: Image,
     name: String,
     address: SocketAddr,
     metrics: SocketAddr,
@@ -64,7 +63,7 @@ impl<'a> Container<'a> {
         words.extend(CONFINED);
         words.extend([image.tag(), "keys", "add", "--scopes=sandbox:execute"]);
         let key = engine.docker(&words).expect("a key can be added");
-        Self { engine, image, name, address, metrics, key }
+        Self { engine, name, address, metrics, key }
     }
 
     /// Starts the server.
@@ -102,13 +101,13 @@ impl<'a> Container<'a> {
         output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default()
     }
 
-    pub(crate) const fn image(&self) -> Image {
-        self.image
-    }
-
     /// The key that the server has from the start.
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where clients find the server.

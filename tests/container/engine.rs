@@ -52,17 +52,16 @@ impl Engine {
             .arg("--userland-proxy-path")
             .arg(tools.join("usr/sbin/docker-proxy"))
             // The rules of this machine's network stay as they are.
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
             .stderr(log);
         let daemon = command.spawn().map_err(|error| format!("{command:?} cannot be started: {error}"))?;
         let mut engine = Self { daemon, runtime, tools, _turn: turn };
         engine.wait_until_ready(folder)?;
-        engine.remove_containers();
-        if engine.docker(&["network", "inspect", NETWORK]).is_err() {
-            engine.docker(&["network", "create", NETWORK])?;
-        }
+        // An earlier one may have been killed.
+        engine.clear();
+        engine.docker(&["network", "create", NETWORK])?;
         Ok(engine)
     }
 
@@ -110,19 +109,33 @@ impl Engine {
         size.ok().and_then(|size| size.parse().ok()).expect("an image that was built has a size")
     }
 
-    /// Removes every container, and the volumes that have no other.
-    fn remove_containers(&self) {
-        let all = self.docker(&["ps", "--all", "--quiet"]).unwrap_or_default();
-        for container in all.lines() {
-            // The daemon ends what is still there.
-            let _ = self.docker(&["rm", "--force", "--volumes", container]);
+    /// Removes every container, every volume, and the network with its bridge.
+    fn clear(&self) {
+        for (list, remove) in [
+            (&["ps", "--all", "--quiet"][..], &["rm", "--force"][..]),
+            (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
+        ] {
+            let all = self.docker(list).unwrap_or_default();
+            for one in all.lines() {
+                // The daemon ends what is still there.
+                let _ = self.docker(&[remove, &[one]].concat());
+            }
         }
+        // There may be none yet.
+        let _ = self.docker(&["network", "rm", NETWORK]);
+    }
+
+    /// Removes what earlier builds left and nothing needs, but for what makes the next one
+    /// quick.
+    pub(crate) fn remove_leftovers(&self) -> Result<(), String> {
+        self.docker(&["image", "prune", "--force"])?;
+        self.docker(&["builder", "prune", "--force", "--keep-storage", "4gb"]).map(drop)
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.remove_containers();
+        self.clear();
         if let Ok(pid) = self.daemon.id().try_into() {
             // The daemon may have ended already.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);

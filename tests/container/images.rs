@@ -41,6 +41,7 @@ const PROGRAM: &str = "belljar-program";
 impl Images {
     /// Makes the Debian, once, and an image of the program that was built last.
     pub(crate) fn prepare(engine: &Engine, folder: &Path) -> Result<Self, String> {
+        engine.remove_leftovers()?;
         let base = format!("belljar-debian:{}", packages::release()?);
         if engine.docker(&["image", "inspect", &base]).is_err() {
             import_debian(engine, folder, &base)?;

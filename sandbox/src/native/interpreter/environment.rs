@@ -91,7 +91,9 @@ mod tests {
             let plain: BTreeMap<_, _> =
                 environment(native, &BTreeMap::new(), &account, "/bin".into(), &places).into_iter().collect();
             assert_eq!(plain.get(&OsString::from("PYTHONPATH")), Some(&OsString::from("/given/site")));
-            assert_eq!(plain.get(&OsString::from("UV_OFFLINE")), Some(&OsString::from("1")));
+            for name in ["UV_OFFLINE", "OPENBLAS_NUM_THREADS"] {
+                assert_eq!(plain.get(&OsString::from(name)), Some(&OsString::from("1")), "{name}");
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::filesystem::canonical::follow;
 
 /// Programs and libraries, and the few files of `/etc` that they read when
 /// they start. What is not on a machine is left out.
-const SYSTEM: [&str; 18] = [
+const SYSTEM: [&str; 19] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -36,6 +36,8 @@ const SYSTEM: [&str; 18] = [
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/localtime",
+    // Of Debian's Matplotlib, which does not begin without.
+    "/etc/matplotlibrc",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
     "/etc/protocols",
