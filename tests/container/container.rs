@@ -15,6 +15,9 @@ use crate::images::Image;
 const CONFINED: [&str; 8] =
     ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp", "--stop-timeout=45"];
 
+/// Results as most tests look at them, and not as agents get them.
+pub(crate) const STRUCTURED: &[&str] = &["--env=BELLJAR_STRUCTURED_CONTENT=true"];
+
 /// A server in a container. It is removed when dropped, and its volume with it.
 #[derive(Debug)]
 pub(crate) struct Container<'a> {
@@ -33,21 +36,20 @@ fn free_address() -> SocketAddr {
 
 impl<'a> Container<'a> {
     /// A server that is ready, with one key.
-    pub(crate) fn start(engine: &'a Engine, image: Image) -> Self {
-        let container = Self::create(engine, image);
+    pub(crate) fn start(engine: &'a Engine, image: Image, settings: &[&str]) -> Self {
+        let container = Self::create(engine, image, settings);
         container.begin();
         container.wait_until_ready();
         container
     }
 
     /// A container that is not started yet, with one key on its volume.
-    pub(crate) fn create(engine: &'a Engine, image: Image) -> Self {
+    pub(crate) fn create(engine: &'a Engine, image: Image, settings: &[&str]) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("belljar-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let (address, metrics) = (free_address(), free_address());
-        let settings = [
+        let where_it_is = [
             "--env=BELLJAR_BEHIND_PROXY=true".to_owned(),
-            "--env=BELLJAR_STRUCTURED_CONTENT=true".to_owned(),
             "--env=BELLJAR_METRICS_LISTEN=0.0.0.0:9411".to_owned(),
             format!("--env=BELLJAR_PUBLIC_URL=http://{address}/mcp"),
             format!("--publish={address}:7411"),
@@ -56,7 +58,8 @@ impl<'a> Container<'a> {
         let volume = format!("--volume={name}:/var/lib/belljar");
         let mut words = vec!["create", "--name", &name, "--network", NETWORK, &volume];
         words.extend(CONFINED);
-        words.extend(settings.iter().map(String::as_str));
+        words.extend(where_it_is.iter().map(String::as_str));
+        words.extend(settings);
         words.push(image.tag());
         engine.docker(&words).expect("a container can be made");
         let mut words = vec!["run", "--rm", "--network", "none", &volume];
@@ -104,10 +107,6 @@ impl<'a> Container<'a> {
     /// The key that the server has from the start.
     pub(crate) fn key(&self) -> &str {
         &self.key
-    }
-
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Where clients find the server.

@@ -29,7 +29,7 @@ use std::time::Instant;
 
 use tests::target_directory;
 
-use crate::container::Container;
+use crate::container::{Container, STRUCTURED};
 use crate::engine::Engine;
 use crate::images::{Image, Images};
 use crate::steps::STEPS;
@@ -96,7 +96,7 @@ fn try_image(engine: &Engine, image: Image) -> Vec<String> {
     }
     println!("{}", start::measure(engine, image));
     println!("\n| {} | came | s |\n| --- | --- | ---: |", image.tag());
-    let mut container = Container::start(engine, image);
+    let mut container = Container::start(engine, image, STRUCTURED);
     for (name, step) in STEPS.iter().filter(|(name, _)| image == Image::Full || !name.starts_with("native")) {
         let began = Instant::now();
         // What is found out by an assertion has been said on standard error.
@@ -114,7 +114,7 @@ fn try_image(engine: &Engine, image: Image) -> Vec<String> {
 
 /// Has the clients of `http_clients/` use a server in a container.
 fn try_clients(engine: &Engine) -> Result<(), String> {
-    let container = Container::start(engine, Image::Slim);
+    let container = Container::start(engine, Image::Slim, &[]);
     let program = tests::binary().with_file_name("http-clients");
     let mut clients = Command::new(&program);
     clients.arg("--url").arg(container.url()).arg("--authorization").arg(format!("Bearer {}", container.key()));

@@ -1,25 +1,19 @@
 //! How long it takes from the start of a container to its first result.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
-use tests::http::{Request, modern};
+use tests::http::modern;
 
-use crate::container::Container;
+use crate::container::{Container, STRUCTURED};
 use crate::engine::Engine;
 use crate::images::Image;
 use crate::run;
 
 /// How often it is measured.
 const STARTS: usize = 9;
-/// How long an answer may take before it is asked for on another connection. What comes to
-/// the container before its network is there is lost, and sent again after a second.
-const PATIENCE: Duration = Duration::from_millis(25);
-
 /// What one start took.
 #[derive(Clone, Copy, Debug)]
 struct Start {
@@ -61,17 +55,16 @@ impl fmt::Display for Starts {
 
 /// Measures starts of an image, each with a volume of its own.
 pub(crate) fn measure(engine: &Engine, image: Image) -> Starts {
-    Starts((0..STARTS).map(|_| Start::measure(&Container::create(engine, image))).collect())
+    Starts((0..STARTS).map(|_| Start::measure(&Container::create(engine, image, STRUCTURED))).collect())
 }
 
 impl Start {
     fn measure(container: &Container<'_>) -> Self {
         let asked = SystemTime::now();
-        let (ready, first) = std::thread::scope(|scope| {
-            let watch = scope.spawn(|| first_result(container));
-            container.begin();
-            watch.join().expect("a server in a container answers")
-        });
+        // Nobody asks before Docker says that it did: what comes to a container that has no
+        // network yet has all that follows wait for a second.
+        container.begin();
+        let (ready, first) = first_result(container);
         let began = started_at(container);
         let since = |time: SystemTime| time.duration_since(began).unwrap_or_default();
         Self {
@@ -85,7 +78,7 @@ impl Start {
 /// When the server was ready, and when a client had the output of its first program.
 fn first_result(container: &Container<'_>) -> (SystemTime, SystemTime) {
     let began = Instant::now();
-    while is_ready(container).is_none() {
+    while container.readiness() != Some(200) {
         assert!(began.elapsed() < tests::PATIENCE, "the server in the container is not ready");
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -95,17 +88,6 @@ fn first_result(container: &Container<'_>) -> (SystemTime, SystemTime) {
     let reply = container.ask(&container.request(container.key(), &message)).reply();
     assert_eq!(reply.output(), "hi\n");
     (ready, SystemTime::now())
-}
-
-/// Whether the server says at once that calls are welcome.
-fn is_ready(container: &Container<'_>) -> Option<()> {
-    let address = container.address();
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.write_all(&Request::new("GET", "/readyz", address).bytes()).ok()?;
-    let mut line = [0; 12];
-    stream.read_exact(&mut line).ok()?;
-    (line == *b"HTTP/1.1 200").then_some(())
 }
 
 /// When Docker says that it started the program.

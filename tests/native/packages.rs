@@ -1,7 +1,8 @@
 //! The packages of the machine's Python: pandas, and plots that come back as
 //! images.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -60,6 +61,25 @@ fn pandas_works_and_plots_come_back_as_images() {
             let reply = run(&server, "python-native", &code, json!({}));
             assert_eq!(reply.images().len(), 1, "{user}: {last}: {}", reply.text());
         }
+    }
+}
+
+/// Debian's has settings in `/etc`, and an OpenBLAS that takes more addresses than others.
+/// `cargo run --release --bin container -- --full` brings it along.
+#[test]
+fn debians_own_matplotlib_draws_and_its_numpy_multiplies() {
+    let is_there = Path::new("/etc/matplotlibrc").exists();
+    if !is_there {
+        // Best effort: nobody may be listening.
+        let _ = writeln!(std::io::stderr().lock(), "left out: python3-matplotlib of Debian is not installed");
+        return;
+    }
+    for (user, server) in servers(|builder| builder.flag("--native-program=python-native=/usr/bin/python3")) {
+        let code = "import numpy, matplotlib.pyplot as plt\nones = numpy.ones((300, 300))\nprint((ones @ ones)[0, 0])\n\
+                    plt.plot([1, 2])\nplt.show()";
+        let reply = run(&server, "python-native", code, json!({}));
+        assert_eq!(reply.output(), "300.0\n", "{user}: {}", reply.stderr());
+        assert_eq!(reply.images().len(), 1, "{user}: {}", reply.text());
     }
 }
 
