@@ -1,11 +1,11 @@
 //! A server in a container that has as little as there is to have.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tests::http::{Answer, Connection, Request, modern};
-use tests::{Reply, eventually};
+use tests::{Reply, eventually, free_address};
 
 use crate::engine::{Engine, NETWORK};
 use crate::images::Image;
@@ -26,12 +26,6 @@ pub(crate) struct Container<'a> {
     address: SocketAddr,
     metrics: SocketAddr,
     key: String,
-}
-
-/// Whoever asks for any port gets another one, so it stays free.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.expect("this machine has ports")
 }
 
 impl<'a> Container<'a> {

@@ -1,12 +1,11 @@
 //! A server for clients, with one sort of credential.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use tests::Server;
 use tests::http::HttpServer;
+use tests::{Server, free_address};
 
 use crate::clients::Installation;
 use crate::trial::Target;
@@ -47,7 +46,7 @@ impl Served {
         let (builder, authority) = match credential {
             "key" => (builder.flag("--authentication=keys"), None),
             "oauth" => {
-                let (port, own) = (free_port(), free_port());
+                let (port, own) = (free_address().port(), free_address().port());
                 let resource = format!("http://127.0.0.1:{own}/mcp");
                 let authority = authority(port, &resource, installation);
                 let builder = builder
@@ -68,12 +67,6 @@ impl Served {
         let target = Target { url: format!("http://{}/mcp", server.address()), authorization };
         Self { target, _server: Some(server), _authority: authority }
     }
-}
-
-/// Whoever asks for any port gets another one, so it stays free.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.expect("this machine has ports").port()
 }
 
 fn authority(port: u16, resource: &str, installation: &Installation) -> Authority {

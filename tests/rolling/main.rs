@@ -18,16 +18,16 @@ mod replica;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tests::eventually;
 use tests::http::{Connection, Request};
 use tests::moto::Moto;
+use tests::{eventually, free_address};
 
 use crate::load::{Caller, Tally};
 use crate::replica::{Replica, Shared, Store};
@@ -58,12 +58,6 @@ impl Proxy {
         command.arg("-db").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("haproxy is there: apt-get install haproxy"))
     }
-}
-
-/// Whoever asks for any port gets another one, so it stays free.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.expect("this machine has ports")
 }
 
 /// Whether a server says that calls are welcome.

@@ -41,6 +41,7 @@ mod server;
 mod store;
 pub mod websocket;
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,13 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
         assert!(started.elapsed() < PATIENCE, "still waiting for: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// An address of this machine with a port that nobody has. Whoever asks for any port gets
+/// another one, so it stays free.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.expect("this machine has ports")
 }
 
 /// Keeps the tests of one program that load the whole machine from running at

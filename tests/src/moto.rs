@@ -1,9 +1,9 @@
 //! `moto`, from PyPI: S3 as the users of Amazon's SDKs test against.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use crate::{eventually, installed};
+use crate::{eventually, free_address, installed};
 
 const REQUIREMENTS: &str = include_str!("../storage/requirements.txt");
 
@@ -18,8 +18,7 @@ impl Moto {
     /// A storage without a bucket, on a free port of this machine.
     pub fn start() -> Self {
         let python = installed::python("moto", REQUIREMENTS).expect("moto can be installed");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.expect("a port is free").port();
+        let port = free_address().port();
         let mut command = Command::new(python);
         command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
         let child = command.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn();
