@@ -174,11 +174,16 @@ impl Client {
 
     /// Waits for a notification that `wanted` accepts, past ones included.
     pub fn notification(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.among_notifications(|all| all.iter().find(|message| wanted(message)).cloned())
+    }
+
+    /// Waits until `find` finds something among all notifications so far.
+    fn among_notifications<T>(&self, mut find: impl FnMut(&[Value]) -> Option<T>) -> T {
         let started = Instant::now();
         let mut received = self.shared.lock();
         loop {
-            if let Some(found) = received.notifications.iter().find(|message| wanted(message)) {
-                return found.clone();
+            if let Some(found) = find(&received.notifications) {
+                return found;
             }
             assert!(!received.ended, "the server ended before it sent the notification");
             let left = PATIENCE.checked_sub(started.elapsed()).expect("still waiting for a notification");
@@ -186,13 +191,18 @@ impl Client {
         }
     }
 
-    /// Waits until `request`, which must report progress, has written `text`.
+    /// Waits until `request`, which must report progress, has written `text`: at once, or
+    /// in parts that were told one after the other. Answers the last notification of it.
     pub fn progress(&self, request: &Pending, text: &str) -> Value {
-        self.notification(|message| {
-            let params = &message["params"];
-            message["method"] == "notifications/progress"
-                && params["progressToken"] == request.id
-                && params["message"].as_str().is_some_and(|message| message.contains(text))
+        let is_its_own = |message: &&Value| {
+            message["method"] == "notifications/progress" && message["params"]["progressToken"] == request.id
+        };
+        self.among_notifications(|all| {
+            let mut told = String::new();
+            all.iter().filter(is_its_own).find_map(|message| {
+                told.push_str(message["params"]["message"].as_str().unwrap_or_default());
+                told.contains(text).then(|| message.clone())
+            })
         })
     }
 

@@ -149,11 +149,13 @@ pub(super) fn supervise(control: &UnixStream, orders: Orders<'_>, streams: &mut 
             continue;
         };
         let ready = wait(control, &pipes, sockets.as_ref(), left)?;
+        // What a program wrote before it called is told before the call is, and may have
+        // come after the pipes were looked at.
+        if ready.pipes || ready.calls {
+            pipes.drain(&mut buffer, CHUNK_BYTES, reply_bytes, streams, &mut said.reply)?;
+        }
         if let Some(sockets) = sockets.as_mut().filter(|_| ready.calls) {
             sockets.take();
-        }
-        if ready.pipes {
-            pipes.drain(&mut buffer, CHUNK_BYTES, reply_bytes, streams, &mut said.reply)?;
         }
         if ready.control {
             match jailer::read_report(control) {
