@@ -41,7 +41,7 @@ impl Pair {
     }
 }
 
-/// Waits until both servers have looked at what the other says a few times.
+/// Waits until servers have looked a few times at what the others say.
 pub(crate) fn looks(redis: &Redis) {
     wait_for_looks(|| redis.looks());
 }
@@ -59,11 +59,16 @@ pub(crate) fn call(server: &HttpServer, key: &str) -> Answer {
 
 /// How many calls are let through before one is refused for `reason`.
 pub(crate) fn calls_until_refused(server: &HttpServer, key: &str, reason: &str) -> u64 {
+    until_refused(server, key, reason).0
+}
+
+/// How many calls are let through before one is refused for `reason`, and the refusal.
+pub(crate) fn until_refused(server: &HttpServer, key: &str, reason: &str) -> (u64, Answer) {
     for calls in 0..1000 {
         let answer = call(server, key);
         if answer.status != 200 {
             assert_eq!((answer.status, answer.reason().as_str()), (429, reason), "{answer:?}");
-            return calls;
+            return (calls, answer);
         }
     }
     panic!("nothing is refused");

@@ -151,12 +151,12 @@ impl Authentication {
         }
     }
 
-    /// Hears which keys were revoked at other servers, if that can be heard now. Before
+    /// Hears which keys were revoked at other servers, if that can be heard soon. Before
     /// anybody is let in: a server that has just started may have forgotten.
     pub(crate) async fn hear(&self, executor: &Executor) {
         if let Some(keys) = &self.keys {
-            // What is wrong there is found again, and logged, by whoever goes on listening.
-            let _ = timeout(FIRST_HEARING, keys::round(keys, executor)).await;
+            // Without an answer it goes on with what it knows.
+            let _ = timeout(FIRST_HEARING, keys::hear_revoked(keys, executor)).await;
         }
     }
 

@@ -23,6 +23,9 @@ use tokio_rustls::TlsConnector;
 /// How long an answer may take, what waits before it included. More is slower than the
 /// bucket.
 const ANSWER_TIME: Duration = Duration::from_millis(50);
+/// How long an answer to servers that listen to each other may take: it is long, and no call
+/// waits for it.
+const LISTENING_TIME: Duration = Duration::from_millis(500);
 /// How long a connection may take to come to be.
 const CONNECT_TIME: Duration = Duration::from_millis(500);
 /// How long something is kept there.
@@ -116,6 +119,11 @@ struct Rest {
     failures: u32,
 }
 
+/// Whether it is to be left alone now.
+fn is_on(rest: &Mutex<Rest>) -> bool {
+    rest.lock().until.is_some_and(|until| Instant::now() < until)
+}
+
 /// One that is reached over three connections, so that what a call asks for waits neither
 /// behind what is put nor behind what servers tell each other.
 pub(super) struct Redis {
@@ -126,7 +134,10 @@ pub(super) struct Redis {
     reading: tokio::sync::Mutex<Option<Connection>>,
     writing: tokio::sync::Mutex<Option<Connection>>,
     listening: tokio::sync::Mutex<Option<Connection>>,
+    /// Of what calls ask for and what is put.
     rest: Mutex<Rest>,
+    /// Of what servers tell each other, which is long and may be slow for that alone.
+    listening_rest: Mutex<Rest>,
 }
 
 impl Redis {
@@ -139,6 +150,7 @@ impl Redis {
             writing: tokio::sync::Mutex::default(),
             listening: tokio::sync::Mutex::default(),
             rest: Mutex::default(),
+            listening_rest: Mutex::default(),
         }
     }
 
@@ -146,12 +158,8 @@ impl Redis {
         format!("{}{name}", self.prefix)
     }
 
-    fn rests(&self) -> bool {
-        self.rest.lock().until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn note<T>(&self, answer: io::Result<T>) -> Option<T> {
-        let mut rest = self.rest.lock();
+    fn note<T>(&self, rest: &Mutex<Rest>, answer: io::Result<T>) -> Option<T> {
+        let mut rest = rest.lock();
         match answer {
             Ok(answer) => {
                 if rest.failures > 0 {
@@ -176,16 +184,17 @@ impl Redis {
     async fn ask(
         &self,
         connection: &tokio::sync::Mutex<Option<Connection>>,
+        answer_time: Duration,
         words: &[&[u8]],
         max_bytes: usize,
     ) -> io::Result<Vec<Option<Vec<u8>>>> {
         let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer in time");
-        let mut place = timeout(ANSWER_TIME, connection.lock()).await.map_err(too_slow)?;
+        let mut place = timeout(answer_time, connection.lock()).await.map_err(too_slow)?;
         let mut open = match place.take() {
             Some(open) => open,
             None => timeout(CONNECT_TIME, self.connect()).await.map_err(too_slow)??,
         };
-        let answer = timeout(ANSWER_TIME, exchange(&mut open, words, max_bytes)).await.map_err(too_slow)??;
+        let answer = timeout(answer_time, exchange(&mut open, words, max_bytes)).await.map_err(too_slow)??;
         *place = Some(open);
         Ok(answer)
     }
@@ -214,30 +223,32 @@ impl Redis {
 #[async_trait]
 impl SharedCache for Redis {
     async fn get(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
-        if self.rests() {
+        if is_on(&self.rest) {
             return None;
         }
         let key = self.key(name);
-        let answer = self.ask(&self.reading, &[b"GET", key.as_bytes()], max_bytes).await;
-        self.note(answer)?.pop().flatten()
+        let answer = self.ask(&self.reading, ANSWER_TIME, &[b"GET", key.as_bytes()], max_bytes).await;
+        self.note(&self.rest, answer)?.pop().flatten()
     }
 
     async fn get_all(&self, names: &[String], max_bytes: usize) -> Option<Vec<Option<Vec<u8>>>> {
-        if self.rests() {
+        if is_on(&self.listening_rest) {
             return None;
         }
         let keys: Vec<_> = names.iter().map(|name| self.key(name)).collect();
         let words: Vec<&[u8]> = std::iter::once(&b"MGET"[..]).chain(keys.iter().map(String::as_bytes)).collect();
-        self.note(self.ask(&self.listening, &words, max_bytes).await)
+        let answer = self.ask(&self.listening, LISTENING_TIME, &words, max_bytes).await;
+        self.note(&self.listening_rest, answer)
     }
 
     async fn put(&self, name: &str, content: &[u8]) {
-        if self.rests() {
+        if is_on(&self.rest) {
             return;
         }
         let (key, seconds) = (self.key(name), KEPT_SECONDS.to_string());
         let words = [b"SET", key.as_bytes(), content, b"EX", seconds.as_bytes()];
-        self.note(self.ask(&self.writing, &words, 0).await);
+        let answer = self.ask(&self.writing, ANSWER_TIME, &words, 0).await;
+        self.note(&self.rest, answer);
     }
 }
 

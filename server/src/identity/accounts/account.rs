@@ -134,7 +134,12 @@ impl Account {
     /// through before they knew of each other has to come back: at most a minute's worth for
     /// each of them, so nobody is kept out for longer than that, whatever they say.
     pub(super) fn charge(&mut self, quota: Quota, charge: Charge, servers: usize, now: Instant, today: Duration) {
-        self.use_time(charge.cpu_ms, today);
+        let day = today.as_secs() / DAY;
+        self.begin_day(day);
+        // By a clock that was set back it is of a day that is over.
+        if self.day == day {
+            self.cpu_ms = self.cpu_ms.saturating_add(charge.cpu_ms);
+        }
         let Some(bound) = quota.calls_per_minute else { return };
         self.refill(bound, now);
         let least = self.calls.min(-(bound as f64 * servers as f64));
@@ -143,13 +148,9 @@ impl Account {
 
     /// Counts time on processors that was used here.
     pub(super) fn use_own_time(&mut self, cpu_ms: u64, today: Duration) {
-        self.use_time(cpu_ms, today);
-        self.own_cpu_ms = self.own_cpu_ms.saturating_add(cpu_ms);
-    }
-
-    fn use_time(&mut self, cpu_ms: u64, today: Duration) {
         self.begin_day(today.as_secs() / DAY);
         self.cpu_ms = self.cpu_ms.saturating_add(cpu_ms);
+        self.own_cpu_ms = self.own_cpu_ms.saturating_add(cpu_ms);
     }
 
     /// What was used here, for other servers.

@@ -2,9 +2,9 @@
 //! it here: of each thing once.
 //!
 //! A tally is taken that is newer than the last of its server. Calls are what came to those
-//! that were taken before, if that was a moment ago; else, and of a server that was not heard
-//! of before, those that would not have come back yet: what is long ago has. They count only
-//! if the tally is of now, time on processors only if it is of today.
+//! that were taken before; of these, if that was longer ago, as many as would not have come
+//! back yet, and of a server that was not heard of before all of those. They count only if
+//! the tally is of now, time on processors only if it is of today.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -38,7 +38,8 @@ struct Server {
 /// What was counted of one tenant.
 #[derive(Clone, Copy, Debug)]
 struct Counted {
-    taken: u64,
+    /// None where no tally counted for calls.
+    taken: Option<u64>,
     cpu_ms: u64,
 }
 
@@ -68,18 +69,22 @@ impl Servers {
         for Used { tenant, taken, recent, cpu_ms } in &tally.used {
             let before = known.and_then(|known| known.used.get(tenant).copied());
             let cpu_before = before.filter(|_| of_today).map_or(0, |before| before.cpu_ms);
-            let calls = match before.filter(|_| is_followed) {
+            let taken_before = before.and_then(|before| before.taken);
+            let calls = match taken_before.map(|before| taken.checked_sub(before)) {
                 _ if !is_of_now => 0,
+                Some(Some(new)) if is_followed => new,
+                Some(Some(new)) => new.min(*recent),
                 // One that was closed and opened again has begun anew.
-                Some(before) => taken.checked_sub(before.taken).unwrap_or(*taken),
-                None => *recent,
+                Some(None) if is_followed => *taken,
+                Some(None) | None => *recent,
             };
             let cpu_now = if is_of_today { cpu_before.max(*cpu_ms) } else { cpu_before };
             let charge = Charge { calls, cpu_ms: cpu_now - cpu_before };
             if charge != Charge::default() {
                 charges.push((tenant.clone(), charge));
             }
-            counted.insert(tenant.clone(), Counted { taken: *taken, cpu_ms: cpu_now });
+            let taken = if is_of_now { Some(*taken) } else { taken_before };
+            counted.insert(tenant.clone(), Counted { taken, cpu_ms: cpu_now });
         }
         // Time of today that is not said again must not be counted again when it is.
         if let Some(known) = known.filter(|_| of_today) {
@@ -93,10 +98,12 @@ impl Servers {
         charges
     }
 
-    /// Makes room for one more, of those that ended and said nothing of today.
+    /// Makes room for one more, of those that ended and said nothing of time today. What
+    /// they said of calls is too old to count again by then.
     fn has_room_for(&mut self, server: &ServerId, now: Instant, today: u64) -> bool {
         if self.0.len() >= MOST && !self.0.contains_key(server) {
-            self.0.retain(|_, known| known.day == today || now.saturating_duration_since(known.heard) < THERE);
+            let has_time = |known: &Server| known.day == today && known.used.values().any(|used| used.cpu_ms > 0);
+            self.0.retain(|_, known| has_time(known) || now.saturating_duration_since(known.heard) < THERE);
         }
         self.0.len() < MOST || self.0.contains_key(server)
     }
@@ -148,6 +155,12 @@ mod tests {
         assert_eq!(heard.hear(60, &tally(1, 90, 60, (1800, 2, 90))), (2, 10));
         // An account that was opened again begins anew.
         assert_eq!(heard.hear(61, &tally(1, 91, 61, (4, 4, 90))), (4, 0));
+        // What counted before a pause is not counted after it, although it has not come back.
+        assert_eq!(heard.hear(62, &tally(3, 1, 62, (60, 60, 0))), (60, 0));
+        for (number, after, recent) in [(2, 73, 49), (3, 84, 38), (4, 95, 27)] {
+            assert_eq!(heard.hear(after, &tally(3, number, after, (60, recent, 0))), (0, 0));
+        }
+        assert_eq!(heard.hear(107, &tally(3, 5, 107, (65, 20, 0))), (5, 0));
     }
 
     #[test]
@@ -192,5 +205,12 @@ mod tests {
         let charges = heard.servers.hear(&tally, heard.start + Duration::from_secs(DAY), tomorrow);
         assert_eq!(charges, [("one".to_owned(), Charge { calls: 1, cpu_ms: 5 })]);
         assert_eq!(heard.servers.0.len(), 1);
+        // Of those that said nothing of time none has to be remembered.
+        let mut heard = Heard::new();
+        for server in 0..MOST {
+            let used = vec![Used { tenant: "one".into(), taken: 1, recent: 1, cpu_ms: 0 }];
+            assert_eq!(heard.hear(0, &Tally { used, ..of(server, 1) }), (1, 0));
+        }
+        assert_eq!(heard.hear(121, &Tally { at: TODAY.as_secs() + 121, ..of(MOST, 1) }), (1, 5));
     }
 }

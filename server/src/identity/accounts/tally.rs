@@ -16,7 +16,7 @@ pub(super) type ServerId = String;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub(super) server: ServerId,
-    /// The how manieth of this server it is.
+    /// Its number among those of this server.
     pub(super) number: u64,
     /// When it was written, in seconds since 1970, by the clock of that server.
     pub(super) at: u64,

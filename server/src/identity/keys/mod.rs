@@ -24,7 +24,7 @@ pub(crate) use self::error::KeysError;
 pub(crate) use self::file::{ClientKeys, Key, NewKey, PREFIX};
 use self::file::{KeysStamp, Read};
 use self::revoked::RevokedKeys;
-pub(super) use self::told::{round, tell_revoked};
+pub(super) use self::told::{hear_revoked, tell_revoked};
 use super::{Identity, Roster, Unauthenticated};
 
 /// The keys of all clients.

@@ -79,13 +79,15 @@ impl RevokedKeys {
         Self(self.0.iter().filter(|(hash, _)| !other.has(hash)).map(|(hash, known)| (*hash, *known)).collect())
     }
 
-    /// Takes over what `other` has, and forgets what there is too much of or would have
-    /// ended by now.
+    /// Takes over what `other` has, and of too much forgets what would have ended by now and
+    /// what was revoked first. A clock that is wrong for a while forgets nothing else.
     pub(super) fn merge(&mut self, other: &Self) {
         for (hash, revocation) in &other.0 {
             self.0.entry(*hash).or_insert(*revocation);
         }
-        *self = self.newest(MOST);
+        if self.0.len() > MOST {
+            *self = self.newest(MOST);
+        }
     }
 
     /// Those that would not have ended by now; of more than so many, the ones that were
@@ -143,14 +145,35 @@ impl RevokedKeys {
 #[derive(Clone, Debug)]
 pub(super) struct RevokedFile {
     file: OwnFile,
-    unsaved: Arc<Mutex<RevokedKeys>>,
+    unsaved: Arc<Mutex<Unsaved>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Unsaved {
+    keys: RevokedKeys,
+    /// How often they changed.
+    changes: u64,
+}
+
+impl Unsaved {
+    fn change(&mut self, keys: RevokedKeys) {
+        if keys != self.keys {
+            *self = Self { keys, changes: self.changes + 1 };
+        }
+    }
+
+    fn add(&mut self, keys: &RevokedKeys) {
+        let mut all = self.keys.clone();
+        all.merge(keys);
+        self.change(all);
+    }
 }
 
 /// What tells one state of it from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RevokedStamp {
     file: Option<Stamp>,
-    unsaved: usize,
+    changes: u64,
 }
 
 impl RevokedFile {
@@ -159,7 +182,7 @@ impl RevokedFile {
     }
 
     pub(super) fn stamp(&self) -> RevokedStamp {
-        RevokedStamp { file: self.file.stamp(), unsaved: self.unsaved.lock().0.len() }
+        RevokedStamp { file: self.file.stamp(), changes: self.unsaved.lock().changes }
     }
 
     /// The keys that were revoked, and what they were read from.
@@ -169,10 +192,11 @@ impl RevokedFile {
     /// When the file is there and is not as it must be. What is in it is not known then, so
     /// nobody may be let in.
     pub(super) fn read(&self) -> Result<(RevokedKeys, RevokedStamp), KeysError> {
+        // What is written meanwhile is in the file then.
+        let unsaved = self.unsaved.lock().clone();
         let (mut keys, file) = self.saved()?;
-        let unsaved = self.unsaved.lock();
-        keys.merge(&unsaved);
-        Ok((keys, RevokedStamp { file, unsaved: unsaved.0.len() }))
+        keys.merge(&unsaved.keys);
+        Ok((keys, RevokedStamp { file, changes: unsaved.changes }))
     }
 
     fn saved(&self) -> Result<(RevokedKeys, Option<Stamp>), KeysError> {
@@ -192,27 +216,28 @@ impl RevokedFile {
     /// When they could not be written: they are gone with this process unless this is
     /// called again.
     pub(super) fn add(&self, keys: &RevokedKeys) -> Result<(), KeysError> {
-        self.unsaved.lock().merge(keys);
+        self.unsaved.lock().add(keys);
         let _lock = self.file.lock()?;
         self.add_locked(keys)
     }
 
     /// The same for whoever has locked the files of the directory.
     pub(super) fn add_locked(&self, keys: &RevokedKeys) -> Result<(), KeysError> {
-        self.unsaved.lock().merge(keys);
+        self.unsaved.lock().add(keys);
         let (mut all, _) = self.saved()?;
         // Whatever is added meanwhile waits for its own turn to be written.
-        let unsaved = self.unsaved.lock().clone();
-        all.merge(&unsaved);
+        let written = self.unsaved.lock().keys.clone();
+        all.merge(&written);
         self.file.replace(&all.contents())?;
-        let mut left = self.unsaved.lock();
-        *left = left.without(&unsaved);
+        let mut unsaved = self.unsaved.lock();
+        let left = unsaved.keys.without(&written);
+        unsaved.change(left);
         Ok(())
     }
 
     /// Those that could not be written yet.
     pub(super) fn unsaved(&self) -> RevokedKeys {
-        self.unsaved.lock().clone()
+        self.unsaved.lock().keys.clone()
     }
 }
 
@@ -259,12 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_remembered_until_it_would_have_ended_and_of_too_many_the_last() {
+    fn a_key_is_told_of_until_it_would_have_ended_and_of_too_many_the_last() {
         let hash = |number: u8| [number; 32];
         let ended = RevokedKeys::one(hash(1), Revocation { at: 1, expires: Some(now() - TOLERANCE_SECONDS - 9) });
         let mut all = RevokedKeys::one(hash(2), Revocation { at: 1, expires: Some(now() - 9) });
         all.merge(&ended);
-        assert!(!all.has(&hash(1)) && all.has(&hash(2)));
+        assert!(all.has(&hash(1)), "by a clock that is ahead all have ended");
+        let told = RevokedKeys::told(&all.untold(&RevokedKeys::default()).unwrap()).unwrap();
+        assert!(!told.has(&hash(1)) && told.has(&hash(2)));
         assert!(ended.untold(&RevokedKeys::default()).is_none());
         let many = revoked(0..10_000);
         let note = many.untold(&RevokedKeys::default()).unwrap();
@@ -282,7 +309,8 @@ mod tests {
         assert_eq!(file.read().unwrap(), Default::default());
         file.add(&revoked([1])).unwrap();
         let before = file.stamp();
-        assert_eq!(RevokedFile::of(&directory).read().unwrap(), (revoked([1]), before));
+        assert_eq!(file.read().unwrap(), (revoked([1]), before));
+        assert_eq!(RevokedFile::of(&directory).read().unwrap().0, revoked([1]));
         // The place of the file is taken by what is none.
         let path = directory.join(FILE);
         let kept = fs::read(&path).unwrap();

@@ -18,6 +18,8 @@ use super::revoked::RevokedKeys;
 /// How often the note is looked at: within twice that, and what Redis takes, a key is
 /// refused everywhere.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often that is by a server which lets nobody in before it was answered.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
 const NOTE: &str = "revoked-keys";
 const MAX_NOTE_BYTES: usize = 1 << 20;
 
@@ -32,7 +34,7 @@ pub(crate) async fn tell_revoked(keys: &Keys, executor: &Executor) {
     let mut was_wrong = false;
     loop {
         interval.tick().await;
-        let is_wrong = round(keys, executor).await.is_err();
+        let is_wrong = matches!(round(keys, executor).await, Heard::Wrong);
         if is_wrong && !was_wrong {
             tracing::warn!("what servers share has something else in place of the keys that were revoked");
         }
@@ -40,25 +42,45 @@ pub(crate) async fn tell_revoked(keys: &Keys, executor: &Executor) {
     }
 }
 
-/// What servers share is no list of revoked keys.
-pub(crate) struct NoList;
+/// Hears which keys were revoked elsewhere, as soon as anybody says. What is wrong there is
+/// found again, and logged, by whoever goes on listening.
+pub(crate) async fn hear_revoked(keys: &Keys, executor: &Executor) {
+    let mut interval = tokio::time::interval(FIRST_LOOK);
+    while executor.shares_notes() {
+        interval.tick().await;
+        if !matches!(round(keys, executor).await, Heard::Nothing) {
+            return;
+        }
+    }
+}
+
+/// What came of a look at the note.
+enum Heard {
+    /// Nobody answered.
+    Nothing,
+    /// What servers share is no list of revoked keys.
+    Wrong,
+    /// The list, which may be empty.
+    List,
+}
 
 /// Hears of other servers once, and tells them what they lack.
-pub(crate) async fn round(keys: &Keys, executor: &Executor) -> Result<(), NoList> {
+async fn round(keys: &Keys, executor: &Executor) -> Heard {
     let note = executor.notes(&[NOTE.to_owned()], MAX_NOTE_BYTES).await.and_then(|mut notes| notes.pop());
     let told = match note {
-        None => return Ok(()),
-        Some(Note::None) => Ok(RevokedKeys::default()),
-        Some(Note::Wrong) => Err(NoList),
-        Some(Note::Content(bytes)) => RevokedKeys::told(&bytes).map_err(|_| NoList),
+        None => return Heard::Nothing,
+        Some(Note::None) => Some(RevokedKeys::default()),
+        Some(Note::Wrong) => None,
+        Some(Note::Content(bytes)) => RevokedKeys::told(&bytes).ok(),
     };
-    let known = told.as_ref().ok().cloned().unwrap_or_default();
+    let heard = if told.is_some() { Heard::List } else { Heard::Wrong };
+    let known = told.unwrap_or_default();
     if let Some(note) = keys.hear(known).await
         && let Err(error) = executor.leave_note(NOTE, note).await
     {
         tracing::warn!(error = ?anyhow::Error::from(error), "other servers are not told of keys that were revoked");
     }
-    told.map(drop)
+    heard
 }
 
 impl Keys {
