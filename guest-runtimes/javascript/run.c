@@ -52,7 +52,7 @@ static int
 on_poll(JSRuntime *runtime, void *opaque)
 {
     (void)runtime, (void)opaque;
-    return armed && was_interrupted();
+    return armed && has_ended();
 }
 
 static void
@@ -328,7 +328,9 @@ make_reply(JSContext *context, enum state state, JSValue *value)
     if (state == DONE && !has_ended()) {
         state = make_result(context, value, &result);
     }
-    /* Handlers for the end of the process; they may call process.exit() too. */
+    /* Handlers for the end of the process; they may call process.exit() too, which
+     * does not undo an error. */
+    int had_exited = has_exited;
     JSValue code = JS_NewInt32(context, has_exited ? exit_code : state == DONE ? -1 : 1);
     JSValue at_end = was_interrupted() ? JS_UNDEFINED : call(context, hooks.end, 1, (JSValueConst *)&code);
     if (JS_IsException(at_end)) {
@@ -343,7 +345,7 @@ make_reply(JSContext *context, enum state state, JSValue *value)
         JS_ToInt32(context, &exit_code, at_end);
     }
     armed = 0;
-    if (was_interrupted() || (state != DONE && !has_exited)) {
+    if (was_interrupted() || (state != DONE && !had_exited)) {
         JSValue reason = JS_NewInt32(context, (int32_t)interrupt_reason());
         JSValue unsettled = JS_NewBool(context, state == UNSETTLED);
         error = call(context, hooks.report, 3, (JSValueConst[]){*value, reason, unsettled});

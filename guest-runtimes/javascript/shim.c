@@ -64,6 +64,32 @@ fail(const char *doing)
     abort();
 }
 
+/* The text of a file of `session/` with the globals of this moment as names of its
+ * own: a program that declares its own `Map` must not change what the file means.
+ * `NaN` and the like, which nobody can declare, are no names to bind. */
+static const char with_globals[] =
+    "(text) => {"
+    "  const all = Object.entries(Object.getOwnPropertyDescriptors(globalThis));"
+    "  const names = all.filter(([name, { configurable }]) => configurable && name !== 'eval').map(([name]) => name);"
+    "  return `(({ ${names} }) => (${text}\n))(globalThis)`;"
+    "}";
+
+static JSValue
+evaluate_file(const struct session_file *file)
+{
+    JSValue bind = JS_Eval(context, with_globals, sizeof with_globals - 1, "internal:globals", JS_EVAL_TYPE_GLOBAL);
+    JSValue plain = JS_NewStringLen(context, file->text, file->size);
+    JSValue bound = JS_Call(context, bind, JS_UNDEFINED, 1, (JSValueConst *)&plain);
+    size_t size;
+    const char *text = JS_ToCStringLen(context, &size, bound);
+    JSValue function = text ? JS_Eval(context, text, size, file->name, JS_EVAL_TYPE_GLOBAL) : JS_EXCEPTION;
+    JS_FreeCString(context, text);
+    JS_FreeValue(context, bound);
+    JS_FreeValue(context, plain);
+    JS_FreeValue(context, bind);
+    return function;
+}
+
 /* Each file of `session/` is a function that takes what C gives and what the
  * files before it have made. */
 static JSValue
@@ -71,7 +97,7 @@ load_session(JSValueConst native, JSValueConst internal)
 {
     JSValue last = JS_UNDEFINED;
     for (const struct session_file *file = session_files; file->name != NULL; file++) {
-        JSValue function = JS_Eval(context, file->text, file->size, file->name, JS_EVAL_TYPE_GLOBAL);
+        JSValue function = evaluate_file(file);
         if (JS_IsException(function)) {
             fail(file->name);
         }

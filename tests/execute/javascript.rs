@@ -105,6 +105,44 @@ fn errors_have_name_message_and_the_places_of_the_program() {
 }
 
 #[test]
+fn an_error_of_a_class_has_the_place_where_it_was_made() {
+    let server = Server::start();
+    let code = "class Bad extends Error {\n  constructor(m) {\n    super(m)\n  }\n}\nclass Worse extends Bad {\n  \
+        constructor(m) {\n    super(m)\n  }\n}\nfunction check() {\n  throw new Worse('x')\n}\ncheck()";
+    let reply = run(&server, code);
+    let traceback = reply.error("traceback");
+    let expected = "/workspace/main.js:12\n  throw new Worse('x')\n        ^\n\n";
+    assert!(traceback.starts_with(expected), "{traceback}");
+    assert!(
+        traceback.contains("x\n    at check (/workspace/main.js:12:9)\n    at /workspace/main.js:14:1"),
+        "{traceback}"
+    );
+}
+
+#[test]
+fn the_end_of_a_program_is_caught_by_nothing() {
+    let server = Server::start();
+    for (code, status) in [
+        ("new Promise(() => { process.exit(3) })", "exited 3"),
+        ("new Promise((resolve) => { resolve(); process.exit(3) })", "exited 3"),
+        ("Promise.resolve({get then() { process.exit(4) }})", "exited 4"),
+        ("await {then() { process.exit(5) }}", "exited 5"),
+        ("Promise.try(() => process.exit(6))", "exited 6"),
+        ("Promise.all({get [Symbol.iterator]() { process.exit(7) }})", "exited 7"),
+        ("(async function* () { process.exit(8) })().next()", "exited 8"),
+        ("(async () => { for await (const n of {*[Symbol.iterator]() { process.exit(9) }}); })()", "exited 9"),
+        ("process.exitCode = '3'; process.exit()", "exited 3"),
+        ("process.exit(-1)", "exited 255"),
+        ("process.on('exit', (code) => process.exit(code + 1)); process.exit(9)", "exited 10"),
+        ("process.on('exit', () => { process.exitCode = 11 }); process.exit()", "exited 11"),
+    ] {
+        let reply = run(&server, &format!("try {{ {code} }} catch {{}}\nconsole.log('still here')"));
+        assert_eq!(reply.status(), status, "{code}: {}", reply.message);
+        assert_eq!(reply.stdout(), "", "{code}");
+    }
+}
+
+#[test]
 fn the_parts_of_an_event_loop_come_in_the_order_of_node() {
     let server = Server::start();
     let code = "setTimeout(() => console.log('timer'), 1)\nsetImmediate(() => console.log('immediate'))\n\

@@ -14,7 +14,7 @@ const ON_TIME: Duration = Duration::from_secs(10);
 /// Programs that do not end by themselves, each stuck in another place, and
 /// whether the session is as they left it: only what does not come back to the
 /// engine's own loop may be undone.
-const ENDLESS: [(&str, &str, bool); 9] = [
+const ENDLESS: [(&str, &str, bool); 12] = [
     ("a loop", "for (;;);", true),
     ("a wait", "await new Promise((done) => setTimeout(done, 30_000))", true),
     ("jobs", "const again = () => Promise.resolve().then(again); await again()", true),
@@ -26,6 +26,13 @@ const ENDLESS: [(&str, &str, bool); 9] = [
     (
         "interrupts swallowed by promises",
         "const spin = async () => { for (;;); }\nfor (;;) await spin().catch(() => {}).finally(() => {})",
+        true,
+    ),
+    ("interrupts swallowed by executors", "for (;;) try { new Promise(() => { for (;;); }) } catch {}", true),
+    ("interrupts swallowed by thenables", "for (;;) await Promise.all([{then() { for (;;); }}]).catch(() => {})", true),
+    (
+        "interrupts swallowed by generators",
+        "async function* spin() { for (;;); }\nfor (;;) await spin().next().catch(() => {})",
         true,
     ),
 ];

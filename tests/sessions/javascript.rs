@@ -49,6 +49,42 @@ fn what_is_declared_lives_on_and_may_be_declared_again() {
 }
 
 #[test]
+fn every_run_has_an_input_and_handlers_of_its_own() {
+    let server = Server::start();
+    let given = |session: &str, stdin: &str, code: &str| {
+        let arguments = json!({"language": "javascript", "code": code, "session": session, "stdin": stdin});
+        server.call("execute", arguments)
+    };
+    let listen = "process.stdin.setEncoding('utf8').on('data', (data) => console.log(data))\n\
+        process.stdin.on('end', () => console.log('end'))\nprocess.on('exit', () => console.log('exit'))\n\
+        console.group('group')";
+    let reply = given("new", "one", listen);
+    assert_eq!(reply.output(), "group\n  one\n  end\n  exit\n");
+    let session = reply.session();
+    assert_eq!(run(&server, &session, "console.log('plain')").output(), "plain\n");
+    assert_eq!(given(&session, "two", listen).output(), "group\n  two\n  end\n  exit\n");
+    run(&server, &session, "process.on('exit', () => console.log('late')); process.exit(2)").assert_status("exited 2");
+    assert_eq!(run(&server, &session, "1").output(), "");
+}
+
+#[test]
+fn a_program_may_declare_what_the_engine_has() {
+    let server = Server::start();
+    let code = "class Map {}\nclass Promise {}\nclass Object {}\nclass Array {}\nclass String {}\nclass Symbol {}\n\
+        class Error {}\nclass Math {}\nclass Number {}\nclass JSON {}\nclass Uint8Array {}\nlet setImmediate";
+    let session = run(&server, "new", code).session();
+    let shown = run(
+        &server,
+        &session,
+        "console.log({a: [1, 'x']})\nconsole.count()\nprocess.on('exit', () => {})\n\
+        require('fs').writeFileSync('f', 'text')\nconst read = () => console.log(require('fs').readFileSync('f', 'utf8'))\n\
+        process.stdin.on('end', () => setTimeout(read, 1)).resume()\n;[new Map()]",
+    );
+    assert_eq!(shown.value(), Some("[ Map {} ]"), "{}", shown.message);
+    assert_eq!(shown.output(), "{ a: [ 1, 'x' ] }\ndefault: 1\ntext\n");
+}
+
+#[test]
 fn a_javascript_session_is_saved_forked_rewound_and_outlasts_its_server() {
     let server = Server::with().flag("--hibernate-seconds=1").start();
     let session = run(&server, "new", BEGIN).session();

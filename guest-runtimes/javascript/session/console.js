@@ -18,6 +18,10 @@
       }
     }
 
+    static begin(console) {
+      console.#indentation = '';
+    }
+
     #print(descriptor, text) {
       if (this.#indentation) text = this.#indentation + text.replaceAll('\n', `\n${this.#indentation}`);
       this.#write(descriptor, `${text}\n`);
@@ -168,5 +172,6 @@
   });
   Object.defineProperty(console, Symbol.toStringTag, { value: 'console', configurable: true });
   internal.define(globalThis, 'console', console);
+  internal.beginConsole = () => Console.begin(console);
   internal.builtins.console = () => console;
 })

@@ -58,6 +58,7 @@
 
   internal.readAll = (descriptor) => {
     const found = native.stat_open(descriptor);
+    if (Array.isArray(found) && (found[0] & KIND) === DIRECTORY) internal.failed(21, 'read');
     const expected = Array.isArray(found) && (found[0] & KIND) === REGULAR ? found[1] : 0;
     let bytes = new Uint8Array(Math.max(CHUNK, expected + 1));
     let size = 0;

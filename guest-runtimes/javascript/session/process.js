@@ -50,6 +50,15 @@
     readable = true;
     #encoding = null;
     #isFlowing = false;
+    #left = null;
+
+    // One object for all runs, as modules keep it; each run has an input of its own.
+    static begin(input) {
+      input.removeAllListeners();
+      input.#encoding = null;
+      input.#isFlowing = false;
+      input.#left = null;
+    }
 
     setEncoding(encoding) {
       this.#encoding = encoding;
@@ -78,12 +87,7 @@
         const all = this.#all();
         if (all.length > 0 && name === 'data') this.emit('data', all);
         if (name === 'readable') {
-          let left = all.length > 0 ? all : null;
-          this.read = () => {
-            const given = left;
-            left = null;
-            return given;
-          };
+          this.#left = all.length > 0 ? all : null;
           this.emit('readable');
           if (all.length > 0) this.emit('readable');
         }
@@ -93,7 +97,9 @@
     }
 
     read() {
-      return null;
+      const given = this.#left;
+      this.#left = null;
+      return given;
     }
 
     resume() {
@@ -124,6 +130,8 @@
     }
   }
 
+  // What is left of an exit code: eight bits.
+  const statusOf = (code) => Number(code ?? 0) & 0xff;
   const started = () => native.monotonic() - internal.startedAt;
   Object.assign(process, {
     argv: [],
@@ -153,13 +161,12 @@
       return before;
     },
     exit: (code) => {
-      const wanted = code ?? process.exitCode ?? 0;
+      process.exitCode = code ?? process.exitCode;
       if (!isExiting) {
         isExiting = true;
-        process.exitCode = Number(wanted);
-        process.emit('exit', process.exitCode);
+        process.emit('exit', Number(process.exitCode ?? 0));
       }
-      native.exit(Number(process.exitCode ?? wanted));
+      native.exit(statusOf(process.exitCode));
     },
     abort: () => native.exit(134),
     kill: () => {
@@ -204,6 +211,9 @@
     isExiting = false;
     internal.startedAt = native.monotonic();
     process.exitCode = undefined;
+    // Handlers are those of a run.
+    process.removeAllListeners();
+    Input.begin(process.stdin);
     process.argv = ['/usr/bin/node', '/workspace/main.js', ...(request.args ?? [])];
     process.env = { ...ENVIRONMENT, ...request.env };
     if (native.here() !== '/workspace') native.chdir('/workspace');
@@ -226,12 +236,10 @@
 
   // The end of a run whose program came to its end, or failed: its exit code.
   internal.endProcess = (code) => {
-    if (isExiting) return process.exitCode;
-    const wanted = code < 0 ? process.exitCode ?? 0 : code;
+    if (isExiting) return statusOf(process.exitCode);
+    if (code >= 0) process.exitCode = code;
     isExiting = true;
-    process.emit('exit', wanted);
-    // In a session, those of a later run are that run's.
-    process.removeAllListeners('exit');
-    return code < 0 ? process.exitCode ?? wanted : wanted;
+    process.emit('exit', Number(process.exitCode ?? 0));
+    return statusOf(process.exitCode);
   };
 })

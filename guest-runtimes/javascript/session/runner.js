@@ -50,6 +50,7 @@
     internal.dropTimers();
     internal.unhandledReason = undefined;
     internal.beginProcess(request);
+    internal.beginConsole();
     internal.beginOutputs(request);
     lines = request.code;
     return request.code;

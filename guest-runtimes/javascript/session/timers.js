@@ -234,17 +234,43 @@
     rejected = new Map();
   }
 
+  class AbortError extends Error {
+    code = 'ABORT_ERR';
+  }
+  internal.define(AbortError.prototype, 'name', 'AbortError');
+
+  // A promise of what `start` waits for, which `signal` may give up.
+  function waited(start, value, { signal, ref = true } = {}) {
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        if (waiting) waiting[Symbol.dispose]();
+        reject(new AbortError('The operation was aborted', { cause: signal.reason }));
+      };
+      let waiting;
+      if (signal?.aborted) {
+        abort();
+        return;
+      }
+      waiting = start(() => {
+        signal?.removeEventListener('abort', abort);
+        resolve(value);
+      });
+      if (!ref) waiting.unref();
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
   const timersModule = { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate };
   const promises = {
-    setTimeout: (delay, value) => new Promise((resolve) => { setTimeout(resolve, delay, value); }),
-    setImmediate: (value) => new Promise((resolve) => { setImmediate(resolve, value); }),
-    setInterval: async function* (delay, value) {
+    setTimeout: (delay, value, options) => waited((done) => setTimeout(done, delay), value, options),
+    setImmediate: (value, options) => waited(setImmediate, value, options),
+    setInterval: async function* (delay, value, options) {
       for (;;) {
-        await promises.setTimeout(delay);
+        await promises.setTimeout(delay, undefined, options);
         yield value;
       }
     },
-    scheduler: { wait: (delay) => promises.setTimeout(delay), yield: () => promises.setImmediate() },
+    scheduler: { wait: (delay, options) => promises.setTimeout(delay, undefined, options), yield: () => promises.setImmediate() },
   };
   for (const [name, value] of Object.entries({ ...timersModule, queueMicrotask })) internal.define(globalThis, name, value);
   Object.assign(internal, { nextTick, runTicks, step, track, checkRejections, dropTimers: drop });
