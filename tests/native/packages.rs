@@ -1,8 +1,7 @@
 //! The packages of the machine's Python: pandas, and plots that come back as
 //! images.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
@@ -67,13 +66,8 @@ fn pandas_works_and_plots_come_back_as_images() {
 /// Debian's has settings in `/etc`, and an OpenBLAS that takes more addresses than others.
 /// `cargo run --release --bin container -- --full` brings it along.
 #[test]
+#[ignore = "needs python3-matplotlib of Debian"]
 fn debians_own_matplotlib_draws_and_its_numpy_multiplies() {
-    let is_there = Path::new("/etc/matplotlibrc").exists();
-    if !is_there {
-        // Best effort: nobody may be listening.
-        let _ = writeln!(std::io::stderr().lock(), "left out: python3-matplotlib of Debian is not installed");
-        return;
-    }
     for (user, server) in servers(|builder| builder.flag("--native-program=python-native=/usr/bin/python3")) {
         let code = "import numpy, matplotlib.pyplot as plt\nones = numpy.ones((300, 300))\nprint((ones @ ones)[0, 0])\n\
                     plt.plot([1, 2])\nplt.show()";
